@@ -1,0 +1,92 @@
+package invocation
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"sync"
+	"time"
+)
+
+// ID is the identity that this program gives an invocation: a UUID of version 7
+// (RFC 9562), so ids sort by the time at which they were made. The caller's
+// X-Call-Id is another thing: it may come twice.
+type ID [16]byte
+
+// ErrBadID is returned by ParseID for text that is not a UUID.
+var ErrBadID = errors.New("not an invocation id (a UUID such as 0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7)")
+
+// ids hands out ids in rising order within this process.
+var ids struct {
+	mu   sync.Mutex
+	last uint64 // milliseconds << 12 | counter
+	pool [4096]byte
+	left int
+}
+
+// NewID makes an id for an invocation that was first seen at t. Ids that one
+// process makes rise strictly, also within one millisecond and when the clock
+// is set back.
+func NewID(t time.Time) ID {
+	var id ID
+	ids.mu.Lock()
+	next := uint64(max(t.UnixMilli(), 0)) << 12 //nolint:gosec // clamped to zero just there
+	if next <= ids.last {
+		next = ids.last + 1
+	}
+	ids.last = next
+	if ids.left < 8 {
+		_, _ = rand.Read(ids.pool[:]) // crypto/rand.Read never returns an error
+		ids.left = len(ids.pool)
+	}
+	copy(id[8:], ids.pool[ids.left-8:ids.left])
+	ids.left -= 8
+	ids.mu.Unlock()
+
+	binary.BigEndian.PutUint64(id[:8], next>>12<<16|0x7000|next&0xfff)
+	id[8] = id[8]&0x3f | 0x80
+	return id
+}
+
+// ParseID reads the text form of an id.
+func ParseID(s string) (ID, error) {
+	var id ID
+	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+		return ID{}, ErrBadID
+	}
+	if _, err := hex.Decode(id[:], []byte(s[:8]+s[9:13]+s[14:18]+s[19:23]+s[24:])); err != nil {
+		return ID{}, ErrBadID
+	}
+	return id, nil
+}
+
+// String is the usual text form of a UUID.
+func (id ID) String() string {
+	var b [36]byte
+	hex.Encode(b[:8], id[:4])
+	b[8] = '-'
+	hex.Encode(b[9:13], id[4:6])
+	b[13] = '-'
+	hex.Encode(b[14:18], id[6:8])
+	b[18] = '-'
+	hex.Encode(b[19:23], id[8:10])
+	b[23] = '-'
+	hex.Encode(b[24:], id[10:])
+	return string(b[:])
+}
+
+// IsZero reports whether there is no id.
+func (id ID) IsZero() bool { return id == ID{} }
+
+// MarshalText makes an id a string in JSON.
+func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText is the reverse of MarshalText.
+func (id *ID) UnmarshalText(b []byte) error {
+	v, err := ParseID(string(b))
+	if err == nil {
+		*id = v
+	}
+	return err
+}

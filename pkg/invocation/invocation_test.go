@@ -1,0 +1,81 @@
+package invocation
+
+import (
+	"net/url"
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestIDsSortByTimeAndRiseWithinAMillisecond(t *testing.T) {
+	t.Parallel()
+	at := time.UnixMilli(1_795_000_000_000)
+	made := []string{NewID(at).String()}
+	for range 10_000 {
+		made = append(made, NewID(at).String())
+	}
+	made = append(made, NewID(at.Add(-time.Hour)).String()) // the clock was set back
+	if !slices.IsSorted(made) || len(slices.Compact(slices.Clone(made))) != len(made) {
+		t.Error("ids do not rise strictly")
+	}
+	id, err := ParseID(made[0])
+	if err != nil || id.String() != made[0] {
+		t.Errorf("ParseID(%q) is %v, %v", made[0], id, err)
+	}
+	for _, bad := range []string{"", "x", "0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8bz", "0198f2a47c1e7b3d9f602a41c5d0e8b70000"} {
+		if _, err := ParseID(bad); err == nil {
+			t.Errorf("ParseID(%q) accepts it", bad)
+		}
+	}
+}
+
+func TestBothFormsOfANameAreOneFunction(t *testing.T) {
+	t.Parallel()
+	n := Names{DefaultNamespace: "openfaas-fn"}
+	tests := []struct{ in, canonical, qualified string }{
+		{"figlet", "figlet", "figlet.openfaas-fn"},
+		{"figlet.openfaas-fn", "figlet", "figlet.openfaas-fn"},
+		{"figlet.staging", "figlet.staging", "figlet.staging"},
+		{".openfaas-fn", ".openfaas-fn", ".openfaas-fn"},
+	}
+	for _, tt := range tests {
+		if got := n.Canonical(tt.in); got != tt.canonical {
+			t.Errorf("Canonical(%q) is %q, want %q", tt.in, got, tt.canonical)
+		}
+		if got := n.Qualified(tt.in); got != tt.qualified {
+			t.Errorf("Qualified(%q) is %q, want %q", tt.in, got, tt.qualified)
+		}
+	}
+}
+
+func TestCallbackLaneIsHostAndPort(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"http://Example.com/a?b":       "url:example.com:80",
+		"https://u:p@example.com./":    "url:example.com:443",
+		"http://[::1]:9000/":           "url:[::1]:9000",
+		"http://gateway.openfaas:8080": "url:gateway.openfaas:8080",
+	} {
+		u, err := url.Parse(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := CallbackLane(u); got != want {
+			t.Errorf("CallbackLane(%q) is %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestHistoryIsBoundedAndCounts(t *testing.T) {
+	t.Parallel()
+	var inv Invocation
+	for n := range 1000 {
+		inv.Record(Attempt{Status: n + 1})
+	}
+	if len(inv.Attempts) != MaxHistory || inv.Calls() != 1000 || inv.LastStatus() != 1000 {
+		t.Errorf("kept %d, counts %d, last %d", len(inv.Attempts), inv.Calls(), inv.LastStatus())
+	}
+	if inv.Attempts[0].Status != 1 || inv.Attempts[MaxHistory/2-1].Status != MaxHistory/2 {
+		t.Error("the first half is not the first attempts")
+	}
+}

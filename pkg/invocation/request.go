@@ -1,0 +1,245 @@
+package invocation
+
+import (
+	"bytes"
+	"encoding/base64"
+	stdjson "encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/openfaas/faas-provider/types"
+)
+
+// Header names that this program reads or sets.
+const (
+	HeaderCallID      = "X-Call-Id"
+	HeaderCallbackURL = "X-Callback-Url"
+	HeaderStartTime   = "X-Start-Time"
+)
+
+// Request is a decoded QueueRequest: what the gateway published, without the
+// fields that the worker does not need. Its body stays where it was, in the
+// bytes given to Decode.
+type Request struct {
+	Header      http.Header // keys in canonical form
+	Path        string      // after the function's name: "", "/" or "/rest"
+	QueryString string      // raw, without "?"
+	Function    string      // as the caller named it, without surrounding slashes
+	QueueName   string
+	Annotations map[string]string
+	// CallbackURL is where the result goes, "" for nowhere. The header wins over
+	// the URL object, because the object has lost the credentials on the wire.
+	CallbackURL string
+
+	body []byte // base64, a part of the bytes given to Decode; or the plain body
+	flat bool   // body is plain
+}
+
+// Errors that Decode wraps. Both mean that no retry can help.
+var (
+	ErrUndecodable = errors.New("not a QueueRequest")
+	ErrNoFunction  = errors.New("no usable function name")
+)
+
+// lenient accepts what encoding/json accepts, since that is what publishers test against.
+var lenient = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+
+// Decode reads a QueueRequest in every form that gateways have published since
+// 2021. Keys match in any case and unknown ones are passed over, as
+// encoding/json does it. The returned request points into raw, which must not
+// change while it is in use. On ErrNoFunction the request is returned too, so
+// that its call id can be told.
+func Decode(raw []byte) (*Request, error) {
+	r := &Request{}
+	var callback *url.URL
+	if err := r.walk(raw, &callback); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUndecodable, err)
+	}
+	r.Header = canonical(r.Header)
+	r.CallbackURL = r.Header.Get(HeaderCallbackURL)
+	if r.CallbackURL == "" && callback != nil {
+		callback.User = nil // what is left of it is an empty object
+		r.CallbackURL = callback.String()
+	}
+	r.Function = strings.Trim(r.Function, "/")
+	if !ValidName(r.Function) {
+		return r, ErrNoFunction
+	}
+	return r, nil
+}
+
+// walk goes once over the top level of raw and fills r.
+func (r *Request) walk(raw []byte, callback **url.URL) error {
+	d := jsontext.NewDecoder(bytes.NewBuffer(raw), lenient)
+	if t, err := d.ReadToken(); err != nil {
+		return err
+	} else if t.Kind() != '{' {
+		return fmt.Errorf("a JSON object is expected, not %s", t.Kind())
+	}
+	for d.PeekKind() == '"' {
+		t, err := d.ReadToken()
+		if err != nil {
+			return err
+		}
+		name := t.String()
+		value, err := d.ReadValue()
+		if err != nil {
+			return err
+		}
+		if err := r.set(name, value, callback); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if strings.EqualFold(name, "Body") {
+			end := int(d.InputOffset())
+			if err := r.setBody(raw[end-len(value) : end]); err != nil {
+				return fmt.Errorf("body: %w", err)
+			}
+		}
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return err
+	}
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
+		return errors.New("more than one JSON value")
+	}
+	return nil
+}
+
+// set takes one top-level value other than the body.
+func (r *Request) set(name string, value jsontext.Value, callback **url.URL) error {
+	if value.Kind() == 'n' {
+		return nil
+	}
+	into := func(v any) error { return json.Unmarshal(value, v, lenient) }
+	switch {
+	case strings.EqualFold(name, "Header"):
+		return into(&r.Header)
+	case strings.EqualFold(name, "Path"):
+		return into(&r.Path)
+	case strings.EqualFold(name, "QueryString"):
+		return into(&r.QueryString)
+	case strings.EqualFold(name, "Function"):
+		return into(&r.Function)
+	case strings.EqualFold(name, "QueueName"):
+		return into(&r.QueueName)
+	case strings.EqualFold(name, "Annotations"):
+		return into(&r.Annotations)
+	case strings.EqualFold(name, "CallbackUrl"):
+		return setCallback(value, callback)
+	}
+	return nil
+}
+
+// setCallback takes the URL object of the gateway, and a plain string too.
+func setCallback(value jsontext.Value, callback **url.URL) error {
+	var u url.URL
+	if value.Kind() == '"' {
+		var s string
+		if err := json.Unmarshal(value, &s, lenient); err != nil {
+			return err
+		}
+		p, err := url.Parse(s)
+		if err != nil {
+			return errors.New("not a URL") // the error of net/url repeats the URL, credentials and all
+		}
+		u = *p
+	} else if err := stdjson.Unmarshal(value, &u); err != nil {
+		return err
+	}
+	if u.Host != "" || u.Opaque != "" {
+		*callback = &u
+	}
+	return nil
+}
+
+// setBody keeps the body where it is when it is base64 without escapes, which
+// is what encoding/json writes, and decodes any other form.
+func (r *Request) setBody(value []byte) error {
+	if len(value) >= 2 && value[0] == '"' && bytes.IndexByte(value, '\\') < 0 {
+		b := value[1 : len(value)-1]
+		if !isBase64(b) {
+			return errors.New("not base64")
+		}
+		r.body, r.flat = b, false
+		return nil
+	}
+	var plain []byte
+	if err := stdjson.Unmarshal(value, &plain); err != nil {
+		return errors.New("not base64")
+	}
+	r.body, r.flat = plain, true
+	return nil
+}
+
+// isBase64 reports whether b is whole, padded standard base64.
+func isBase64(b []byte) bool {
+	if len(b)%4 != 0 {
+		return false
+	}
+	b = bytes.TrimSuffix(bytes.TrimSuffix(b, []byte("=")), []byte("="))
+	for _, c := range b {
+		if !base64Alphabet[c] {
+			return false
+		}
+	}
+	return true
+}
+
+var base64Alphabet = func() (t [256]bool) {
+	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/") {
+		t[c] = true
+	}
+	return t
+}()
+
+// CallID is the caller's X-Call-Id, "" when there was none.
+func (r *Request) CallID() string { return r.Header.Get(HeaderCallID) }
+
+// BodyLen is the length of the decoded body in bytes.
+func (r *Request) BodyLen() int64 {
+	if r.flat {
+		return int64(len(r.body))
+	}
+	n := int64(len(r.body) / 4 * 3)
+	for i := len(r.body); i > 0 && r.body[i-1] == '='; i-- {
+		n--
+	}
+	return n
+}
+
+// Body streams the decoded body from the bytes given to Decode; it makes no
+// second copy. Every call begins at the start.
+func (r *Request) Body() io.Reader {
+	if r.flat {
+		return bytes.NewReader(r.body)
+	}
+	return base64.NewDecoder(base64.StdEncoding, bytes.NewReader(r.body))
+}
+
+// canonical brings header names into the form that net/http looks for.
+func canonical(h http.Header) http.Header {
+	for k := range h {
+		if http.CanonicalHeaderKey(k) != k {
+			c := make(http.Header, len(h))
+			for k, v := range h {
+				k = http.CanonicalHeaderKey(k)
+				c[k] = append(c[k], v...)
+			}
+			return c
+		}
+	}
+	return h
+}
+
+// EncodeCallback makes the bytes of a callback: a QueueRequest whose header and
+// body are what will be posted. Its target is not in it, because Invocation.URL
+// holds that.
+func EncodeCallback(function string, h http.Header, body []byte) ([]byte, error) {
+	return stdjson.Marshal(types.QueueRequest{Method: http.MethodPost, Function: function, Header: h, Body: body})
+}
