@@ -1,0 +1,94 @@
+// Package store keeps every invocation that is accepted and not over. It is a
+// key-value store of Pebble in the process, under a folder or, without one, in
+// memory; keys.go draws the layout.
+//
+// One committer writes. Each change of state of one invocation is one part of
+// one batch, whatever arrived meanwhile shares that batch, and nobody is told
+// of success before the batch is on disk. So an invocation is in one place at
+// any instant, and no crash leaves it in two or in none.
+//
+// What an invocation is called with, how often and when, is decided elsewhere.
+// The package knows no NATS, no HTTP and no function.
+package store
+
+import (
+	"errors"
+	"time"
+
+	"queue-worker/pkg/invocation"
+)
+
+// Errors that callers branch on.
+var (
+	// ErrSeen: a message with this door has been accepted before.
+	ErrSeen = errors.New("seen before")
+	// ErrNotFound: nothing with this id is there, or not in the state asked for.
+	ErrNotFound = errors.New("not found")
+	// ErrFailed: the disk has failed in a way that only a restart can heal.
+	ErrFailed = errors.New("store failed")
+	// ErrClosed: the store is closed.
+	ErrClosed = errors.New("store closed")
+	// ErrLocked: another process has the folder.
+	ErrLocked = errors.New("in use by another process")
+	// ErrNewer: the folder was written by a newer version of this program.
+	ErrNewer = errors.New("written by a newer version of this program")
+)
+
+// Door says where a message came in, so that it is known when it comes again.
+// The timestamp is part of it because a NATS Streaming server that keeps its
+// messages in memory begins again at sequence 1 after a restart.
+type Door struct {
+	Cluster, Channel string
+	Sequence         uint64
+	Timestamp        int64 // Unix time in nanoseconds, given by the server
+}
+
+// Accept is an invocation that wants to be taken in. The caller fills Inv: its
+// ID, and either Pending with Since (when it is to be called) or Dead with its
+// reason. Raw is the QueueRequest as it came; neither may change afterwards.
+type Accept struct {
+	Inv  *invocation.Invocation
+	Raw  []byte
+	Door *Door // nil when it did not come through a door
+}
+
+// Ready says where a ready invocation stands: its lane, and its place in it.
+type Ready struct {
+	Lane  invocation.Lane
+	Since time.Time
+	ID    invocation.ID
+}
+
+// Verdict is what becomes of an invocation when an attempt is settled.
+type Verdict uint8
+
+const (
+	// Done: it is over and leaves the store.
+	Done Verdict = iota
+	// Later: it waits for Inv.Since.
+	Later
+	// Bury: it goes to the dead set, with Inv.Reason.
+	Bury
+	// Drop: it failed for good and leaves the store all the same, because the
+	// operator wants it so. It is counted apart from Done.
+	Drop
+)
+
+// Settlement is the next state of an invocation that was in hand, and the
+// callback that carries its result. Both are written in one batch.
+type Settlement struct {
+	At       Ready // where it was taken from
+	Verdict  Verdict
+	Inv      *invocation.Invocation // its record as it will be; with Done and Drop only its identity counts
+	Callback *Accept                // nil for none
+}
+
+// Watcher is told of what becomes ready and due. Both methods are called on the
+// committer's goroutine in the order of the commits, must not block and must not
+// call the store.
+type Watcher interface {
+	// Ready tells of invocations that are ready from now on.
+	Ready([]Ready)
+	// Due tells that nothing falls due before t. It is called when t has become earlier.
+	Due(t time.Time)
+}
