@@ -1,0 +1,154 @@
+// The decision: from what an attempt came to, to what follows it.
+
+package retry
+
+import (
+	"net/http"
+	"time"
+
+	"queue-worker/pkg/invocation"
+)
+
+// Statuses at and above these are failures.
+const (
+	functionFailure = 400 // redirects are not followed, so 3xx is an answer
+	callbackFailure = 300
+	callbackSuccess = 200
+)
+
+// Outcome is what one attempt came to, as far as the decision needs it.
+type Outcome struct {
+	// Status is the HTTP status. One outside 100..599, 0 included, counts as 500
+	// (RFC 9110, section 15).
+	Status int
+	// Cause is set when there was no whole answer; the status counts as 503 then.
+	Cause invocation.Cause
+	// Internal: the answer has the header X-OpenFaaS-Internal, so it comes from
+	// OpenFaaS and not from the function.
+	Internal bool
+	// RetryAfter is the header of that name as it came, "" for none.
+	RetryAfter string
+	// Malformed: the invocation has a header or a URL that cannot be sent.
+	Malformed bool
+	// Refused: the callback's URL leads where callback_policy forbids.
+	Refused bool
+	// Callback: a URL was called and not a function. Only 2xx is success and
+	// every failure is retried, whatever the codes.
+	Callback bool
+	// SuccessBelow is the first status that is a failure; 0 means 400, and 300
+	// for a callback.
+	SuccessBelow int
+}
+
+// Verb is what is to be done with an invocation after an attempt.
+type Verb uint8
+
+// The closed set of verbs.
+const (
+	// Done: it succeeded.
+	Done Verb = iota
+	// Retry: call again after Decision.Wait.
+	Retry
+	// Bury: it goes to the dead set with Decision.Reason.
+	Bury
+	// Discard: its final status is not one that the dead set keeps. Reason is set too.
+	Discard
+)
+
+// String is the word for logs.
+func (v Verb) String() string {
+	switch v {
+	case Done:
+		return "done"
+	case Retry:
+		return "retry"
+	case Bury:
+		return "bury"
+	case Discard:
+		return "discard"
+	}
+	panic("retry: unknown verb")
+}
+
+// Decision is data: the worker carries it out.
+type Decision struct {
+	Verb   Verb
+	Wait   time.Duration     // with Retry: from the end of the attempt, never negative
+	Reason invocation.Reason // with Bury and Discard
+}
+
+// Decide says what follows an attempt that was the retries-th retry (0: the first
+// call). Now is only what a Retry-After date is compared with; random is as for
+// Wait. In this order:
+//
+//  1. malformed or refused: buried with that reason, for no retry can help
+//  2. a status below 400 (callback: 200..299): done
+//  3. no answer, an internal error, a status in Codes, any failed callback:
+//     retried while retries are left, then buried as attempts_exhausted
+//  4. any other status: final; buried as non_retryable when it is in DeadCodes,
+//     else discarded
+func (p Policy) Decide(retries int, o Outcome, now time.Time, random func() float64) Decision {
+	switch {
+	case o.Malformed:
+		return Decision{Verb: Bury, Reason: invocation.Malformed}
+	case o.Refused:
+		return Decision{Verb: Bury, Reason: invocation.CallbackRefused}
+	case o.done():
+		return Decision{Verb: Done}
+	case p.retryable(o):
+		return p.again(max(retries, 0), o, now, random)
+	case p.DeadCodes.Has(o.status()):
+		return Decision{Verb: Bury, Reason: invocation.NonRetryable}
+	}
+	return Decision{Verb: Discard, Reason: invocation.NonRetryable}
+}
+
+// again retries, or gives up when no retry is left.
+func (p Policy) again(retries int, o Outcome, now time.Time, random func() float64) Decision {
+	if p.Attempts != Unlimited && retries >= p.Attempts {
+		return Decision{Verb: Bury, Reason: invocation.AttemptsExhausted}
+	}
+	status := o.status()
+	n := retries + 1
+	if n < retries { // an unlimited policy at the end of int
+		n = retries
+	}
+	wait := p.waitAfter(status, n, random)
+	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
+		// A Retry-After lengthens a wait and never shortens it: the cap is on the
+		// header, so it cannot pull the wait below what it would be without one.
+		asked, _ := ParseRetryAfter(o.RetryAfter, now)
+		wait = max(wait, min(asked, p.MaxRetryAfter))
+	}
+	return Decision{Verb: Retry, Wait: wait}
+}
+
+// retryable reports whether a failure may be tried again.
+func (p Policy) retryable(o Outcome) bool {
+	status := o.status()
+	return o.Callback || o.Cause != "" || o.Internal && status >= functionFailure || p.Codes.Has(status)
+}
+
+// done reports whether the attempt succeeded.
+func (o Outcome) done() bool {
+	failure := o.SuccessBelow
+	if failure == 0 {
+		failure = functionFailure
+		if o.Callback {
+			failure = callbackFailure
+		}
+	}
+	status := o.status()
+	return status < failure && (!o.Callback || status >= callbackSuccess)
+}
+
+// status is the status that the attempt counts as.
+func (o Outcome) status() int {
+	if o.Cause != "" {
+		return http.StatusServiceUnavailable
+	}
+	if o.Status < minCode || o.Status > maxCode {
+		return http.StatusInternalServerError
+	}
+	return o.Status
+}
