@@ -1,0 +1,221 @@
+// The decision table, its properties and its price.
+
+package retry
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"queue-worker/pkg/invocation"
+)
+
+// defaults are the worker's default settings.
+func defaults() Policy {
+	return Policy{
+		Attempts:      10,
+		Initial:       10 * time.Second,
+		Max:           2 * time.Minute,
+		MaxRetryAfter: time.Hour,
+		Codes:         mustCodes("408,429,500,502,503,504"),
+		DeadCodes:     mustCodes("4xx,5xx"),
+	}
+}
+
+func TestDecide(t *testing.T) {
+	t.Parallel()
+	retryAfter := func(d time.Duration) Decision { return Decision{Verb: Retry, Wait: d} }
+	bury := func(r invocation.Reason) Decision { return Decision{Verb: Bury, Reason: r} }
+	with := func(change func(*Policy)) Policy {
+		p := defaults()
+		change(&p)
+		return p
+	}
+	once := with(func(p *Policy) { p.Attempts = 0 })
+	endless := with(func(p *Policy) { p.Attempts = Unlimited })
+	keepNothing := with(func(p *Policy) { p.DeadCodes = Codes{} })
+	retryNothing := with(func(p *Policy) { p.Codes = Codes{} })
+	tests := []struct {
+		name    string
+		policy  Policy
+		retries int
+		outcome Outcome
+		want    Decision
+	}{
+		{"200 is done", defaults(), 0, Outcome{Status: 200}, Decision{}},
+		{"a redirect is done, for it is not followed", defaults(), 0, Outcome{Status: 307}, Decision{}},
+		{"101 is done", defaults(), 0, Outcome{Status: 101}, Decision{}},
+		{"success on the last retry is done", defaults(), 10, Outcome{Status: 202}, Decision{}},
+		{"an internal header on a success changes nothing", defaults(), 0, Outcome{Status: 200, Internal: true}, Decision{}},
+
+		{"a status in the codes waits the first wait", defaults(), 0, Outcome{Status: 500}, retryAfter(10 * time.Second)},
+		{"the third failure waits the third wait", defaults(), 2, Outcome{Status: 500}, retryAfter(40 * time.Second)},
+		{"the last retry is the one that the limit names", defaults(), 9, Outcome{Status: 500}, retryAfter(2 * time.Minute)},
+		{"after it the dead set", defaults(), 10, Outcome{Status: 500}, bury(invocation.AttemptsExhausted)},
+		{"more retries than the limit end as well", defaults(), 11, Outcome{Status: 500}, bury(invocation.AttemptsExhausted)},
+		{"exhausted ones are kept whatever dead_set_codes says", keepNothing, 10, Outcome{Status: 500}, bury(invocation.AttemptsExhausted)},
+		{"a limit of 0 makes one call", once, 0, Outcome{Status: 500}, bury(invocation.AttemptsExhausted)},
+		{"a limit of 0 holds without an answer too", once, 0, Outcome{Cause: invocation.CauseRefused}, bury(invocation.AttemptsExhausted)},
+		{"unlimited goes on after a billion retries", endless, 1_000_000_000, Outcome{Status: 500}, retryAfter(2 * time.Minute)},
+		{"unlimited goes on at the end of the integers", endless, math.MaxInt, Outcome{Status: 500}, retryAfter(2 * time.Minute)},
+		{"a negative limit that is not unlimited is 0", with(func(p *Policy) { p.Attempts = -2 }), 0, Outcome{Status: 500}, bury(invocation.AttemptsExhausted)},
+		{"a negative number of retries counts as none", defaults(), -7, Outcome{Status: 500}, retryAfter(10 * time.Second)},
+
+		{"a status outside the codes is final", defaults(), 0, Outcome{Status: 404}, bury(invocation.NonRetryable)},
+		{"a final status is final on a retry too", defaults(), 3, Outcome{Status: 501}, bury(invocation.NonRetryable)},
+		{"a final status that the dead set does not keep is discarded", keepNothing, 0, Outcome{Status: 404}, Decision{Verb: Discard, Reason: invocation.NonRetryable}},
+		{"an internal error is retried whatever the codes", retryNothing, 0, Outcome{Status: 400, Internal: true}, retryAfter(10 * time.Second)},
+		{"internal errors are exhausted too", retryNothing, 10, Outcome{Status: 503, Internal: true}, bury(invocation.AttemptsExhausted)},
+		{"no answer is retried whatever the codes", retryNothing, 0, Outcome{Cause: invocation.CauseTimeout}, retryAfter(10 * time.Second)},
+		{"an answer that broke off is no success", retryNothing, 0, Outcome{Status: 200, Cause: invocation.CauseReset}, retryAfter(10 * time.Second)},
+		{"a status of 0 counts as 500", defaults(), 0, Outcome{}, retryAfter(10 * time.Second)},
+		{"a status below the valid ones counts as 500", defaults(), 0, Outcome{Status: 42}, retryAfter(10 * time.Second)},
+		{"a status above the valid ones counts as 500", retryNothing, 0, Outcome{Status: 999}, bury(invocation.NonRetryable)},
+
+		{"malformed is buried at once", defaults(), 0, Outcome{Malformed: true}, bury(invocation.Malformed)},
+		{"malformed is buried whatever the limit", endless, 5, Outcome{Malformed: true, Status: 503}, bury(invocation.Malformed)},
+		{"refused is buried at once", endless, 0, Outcome{Refused: true, Callback: true}, bury(invocation.CallbackRefused)},
+		{"malformed comes before refused", defaults(), 0, Outcome{Malformed: true, Refused: true}, bury(invocation.Malformed)},
+
+		{"a callback that is taken is done", defaults(), 0, Outcome{Status: 202, Callback: true}, Decision{}},
+		{"a callback that redirects is retried", defaults(), 0, Outcome{Status: 302, Callback: true}, retryAfter(10 * time.Second)},
+		{"a callback that redirects is retried, limit given", defaults(), 0, Outcome{Status: 302, Callback: true, SuccessBelow: 300}, retryAfter(10 * time.Second)},
+		{"a callback answered 101 is retried", defaults(), 0, Outcome{Status: 101, Callback: true}, retryAfter(10 * time.Second)},
+		{"a callback answered 404 is retried", retryNothing, 0, Outcome{Status: 404, Callback: true}, retryAfter(10 * time.Second)},
+		{"a callback is exhausted too", defaults(), 10, Outcome{Status: 404, Callback: true}, bury(invocation.AttemptsExhausted)},
+		{"a function may be held to 2xx", with(func(p *Policy) { p.Codes = mustCodes("3xx") }), 0, Outcome{Status: 302, SuccessBelow: 300}, retryAfter(10 * time.Second)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := tt.policy.Decide(tt.retries, tt.outcome, noon, never(t)); got != tt.want {
+				t.Errorf("decision is %s %v %q, want %s %v %q", got.Verb, got.Wait, got.Reason, tt.want.Verb, tt.want.Wait, tt.want.Reason)
+			}
+		})
+	}
+}
+
+// R1: a limit of N makes exactly 1+N calls, then the dead set.
+func TestR1LimitCountsRetriesAfterTheFirstCall(t *testing.T) {
+	t.Parallel()
+	for _, limit := range []int{0, 1, 3, 30} {
+		p := defaults()
+		p.Attempts = limit
+		calls := 1
+		for p.Decide(calls-1, Outcome{Status: 500}, noon, never(t)).Verb == Retry {
+			calls++
+		}
+		if calls != 1+limit {
+			t.Errorf("a limit of %d makes %d calls", limit, calls)
+		}
+	}
+}
+
+func TestA429WaitsAtLeastHalfInEveryMode(t *testing.T) {
+	t.Parallel()
+	want := map[Mode]time.Duration{Exponential: 40e9, Full: 20e9, Equal: 20e9, Constant: 10e9}
+	for _, m := range Modes() {
+		p := defaults()
+		p.Mode = m
+		if got := p.Decide(2, Outcome{Status: 429}, noon, always(0)); got.Wait != want[m] {
+			t.Errorf("%s waits %v after a 429, want %v", m, got.Wait, want[m])
+		}
+	}
+	p := Policy{Attempts: 1, Initial: 5, Max: 5, Mode: Full, Codes: mustCodes("429")}
+	if got := p.Decide(0, Outcome{Status: 429}, noon, always(0)); got.Wait != 3 {
+		t.Errorf("half of 5ns is rounded to %v, want 3ns", got.Wait)
+	}
+}
+
+func TestVerbsHaveWords(t *testing.T) {
+	t.Parallel()
+	for v, want := range map[Verb]string{Done: "done", Retry: "retry", Bury: "bury", Discard: "discard"} {
+		if v.String() != want {
+			t.Errorf("verb %d is %q, want %q", v, v, want)
+		}
+	}
+}
+
+// TestPropertyDecide holds every decision against the rules, for policies and
+// outcomes of any kind.
+func TestPropertyDecide(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		p := anyPolicy(t)
+		retries := rapid.OneOf(rapid.IntRange(0, 12), rapid.Int()).Draw(t, "retries")
+		o := Outcome{
+			Status:     rapid.OneOf(rapid.IntRange(100, 599), rapid.Int()).Draw(t, "status"),
+			Cause:      rapid.SampledFrom(append(invocation.Causes(), "", "", "", "")).Draw(t, "cause"),
+			Internal:   rapid.Bool().Draw(t, "internal"),
+			RetryAfter: rapid.SampledFrom([]string{"", "0", "7", "99999999999999999999", "junk", "Fri, 31 Dec 9999 23:59:59 GMT"}).Draw(t, "retry-after"),
+			Malformed:  rapid.Float64Range(0, 1).Draw(t, "malformed") > 0.9,
+			Refused:    rapid.Float64Range(0, 1).Draw(t, "refused") > 0.9,
+			Callback:   rapid.Bool().Draw(t, "callback"),
+		}
+		d := p.Decide(retries, o, noon, drawn(t))
+		if limit := max(p.Max, p.MaxRetryAfter, 0); d.Wait < 0 || d.Wait > limit {
+			t.Fatalf("it waits %d, the limit is %d", d.Wait, limit)
+		}
+		if (d.Verb == Bury || d.Verb == Discard) != (d.Reason != "") {
+			t.Fatalf("%s with reason %q", d.Verb, d.Reason)
+		}
+		if d.Verb != Retry && d.Wait != 0 {
+			t.Fatalf("%s with a wait of %v", d.Verb, d.Wait)
+		}
+		if d.Verb == Retry && (o.Malformed || o.Refused || p.Attempts >= 0 && max(retries, 0) >= p.Attempts) {
+			t.Fatalf("a retry that is not allowed after %d of %d", retries, p.Attempts)
+		}
+		if d.Verb == Done && (o.Cause != "" || o.Status < 100 || o.Status >= 400) {
+			t.Fatal("done without a success")
+		}
+		if o.Cause != "" && (d.Verb == Discard || d.Reason == invocation.NonRetryable) {
+			t.Fatal("an attempt without an answer is never final")
+		}
+	})
+}
+
+func BenchmarkDecide(b *testing.B) {
+	p := defaults()
+	p.Mode = Equal
+	random := always(0.25)
+	for _, bb := range []struct {
+		name    string
+		retries int
+		outcome Outcome
+	}{
+		{"done", 0, Outcome{Status: 200}},
+		{"first retry", 0, Outcome{Status: 500}},
+		{"late retry", 9, Outcome{Status: 500}},
+		{"Retry-After in seconds", 3, Outcome{Status: 429, RetryAfter: "60"}},
+		{"Retry-After as a date", 3, Outcome{Status: 503, RetryAfter: "Thu, 05 Mar 2026 12:05:00 GMT"}},
+		{"final", 0, Outcome{Status: 404}},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				p.Decide(bb.retries, bb.outcome, noon, random)
+			}
+		})
+	}
+	b.Run("a billion retries with a wait of up to 292 years", func(b *testing.B) {
+		q := Policy{Attempts: Unlimited, Initial: 1, Max: math.MaxInt64, Codes: p.Codes}
+		b.ReportAllocs()
+		for b.Loop() {
+			q.Decide(1_000_000_000, Outcome{Status: 500}, noon, random)
+		}
+	})
+}
+
+// TestDecideMakesNoGarbage keeps the hot path free of allocations.
+func TestDecideMakesNoGarbage(t *testing.T) { // not parallel: AllocsPerRun counts the whole process
+	p := defaults()
+	p.Mode = Equal
+	random := always(0.25)
+	for _, o := range []Outcome{{Status: 200}, {Status: 500}, {Status: 429, RetryAfter: "60"}, {Status: 404}, {Cause: invocation.CauseDNS}} {
+		if n := testing.AllocsPerRun(100, func() { p.Decide(9, o, noon, random) }); n != 0 {
+			t.Errorf("%+v allocates %v times", o, n)
+		}
+	}
+}
