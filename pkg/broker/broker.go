@@ -1,0 +1,224 @@
+// Package broker is the embedded door: NATS Streaming in the process, so that a
+// gateway publishes straight to the worker and no other server is needed.
+//
+//	gateway --TCP--> listener --+
+//	                            +--> nats-server <--> nats-streaming-server --> files
+//	our own intake --in process-+
+//
+// The listener is ours, so it can be shut while everything behind it lives on:
+// Pause refuses publishers when the store has no room, and the intake keeps its
+// connection.
+//
+// With a folder, a publish is confirmed only after fsync. The folder is bounded:
+// NATS Streaming cannot delete what was consumed, it keeps each channel's latest
+// Retention bytes. That is safe as long as the oldest of them have been consumed,
+// and they have: the worker acknowledges within milliseconds, and Pause keeps
+// publishers out while it cannot. One hole remains: what is published to a channel
+// that no worker reads is trimmed, unread, beyond Retention.
+//
+// The door has no authentication and no TLS. It does not read or write messages;
+// pkg/intake does.
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	natsserver "github.com/nats-io/nats-server/v2/server"
+	streaming "github.com/nats-io/nats-streaming-server/server"
+	"github.com/nats-io/nats-streaming-server/util"
+)
+
+// The limits of the door.
+const (
+	// Retention is what each channel keeps on disk, in bytes.
+	Retention = 256 << 20
+	// memoryRetention is what each channel keeps in memory. It is smaller because
+	// it is held at all times: there is nothing else that takes consumed messages away.
+	memoryRetention = 64 << 20
+	// slice is the size of one file of a channel, in bytes: the grain of Retention.
+	slice = 16 << 20
+	// DefaultMaxPayload is the largest message, in bytes: a body of 8 MiB in base64,
+	// with its headers, fits.
+	DefaultMaxPayload = 16 << 20
+	// pendingPayloads is how many of the largest messages may be on their way to
+	// one connection before the server takes it for too slow and cuts it.
+	pendingPayloads = 8
+)
+
+// A client that died is noticed after heartbeatFails+1 heartbeats, and what it
+// had in hand goes to the other workers.
+const (
+	heartbeatInterval = 2 * time.Second
+	heartbeatTimeout  = 2 * time.Second
+	heartbeatFails    = 3
+)
+
+// startTimeout bounds the start of the nats-server, which opens nothing.
+const startTimeout = 10 * time.Second
+
+// lockName is the file in the folder that a running door holds locked.
+const lockName = "door.lock"
+
+// Options says what door to open.
+type Options struct {
+	// Listen is host:port for publishers; port 0 takes a free one.
+	Listen string
+	// Cluster is the NATS Streaming cluster id that clients name.
+	Cluster string
+	// Dir is the folder of the message files. Empty: everything is in memory, no
+	// file is written, and the end of the process takes what was not consumed.
+	Dir string
+	// Logger gets the servers' own lines: debug for noise, warn and error for
+	// what somebody should look at. Nil discards them.
+	Logger *slog.Logger
+	// MaxPayload is the largest message in bytes; 0 is DefaultMaxPayload.
+	MaxPayload int
+}
+
+// Server is an open door.
+type Server struct {
+	door *door
+	nats *natsserver.Server
+	stan *streaming.StanServer
+	lock io.Closer // nil in memory
+
+	closing sync.Once
+}
+
+// Start opens the door. It returns when clients can connect. The error says in
+// one line what is in the way: a taken port, a folder in use, a damaged file.
+//
+// A file whose last record was torn by a crash is repaired by cutting that record
+// off, with a warning: it had not been confirmed to its publisher. A disk that
+// fails later, in the middle of a write, makes the library panic and ends the
+// process; whatever was confirmed is in the files then.
+func Start(o Options) (*Server, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.MaxPayload == 0 {
+		o.MaxPayload = DefaultMaxPayload
+	}
+	s := &Server{}
+	if err := s.start(o); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("open the embedded door: %w", err)
+	}
+	return s, nil
+}
+
+func (s *Server) start(o Options) (err error) {
+	// The port comes first: it is what most often goes wrong, and it opens no file.
+	if s.door, err = listen(o.Listen, o.Logger); err != nil {
+		return err
+	}
+	if o.Dir != "" {
+		if s.lock, err = lockDir(o.Dir); err != nil {
+			return err
+		}
+	}
+	if s.nats, err = startNATS(o); err != nil {
+		return err
+	}
+	if s.stan, err = startStreaming(o, s.nats); err != nil {
+		return err
+	}
+	s.door.open(s.nats)
+	return nil
+}
+
+// URL is where clients on this machine connect, nats://host:port with the real port.
+func (s *Server) URL() string { return s.door.url() }
+
+// InProcessConn makes a connection that does not pass the listener, so Pause does
+// not cut it. It is what nats.InProcessServer wants.
+func (s *Server) InProcessConn() (net.Conn, error) { return s.nats.InProcessConn() }
+
+// Pause shuts the listener and cuts its connections: from now on nobody can
+// publish, and nobody is told that something was taken which was not. Messages,
+// subscriptions and connections made by InProcessConn stay. Idempotent.
+func (s *Server) Pause() { s.door.shut() }
+
+// Resume opens the listener again, on the same port. An error means that it is
+// still shut: somebody else took the port; call it again later. Idempotent.
+func (s *Server) Resume() error { return s.door.reopen(s.nats) }
+
+// Close shuts the door and waits until files are closed and goroutines are gone.
+// What was confirmed and not consumed is there at the next Start, with a folder.
+// Idempotent.
+func (s *Server) Close() {
+	s.closing.Do(func() {
+		if s.door != nil {
+			s.door.shut()
+		}
+		if s.stan != nil {
+			s.stan.Shutdown()
+		}
+		if s.nats != nil {
+			s.nats.Shutdown()
+			s.nats.WaitForShutdown()
+		}
+		if s.lock != nil {
+			_ = s.lock.Close() // it was never written to
+		}
+	})
+}
+
+// lockDir makes the folder and takes it for this process.
+func lockDir(dir string) (io.Closer, error) {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, fmt.Errorf("make the folder: %w; give the worker a folder that it may write", err)
+	}
+	lock, err := util.CreateLockFile(filepath.Join(dir, lockName))
+	if errors.Is(err, util.ErrUnableToLockNow) {
+		return nil, fmt.Errorf("folder %s is in use by another process; stop that one, or give this one a folder of its own", dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lock the folder: %w; give the worker a folder that it may write", err)
+	}
+	return lock, nil
+}
+
+func startNATS(o Options) (*natsserver.Server, error) {
+	s, err := natsserver.NewServer(&natsserver.Options{
+		DontListen:      true,
+		NoSigs:          true,
+		NoSystemAccount: true,
+		MaxPayload:      int32(min(o.MaxPayload, 64<<20)), //nolint:gosec // bounded just there
+		MaxPending:      int64(o.MaxPayload) * pendingPayloads,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("nats-server: %w", err)
+	}
+	s.SetLogger(&serverLog{o.Logger}, false, false)
+	s.Start()
+	if !s.ReadyForConnections(startTimeout) {
+		s.Shutdown()
+		return nil, fmt.Errorf("nats-server: not ready within %s", startTimeout)
+	}
+	return s, nil
+}
+
+// startStreaming starts NATS Streaming, a second time with repair when a crash
+// has torn a record. It never asks for repair at once, because that also cuts
+// where a repair is not understood.
+func startStreaming(o Options, ns *natsserver.Server) (*streaming.StanServer, error) {
+	s, err := runStreaming(o, ns, false)
+	if err != nil && o.Dir != "" && strings.Contains(err.Error(), io.ErrUnexpectedEOF.Error()) {
+		o.Logger.Warn("the embedded door's files end in a torn record, as a crash leaves it; it was not confirmed and is cut off", "dir", o.Dir)
+		s, err = runStreaming(o, ns, true)
+	}
+	if err != nil && o.Dir != "" {
+		return nil, fmt.Errorf("nats-streaming-server in %s: %w; if its files are damaged, move the folder away and start again", o.Dir, err)
+	}
+	return s, err
+}
