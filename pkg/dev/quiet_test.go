@@ -1,0 +1,27 @@
+package dev
+
+import (
+	"bytes"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// Not parallel: the logger of package log is one for the whole process.
+func TestTheLibrarysLinesComeAtDebugLevelAndWithoutContent(t *testing.T) {
+	port := freePort(t)
+	startDoor(t, port, "")
+	var out bytes.Buffer
+	gw := startStand(t, func(o *Options) {
+		o.Queue.Port = port
+		o.Logger = slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}).GatewayURL()
+	if got := must(t, http.MethodPost, gw, "/async-function/fn?q=CANARY", "CANARY", "Authorization: CANARY"); got.status != 202 {
+		t.Fatalf("answers %d", got.status)
+	}
+	quiet(discard()) // nothing writes to out from here on
+	if s := out.String(); !strings.Contains(s, "Queueing") || strings.Contains(s, "level=INFO") || strings.Contains(s, "CANARY") {
+		t.Errorf("the log is\n%s", s)
+	}
+}
