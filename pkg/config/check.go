@@ -1,0 +1,116 @@
+// This file checks values: each by itself, and those that have to fit together.
+
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"reflect"
+	"slices"
+)
+
+// valid are the checks of texts by name; of lists, of each item.
+var valid = map[string]func(string) bool{
+	"faas_nats_address":      isAddress,
+	"faas_nats_cluster_name": isSubject,
+	"faas_nats_channel":      isChannel,
+	"faas_nats_queue_group":  isSubject,
+	"faas_gateway_address":   isAddress,
+	"default_function_name":  isNamespace,
+	"retry_http_codes":       areCodes,
+	"data_dir":               isPath,
+	"dead_set_codes":         areCodes,
+	"callback_allow":         isHostOrRange,
+	"http_listen_address":    isListenAddress,
+	"secret_mount_path":      isPath,
+	"stan_listen_address":    isListenAddress,
+}
+
+// checkEach holds every value against the range or the form of its setting.
+func (l *loader) checkEach() {
+	c := reflect.ValueOf(l.config).Elem()
+	for _, s := range settings {
+		if !l.wrong[s.name] && !l.isZero(s) {
+			l.check(s, c.FieldByIndex(s.field.Index))
+		}
+	}
+}
+
+func (l *loader) check(s setting, value reflect.Value) {
+	switch v := value.Interface().(type) {
+	case string:
+		ok := slices.Contains(s.oneof, v)
+		if is := valid[s.name]; is != nil {
+			ok = v == "" || is(v)
+		}
+		if !ok {
+			l.report(s.name, v, s.accepts())
+		}
+	case []string:
+		l.checkItems(s, v)
+	default:
+		if value.CanInt() && !bounds[s.name].holds(value.Int()) {
+			l.report(s.name, l.vars[s.name], s.accepts())
+		}
+	}
+}
+
+// maxItems bounds the lists.
+var maxItems = map[string]int{"faas_nats_channel": maxChannels, "callback_allow": maxAllow}
+
+// checkItems reports the first item of a list that is wrong, or that the list is
+// too long.
+func (l *loader) checkItems(s setting, items []string) {
+	if len(items) > maxItems[s.name] {
+		l.report(s.name, l.vars[s.name], s.accepts())
+		return
+	}
+	for i, item := range items {
+		if !valid[s.name](item) || slices.Contains(items[:i], item) {
+			l.report(s.name, item, s.accepts())
+			return
+		}
+	}
+}
+
+// checkTogether reports settings that are right by themselves and wrong beside
+// each other.
+func (l *loader) checkTogether() {
+	c := l.config
+	if l.right("max_retry_wait", "initial_retry_wait") && c.MaxRetryWait < c.InitialRetryWait {
+		l.reportWaits(formatDuration(c.InitialRetryWait), formatDuration(c.MaxRetryWait))
+	}
+	if l.right("stan_embedded", "stan_listen_address", "http_listen_address") && c.StanEmbedded && sameListener(c.StanListenAddress, c.ListenAddress) {
+		l.report("stan_listen_address", c.StanListenAddress,
+			fmt.Sprintf("another port than that of http_listen_address, which is %s", c.ListenAddress))
+	}
+}
+
+// reportWaits reports a first wait above the longest, under the name of the one
+// that was written.
+func (l *loader) reportWaits(initial, longest string) {
+	if l.set("max_retry_wait") {
+		l.report("max_retry_wait", longest, "at least initial_retry_wait, which is "+initial)
+		return
+	}
+	l.report("initial_retry_wait", initial, "at most max_retry_wait, which is "+longest)
+}
+
+// right reports whether none of the settings has a problem.
+func (l *loader) right(names ...string) bool {
+	return !slices.ContainsFunc(names, func(name string) bool { return l.wrong[name] })
+}
+
+// sameListener reports whether two addresses cannot be listened on at once.
+func sameListener(a, b string) bool {
+	hostA, portA, _ := net.SplitHostPort(a)
+	hostB, portB, _ := net.SplitHostPort(b)
+	return portA == portB && portA != "0" && (hostA == hostB || isEverywhere(hostA) || isEverywhere(hostB))
+}
+
+// isEverywhere reports whether a host to listen on stands for all addresses.
+func isEverywhere(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "" || err == nil && addr.IsUnspecified()
+}

@@ -1,0 +1,105 @@
+// Package config is every setting of the queue-worker: its name, its default,
+// what is accepted and what it is for. All of it comes from the environment, as
+// OpenFaaS does it, and the names that OpenFaaS workers have read since 2021
+// keep their meaning.
+//
+// Load reads an environment once, at the start, and reports every problem at
+// once. Names that charts set and that mean nothing here are told by
+// Config.Ignored, and what is legal but worth a look by Config.Warnings.
+//
+// The table in docs/settings.md is generated from the tags of Config.
+//
+// The package opens no file and no connection, logs nothing, and does not read
+// the credentials that secret_mount_path points at.
+package config
+
+//go:generate go test -run ^TestSettingsPage$ . -update
+
+import (
+	"net/url"
+	"time"
+)
+
+// Config holds the settings of one worker, checked and with defaults filled in.
+// Sizes are in bytes. It must not be changed after Load.
+//
+// The tags of a field are: env, its name; envDefault, its default as it would be
+// written (without one, the default is the zero value); group, the heading that
+// begins at this field; doc, what it is for; was, its history in OpenFaaS; zero,
+// a word that stands for the zero value; oneof, the words accepted; form, what
+// is accepted where neither the type nor oneof tells it.
+type Config struct {
+	// Where invocations come in. NATSAddress is a host, without brackets when it is
+	// an IPv6 address.
+	NATSAddress string   `group:"The door" env:"faas_nats_address" envDefault:"nats" form:"a host name or IP address, without scheme and port" doc:"Host of the NATS Streaming server."`
+	NATSPort    int      `env:"faas_nats_port" envDefault:"4222" doc:"Its port." was:"A wrong value became port 0 in the Community worker."`
+	NATSCluster string   `env:"faas_nats_cluster_name" envDefault:"faas-cluster" form:"a name without spaces, '*', '>' and empty parts between dots" doc:"Its cluster id."`
+	Channels    []string `env:"faas_nats_channel" envDefault:"faas-request" form:"names of letters, digits, '-', '_' and '.', at most 12, none twice" doc:"The queues: channels to take invocations from. Each has a subscription of its own; its durable name is the channel with '.' as '_'." was:"One name, no list. Since December 2022 the Community worker reads faas-request whatever is set."`
+	QueueGroup  string   `env:"faas_nats_queue_group" envDefault:"faas" form:"a name without spaces, '*', '>' and empty parts between dots" doc:"Queue group: workers of one group share the messages."`
+
+	AckWait           time.Duration `env:"ack_wait" envDefault:"60s" doc:"How long NATS Streaming waits for an ack before it delivers a message again. Not a limit on a call: with data_dir an ack takes milliseconds, and without it the subscription asks for 24h." was:"30s in the Community binary, 60s in its chart, 5m5s in faasd. It had to be longer than the slowest function; that is over."`
+	MaxUnsettled      int           `env:"max_unsettled" envDefault:"10000" doc:"Without data_dir: messages that lie unacked at most. At the bound the intake rests."`
+	MaxUnsettledBytes int64         `env:"max_unsettled_bytes" envDefault:"64MiB" doc:"Without data_dir: bytes that lie unacked at most."`
+
+	// The gateway that functions are called through. Read GatewayURL: it is made
+	// of GatewayAddress and GatewayPort when gateway_url is not set. It has no
+	// trailing slash, credentials, query or fragment.
+	GatewayURL       *url.URL `group:"The gateway" env:"gateway_url" form:"a URL such as http://gateway:8080, http or https, without credentials, query and fragment" doc:"The gateway, with scheme. A path prefix is kept, slashes at the end are cut. It wins over faas_gateway_address and faas_gateway_port." was:"The name of the JetStream worker, since July 2022."`
+	GatewayAddress   string   `env:"faas_gateway_address" envDefault:"gateway" form:"a host name or IP address, without scheme and port" doc:"Host of the gateway, when gateway_url is not set."`
+	GatewayPort      int      `env:"faas_gateway_port" envDefault:"8080" doc:"Its port, when gateway_url is not set." was:"A wrong value was a panic in the Community worker."`
+	DefaultNamespace string   `env:"default_function_name" envDefault:"openfaas-fn" form:"a namespace: letters, digits, '-' and '_'" doc:"The namespace of a function that is named without one, so that figlet and figlet.openfaas-fn are one function." was:"The odd name is the JetStream worker's, since July 2025."`
+
+	// How functions are called, and called again.
+	MaxInflight      int           `group:"Calls and retries" env:"max_inflight" envDefault:"50" doc:"Calls at a time, all functions together." was:"1 in the Community worker, and fixed to 1 since December 2022, although its chart passed 50 until July 2025. A value below 1 became 1; here it stops the start."`
+	MaxRetryAttempts int           `env:"max_retry_attempts" envDefault:"10" doc:"Retries after the first call: N means at most 1+N calls, 0 means none." was:"10 in charts until February 2026, then 100. Charts from July 2021 to July 2025 set the four retry settings for the Community worker too, which read none of them."`
+	InitialRetryWait time.Duration `env:"initial_retry_wait" envDefault:"10s" doc:"Wait before the first retry. It doubles with each further one. 0s: every retry comes at once." was:"The commercial worker up to 0.1.5 did not read it."`
+	MaxRetryWait     time.Duration `env:"max_retry_wait" envDefault:"120s" doc:"The longest wait that the doubling comes to; a Retry-After may ask for more. Not below initial_retry_wait."`
+	RetryCodes       string        `env:"retry_http_codes" envDefault:"408,429,500,502,503,504" form:"statuses from 100 to 599, classes such as 5xx, exceptions such as !501, with commas between them" doc:"Statuses of a function that are retried. Transport errors, timeouts and answers with X-OpenFaaS-Internal are retried whatever stands here." was:"Without 503 until May 2022. Whole statuses only, no classes and exceptions."`
+	Backoff          string        `env:"backoff" envDefault:"exponential" oneof:"exponential,full,equal,constant" doc:"How waits grow. full takes 0 to 100 %, equal 50 to 100 % of the exponential wait, at random; constant always waits initial_retry_wait." was:"Since August 2023, without constant. Charts write an empty value for the default."`
+	MaxRetryAfter    time.Duration `env:"max_retry_after" envDefault:"1h" doc:"The longest wait that a Retry-After of a 429 or 503 can ask for. 0s: the header is ignored."`
+	UpstreamTimeout  time.Duration `env:"upstream_timeout" zero:"none" doc:"The longest call of a function. none: the gateway decides." was:"60s in the charts of the JetStream worker, since August 2022."`
+	MaxResponseBytes int64         `env:"max_response_bytes" envDefault:"1MiB" doc:"Bytes of a function's answer that are read. What is cut is marked on its callback with X-Body-Truncated."`
+	DrainTimeout     time.Duration `env:"drain_timeout" envDefault:"25s" doc:"After SIGTERM, how long running calls may take to end. Keep it below terminationGracePeriodSeconds, which is 30 unless you set it."`
+
+	// What is accepted and not over. An empty DataDir keeps it in memory.
+	DataDir       string        `group:"The store" env:"data_dir" zero:"none" form:"a path" doc:"The store's folder, on a volume that outlives the container. none: in memory. Then a message stays with NATS Streaming until it is settled, and the dead set is gone after a restart."`
+	StoreSync     time.Duration `env:"store_sync" zero:"always" doc:"When a change of state is on disk: always before it counts, or at this interval. With an interval a kill or a power cut may take what is younger."`
+	StoreMaxBytes int64         `env:"store_max_bytes" envDefault:"0" doc:"Size at which the store takes nothing new: the intake rests and HTTP answers 503. 0: what the disk has."`
+	StoreMinFree  int64         `env:"store_min_free" envDefault:"256MiB" doc:"Free bytes on the disk below which the store takes nothing new."`
+
+	// What was given up.
+	DeadSet         bool          `group:"The dead set" env:"dead_set" envDefault:"on" form:"on or off" doc:"Keep what was given up. off: it is discarded, as OpenFaaS does it, logged and counted."`
+	DeadSetCodes    string        `env:"dead_set_codes" envDefault:"4xx,5xx" zero:"none" form:"statuses from 100 to 599, classes such as 5xx, exceptions such as !404, with commas between them" doc:"Final statuses that are kept in the dead set; others are discarded. none, or an empty value: none of them. What used up its retries is kept whatever stands here."`
+	DeadSetMaxAge   time.Duration `env:"dead_set_max_age" envDefault:"720h" doc:"Age at which a dead letter is dropped, logged and counted. 0: never."`
+	DeadSetMaxBytes int64         `env:"dead_set_max_bytes" envDefault:"1GiB" doc:"Size of the dead set above which the oldest are dropped, logged and counted. 0: no bound."`
+
+	// Where results go.
+	CallbackPolicy  string        `group:"Callbacks" env:"callback_policy" envDefault:"guarded" oneof:"guarded,strict,open" doc:"Where a caller's X-Callback-Url may lead. guarded refuses loopback, link-local, metadata and reserved addresses; strict refuses private ones too; open refuses none but the worker's own. The gateway always passes."`
+	CallbackAllow   []string      `env:"callback_allow" zero:"none" form:"host names, IP addresses and CIDR ranges, at most 256, none twice" doc:"Hosts, addresses and ranges that are allowed whatever callback_policy says."`
+	CallbackTimeout time.Duration `env:"callback_timeout" envDefault:"10s" doc:"The longest callback; upstream_timeout when that is shorter."`
+	TLSInsecure     bool          `env:"tls_insecure" envDefault:"false" doc:"Do not check the certificates of https callbacks." was:"Since 2020, for callbacks."`
+
+	// What the worker serves.
+	ListenAddress   string `group:"HTTP" env:"http_listen_address" envDefault:":8081" form:"host:port or :port, the port from 0 to 65535" doc:"Where health, metrics and the dead set are served. Port 0 takes any free one, which the log tells."`
+	BasicAuth       bool   `env:"basic_auth" envDefault:"false" doc:"Ask for the credentials of OpenFaaS where what is stored is read or changed. Without it only a loopback peer may do so." was:"For reports to the gateway until April 2022; charts still set it and mount the secret."`
+	SecretMountPath string `env:"secret_mount_path" envDefault:"/var/secrets/gateway" form:"a path" doc:"Folder with the files basic-auth-user and basic-auth-password." was:"/var/secrets in charts until October 2021, /run/secrets in faasd."`
+	AdminOpen       bool   `env:"admin_open" envDefault:"false" doc:"Without basic_auth: anyone who reaches the port may read and change what is stored."`
+
+	LogEncoding string `group:"Logs" env:"log_encoding" envDefault:"console" oneof:"console,json" doc:"How a line is written." was:"The JetStream worker's, since July 2022."`
+	Debug       bool   `env:"debug" envDefault:"false" doc:"Log more. Bodies, header values and query strings are never logged." was:"The JetStream worker's, since July 2022."`
+
+	// NATS Streaming inside this process.
+	StanEmbedded      bool   `group:"Embedded door" env:"stan_embedded" envDefault:"false" doc:"Open NATS Streaming in the worker, so that the gateway publishes straight to it. It keeps its files under data_dir."`
+	StanListenAddress string `env:"stan_listen_address" envDefault:"127.0.0.1:4222" form:"host:port or :port, the port from 0 to 65535" doc:"Where it listens. Port 0 takes any free one. It has no authentication."`
+
+	ignored  []string
+	warnings []string
+}
+
+// Ignored lists the names that are set in the environment, belong to one of the
+// OpenFaaS workers, and mean nothing here. docs/settings.md says why.
+func (c *Config) Ignored() []string { return c.ignored }
+
+// Warnings lists what is legal and worth a look, one sentence each. None of
+// them holds a secret.
+func (c *Config) Warnings() []string { return c.warnings }

@@ -1,0 +1,233 @@
+// What the charts of OpenFaaS have set since 2021 loads without a problem, and
+// what of it means nothing here, or is worth a look, is told.
+
+package config
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// chart2021 is what the charts of 2021 and 2022 set for either worker.
+const chart2021 = `faas_nats_address=nats.openfaas.svc.cluster.local
+faas_nats_channel=faas-request
+faas_nats_queue_group=faas
+faas_gateway_address=gateway.openfaas.svc.cluster.local
+gateway_invoke=true
+faas_function_suffix=.openfaas-fn.svc.cluster.local
+ack_wait=60s
+max_inflight=1
+max_retry_attempts=10
+max_retry_wait=120s
+initial_retry_wait=10s
+retry_http_codes=429,502,500,504,408
+print_request_body=false
+print_response_body=false
+secret_mount_path=/var/secrets/gateway
+basic_auth=true`
+
+func TestEveryGenerationOfChartsLoads(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, environ string
+		gateway       string
+		inflight      int
+		codes         string
+		ignored       string
+	}{
+		{
+			"the chart of 2021 with the retry settings", chart2021,
+			"http://gateway.openfaas.svc.cluster.local:8080", 1, "429,502,500,504,408",
+			"faas_function_suffix gateway_invoke print_request_body print_response_body",
+		},
+		{
+			"the chart of 2022 to 2025, Community Edition", `faas_nats_address=nats.openfaas.svc.cluster.local
+faas_nats_port=4222
+faas_nats_cluster_name=faas-cluster
+faas_nats_channel=faas-request
+faas_nats_queue_group=faas
+faas_gateway_address=gateway.openfaas.svc.cluster.local
+ack_wait=60s
+max_inflight=50
+max_retry_attempts=10
+max_retry_wait=120s
+initial_retry_wait=10s
+retry_http_codes=408,429,500,502,503,504
+print_request_body=false
+print_response_body=false
+tls_insecure=false
+secret_mount_path=/var/secrets/gateway
+basic_auth=true`,
+			"http://gateway.openfaas.svc.cluster.local:8080", 50, "408,429,500,502,503,504",
+			"print_request_body print_response_body",
+		},
+		{
+			"today's Community Edition", `faas_nats_address=nats.openfaas.svc.cluster.local
+faas_nats_channel=faas-request
+faas_nats_queue_group=faas
+faas_gateway_address=gateway.openfaas.svc.cluster.local
+faas_function_suffix=.openfaas-fn.svc.cluster.local
+ack_wait=60s
+max_inflight=1
+secret_mount_path=/var/secrets/gateway
+basic_auth=true
+KUBERNETES_PORT=tcp://10.96.0.1:443
+NATS_PORT=tcp://10.96.12.7:4222
+GATEWAY_PORT=tcp://10.96.12.8:8080`,
+			"http://gateway.openfaas.svc.cluster.local:8080", 1, "408,429,500,502,503,504",
+			"faas_function_suffix",
+		},
+		{
+			"faasd with the worker of 2022", `faas_nats_address=nats
+faas_nats_port=4222
+gateway_invoke=true
+faas_gateway_address=gateway
+ack_wait=5m5s
+max_inflight=1
+write_debug=false
+basic_auth=true
+secret_mount_path=/run/secrets
+max_retry_attempts=10
+max_retry_wait=120s
+initial_retry_wait=10s
+retry_http_codes=408,429,500,502,503,504
+print_request_body=false
+print_response_body=false`,
+			"http://gateway:8080", 1, "408,429,500,502,503,504",
+			"gateway_invoke write_debug print_request_body print_response_body",
+		},
+		{
+			"the commercial worker on JetStream", `nats_host=nats.openfaas.svc.cluster.local
+nats_stream=faas-request
+nats_durable=faas-workers
+nats_stream_replicas=1
+max_inflight=50
+scaling_mode=static
+consumer_inactive_threshold=30s
+gateway_url=http://gateway.openfaas.svc.cluster.local:8080
+tls_insecure=false
+debug=false
+log_encoding=console
+ack_wait=60s
+limiter_enabled=true
+upstream_timeout=60s
+max_retry_attempts=100
+max_retry_wait=120s
+initial_retry_wait=10s
+retry_http_codes=408,429,500,502,503,504
+backoff=`,
+			"http://gateway.openfaas.svc.cluster.local:8080", 50, "408,429,500,502,503,504",
+			"nats_host nats_stream nats_durable nats_stream_replicas scaling_mode consumer_inactive_threshold limiter_enabled",
+		},
+		{
+			"the commercial chart of one queue", `nats_host=nats.openfaas
+nats_port=4222
+nats_stream=custom-request
+nats_stream_replicas=1
+nats_durable=custom-workers
+queue_name=
+queue_partitions=1
+filter_partition=0
+default_function_name=openfaas-fn
+max_inflight=1
+scaling_mode=static
+consumer_inactive_threshold=30s
+consumer_pull_max_messages=64
+gateway_url=http://gateway.openfaas:8080
+tls_insecure=false
+debug=false
+log_encoding=json
+ack_wait=30s
+limiter_enabled=true
+upstream_timeout=1m
+max_retry_attempts=100
+max_retry_wait=120s
+initial_retry_wait=10s
+retry_http_codes=408,429,500,502,503,504
+backoff=full
+max_waiting=512
+max_reconnect=120
+reconnect_delay=2s`,
+			"http://gateway.openfaas:8080", 1, "408,429,500,502,503,504",
+			"nats_host nats_port nats_stream nats_durable nats_stream_replicas queue_partitions filter_partition scaling_mode consumer_inactive_threshold consumer_pull_max_messages max_waiting limiter_enabled max_reconnect reconnect_delay",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := load(t, strings.Split(tt.environ, "\n")...)
+			if c.GatewayURL.String() != tt.gateway || c.MaxInflight != tt.inflight || c.RetryCodes != tt.codes {
+				t.Errorf("gateway %s, max_inflight %d, codes %s", c.GatewayURL, c.MaxInflight, c.RetryCodes)
+			}
+			if c.InitialRetryWait != 10*time.Second || c.MaxRetryWait != 2*time.Minute {
+				t.Errorf("waits are %s and %s", c.InitialRetryWait, c.MaxRetryWait)
+			}
+			if d := cmp.Diff(strings.Fields(tt.ignored), c.Ignored()); d != "" {
+				t.Errorf("ignored (-want +got):\n%s", d)
+			}
+			jetstream := strings.Contains(tt.environ, "nats_host")
+			if got := warnedOf(c, "JetStream"); got != jetstream {
+				t.Errorf("warns of JetStream: %v", got)
+			}
+		})
+	}
+}
+
+func warnedOf(c *Config, part string) bool {
+	return slices.ContainsFunc(c.Warnings(), func(w string) bool { return strings.Contains(w, part) })
+}
+
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	durable := "data_dir=/data "
+	tests := []struct{ name, environ, want string }{
+		{"nothing to say", durable, ""},
+		{"no data_dir", "", "data_dir is not set: what waits"},
+		{"no data_dir and the embedded door", "stan_embedded=true", "a restart loses what was accepted"},
+		{"two gateways that differ", durable + "gateway_url=http://a:8080 faas_gateway_address=b", "gateway_url (http://a:8080) and faas_gateway_address (http://b:8080) are both set"},
+		{"two gateways that are one", durable + "gateway_url=http://a:8080/ faas_gateway_address=a", ""},
+		{"the name that never was", durable + "http_retry_codes=500", "the name is retry_http_codes"},
+		{"the commercial gateway's stream", durable + "nats_stream=faas-request", "is not read; this worker reads [faas-request] from NATS Streaming at nats:4222"},
+		{"the embedded door beside an address", durable + "stan_embedded=true faas_nats_address=nats", "faas_nats_address is not used"},
+		{"the store is synced at an interval", durable + "store_sync=100ms", "may take what was accepted and settled in the last 100ms"},
+		{"an interval without a store on disk", "store_sync=100ms", "data_dir is not set"},
+		{"the dead set may fill the store", durable + "store_max_bytes=1GiB", "set dead_set_max_bytes (1GiB) below store_max_bytes (1GiB)"},
+		{"the dead set leaves room in the store", durable + "store_max_bytes=2GiB", ""},
+		{"the dead set is off", durable + "store_max_bytes=1GiB dead_set=off", ""},
+		{"callbacks anywhere", durable + "callback_policy=open", "callback_policy=open"},
+		{"certificates unchecked", durable + "tls_insecure=1", "tls_insecure=true"},
+		{"the dead set open to all", durable + "admin_open=1", "anyone who reaches :8081"},
+		{"the dead set open to all, but for credentials", durable + "admin_open=1 basic_auth=1", "admin_open has no effect"},
+		{"the embedded door open to others", durable + "stan_embedded=1 stan_listen_address=:4222", "has no authentication"},
+		{"the embedded door on loopback", durable + "stan_embedded=1 stan_listen_address=localhost:4222", ""},
+		{"retries without a wait", durable + "initial_retry_wait=0", "up to 10 retries follow each other without a wait"},
+		{"no wait and no retry", durable + "initial_retry_wait=0 max_retry_attempts=0", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := load(t, strings.Fields(tt.environ)...).Warnings()
+			if tt.want == "" && len(got) == 0 {
+				return
+			}
+			if len(got) != 1 || tt.want == "" || !strings.Contains(got[0], tt.want) {
+				t.Errorf("warnings are %q, want one with %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestIgnoredNamesAreNoSettings(t *testing.T) {
+	t.Parallel()
+	var seen []string
+	for _, i := range ignorables {
+		if slices.Contains(seen, i.name) || slices.ContainsFunc(settings, func(s setting) bool { return s.name == i.name }) {
+			t.Errorf("%s is listed twice, or is a setting", i.name)
+		}
+		seen = append(seen, i.name)
+	}
+}
