@@ -83,7 +83,7 @@ func (g *gateway) enqueue(w http.ResponseWriter, r *http.Request, name string, r
 func callbackURL(h http.Header) (*url.URL, error) {
 	raw := h.Get(invocation.HeaderCallbackURL)
 	if raw == "" {
-		return nil, nil //nolint:nilnil // no callback is no error
+		return nil, nil
 	}
 	return url.Parse(raw)
 }

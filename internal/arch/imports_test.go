@@ -1,0 +1,139 @@
+package arch
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "queue-worker/"
+
+// layers are the packages from the top to the bottom, each with the packages of
+// this program that it may import. All of those stand further down. Tests may
+// import what they need.
+var layers = []struct {
+	pkg     string
+	imports []string
+}{
+	{"cmd/queue-worker", []string{"pkg/app", "pkg/config", "pkg/dev", "pkg/store"}},
+	{"pkg/app", []string{
+		"pkg/api", "pkg/console", "pkg/dev", "pkg/intake", "pkg/broker", "pkg/worker", "pkg/config",
+		"pkg/store", "pkg/invoke", "pkg/egress", "pkg/retry", "pkg/invocation",
+	}},
+	{"pkg/api", []string{"pkg/console", "pkg/worker", "pkg/store", "pkg/retry", "pkg/invocation"}},
+	{"pkg/console", []string{"pkg/invocation"}},
+	{"pkg/dev", []string{"pkg/invocation"}},
+	{"pkg/intake", []string{"pkg/store", "pkg/invocation"}},
+	{"pkg/broker", nil},
+	{"pkg/worker", []string{"pkg/store", "pkg/invoke", "pkg/retry", "pkg/invocation"}},
+	{"pkg/store/storetest", []string{"pkg/store", "pkg/invocation"}},
+	{"pkg/store", []string{"pkg/invocation"}},
+	{"pkg/invoke", []string{"pkg/egress", "pkg/invocation"}},
+	{"pkg/config", []string{"pkg/egress", "pkg/retry", "pkg/invocation"}},
+	{"pkg/egress", nil},
+	{"pkg/retry", []string{"pkg/invocation"}},
+	{"pkg/invocation", nil},
+	{"e2e", nil}, // knows the program only as a binary
+	{"internal/arch", nil},
+}
+
+// confined are the libraries that only some packages may use.
+var confined = []confinement{
+	{"github.com/nats-io", []string{"pkg/intake", "pkg/broker", "pkg/dev"}, "NATS Streaming is a door, and no longer maintained"},
+	{"github.com/openfaas/nats-queue-worker", []string{"pkg/dev"}, "only the small gateway publishes as the real one does"},
+	{"github.com/cockroachdb", []string{"pkg/store", "pkg/store/storetest"}, "nothing outside the store may know which store it is"},
+	{"github.com/vmihailenco/msgpack", []string{"pkg/store"}, "how records are written is the store's own matter"},
+	{"github.com/caarlos0/env", []string{"pkg/config"}, "settings are read in one place"},
+	{"github.com/spf13/cobra", []string{"cmd/queue-worker"}, "commands are the business of the command line alone"},
+	{"os", []string{
+		"cmd/queue-worker", "pkg/app", "pkg/api", "pkg/broker", "pkg/config", "pkg/dev", "pkg/intake", "pkg/store", "pkg/store/storetest", "e2e",
+	}, "the packages that decide and call work without files and environment"},
+	{"log", []string{"pkg/dev"}, "logging goes through a *slog.Logger that is passed in"},
+}
+
+type confinement struct {
+	library string // a package of the standard library, or everything below a path
+	users   []string
+	why     string
+}
+
+func (c confinement) matches(path string) bool {
+	return path == c.library || strings.HasPrefix(path, c.library+"/") && strings.Contains(c.library, ".")
+}
+
+// listed is what `go list -json` tells of a package.
+type listed struct {
+	ImportPath string
+	Imports    []string
+}
+
+func TestImportsPointDownwards(t *testing.T) {
+	t.Parallel()
+	position := map[string]int{}
+	for i, l := range layers {
+		position[l.pkg] = i
+	}
+	for i, l := range layers {
+		for _, imp := range l.imports {
+			if at, known := position[imp]; !known || at <= i {
+				t.Errorf("the table lets %s import %s, which does not stand below it", l.pkg, imp)
+			}
+		}
+	}
+	for _, p := range list(t) {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		at, known := position[name]
+		if !known {
+			t.Errorf("%s has no place in the table: put it where it belongs and say what it may import", name)
+			continue
+		}
+		for _, imp := range p.Imports {
+			imp, ours := strings.CutPrefix(imp, module)
+			if ours && !slices.Contains(layers[at].imports, imp) {
+				t.Errorf("%s imports %s; it may import %q", name, imp, layers[at].imports)
+			}
+		}
+	}
+}
+
+func TestLibrariesAreConfined(t *testing.T) {
+	t.Parallel()
+	for _, p := range list(t) {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		for _, c := range confined {
+			if slices.ContainsFunc(p.Imports, c.matches) && !slices.Contains(c.users, name) {
+				t.Errorf("%s imports %s, which only %q may: %s", name, c.library, c.users, c.why)
+			}
+		}
+	}
+}
+
+// list asks the go command for the packages of the module, tests left out.
+func list(t *testing.T) []listed {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", "./...")
+	cmd.Dir = "../.."
+	out, err := cmd.Output()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		t.Fatalf("go list: %s\n%s", err, exit.Stderr)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []listed
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		err := d.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
