@@ -45,10 +45,11 @@ const (
 // Lane names the invocations that share a pace: one function of one queue, or
 // one callback host. It is the unit of fairness.
 type Lane struct {
-	Queue string
+	Queue string `msgpack:"q"`
 	// Name is a function's name without the default namespace ("figlet",
-	// "figlet.staging"), or "url:<host:port>" for callbacks.
-	Name string
+	// "figlet.staging"), "url:<host:port>" for callbacks, or "" when the message
+	// names no usable function.
+	Name string `msgpack:"n"`
 }
 
 // Attempt is the record of one call.

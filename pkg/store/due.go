@@ -1,0 +1,115 @@
+package store
+
+// Moving what is due to its lane, in bounded steps.
+
+import (
+	"bytes"
+	"context"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// dueStep is how many invocations one step moves. A step is one batch, so it
+// bounds the memory and the time for which others wait, however many fall due
+// at once.
+const dueStep = 1000
+
+// never is the earliest due time when nothing is delayed.
+var never = time.Unix(0, math.MaxInt64)
+
+// due is the earliest time at which anything may fall due.
+type due struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+// NextDue is a time before which nothing falls due; far in the future when
+// nothing is delayed.
+func (s *Store) NextDue() time.Time {
+	s.due.mu.Lock()
+	defer s.due.mu.Unlock()
+	return s.due.at
+}
+
+func (s *Store) setDue(t time.Time) {
+	s.due.mu.Lock()
+	defer s.due.mu.Unlock()
+	s.due.at = t
+}
+
+// noteDue takes the earliest entry of a batch into account, zero for none.
+func (s *Store) noteDue(t time.Time) {
+	if t.IsZero() {
+		return
+	}
+	if s.dueCursor != nil {
+		if k := timedKey(delayedPrefix, t, [idLen]byte{}); bytes.Compare(k, s.dueCursor) < 0 {
+			s.dueCursor = k
+		}
+	}
+	if t.Before(s.NextDue()) {
+		s.setDue(t)
+		if s.watcher != nil {
+			s.watcher.Due(t)
+		}
+	}
+}
+
+// MoveDue makes ready what is due, at most one step of it, and reports whether
+// more is due already. It returns when the step is durable.
+func (s *Store) MoveDue(ctx context.Context) (more bool, err error) {
+	o := &dueOp{call: make(call, 1)}
+	err = s.wait(ctx, o, o.call)
+	return o.more && err == nil, err
+}
+
+type dueOp struct {
+	call
+	more bool
+}
+
+func (o *dueOp) size() int { return 0 }
+
+// stage has a batch to itself, because it reads what any other operation of the
+// same batch may write.
+func (o *dueOp) stage(t *txn) error {
+	if len(t.ops) > 0 {
+		return errConflict
+	}
+	s := t.s
+	lower := delayedPrefix
+	if s.dueCursor != nil {
+		lower = s.dueCursor // passes over what is deleted but not yet compacted
+	}
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: after(delayedPrefix)})
+	if err != nil {
+		return s.damaged(err)
+	}
+	next, cursor, n := never, s.dueCursor, 0
+	for ok := it.First(); ok; ok = it.Next() {
+		at, _ := parseTail(it.Key())
+		cursor = append(cursor[:0:0], it.Key()...)
+		if at.After(t.now) || n == dueStep {
+			next, o.more = at, !at.After(t.now)
+			break
+		}
+		e, err := parseEntry(inDelayed, it.Key(), it.Value())
+		if err != nil {
+			return s.damaged(closing(err, it))
+		}
+		t.unset(it.Key())
+		t.delta.place(e.lane, inDelayed, -1)
+		t.putReady(Ready{Lane: e.lane, Since: e.at, ID: e.id}, e.size)
+		t.touched[e.id] = struct{}{}
+		n++
+	}
+	if err := closing(it.Error(), it); err != nil {
+		return s.damaged(err)
+	}
+	s.dueCursor = cursor
+	s.setDue(next)
+	return nil
+}

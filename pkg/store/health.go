@@ -1,0 +1,144 @@
+package store
+
+// Whether the store can be relied upon: to store outcomes, and to take more in.
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// healthPeriod is how often free space is looked at.
+const healthPeriod = time.Second
+
+// fault remembers what went wrong first.
+type fault struct {
+	once sync.Once
+	err  atomic.Pointer[error]
+}
+
+func (f *fault) set(err error) { f.once.Do(func() { f.err.Store(&err) }) }
+
+func (f *fault) get() error {
+	if p := f.err.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// fail marks the store as failed, once, and returns the error for everybody.
+func (s *Store) fail(cause error) error {
+	s.failure.once.Do(func() {
+		err := fmt.Errorf("%w: %w", ErrFailed, cause)
+		s.failure.err.Store(&err)
+		close(s.failed)
+		s.log.Error("store failed", "error", cause,
+			"hint", "nothing confirmed is lost; look at the disk below data_dir, run `queue-worker store check`, and restart")
+	})
+	return s.Failed()
+}
+
+// Failed returns nil, or the error after which only a restart can help.
+func (s *Store) Failed() error { return s.failure.get() }
+
+// damaged notes an error of reading, which does not concern what has not been
+// read, and returns it.
+func (s *Store) damaged(err error) error {
+	if err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, pebble.ErrClosed) {
+		return err
+	}
+	if s.damage.get() == nil {
+		s.log.Error("store cannot read what it holds", "error", err, "hint", "run `queue-worker store check` on a stopped worker")
+	}
+	s.damage.set(err)
+	return err
+}
+
+// Err returns nil while outcomes can be stored. While it returns an error no
+// call may be begun: the store has failed, or the disk is full just now.
+func (s *Store) Err() error {
+	if err := s.Failed(); err != nil {
+		return err
+	}
+	if s.patience != nil && s.patience.waiting.Load() > 0 {
+		return fmt.Errorf("disk full since %s: %w",
+			time.Unix(0, s.patience.since.Load()).Format(time.RFC3339), syscall.ENOSPC)
+	}
+	return nil
+}
+
+// Health returns nil when all is well, or what an operator should know: Err, or
+// an error of reading that happened since the start.
+func (s *Store) Health() error {
+	if err := s.Err(); err != nil {
+		return err
+	}
+	if err := s.damage.get(); err != nil {
+		return fmt.Errorf("damaged: %w", err)
+	}
+	return nil
+}
+
+// Full returns nil, or why nothing more may be taken in: Err, less free space
+// than store_min_free, or as much stored as store_max_bytes allows.
+func (s *Store) Full() error {
+	if err := s.Err(); err != nil {
+		return err
+	}
+	if p := s.tight.Load(); p != nil {
+		return *p
+	}
+	if limit := s.opts.MaxBytes; limit > 0 {
+		if held := s.Stats().Bytes; held >= limit {
+			return fmt.Errorf("store holds %d bytes, store_max_bytes is %d", held, limit)
+		}
+	}
+	return nil
+}
+
+// watchSpace looks at the free space until the store is closed.
+func (s *Store) watchSpace() {
+	tick := time.NewTicker(healthPeriod)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			s.checkSpace()
+		case <-s.stop:
+			return
+		}
+	}
+}
+
+// checkSpace compares the free space with store_min_free. A file system that
+// cannot tell its free space has no such bound.
+func (s *Store) checkSpace() {
+	u, err := s.fs.GetDiskUsage(s.dir)
+	if err != nil || s.opts.MinFree <= 0 {
+		return
+	}
+	s.free.Store(u.AvailBytes)
+	if u.AvailBytes >= uint64(s.opts.MinFree) { //nolint:gosec // positive
+		s.tight.Store(nil)
+		return
+	}
+	err = fmt.Errorf("%d bytes free on the volume of data_dir, store_min_free is %d", u.AvailBytes, s.opts.MinFree)
+	s.tight.Store(&err)
+}
+
+// explainOpen turns an error of opening into one that says what to do.
+func explainOpen(dir string, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("data_dir %s: %w: the user that runs this program must own it", dir, err)
+	case pebble.IsCorruptionError(err):
+		return fmt.Errorf("data_dir %s: %w: run `queue-worker store check` on it; restore it from a copy, or move it away to begin anew", dir, err)
+	}
+	return fmt.Errorf("data_dir %s: %w", dir, err)
+}

@@ -1,0 +1,150 @@
+package store
+
+// The layout of the keys. Times are Unix nanoseconds and ids are UUIDv7, both
+// big endian, so the order of the keys is the order in which work is done.
+//
+//	v                                          layout version
+//	i/<id>                                     record of an invocation (msgpack)
+//	b/<id>                                     its QueueRequest, byte for byte
+//	c/<hash of call id><id>                    for questions by call id
+//	s/<generation><door>                       messages seen at the door
+//
+// and exactly one of these, which says where the invocation is:
+//
+//	r/<queue>\0<lane>\0<since><id> -> size              ready (or in hand)
+//	d/<due><id>                   -> size, queue\0lane  delayed
+//	x/<died><id>                  -> letter            dead
+//
+// The size is that of the QueueRequest; with it in the index, all counts are
+// taken at the start without reading the records.
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"queue-worker/pkg/invocation"
+)
+
+// layoutVersion is what this program writes. A folder with an older one is
+// brought up when it is opened; there is none yet.
+const layoutVersion = 1
+
+var (
+	versionKey    = []byte("v")
+	recordPrefix  = []byte("i/")
+	bytesPrefix   = []byte("b/")
+	callPrefix    = []byte("c/")
+	seenPrefix    = []byte("s/")
+	readyPrefix   = []byte("r/")
+	delayedPrefix = []byte("d/")
+	deadPrefix    = []byte("x/")
+)
+
+// Lengths of the fixed parts.
+const (
+	idLen    = 16
+	stampLen = 8 // a time
+	tailLen  = stampLen + idLen
+	hashLen  = 16
+)
+
+var errBadKey = errors.New("key of an unknown form")
+
+func recordKey(id invocation.ID) []byte { return append(recordPrefix[:2:2], id[:]...) }
+func bytesKey(id invocation.ID) []byte  { return append(bytesPrefix[:2:2], id[:]...) }
+
+// callKey hashes the caller's text, which may have any length and any bytes.
+func callKey(callID string, id invocation.ID) []byte {
+	return append(callRange(callID), id[:]...)
+}
+
+func callRange(callID string) []byte {
+	h := sha256.Sum256([]byte(callID))
+	return append(callPrefix[:2:2], h[:hashLen]...)
+}
+
+func stamp(b []byte, t time.Time) []byte {
+	return binary.BigEndian.AppendUint64(b, uint64(max(t.UnixNano(), 0))) //nolint:gosec // not negative
+}
+
+func unstamp(b []byte) time.Time {
+	return time.Unix(0, int64(binary.BigEndian.Uint64(b))) //nolint:gosec // written by stamp
+}
+
+// laneText is a lane as it stands in keys and values. Names of queues and lanes
+// hold no NUL: they are checked names, or a host and a port.
+func laneText(b []byte, l invocation.Lane) []byte {
+	b = append(b, l.Queue...)
+	b = append(b, 0)
+	return append(b, l.Name...)
+}
+
+func parseLane(b []byte) (invocation.Lane, error) {
+	queue, name, ok := bytes.Cut(b, []byte{0})
+	if !ok {
+		return invocation.Lane{}, errBadKey
+	}
+	return invocation.Lane{Queue: string(queue), Name: string(name)}, nil
+}
+
+func laneRange(l invocation.Lane) []byte {
+	b := make([]byte, 0, 2+len(l.Queue)+1+len(l.Name)+1+tailLen)
+	b = append(b, readyPrefix...)
+	return append(laneText(b, l), 0)
+}
+
+func readyKey(r Ready) []byte {
+	return append(stamp(laneRange(r.Lane), r.Since), r.ID[:]...)
+}
+
+func parseReady(key []byte) (Ready, error) {
+	head := len(key) - tailLen - 1
+	if head < len(readyPrefix) || key[head] != 0 {
+		return Ready{}, errBadKey
+	}
+	lane, err := parseLane(key[len(readyPrefix):head])
+	if err != nil {
+		return Ready{}, err
+	}
+	since, id := parseTail(key)
+	return Ready{Lane: lane, Since: since, ID: id}, nil
+}
+
+func timedKey(prefix []byte, t time.Time, id invocation.ID) []byte {
+	b := make([]byte, 0, len(prefix)+tailLen)
+	return append(stamp(append(b, prefix...), t), id[:]...)
+}
+
+func delayedKey(t time.Time, id invocation.ID) []byte { return timedKey(delayedPrefix, t, id) }
+func deadKey(t time.Time, id invocation.ID) []byte    { return timedKey(deadPrefix, t, id) }
+
+// parseTail reads the time and id that end a key of the three indexes.
+func parseTail(key []byte) (time.Time, invocation.ID) {
+	tail := key[len(key)-tailLen:]
+	return unstamp(tail), invocation.ID(tail[stampLen:])
+}
+
+// seenKey is the mark of one message in one generation of marks.
+func seenKey(generation uint32, d *Door) []byte {
+	b := make([]byte, 0, 2+4+len(d.Cluster)+len(d.Channel)+2+16)
+	b = binary.BigEndian.AppendUint32(append(b, seenPrefix...), generation)
+	b = append(append(b, d.Cluster...), 0)
+	b = append(append(b, d.Channel...), 0)
+	b = binary.BigEndian.AppendUint64(b, d.Sequence)
+	return binary.BigEndian.AppendUint64(b, uint64(d.Timestamp)) //nolint:gosec // bits, not a number
+}
+
+// after is the first key beyond all that begin with prefix.
+func after(prefix []byte) []byte {
+	end := bytes.Clone(prefix)
+	for i := len(end) - 1; i >= 0; i-- {
+		end[i]++
+		if end[i] != 0 {
+			return end[:i+1]
+		}
+	}
+	return nil
+}
