@@ -35,7 +35,12 @@ func (l *allowList) add(entry string) bool {
 		l.prefixes = append(l.prefixes, plainPrefix(p))
 		return true
 	}
-	host, err := normalHost(strings.TrimSuffix(strings.TrimPrefix(entry, "["), "]"))
+	if inner, ok := strings.CutPrefix(entry, "["); ok { // as a URL writes IPv6
+		if entry, ok = strings.CutSuffix(inner, "]"); !ok {
+			return false
+		}
+	}
+	host, err := normalHost(entry)
 	if err != nil {
 		return false
 	}

@@ -141,9 +141,11 @@ func (g *Guard) check(dialled string, named bool) error {
 		return fmt.Errorf("%w: %s is not an address", ErrRefused, strconv.Quote(dialled))
 	}
 	to = netip.AddrPortFrom(plain(to.Addr()), to.Port())
-	if own, err := g.isOwn(to); err != nil {
+	own, err := g.isOwn(to)
+	if err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrRefused, to, err)
-	} else if own {
+	}
+	if own {
 		return fmt.Errorf("%w: %s is where this worker itself listens", ErrRefused, to)
 	}
 	if named || g.allow.hasAddr(to.Addr()) {

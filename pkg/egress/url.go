@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -62,15 +63,16 @@ func (*Guard) CheckURL(raw string) (*url.URL, error) {
 	if err != nil {
 		return nil, errBadHost
 	}
-	if port := u.Port(); port != "" && !validPort(port) {
+	port := u.Port()
+	if port != "" && !validPort(port) {
 		return nil, errBadPort
 	}
 	if strings.Contains(u.RawQuery, " ") { // it would end the request line early
 		return nil, errBadQuery
 	}
 	if !isASCII(u.Host) {
-		u.Host = host
-		if port := u.Port(); port != "" {
+		u.Host = host // never IPv6: that is written in ASCII
+		if port != "" {
 			u.Host = net.JoinHostPort(host, port)
 		}
 	}
@@ -124,6 +126,9 @@ func normalHost(host string) (string, error) {
 			return "", errNotHost
 		}
 		return plain(a).String(), nil
+	}
+	if !utf8.ValidString(host) {
+		return "", errNotHost
 	}
 	if !isASCII(host) {
 		ascii, err := idna.Lookup.ToASCII(host)
