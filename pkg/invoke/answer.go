@@ -1,0 +1,65 @@
+package invoke
+
+import (
+	"io"
+	"net/http"
+)
+
+// Reading an answer, never more of it than the limit and one byte: the byte tells
+// whether there is more. The rest is not drained, the connection is closed.
+
+// firstRead is how much is allocated before anything came, in bytes, whatever the
+// answer says of its length.
+const firstRead = 64 << 10
+
+// read reads the body of resp, keeps it or not, and reports what broke it off.
+func (e *exchange) read(resp *http.Response) (Result, error) {
+	r := Result{Status: resp.StatusCode, Header: resp.Header}
+	var err error
+	if e.keep {
+		r.Body, err = readUpTo(resp.Body, resp.ContentLength, e.limit+1)
+		r.Size = int64(len(r.Body))
+	} else {
+		// io.Discard reads through a small buffer that it shares.
+		r.Size, err = io.Copy(io.Discard, io.LimitReader(resp.Body, e.limit+1))
+	}
+	if r.Size > e.limit {
+		r.Size, r.Truncated = e.limit, true
+		r.Body = r.Body[:min(e.limit, int64(len(r.Body)))]
+		return r, nil // what comes after the limit does not matter, nor does that it breaks
+	}
+	return r, err
+}
+
+// readUpTo reads r to its end, at most limit bytes. It believes declared, the
+// length that the answer says to have, only as far as it costs little.
+func readUpTo(r io.Reader, declared, limit int64) ([]byte, error) {
+	first := int64(512)
+	if declared >= 0 {
+		first = declared
+	}
+	b := make([]byte, 0, min(first, firstRead, limit))
+	for int64(len(b)) < limit {
+		if len(b) == cap(b) {
+			b = grown(b, limit)
+		}
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if err == io.EOF {
+			return b, nil
+		}
+		if err != nil {
+			return b, err
+		}
+	}
+	return b, nil
+}
+
+// grown doubles the room of b, not beyond limit, so that what an answer costs is
+// bounded by what it may hold.
+func grown(b []byte, limit int64) []byte {
+	room := min(max(2*int64(cap(b)), 512), limit)
+	g := make([]byte, len(b), room)
+	copy(g, b)
+	return g
+}

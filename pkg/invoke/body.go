@@ -1,0 +1,72 @@
+package invoke
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+
+	"queue-worker/pkg/invocation"
+)
+
+// The body of a request on its way from the stored message to the connection.
+
+// smallBody is the length in bytes up to which a body is decoded at once, so that
+// it leaves in one write with its header. A longer one is streamed.
+const smallBody = 2 << 10
+
+var errCallOver = errors.New("the call is over")
+
+// body streams a stored body. Once stopped it reads no more, so that the stored
+// message can be let go although net/http may still hold the body: it gives it
+// back some time after RoundTrip, when an answer came before the request was out.
+type body struct {
+	mu sync.Mutex
+
+	r io.Reader // nil when stopped
+}
+
+// newBody makes the body to send, and what stops it after the call. The body's
+// length is that of r.
+func newBody(r *invocation.Request) (_ io.ReadCloser, stop func(), _ error) {
+	n := r.BodyLen()
+	if n == 0 {
+		return http.NoBody, func() {}, nil
+	}
+	if n <= smallBody {
+		b := make([]byte, n)
+		if _, err := io.ReadFull(r.Body(), b); err != nil {
+			return nil, nil, err
+		}
+		// net/http knows bytes.Reader and does not flush the header before it.
+		return io.NopCloser(bytes.NewReader(b)), func() {}, nil
+	}
+	b := &body{r: r.Body()}
+	return b, b.stop, nil
+}
+
+// Read fills p: base64 decodes less than 1 KiB at a time, and each Read becomes
+// one write to the connection.
+func (b *body) Read(p []byte) (n int, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.r == nil {
+		return 0, errCallOver
+	}
+	for n < len(p) && err == nil {
+		var m int
+		m, err = b.r.Read(p[n:])
+		n += m
+	}
+	return n, err
+}
+
+// Close has nothing to close.
+func (b *body) Close() error { return nil }
+
+func (b *body) stop() {
+	b.mu.Lock()
+	b.r = nil
+	b.mu.Unlock()
+}

@@ -1,0 +1,97 @@
+package invoke
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"queue-worker/pkg/invocation"
+)
+
+// What a call is given and what came of it.
+
+// Call is one attempt at an invocation.
+type Call struct {
+	ID     invocation.ID // the invocation's own id: the Idempotency-Key when the caller sent none
+	CallID string        // X-Call-Id, the same on every attempt; empty means the own id
+	// Retry is how many retries there were so far, this attempt included: 0 at
+	// the first call. RetryMax is how many there may be, -1 without a limit.
+	Retry, RetryMax int
+	// Request is what to send. Nothing reads it after the call has returned.
+	Request *invocation.Request
+	// KeepBody asks for the answer's body, for a callback that will carry it.
+	KeepBody bool
+}
+
+// Result is what came of a call. Exactly one of these holds:
+//
+//	Canceled   the caller's context ended it; nothing is known of the function
+//	Malformed  it cannot be sent, now or ever; nothing was sent
+//	Refused    it leads where it must not, or to no usable URL; nothing was sent
+//	Cause      no whole answer came; Status is 503
+//	otherwise  Status is the answer's
+//
+// An answer of a function counts only when it is whole, whatever its status: a
+// body that breaks off is how HTTP says that something failed after the status was
+// sent, and half a result must not go out as one. So such a call has a Cause and
+// the function may be called again. An answer is whole also when it is longer than
+// MaxResponseBytes; then it is Truncated. Of the answer to a callback only the
+// status counts.
+type Result struct {
+	Status int
+	Cause  invocation.Cause
+	// Header is the answer's. It is nil when there was no whole answer.
+	Header http.Header
+	// Body is what was read of the answer's body; only with KeepBody.
+	Body []byte
+	// Size is how many bytes of the answer's body were read, at most the limit.
+	Size      int64
+	Truncated bool // the body is longer than the limit
+	Malformed bool
+	Refused   bool
+	Canceled  bool
+	// Detail says in a few words why there is no answer. It holds nothing of the
+	// URL, of a header's values or of a body.
+	Detail string
+	// Duration is from the beginning of the call to its end, by the monotonic clock.
+	Duration time.Duration
+}
+
+// Function calls a function through the gateway. It returns when the answer is
+// read, Timeout has passed or ctx is done, the latter as Canceled. Redirects are
+// answers like any other. It never panics and never sends a request twice.
+func (c *Client) Function(ctx context.Context, call Call) Result {
+	u, err := target(c.gateway, call.Request.Function, call.Request.Path, call.Request.QueryString)
+	if err != nil {
+		return Result{Malformed: true, Detail: err.Error()}
+	}
+	h, err := c.functionHeader(call)
+	if err != nil {
+		return Result{Malformed: true, Detail: err.Error()}
+	}
+	e := exchange{
+		transport: c.functions, url: u, header: h, request: call.Request,
+		timeout: c.timeout, limit: c.maxResponse, keep: call.KeepBody, whole: true,
+	}
+	return e.run(ctx)
+}
+
+// Callback posts header and body of call.Request to a URL that a caller chose.
+// Credentials in the URL go as basic auth. It returns when the answer has come,
+// the callback's timeout has passed or ctx is done. Any answer has its status;
+// which ones are a success is for the caller to say.
+func (c *Client) Callback(ctx context.Context, url string, call Call) Result {
+	u, user, err := callbackTarget(url)
+	if err != nil {
+		return Result{Refused: true, Detail: err.Error()}
+	}
+	h, err := c.postHeader(call, user)
+	if err != nil {
+		return Result{Malformed: true, Detail: err.Error()}
+	}
+	e := exchange{
+		transport: c.callbacks, url: u, header: h, request: call.Request,
+		timeout: c.callbackTimeout, limit: maxCallbackAnswer,
+	}
+	return e.run(ctx)
+}

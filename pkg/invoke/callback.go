@@ -1,0 +1,151 @@
+package invoke
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+
+	"queue-worker/pkg/egress"
+	"queue-worker/pkg/invocation"
+)
+
+// Callbacks: the header that carries a result, and the URL that it goes to.
+
+// Header fields of a callback, beside X-Call-Id, X-Retry and X-Retry-Max.
+const (
+	HeaderDuration     = "X-Duration-Seconds"
+	HeaderStatus       = "X-Function-Status"
+	HeaderFunctionName = "X-Function-Name"
+	HeaderTruncated    = "X-Body-Truncated"
+)
+
+// Meta is what a callback tells of the invocation beside its result.
+type Meta struct {
+	Function string // as the caller named it
+	CallID   string // the caller's, or the one that the invocation was given
+	// Retry is how many retries there were in the end, RetryMax how many there
+	// could have been, -1 without a limit.
+	Retry, RetryMax int
+	Version         string // this program's
+}
+
+// CallbackHeader makes the header of the callback that carries r, the result of an
+// invocation's last call; the zero Result stands for an invocation that was never
+// called. The header of the function's answer is copied, less what belongs to the
+// connection, cookies and credentials, and what a callback could not be sent with.
+// Nothing of the caller's request is in it.
+func CallbackHeader(r Result, m Meta) http.Header {
+	h := pass(r.Header, "Set-Cookie", "Set-Cookie2", "Cookie",
+		"Authorization", "Www-Authenticate", "Authentication-Info",
+		HeaderDuration, HeaderStatus, HeaderFunctionName, HeaderTruncated,
+		invocation.HeaderCallID, HeaderRetry, HeaderRetryMax, "User-Agent")
+	status := r.Status
+	if status == 0 {
+		status = http.StatusServiceUnavailable
+	}
+	h[HeaderDuration] = []string{fmt.Sprintf("%f", r.Duration.Seconds())}
+	h[HeaderStatus] = []string{strconv.Itoa(status)}
+	h[HeaderFunctionName] = []string{m.Function}
+	if m.CallID != "" {
+		h[invocation.HeaderCallID] = []string{m.CallID}
+	}
+	setRetries(h, m.Retry, m.RetryMax)
+	h["User-Agent"] = []string{userAgent(m.Version)}
+	if r.Truncated {
+		h[HeaderTruncated] = []string{"true"}
+	}
+	dropUnsendable(h)
+	return h
+}
+
+// dropUnsendable leaves out fields that cannot be written, such as a call id that
+// made its invocation malformed: the rest of the callback is worth sending.
+func dropUnsendable(h http.Header) {
+	for name, values := range h {
+		ok := httpguts.ValidHeaderFieldName(name)
+		for _, v := range values {
+			ok = ok && httpguts.ValidHeaderFieldValue(v)
+		}
+		if !ok {
+			delete(h, name)
+		}
+	}
+}
+
+var (
+	errURLLong   = fmt.Errorf("the callback's URL is longer than %d bytes", egress.MaxURL)
+	errURL       = errors.New("the callback's URL is not one")
+	errURLScheme = errors.New("the callback's URL is neither http nor https")
+	errURLHost   = errors.New("the callback's URL has no usable host")
+)
+
+// callbackTarget reads the URL that a caller chose, and takes the credentials out
+// of it. It checks what a request needs; where the URL may lead is for egress to
+// say, when it is dialled. The errors repeat nothing of the URL.
+func callbackTarget(raw string) (*url.URL, *url.Userinfo, error) {
+	if len(raw) > egress.MaxURL {
+		return nil, nil, errURLLong
+	}
+	u, err := url.Parse(raw)
+	if err != nil || u.Opaque != "" || hasSpaceOrControl(u.RawQuery) {
+		return nil, nil, errURL
+	}
+	if u.Scheme != "http" && u.Scheme != "https" {
+		return nil, nil, errURLScheme
+	}
+	if u.Hostname() == "" || !httpguts.ValidHostHeader(u.Host) {
+		return nil, nil, errURLHost
+	}
+	user := u.User
+	u.User, u.Fragment, u.RawFragment = nil, "", ""
+	return u, user, nil
+}
+
+// postHeader makes the header of a callback's request from the one that is stored.
+func (c *Client) postHeader(call Call, user *url.Userinfo) (http.Header, error) {
+	h := pass(call.Request.Header)
+	if isBlank(h, "User-Agent") {
+		h["User-Agent"] = []string{userAgent(c.version)}
+	}
+	if user != nil && user.String() != "" { // "http://@host/" is what is left of credentials that got lost
+		h["Authorization"] = []string{basicAuth(user)}
+	}
+	if err := sendable(h); err != nil {
+		return nil, err
+	}
+	unreplayable(h)
+	return h, nil
+}
+
+func basicAuth(user *url.Userinfo) string {
+	password, _ := user.Password()
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user.Username()+":"+password))
+}
+
+// refuseAll stands in for egress's dialer where there is none.
+func refuseAll(context.Context, string, string) (net.Conn, error) {
+	return nil, fmt.Errorf("%w: callbacks are off", egress.ErrRefused)
+}
+
+// maxDetail bounds what a refusal may say, in bytes: it repeats the host.
+const maxDetail = 256
+
+// refusal gives egress's reason for not dialling, without what stands before it.
+func refusal(err error) (string, bool) {
+	if !errors.Is(err, egress.ErrRefused) {
+		return "", false
+	}
+	text, why := err.Error(), egress.ErrRefused.Error()
+	if i := strings.Index(text, why); i >= 0 {
+		text = text[i:]
+	}
+	return strings.ToValidUTF8(text[:min(len(text), maxDetail)], ""), true
+}

@@ -1,0 +1,145 @@
+// Package invoke makes the HTTP calls: of functions through the gateway, and of
+// callbacks at URLs that callers chose.
+//
+// A call sends a stored request once and tells what came of it in a Result, which
+// is data: whether to retry, and when, is decided elsewhere. The target is built
+// from checked parts, the header is cleaned, the body is streamed out of the
+// stored message, the answer is bounded in size, and the whole call in time.
+// What can never be sent is Malformed, what egress forbids is Refused.
+//
+// One call is one request: net/http sends a request again on its own when it
+// thinks it idempotent, and that is prevented here, except when a kept connection
+// was found dead before a byte had gone out (see exchange.go).
+//
+// The package does not retry, does not log, keeps no state but its connections,
+// and knows neither the store nor the queue.
+package invoke
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+const (
+	// dialTimeout bounds how long a connection, and then its TLS handshake, may
+	// take: who does not take a connection by then is down, and a retry does more.
+	dialTimeout = 5 * time.Second
+	// idleTimeout is how long a connection is kept without a call. It is shorter
+	// than what gateways and proxies are set to, so that this side is the first to
+	// close: a request written to a connection that the other side is closing may
+	// or may not have been served, and costs an attempt.
+	idleTimeout = 5 * time.Second
+	// maxResponseHeader bounds an answer's header in bytes, with all the 1xx
+	// answers before it.
+	maxResponseHeader = 64 << 10
+	// maxCallbackAnswer is how much of the answer to a callback is read, in bytes.
+	// Nobody wants it; reading it lets the connection be used again.
+	maxCallbackAnswer = 64 << 10
+	// defaultCallbackTimeout holds when Options names none, because a URL that a
+	// stranger chose must never hold a slot without end.
+	defaultCallbackTimeout = 10 * time.Second
+)
+
+// Options says how a Client calls.
+type Options struct {
+	// Gateway is where functions are called: scheme, host and an optional path
+	// that all targets begin with. Anything else in it is not used.
+	Gateway *url.URL
+	// Timeout bounds one call of a function from the connection to the answer's
+	// last byte. Zero means no bound: a call may take days.
+	Timeout time.Duration
+	// CallbackTimeout bounds a callback in the same way; Timeout does too when it
+	// is shorter. Zero means 10 seconds.
+	CallbackTimeout time.Duration
+	// MaxResponseBytes is how much of an answer's body is read and kept.
+	MaxResponseBytes int64
+	// MaxInflight bounds the connections to one host. Zero means no bound.
+	MaxInflight int
+	// TLSInsecure accepts any certificate of a callback's host.
+	TLSInsecure bool
+	// Dial opens the connections of callbacks, and only those. It is egress's:
+	// its error matches egress.ErrRefused when the address is forbidden. Without
+	// it every callback is refused.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Version is this program's, for User-Agent.
+	Version string
+}
+
+// Client makes calls. It is safe for use by many goroutines.
+type Client struct {
+	gateway         *url.URL // scheme, host, and a path without a slash at its end
+	timeout         time.Duration
+	callbackTimeout time.Duration
+	maxResponse     int64
+	version         string
+
+	functions *http.Transport
+	callbacks *http.Transport
+}
+
+// New makes a client. It opens no connection. Close releases what it keeps.
+func New(o Options) *Client {
+	c := &Client{
+		gateway: &url.URL{
+			Scheme:  o.Gateway.Scheme,
+			Host:    o.Gateway.Host,
+			Path:    strings.TrimRight(o.Gateway.Path, "/"),
+			RawPath: strings.TrimRight(o.Gateway.EscapedPath(), "/"),
+		},
+		timeout:         o.Timeout,
+		callbackTimeout: o.CallbackTimeout,
+		maxResponse:     max(o.MaxResponseBytes, 0),
+		version:         o.Version,
+	}
+	if c.callbackTimeout <= 0 {
+		c.callbackTimeout = defaultCallbackTimeout
+	}
+	if c.timeout > 0 {
+		c.callbackTimeout = min(c.callbackTimeout, c.timeout)
+	}
+	dial := o.Dial
+	if dial == nil {
+		dial = refuseAll
+	}
+	c.functions = newTransport(o.MaxInflight, (&net.Dialer{}).DialContext)
+	c.callbacks = newTransport(o.MaxInflight, dial)
+	c.callbacks.TLSClientConfig = &tls.Config{
+		InsecureSkipVerify: o.TLSInsecure, // #nosec G402 -- off by default; tls_insecure is the operator's own choice, for callbacks only
+	}
+	return c
+}
+
+// Close closes the connections that no call uses. Calls under way go on; whoever
+// wants them to end cancels their context. It may be called again.
+func (c *Client) Close() {
+	c.functions.CloseIdleConnections()
+	c.callbacks.CloseIdleConnections()
+}
+
+// dialer is what opens connections: a net.Dialer's DialContext, or egress's.
+type dialer = func(ctx context.Context, network, address string) (net.Conn, error)
+
+// newTransport makes the pool of connections to the gateway, or to callbacks. It
+// is used without an http.Client, so nothing follows a redirect, keeps a cookie or
+// takes credentials from a URL on its own.
+func newTransport(conns int, dial dialer) *http.Transport {
+	http1 := new(http.Protocols)
+	http1.SetHTTP1(true)
+	return &http.Transport{
+		Proxy:                  nil, // a proxy would dial past egress, and gateways are near
+		DialContext:            counted(dial),
+		Protocols:              http1,
+		TLSHandshakeTimeout:    dialTimeout,
+		MaxConnsPerHost:        conns,
+		MaxIdleConnsPerHost:    conns,
+		MaxIdleConns:           conns,
+		IdleConnTimeout:        idleTimeout,
+		MaxResponseHeaderBytes: maxResponseHeader,
+		DisableCompression:     true, // or net/http asks for gzip and unpacks what comes
+	}
+}

@@ -1,0 +1,121 @@
+package invoke
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"time"
+
+	"queue-worker/pkg/invocation"
+)
+
+// One request and its answer.
+//
+// net/http keeps connections, and the other side may close one at any time. What
+// happens to a request that gets such a connection:
+//
+//	nothing of it was written   it is sent on another connection: the same attempt
+//	some of it was written      the function may have been called: Cause reset
+//
+// net/http itself would send again in the second case too when the request has an
+// Idempotency-Key and no body, see unreplayable.
+
+// maxResends bounds how often a request that never left is sent again. Each time
+// a dead connection is gone from the pool, so one is nearly always enough.
+const maxResends = 8
+
+var errDeadline = errors.New("deadline of the call")
+
+// exchange is a request that is ready to go.
+type exchange struct {
+	transport *http.Transport
+	url       *url.URL
+	header    http.Header
+	request   *invocation.Request // its body is sent
+	timeout   time.Duration       // over everything; 0: none
+	limit     int64               // bytes of the answer's body that are read
+	keep      bool                // the answer's body is wanted
+	whole     bool                // an answer counts only when its body is whole
+}
+
+// run makes the exchange and measures it.
+func (e *exchange) run(ctx context.Context) Result {
+	begun := time.Now()
+	r := e.exchange(ctx)
+	r.Duration = time.Since(begun)
+	return r
+}
+
+func (e *exchange) exchange(parent context.Context) Result {
+	ctx := parent
+	if e.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(parent, e.timeout, errDeadline)
+		defer cancel()
+	}
+	resp, stop, err := e.send(ctx)
+	defer stop()
+	if err != nil {
+		return e.failed(parent, ctx, err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // nothing was written to it
+	if resp.StatusCode < http.StatusOK {
+		return Result{
+			Status: http.StatusServiceUnavailable, Cause: invocation.CauseTransport,
+			Detail: fmt.Sprintf("the answer has status %d, which ends no call", resp.StatusCode),
+		}
+	}
+	r, err := e.read(resp)
+	if err != nil && e.whole {
+		failed := e.failed(parent, ctx, err)
+		failed.Size = r.Size
+		failed.Detail = fmt.Sprintf("%s: the answer with status %d is not whole, %d bytes of its body came",
+			failed.Detail, resp.StatusCode, r.Size)
+		return failed
+	}
+	return r
+}
+
+// send sends the request and waits for the answer's header. stop has to be called
+// when the call is over; nothing reads e.request after it.
+func (e *exchange) send(ctx context.Context) (*http.Response, func(), error) {
+	var u usage
+	ctx = httptrace.WithClientTrace(ctx, u.trace())
+	for n := 0; ; n++ {
+		body, stop, err := newBody(e.request)
+		if err != nil {
+			return nil, stop, err
+		}
+		req := &http.Request{
+			Method: http.MethodPost, URL: e.url, Header: e.header,
+			Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+			Body: body, ContentLength: e.request.BodyLen(),
+		}
+		resp, err := e.transport.RoundTrip(req.WithContext(ctx))
+		if err == nil || n == maxResends || ctx.Err() != nil || !u.unwritten() {
+			return resp, stop, err
+		}
+		stop()
+	}
+}
+
+// failed makes the result of a call without an answer. The context is asked before
+// the error, since an error of the network is what an ended context looks like.
+func (e *exchange) failed(parent, ctx context.Context, err error) Result {
+	if parent.Err() != nil {
+		return Result{Canceled: true, Detail: "the call was canceled"}
+	}
+	if why, ok := refusal(err); ok {
+		return Result{Refused: true, Detail: why}
+	}
+	r := Result{Status: http.StatusServiceUnavailable}
+	if ctx.Err() != nil {
+		r.Cause, r.Detail = invocation.CauseTimeout, fmt.Sprintf("no whole answer within %s", e.timeout)
+		return r
+	}
+	r.Cause, r.Detail = classify(err)
+	return r
+}

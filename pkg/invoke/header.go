@@ -1,0 +1,180 @@
+package invoke
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+
+	"queue-worker/pkg/invocation"
+)
+
+// The header of a function's call: the caller's, without what belongs to another
+// connection or to this program.
+
+// Header fields that this program sets on the calls it makes.
+const (
+	HeaderRetry          = "X-Retry"     // retries so far: 0 at the first call
+	HeaderRetryMax       = "X-Retry-Max" // how many there may be; left out when there is no limit
+	HeaderIdempotencyKey = "Idempotency-Key"
+)
+
+const (
+	// maxFields and maxHeaderBytes bound a caller's header. Gateways take up to
+	// 1 MiB; what needs more than this is not a header that a function can read.
+	maxFields      = 128
+	maxHeaderBytes = 64 << 10
+	// fieldOverhead is what a field needs on the wire beside name and value.
+	fieldOverhead = len(": \r\n")
+)
+
+// isConnections reports whether a field is about one connection (RFC 9110, 7.6.1)
+// or is set from other parts of the request. name is in canonical form.
+func isConnections(name string) bool {
+	switch name {
+	case "Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Http2-Settings",
+		"Host", "Content-Length", "Expect":
+		return true
+	}
+	return strings.HasPrefix(name, "Proxy-")
+}
+
+// named gives the fields that Connection names, in canonical form.
+func named(h http.Header) map[string]bool {
+	values := h["Connection"]
+	if len(values) == 0 {
+		return nil
+	}
+	set := make(map[string]bool)
+	for _, v := range values {
+		for name := range strings.SplitSeq(v, ",") {
+			set[http.CanonicalHeaderKey(strings.TrimSpace(name))] = true
+		}
+	}
+	return set
+}
+
+// pass copies the fields of h that may go on to another connection. ours are left
+// out in every spelling, since a server that makes environment variables of them
+// takes X_Retry and X-Retry for one. The values are shared with h.
+func pass(h http.Header, ours ...string) http.Header {
+	out := make(http.Header, len(h)+len(ours)+2)
+	drop := named(h)
+	for name, values := range h {
+		if isConnections(name) || drop[name] || isOneOf(name, ours) {
+			continue
+		}
+		out[name] = values
+	}
+	return out
+}
+
+func isOneOf(name string, ours []string) bool {
+	if strings.IndexByte(name, '_') >= 0 {
+		name = http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
+	}
+	for _, o := range ours {
+		if name == o {
+			return true
+		}
+	}
+	return false
+}
+
+var (
+	errFields      = fmt.Errorf("the header has more than %d fields", maxFields)
+	errHeaderBytes = fmt.Errorf("the header is longer than %d bytes", maxHeaderBytes)
+	errFieldName   = errors.New("the header has a field with an illegal name")
+)
+
+// bounded checks a caller's header against the limits.
+func bounded(h http.Header) error {
+	fields, size := 0, 0
+	for name, values := range h {
+		fields += len(values)
+		for _, v := range values {
+			size += len(name) + len(v) + fieldOverhead
+		}
+	}
+	if fields > maxFields {
+		return errFields
+	}
+	if size > maxHeaderBytes {
+		return errHeaderBytes
+	}
+	return nil
+}
+
+// sendable checks that every field can be written: net/http would refuse it too,
+// but with an error that looks like one of the network.
+func sendable(h http.Header) error {
+	for name, values := range h {
+		if !httpguts.ValidHeaderFieldName(name) {
+			return errFieldName
+		}
+		for _, v := range values {
+			if !httpguts.ValidHeaderFieldValue(v) {
+				return fmt.Errorf("the header field %.64s has an illegal value", name)
+			}
+		}
+	}
+	return nil
+}
+
+// functionHeader makes the header of a function's call.
+func (c *Client) functionHeader(call Call) (http.Header, error) {
+	h := pass(call.Request.Header, invocation.HeaderCallID, HeaderRetry, HeaderRetryMax)
+	if err := bounded(h); err != nil {
+		return nil, err
+	}
+	h[invocation.HeaderCallID] = []string{callID(call)}
+	setRetries(h, call.Retry, call.RetryMax)
+	if isBlank(h, "User-Agent") {
+		h["User-Agent"] = []string{userAgent(c.version)}
+	}
+	if isBlank(h, HeaderIdempotencyKey) {
+		h[HeaderIdempotencyKey] = []string{call.ID.String()}
+	}
+	if err := sendable(h); err != nil {
+		return nil, err
+	}
+	unreplayable(h)
+	return h, nil
+}
+
+// callID is the caller's id, or the invocation's own when there is none.
+func callID(call Call) string {
+	if call.CallID == "" {
+		return call.ID.String()
+	}
+	return call.CallID
+}
+
+func setRetries(h http.Header, retry, limit int) {
+	h[HeaderRetry] = []string{strconv.Itoa(retry)}
+	if limit >= 0 {
+		h[HeaderRetryMax] = []string{strconv.Itoa(limit)}
+	}
+}
+
+// isBlank reports whether a field is missing or says nothing; what surrounds a value
+// is not sent.
+func isBlank(h http.Header, name string) bool { return strings.TrimSpace(h.Get(name)) == "" }
+
+func userAgent(version string) string { return "queue-worker/" + version }
+
+// unreplayable spells the fields so that net/http does not know them by which it
+// takes a POST for idempotent. It would send such a request again, without a word,
+// when the connection breaks after the function may have been called; an attempt
+// is counted here, and only here. Names mean the same in any case (RFC 9110, 5.1).
+func unreplayable(h http.Header) {
+	for _, name := range []string{HeaderIdempotencyKey, "X-Idempotency-Key"} {
+		if values, ok := h[name]; ok {
+			delete(h, name)
+			h[strings.ToLower(name)] = values
+		}
+	}
+}
