@@ -1,0 +1,116 @@
+package worker
+
+// Gauges of what is where, read when Prometheus asks.
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+)
+
+// Counted is a store that counts what it holds.
+type Counted interface {
+	Stats() store.Stats
+	Lanes() map[invocation.Lane]store.LaneStats
+	Usage() store.Usage
+}
+
+// Collector reads a store and the lanes.
+type Collector struct {
+	store  Counted
+	lanes  *Lanes
+	labels *Labels
+	queues []string
+}
+
+// NewCollector makes a collector; the caller registers it. queues are those
+// that are present at zero.
+func NewCollector(s Counted, l *Lanes, labels *Labels, queues []string) *Collector {
+	return &Collector{store: s, lanes: l, labels: labels, queues: queues}
+}
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("queue_worker_"+name, help, labels, nil)
+}
+
+var (
+	descPending  = desc("pending_messages", "Invocations that wait to be called, those between two attempts included.", "queue_name", "function_name")
+	descInflight = desc("function_invocation_inflight", "Calls under way.", "queue_name", "function_name")
+	descReady    = desc("ready", "Invocations that could be called now, and are not.", "queue_name", "function_name")
+	descDelayed  = desc("delayed", "Invocations that wait for their due time.", "queue_name", "function_name")
+	descDead     = desc("dead", "Invocations in the dead set.", "queue_name", "function_name")
+	descAccepted = desc("accepted_total", "Invocations that were taken in since the start, callbacks included.")
+	descDone     = desc("done_total", "Invocations that succeeded since the start, callbacks included.")
+	descDropped  = desc("dropped_total", "Invocations that were discarded, dropped or taken by a bound of the dead set since the start.")
+	descLost     = desc("unaccounted", "What was taken in less what is there and what is over. Anything but 0 is a defect.")
+	descBytes    = desc("store_request_bytes", "Bytes of the stored requests, by where they are.", "state")
+	descDisk     = desc("store_disk_bytes", "Bytes of the store's files.")
+	descFree     = desc("store_free_bytes", "Free bytes on the store's volume, 0 when that cannot be told.")
+)
+
+// Describe implements prometheus.Collector.
+func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		descPending, descInflight, descReady, descDelayed, descDead, descAccepted, descDone, descDropped,
+		descLost, descBytes, descDisk, descFree,
+	} {
+		ch <- d
+	}
+}
+
+// series is one pair of labels and what it counts.
+type series struct{ queue, function string }
+
+type level struct{ ready, delayed, dead, inflight int }
+
+// Collect implements prometheus.Collector.
+func (c *Collector) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	counter := func(d *prometheus.Desc, v uint64) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v))
+	}
+	for s, n := range c.levels() {
+		gauge(descPending, float64(n.ready+n.delayed), s.queue, s.function)
+		gauge(descInflight, float64(n.inflight), s.queue, s.function)
+		gauge(descReady, float64(n.ready), s.queue, s.function)
+		gauge(descDelayed, float64(n.delayed), s.queue, s.function)
+		gauge(descDead, float64(n.dead), s.queue, s.function)
+	}
+	t := c.store.Stats()
+	counter(descAccepted, t.Accepted)
+	counter(descDone, t.Done)
+	counter(descDropped, t.Dropped)
+	gauge(descLost, float64(t.Difference()))
+	gauge(descBytes, float64(t.Bytes-t.DeadBytes), "pending")
+	gauge(descBytes, float64(t.DeadBytes), "dead")
+	u := c.store.Usage()
+	gauge(descDisk, float64(u.DiskBytes))
+	gauge(descFree, float64(u.FreeBytes))
+}
+
+// levels adds up the lanes by their labels. Lanes beyond the bounded set of
+// labels share one series.
+func (c *Collector) levels() map[series]level {
+	m := map[series]level{}
+	for _, q := range c.queues {
+		m[series{q, callbackLabel}] = level{}
+	}
+	key := func(l invocation.Lane) series { return series{l.Queue, c.labels.Lane(l)} }
+	for l, n := range c.store.Lanes() {
+		s := m[key(l)]
+		s.ready += n.Ready
+		s.delayed += n.Delayed
+		s.dead += n.Dead
+		m[key(l)] = s
+	}
+	for l, n := range c.lanes.InFlight() {
+		s := m[key(l)]
+		s.inflight += n
+		s.ready = max(s.ready-n, 0) // the store counts them as ready
+		m[key(l)] = s
+	}
+	return m
+}

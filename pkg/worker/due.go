@@ -1,0 +1,61 @@
+package worker
+
+// The timer. There is one, for the earliest due time; when it fires, what is due
+// becomes ready in bounded steps.
+
+import (
+	"context"
+	"time"
+)
+
+// timetable knows what is due when.
+type timetable interface {
+	// NextDue is a time before which nothing falls due.
+	NextDue() time.Time
+	// MoveDue makes a step of what is due ready and reports whether more is due.
+	MoveDue(context.Context) (more bool, err error)
+}
+
+// longestSleep bounds how long the timer sleeps, because the due times are of
+// the wall clock and that may be set.
+const longestSleep = time.Second
+
+// runTimer moves what falls due until ctx ends. It also lets slots begin again
+// that the store had kept from working.
+func (w *Worker) runTimer(ctx context.Context) {
+	retry := time.NewTicker(tick)
+	defer retry.Stop()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-retry.C:
+			w.Lanes.kick()
+			continue
+		case <-w.Lanes.wake:
+		case <-timer.C:
+			w.moveDue(ctx)
+		}
+		timer.Reset(min(max(time.Until(w.Store.NextDue()), 0), longestSleep))
+	}
+}
+
+// moveDue moves all that is due. After an error it sleeps a little; the store
+// has said what it was.
+func (w *Worker) moveDue(ctx context.Context) {
+	if time.Now().Before(w.Store.NextDue()) {
+		return
+	}
+	for more := true; more && ctx.Err() == nil; {
+		var err error
+		if more, err = w.Store.MoveDue(ctx); err != nil {
+			select {
+			case <-ctx.Done():
+			case <-time.After(tick):
+			}
+			return
+		}
+	}
+}

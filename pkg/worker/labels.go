@@ -1,0 +1,61 @@
+package worker
+
+// The label function_name, which callers could fill without end.
+
+import (
+	"sync"
+
+	"queue-worker/pkg/invocation"
+)
+
+// maxLabels is how many functions have a label of their own in this process's
+// life; more share one. Prometheus keeps every label value that it has seen.
+const maxLabels = 1000
+
+// Label values that are no function's name.
+const (
+	otherLabel    = "_other"
+	callbackLabel = "_url"
+	unnamedLabel  = "_unnamed" // the message names no usable function
+)
+
+// Labels gives functions their label values: name.namespace, as the gateway's
+// metrics have them.
+type Labels struct {
+	names invocation.Names
+
+	mu    sync.RWMutex
+	known map[string]string
+}
+
+// NewLabels makes an empty set.
+func NewLabels(names invocation.Names) *Labels {
+	return &Labels{names: names, known: map[string]string{}}
+}
+
+// Lane is the label of a lane.
+func (l *Labels) Lane(lane invocation.Lane) string {
+	switch {
+	case invocation.IsCallbackLane(lane.Name):
+		return callbackLabel
+	case lane.Name == "":
+		return unnamedLabel
+	}
+	l.mu.RLock()
+	label, ok := l.known[lane.Name]
+	l.mu.RUnlock()
+	if ok {
+		return label
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if label, ok := l.known[lane.Name]; ok {
+		return label
+	}
+	if len(l.known) >= maxLabels {
+		return otherLabel
+	}
+	label = l.names.Qualified(lane.Name)
+	l.known[lane.Name] = label
+	return label
+}

@@ -1,0 +1,78 @@
+package worker
+
+// What the log says of an attempt: one line, with what comes next. No body, no
+// header value, no query string and no URL is ever in it.
+
+import (
+	"strconv"
+	"time"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/retry"
+)
+
+// Keys of log lines.
+const (
+	keyID       = "id"
+	keyCallID   = "call_id"
+	keyFunction = "function"
+	keyTarget   = "target"
+)
+
+// attrs identify an attempt.
+func attrs(a *attempt, more ...any) []any {
+	s := []any{keyID, a.inv.ID.String(), keyCallID, a.inv.CallID, keyFunction, a.inv.Function}
+	if a.inv.Kind == invocation.KindCallback {
+		s = append(s, keyTarget, a.inv.Lane.Name)
+	}
+	return append(s, more...)
+}
+
+// tell logs what an attempt came to.
+func (w *Worker) tell(a *attempt) {
+	s := attrs(a)
+	if a.result.Status != 0 {
+		s = append(s, "status", a.result.Status)
+	}
+	if a.result.Cause != "" {
+		s = append(s, "cause", string(a.result.Cause))
+	}
+	s = append(s, "duration", a.result.Duration.Round(time.Microsecond), "retry", progress(a))
+	message := "invoked"
+	if a.inv.Kind == invocation.KindCallback {
+		message = "callback"
+	}
+	switch a.Verb {
+	case retry.Done:
+		w.Logger.Info(message, append(s, "next", "done")...)
+	case retry.Retry:
+		w.Logger.Info(message, append(s, "next", "retry", "wait", a.Wait, "at", a.next.Format(time.RFC3339Nano))...)
+	case retry.Bury:
+		w.Logger.Warn(message, append(s, "next", w.grave(), "reason", string(a.Reason), "detail", a.result.Detail)...)
+	case retry.Discard:
+		w.Logger.Warn(message, append(s, "next", "discarded", "reason", string(a.Reason))...)
+	default:
+		panic("worker: unknown verb")
+	}
+}
+
+// grave is where what was given up goes.
+func (w *Worker) grave() string {
+	if w.DeadSet {
+		return "dead"
+	}
+	return "discarded"
+}
+
+// progress is n/N: retries so far, this attempt included, and how many there may be.
+func progress(a *attempt) string {
+	n := a.inv.Retries
+	if a.Verb == retry.Retry {
+		n-- // it counts the one to come already
+	}
+	limit := "unlimited"
+	if a.policy.Attempts != retry.Unlimited {
+		limit = strconv.Itoa(a.policy.Attempts)
+	}
+	return strconv.Itoa(n) + "/" + limit
+}

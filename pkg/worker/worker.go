@@ -1,0 +1,128 @@
+// Package worker takes what is ready in the store, calls it, decides what comes
+// of it and writes that down, in this order:
+//
+//	lanes -> slot -> attempt -> decision -> settle
+//	  ^                                        |
+//	  +---- due <---- delayed <----- retry ----+--> done, dead, callback
+//
+// Fairness is the lanes' (lanes.go), waiting is the timer's (due.go), and an
+// invocation is in hand from the moment that a slot takes it until its next
+// state is durable. There are two ways to stop: Drain takes nothing more and lets
+// the calls end, and the end of Run's context aborts the calls. An aborted
+// call leaves its invocation as it was, ready to be called again.
+//
+// The package knows no NATS, serves no HTTP and knows nothing of how the store
+// lays out its keys.
+package worker
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/invoke"
+	"queue-worker/pkg/retry"
+	"queue-worker/pkg/store"
+)
+
+// Store is what the worker needs of the store.
+type Store interface {
+	index
+	records
+	timetable
+	marks
+	Lanes() map[invocation.Lane]store.LaneStats
+}
+
+// records are read before a call and settled after it.
+type records interface {
+	Load(invocation.ID) (*invocation.Invocation, []byte, error)
+	Settle(context.Context, store.Settlement) error
+}
+
+// marks say what is in hand, for the next process if this one dies.
+type marks interface {
+	Hold(slot int, id invocation.ID)
+	Release(slot int)
+}
+
+// Caller makes the calls; see invoke.Client for what its results mean.
+type Caller interface {
+	Function(context.Context, invoke.Call) invoke.Result
+	Callback(ctx context.Context, url string, c invoke.Call) invoke.Result
+}
+
+// Options say how a worker works.
+type Options struct {
+	Store  Store
+	Lanes  *Lanes // the one that watches Store
+	Caller Caller
+	// Policy is the worker's own; annotations of a message come first.
+	Policy retry.Policy
+	// DeadSet false discards what was given up.
+	DeadSet bool
+	// CheckURL reads a callback's URL; its error means that it is refused.
+	CheckURL URLChecker
+	// Settled is told, after the fact, that an invocation is over, and which
+	// callback carries its result (the zero ID for none). It must not block. May be nil.
+	Settled func(id, callback invocation.ID)
+	Version string
+	Metrics *Metrics
+	Logger  *slog.Logger
+}
+
+// Worker calls functions. Make it with New, let it Run once.
+type Worker struct {
+	Options
+
+	warned *warnings // annotations that were told of already
+	abort  context.CancelFunc
+	begun  sync.Once
+}
+
+// New makes a worker. Nothing is called before Run.
+func New(o Options) *Worker {
+	return &Worker{Options: o, warned: newWarnings(), abort: func() {}}
+}
+
+// tick is how often a worker looks whether it can go on after the store could
+// not be relied upon.
+const tick = 200 * time.Millisecond
+
+// Run calls what is ready until ctx ends, which aborts the calls under way, or
+// until Drain. It returns when no call is under way and nothing is left to
+// settle. It may be called once.
+func (w *Worker) Run(ctx context.Context) {
+	calls, abort := context.WithCancel(ctx)
+	defer abort()
+	w.Lanes.start(w.Store.Lanes(), func(slot int) { w.slot(calls, slot) })
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		w.runTimer(calls)
+	}()
+	w.Lanes.await(calls)
+	w.Lanes.running.Wait()
+	abort()
+	<-stopped
+}
+
+// Drain takes nothing more. Run returns when the calls under way have ended.
+func (w *Worker) Drain() { w.Lanes.stop() }
+
+// slot takes one entry after the other until there is none.
+func (w *Worker) slot(ctx context.Context, n int) {
+	for {
+		r, ok := w.Lanes.take(n, w.Store)
+		if !ok {
+			return
+		}
+		w.handle(ctx, n, r)
+	}
+}
+
+// random is the source of jitter.
+func random() float64 { return rand.Float64() } //nolint:gosec // spreads load, guards nothing
