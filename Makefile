@@ -1,0 +1,71 @@
+# Targets for people and for .ci/run. Each finishes or fails loudly.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+IMAGE   ?= queue-worker:$(VERSION)
+GO      ?= go
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+# The race detector needs a C compiler; `make test RACE=` goes without.
+RACE     ?= -race
+TESTTIME ?= 10m
+# FUZZTIME is per fuzz target.
+FUZZTIME ?= 15s
+
+# Linters are pinned in a module of their own, so that go.mod holds only what
+# the program is built from.
+TOOL := $(GO) tool -modfile=tools/go.mod
+HELM := $(GO) run -C chart/test helm.sh/helm/v3/cmd/helm
+CHARTVALUES := --set queueWorker.image=registry.example/queue-worker:$(VERSION)
+
+.PHONY: build run test lint fuzz chaos bench chart image clean help
+
+build: ## build bin/queue-worker, static
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/queue-worker ./cmd/queue-worker
+
+run: build ## run everything on this machine: NATS Streaming, store, gateway on :8080, chaos function
+	exec bin/queue-worker dev $(ARGS)
+
+test: ## run all tests; with the race detector but for the black-box ones, which run the built binary
+	@if [[ -n "$(RACE)" ]] && ! command -v "$$($(GO) env CC)" >/dev/null; then \
+		echo "make test: the race detector needs the C compiler $$($(GO) env CC); install it, or run: make test RACE=" >&2; exit 1; fi
+	$(GO) test $(RACE) -shuffle=on -timeout $(TESTTIME) $$($(GO) list ./... | grep -v '/e2e')
+	$(GO) test -shuffle=on -timeout $(TESTTIME) ./e2e/...
+
+lint: ## gofmt, go vet, staticcheck and gosec
+	@unformatted="$$(gofmt -l .)"; \
+	if [[ -n "$$unformatted" ]]; then echo "make lint: not formatted, run gofmt -w on:" >&2; echo "$$unformatted" >&2; exit 1; fi
+	$(GO) vet ./...
+	$(TOOL) staticcheck ./...
+	$(TOOL) gosec -quiet -exclude-generated ./...
+
+fuzz: ## run every fuzz target for FUZZTIME (15s)
+	@for pkg in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' "$$pkg" | grep '^Fuzz' || true); do \
+			echo "== $$pkg $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg"; \
+		done; \
+	done
+
+chaos: ## kill the worker and NATS Streaming for long, and count what is lost
+	CHAOS=long $(GO) test -count=1 -timeout 60m -v -run Chaos ./e2e/...
+
+bench: ## throughput beside the Community worker and a bare loop
+	$(GO) run -C bench . $(ARGS)
+
+chart: ## lint, render and check the Helm chart
+	$(HELM) lint --strict ../queue-worker $(CHARTVALUES)
+	$(HELM) template queue-worker ../queue-worker --namespace openfaas --kube-version 1.33.0 $(CHARTVALUES) >/dev/null
+	$(GO) test -C chart/test -count=1 ./...
+
+image: ## build the container image with docker, podman or buildah
+	@VERSION='$(VERSION)' IMAGE='$(IMAGE)' ./.ci/image
+
+clean: ## remove what the other targets made
+	rm -rf bin dist coverage.out
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
