@@ -9,6 +9,7 @@ import (
 
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/retry"
+	"queue-worker/pkg/store"
 )
 
 // Keys of log lines.
@@ -53,6 +54,14 @@ func (w *Worker) tell(a *attempt) {
 		w.Logger.Warn(message, append(s, "next", "discarded", "reason", string(a.Reason))...)
 	default:
 		panic("worker: unknown verb")
+	}
+}
+
+// tellRefused logs a callback that was dead from the start.
+func (w *Worker) tellRefused(c *store.Accept) {
+	if c != nil && c.Inv.State == invocation.Dead {
+		w.Logger.Warn("callback", keyID, c.Inv.ID.String(), keyCallID, c.Inv.CallID, keyFunction, c.Inv.Function,
+			"next", "dead", "reason", string(c.Inv.Reason), "detail", c.Inv.Detail)
 	}
 }
 

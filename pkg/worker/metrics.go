@@ -23,7 +23,7 @@ type Metrics struct {
 	causes    *prometheus.CounterVec
 	retries   *prometheus.CounterVec
 	dead      *prometheus.CounterVec
-	discarded prometheus.Counter
+	discarded *prometheus.CounterVec
 	processed *prometheus.CounterVec
 	callbacks *prometheus.CounterVec
 	duration  *prometheus.HistogramVec
@@ -45,10 +45,7 @@ func NewMetrics(r prometheus.Registerer, labels *Labels, queues []string) *Metri
 		dead:      vec("queue_worker_dead_letters_total", "Invocations that were given up, by reason.", "reason"),
 		processed: vec("queue_worker_messages_processed_total", "Invocations that are over or in the dead set, by queue.", "queue_name"),
 		callbacks: vec("queue_worker_callbacks_total", "Callbacks that are over, by how they ended.", "outcome"),
-		discarded: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "queue_worker_discarded_total",
-			Help: "Invocations that failed for good and were not kept, because dead_set or dead_set_codes says so.",
-		}),
+		discarded: vec("queue_worker_discarded_total", "Invocations that failed for good and were not kept, because dead_set or dead_set_codes says so.", "reason"),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "queue_worker_attempt_seconds", Help: "Duration of calls.",
 			Buckets: []float64{.001, .005, .025, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800},
@@ -58,7 +55,7 @@ func NewMetrics(r prometheus.Registerer, labels *Labels, queues []string) *Metri
 			Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 5, 30, 120, 600, 3600},
 		}),
 	}
-	r.MustRegister(m.discarded, m.duration, m.lateness)
+	r.MustRegister(m.duration, m.lateness)
 	m.zero(queues)
 	return m
 }
@@ -67,6 +64,7 @@ func NewMetrics(r prometheus.Registerer, labels *Labels, queues []string) *Metri
 func (m *Metrics) zero(queues []string) {
 	for _, reason := range invocation.Reasons() {
 		m.dead.WithLabelValues(string(reason))
+		m.discarded.WithLabelValues(string(reason))
 	}
 	for _, cause := range invocation.Causes() {
 		m.causes.WithLabelValues(string(cause))
@@ -111,11 +109,12 @@ func (m *Metrics) settled(a *attempt, st store.Settlement) {
 		return
 	}
 	m.processed.WithLabelValues(a.inv.Lane.Queue).Inc()
-	if st.Verdict == store.Drop {
-		m.discarded.Inc()
-	}
-	if st.Verdict == store.Bury {
-		m.Dead(a.inv.Reason)
+	switch st.Verdict {
+	case store.Drop:
+		m.Discarded(a.Reason)
+	case store.Bury:
+		m.Dead(a.Reason)
+	case store.Done, store.Later:
 	}
 	if a.inv.Kind == invocation.KindCallback {
 		outcome := callbackDead
@@ -130,8 +129,11 @@ func (m *Metrics) settled(a *attempt, st store.Settlement) {
 	}
 }
 
-// Dead counts a dead letter that was not made by an attempt.
-func (m *Metrics) Dead(reason invocation.Reason) { m.dead.WithLabelValues(string(reason)).Inc() }
+// Dead counts an invocation that went to the dead set.
+func (m *Metrics) Dead(r invocation.Reason) { m.dead.WithLabelValues(string(r)).Inc() }
+
+// Discarded counts an invocation that was given up and not kept.
+func (m *Metrics) Discarded(r invocation.Reason) { m.discarded.WithLabelValues(string(r)).Inc() }
 
 func codeClass(a *attempt) string {
 	if a.result.Cause != "" {

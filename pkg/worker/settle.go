@@ -18,7 +18,7 @@ func (w *Worker) settle(ctx context.Context, a *attempt) {
 	st := store.Settlement{At: a.at, Inv: a.inv}
 	w.conclude(a, &st)
 	if a.Verb != retry.Retry {
-		st.Callback = w.callback(a)
+		st.Callback = w.keepable(w.callback(a))
 	}
 	err := w.Store.Settle(ctx, st)
 	switch {
@@ -30,14 +30,26 @@ func (w *Worker) settle(ctx context.Context, a *attempt) {
 	default:
 		w.Metrics.settled(a, st)
 		w.tell(a)
+		w.tellRefused(st.Callback)
 	}
 	if a.Verb != retry.Retry && w.Settled != nil {
 		w.Settled(a.inv.ID, callbackID(st))
 	}
 }
 
+// keepable is nil for a callback that was refused when there is no dead set.
+func (w *Worker) keepable(c *store.Accept) *store.Accept {
+	if c == nil || c.Inv.State != invocation.Dead || w.DeadSet {
+		return c
+	}
+	w.Metrics.Discarded(c.Inv.Reason)
+	return nil
+}
+
+// callbackID is the callback that is still to be made for a settlement; zero for
+// none, or one that was refused and is over.
 func callbackID(st store.Settlement) invocation.ID {
-	if st.Callback == nil {
+	if st.Callback == nil || st.Callback.Inv.State == invocation.Dead {
 		return invocation.ID{}
 	}
 	return st.Callback.Inv.ID

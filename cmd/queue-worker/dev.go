@@ -1,0 +1,135 @@
+package main
+
+// queue-worker dev: everything on one machine.
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"queue-worker/pkg/app"
+	"queue-worker/pkg/broker"
+	"queue-worker/pkg/config"
+	"queue-worker/pkg/dev"
+)
+
+// devOptions are the flags of dev.
+type devOptions struct {
+	gateway, chaos, stan, http string
+	data                       string
+	functions, annotations     []string
+}
+
+func newDev(e *env) *cobra.Command {
+	var o devOptions
+	c := &cobra.Command{
+		Use:   "dev",
+		Short: "Run everything on this machine: NATS Streaming, worker, small gateway, chaos function",
+		Long: `dev runs the worker together with all that it needs: NATS Streaming inside
+the process, a small gateway, and a function, chaos-fn, that fails as it is told.
+It listens on loopback only and keeps its data over a restart or a kill.
+
+The worker's settings can be given as environment variables, as always:
+
+    max_retry_attempts=2 initial_retry_wait=1s queue-worker dev`,
+		Args: noArgs,
+		RunE: func(*cobra.Command, []string) error { return runDev(e, o) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.gateway, strings.TrimPrefix(dev.FlagGatewayListen, "--"), "127.0.0.1:8080", "address of the gateway")
+	f.StringVar(&o.chaos, strings.TrimPrefix(dev.FlagChaosListen, "--"), "127.0.0.1:0", "address of the chaos function; port 0 takes a free one")
+	f.StringVar(&o.stan, "stan-listen", "127.0.0.1:4222", "address of NATS Streaming")
+	f.StringVar(&o.http, "http-listen", "127.0.0.1:8081", "address of the worker: dead set, health, metrics")
+	f.StringVar(&o.data, "data", ".dev", "folder for the worker's and NATS Streaming's files")
+	f.StringArrayVar(&o.functions, "function", nil, "a function to call, name=http://host:port; may be given more than once")
+	f.StringArrayVar(&o.annotations, "annotation", nil, "an annotation of a function, name:key=value; may be given more than once")
+	return c
+}
+
+func runDev(e *env, o devOptions) error {
+	functions := dev.Functions{}
+	for _, arg := range o.functions {
+		if err := functions.Add(arg); err != nil {
+			return usageError{err}
+		}
+	}
+	for _, arg := range o.annotations {
+		if err := functions.Annotate(arg); err != nil {
+			return usageError{err}
+		}
+	}
+	for _, address := range []*string{&o.gateway, &o.stan, &o.http} {
+		if err := fixPort(address); err != nil {
+			return usageError{err}
+		}
+	}
+	c, err := config.Load(devEnviron(e.environ, o))
+	if err != nil {
+		return usageError{err}
+	}
+	return runStand(e, o, c, functions)
+}
+
+// runStand runs gateway and chaos function around the worker. They end after
+// it, so that it can drain.
+func runStand(e *env, o devOptions, c *config.Config, functions dev.Functions) (err error) {
+	log := newLogger(e.stdout, c)
+	host, port, err := net.SplitHostPort(o.stan)
+	if err != nil {
+		return usageError{err}
+	}
+	q := dev.Queue{Address: host, Cluster: c.NATSCluster, Channel: c.Channels[0]}
+	if _, err := fmt.Sscan(port, &q.Port); err != nil {
+		return usageError{err}
+	}
+	stand, err := dev.Start(e.drain, dev.Options{
+		Gateway: o.gateway, Chaos: o.chaos, Functions: functions, Namespace: c.DefaultNamespace, Queue: q, Logger: log,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if cerr := stand.Close(); err == nil {
+			err = cerr
+		}
+	}()
+	return app.Run(e.drain, e.abort, app.Options{
+		Config: c, Version: version, Logger: log,
+		Started: func(net.Addr, *broker.Server) { greet(log, o) },
+	})
+}
+
+// greet says what to do next.
+func greet(log *slog.Logger, o devOptions) {
+	log.Info("ready", "gateway", "http://"+o.gateway, "worker", "http://"+o.http, "data", o.data,
+		"try", "curl -i "+o.gateway+"/async-function/"+dev.ChaosFunction+" -d hello")
+}
+
+// devEnviron is the environment of the worker: what the stand needs is set,
+// what fits a machine of one's own is a default, and the rest is the caller's.
+func devEnviron(environ []string, o devOptions) []string {
+	defaults := []string{"callback_allow=127.0.0.0/8,::1/128"}
+	fixed := []string{
+		"gateway_url=http://" + o.gateway, "data_dir=" + o.data, "stan_embedded=true",
+		"stan_listen_address=" + o.stan, "http_listen_address=" + o.http,
+	}
+	return append(append(defaults, environ...), fixed...)
+}
+
+// fixPort puts a free port in the place of port 0, because others have to know
+// it before it is listened on.
+func fixPort(address *string) error {
+	host, port, err := net.SplitHostPort(*address)
+	if err != nil || port != "0" {
+		return err
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(host, port)) //nolint:noctx // at once
+	if err != nil {
+		return err
+	}
+	*address = l.Addr().String()
+	return l.Close()
+}

@@ -1,0 +1,120 @@
+package main
+
+// The commands and their flags.
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lmittmann/tint"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"queue-worker/pkg/app"
+	"queue-worker/pkg/config"
+)
+
+// usageError is an error of how the program was called.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func newRoot(e *env) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "queue-worker",
+		Short: "Calls OpenFaaS functions asynchronously, retries them, and keeps what failed",
+		Long: `queue-worker takes asynchronous invocations off an OpenFaaS queue, calls the
+function, retries it with exponential back-off and keeps what was given up.
+
+Without a command it is the worker. All of its settings are environment
+variables, and docs/settings.md has the table of them. The defaults fit a
+gateway named "gateway" and a NATS Streaming server named "nats".`,
+		Args:          noArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE:          func(*cobra.Command, []string) error { return runWorker(e) },
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usageError{errors.Join(err, errors.New("see '"+c.CommandPath()+" --help'"))}
+	})
+	root.AddCommand(newDev(e), newStore(e), newVersion(e))
+	return root
+}
+
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{errors.New("unknown command " + args[0] + "; see '" + c.CommandPath() + " --help'")}
+	}
+	return nil
+}
+
+func newVersion(e *env) *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := io.WriteString(e.stdout, version+"\n")
+			return err
+		},
+	}
+}
+
+// runWorker is the worker itself.
+func runWorker(e *env) error {
+	c, err := config.Load(e.environ)
+	if err != nil {
+		return usageError{err}
+	}
+	return app.Run(e.drain, e.abort, app.Options{Config: c, Version: version, Logger: newLogger(e.stdout, c)})
+}
+
+// newLogger writes lines for people, or JSON for machines.
+func newLogger(w io.Writer, c *config.Config) *slog.Logger {
+	level := slog.LevelInfo
+	if c.Debug {
+		level = slog.LevelDebug
+	}
+	if c.LogEncoding == "json" {
+		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: durationsAsText}))
+	}
+	return slog.New(tint.NewHandler(w, &tint.Options{
+		Level: level, TimeFormat: "2006-01-02T15:04:05.000Z07:00", NoColor: !isTerminal(w),
+	}))
+}
+
+// durationsAsText writes 1.5s instead of a number of nanoseconds.
+func durationsAsText(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		return slog.String(a.Key, a.Value.Duration().String())
+	}
+	if a.Value.Kind() == slog.KindTime && a.Key != slog.TimeKey {
+		return slog.String(a.Key, a.Value.Time().Format(time.RFC3339Nano))
+	}
+	return a
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) //nolint:gosec // a file descriptor is small
+}
+
+// withoutIgnored takes out the flags that charts of the commercial worker pass,
+// with one dash or two, and their values.
+func withoutIgnored(args []string) []string {
+	var kept []string
+	for i := 0; i < len(args); i++ {
+		name, _, hasValue := strings.Cut(strings.TrimLeft(args[i], "-"), "=")
+		if !strings.HasPrefix(args[i], "-") || !slices.Contains(config.IgnoredFlags(), name) {
+			kept = append(kept, args[i])
+			continue
+		}
+		if !hasValue && i+1 < len(args) && !strings.HasPrefix(args[i+1], "-") && name != "pprof" {
+			i++ // its value
+		}
+	}
+	return kept
+}

@@ -1,0 +1,188 @@
+// Package app puts the parts together and runs them: it builds the graph, waits
+// for the signal to stop, and takes everything down in the order that loses
+// nothing.
+//
+//	start:  listener, store, door, worker, intake
+//	drain:  not ready -> intake takes nothing more -> worker begins nothing more
+//	        -> running calls end, or drain_timeout aborts them
+//	        -> last acks -> door -> listener -> store
+//
+// It has no logic of its own beyond that order.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"queue-worker/pkg/broker"
+	"queue-worker/pkg/config"
+	"queue-worker/pkg/intake"
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+	"queue-worker/pkg/worker"
+)
+
+// ErrAborted is returned by Run when calls had to be aborted. Their invocations
+// are unharmed and will be called again.
+var ErrAborted = errors.New("calls were aborted")
+
+// Options are what a worker runs with.
+type Options struct {
+	Config  *config.Config
+	Version string
+	Logger  *slog.Logger
+	// Started is called once everything runs, with the address of the HTTP
+	// listener and of the embedded door (nil without one). May be nil.
+	Started func(listener net.Addr, door *broker.Server)
+}
+
+// App is a worker with all its parts.
+type App struct {
+	Options
+	log      *slog.Logger
+	registry *prometheus.Registry
+	names    invocation.Names
+	state    state
+
+	undo []undo // last in, first out
+
+	listener net.Listener
+	store    *store.Store
+	door     *broker.Server
+	lanes    *worker.Lanes
+	worker   *worker.Worker
+	metrics  *worker.Metrics
+	intake   *intake.Intake
+}
+
+// undo is a step of the teardown.
+type undo struct {
+	name string
+	do   func() error
+}
+
+// Run runs a worker until drain ends, then lets the calls under way end. It
+// aborts them when drain_timeout has passed or abort ends, and returns
+// ErrAborted then. Any other error is one of starting or of stopping.
+func Run(drain, abort context.Context, o Options) (err error) {
+	a := &App{
+		Options: o, log: o.Logger, registry: prometheus.NewRegistry(),
+		names: invocation.Names{DefaultNamespace: o.Config.DefaultNamespace},
+	}
+	defer func() { err = errors.Join(err, a.teardown()) }()
+	a.announce()
+	if err := a.build(drain); err != nil {
+		return err
+	}
+	return a.run(drain, abort)
+}
+
+// announce says what this process is, and what an operator should know of its settings.
+func (a *App) announce() {
+	c := a.Config
+	a.log.Info("starting queue-worker", "version", a.Version, "queues", c.Channels, "gateway", c.GatewayURL.String(),
+		"data_dir", orNone(c.DataDir), "max_inflight", c.MaxInflight, "max_retry_attempts", c.MaxRetryAttempts,
+		"initial_retry_wait", c.InitialRetryWait, "max_retry_wait", c.MaxRetryWait, "retry_http_codes", c.RetryCodes)
+	for _, w := range c.Warnings() {
+		a.log.Warn(w)
+	}
+	if names := c.Ignored(); len(names) > 0 {
+		a.log.Info("settings without meaning here, see docs/settings.md", "names", names)
+	}
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
+// build makes the parts, from the bottom up.
+func (a *App) build(ctx context.Context) error {
+	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for _, step := range []func(context.Context) error{
+		a.listen, a.openStore, a.openDoor, a.makeWorker, a.makeIntake, a.serve,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *App) onTeardown(name string, do func() error) {
+	a.undo = append(a.undo, undo{name, do})
+}
+
+// teardown undoes what build did, last in, first out.
+func (a *App) teardown() error {
+	var errs []error
+	for i := len(a.undo) - 1; i >= 0; i-- {
+		if err := a.undo[i].do(); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", a.undo[i].name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// run works until drain ends, and drains then.
+func (a *App) run(drain, abort context.Context) error {
+	calls, abortCalls := context.WithCancel(context.WithoutCancel(abort))
+	defer abortCalls()
+	taking, stopTaking := context.WithCancel(drain)
+	defer stopTaking()
+
+	finished := make(chan struct{})
+	go func() { defer close(finished); a.worker.Run(calls) }()
+	taken := make(chan error, 1)
+	go func() { taken <- a.intake.Run(taking) }()
+	tidied := make(chan struct{})
+	go func() { defer close(tidied); a.tidy(taking) }()
+	if a.Started != nil {
+		a.Started(a.listener.Addr(), a.door)
+	}
+
+	<-drain.Done()
+	begun := time.Now()
+	a.state.drain()
+	a.log.Info("draining", "in_flight", a.inFlight(), "drain_timeout", a.Config.DrainTimeout)
+	stopTaking()
+	err := a.await(abort, finished, taken, abortCalls)
+	<-tidied
+	a.log.Info("drained", "took", time.Since(begun).Round(time.Millisecond), "clean", err == nil)
+	return err
+}
+
+// await lets the intake and the worker end, and aborts the calls when they
+// take too long.
+func (a *App) await(abort context.Context, finished <-chan struct{}, taken <-chan error, abortCalls func()) error {
+	limit, cancel := context.WithTimeout(abort, a.Config.DrainTimeout)
+	defer cancel()
+	a.worker.Drain()
+	select {
+	case <-finished:
+		return <-taken
+	case <-limit.Done():
+	}
+	n := a.inFlight()
+	a.log.Warn("aborting calls, their functions will be called again", "in_flight", n)
+	abortCalls()
+	<-finished
+	return errors.Join(<-taken, fmt.Errorf("%w: %d", ErrAborted, n))
+}
+
+func (a *App) inFlight() int {
+	n := 0
+	for _, c := range a.lanes.InFlight() {
+		n += c
+	}
+	return n
+}

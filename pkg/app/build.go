@@ -1,0 +1,204 @@
+package app
+
+// How each part is made from the settings.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"queue-worker/pkg/api"
+	"queue-worker/pkg/broker"
+	"queue-worker/pkg/egress"
+	"queue-worker/pkg/intake"
+	"queue-worker/pkg/invoke"
+	"queue-worker/pkg/retry"
+	"queue-worker/pkg/store"
+	"queue-worker/pkg/worker"
+)
+
+// shutdownTimeout is how long requests to our own listener may take to end.
+const shutdownTimeout = 5 * time.Second
+
+// listen takes the port first, because a taken one is the commonest mistake.
+func (a *App) listen(ctx context.Context) error {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", a.Config.ListenAddress)
+	if err != nil {
+		return fmt.Errorf("http_listen_address %s: %w: end what holds the port, or choose another", a.Config.ListenAddress, err)
+	}
+	a.listener = l
+	a.onTeardown("listener", func() error {
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	})
+	return nil
+}
+
+func (a *App) openStore(context.Context) error {
+	c := a.Config
+	a.lanes = worker.NewLanes(c.MaxInflight)
+	s, err := store.Open(store.Options{
+		Dir: c.DataDir, Sync: c.StoreSync, MaxBytes: c.StoreMaxBytes, MinFree: c.StoreMinFree,
+		Slots: c.MaxInflight, Watcher: a.lanes, Metrics: store.NewMetrics(a.registry), Logger: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	a.store = s
+	a.onTeardown("store", s.Close)
+	held := s.Stats()
+	a.log.Info("store open", "durable", s.Durable(), "ready", held.Ready, "delayed", held.Delayed, "dead", held.Dead)
+	return nil
+}
+
+// openDoor opens NATS Streaming in the process, when it is asked for.
+func (a *App) openDoor(context.Context) error {
+	if !a.Config.StanEmbedded {
+		return nil
+	}
+	dir := ""
+	if a.Config.DataDir != "" {
+		dir = filepath.Join(a.Config.DataDir, "stan")
+	}
+	door, err := broker.Start(broker.Options{
+		Listen: a.Config.StanListenAddress, Cluster: a.Config.NATSCluster, Dir: dir, Logger: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	a.door = door
+	a.onTeardown("embedded door", func() error { door.Close(); return nil })
+	a.log.Info("embedded door open", "url", door.URL(), "cluster", a.Config.NATSCluster)
+	return nil
+}
+
+func (a *App) makeWorker(context.Context) error {
+	c := a.Config
+	policy, err := a.policy()
+	if err != nil {
+		return err
+	}
+	level, err := egress.ParseLevel(c.CallbackPolicy)
+	if err != nil {
+		return fmt.Errorf("callback_policy: %w", err)
+	}
+	guard, err := egress.New(egress.Options{
+		Level: level, Allow: c.CallbackAllow, Gateway: c.GatewayURL, Listeners: a.listeners,
+	})
+	if err != nil {
+		return fmt.Errorf("callback_allow: %w", err)
+	}
+	caller := invoke.New(invoke.Options{
+		Gateway: c.GatewayURL, Timeout: c.UpstreamTimeout, CallbackTimeout: c.CallbackTimeout,
+		MaxResponseBytes: c.MaxResponseBytes, MaxInflight: c.MaxInflight, TLSInsecure: c.TLSInsecure,
+		Dial: guard.DialContext, Version: a.Version,
+	})
+	a.onTeardown("connections", func() error { caller.Close(); return nil })
+	labels := worker.NewLabels(a.names)
+	a.metrics = worker.NewMetrics(a.registry, labels, c.Channels)
+	a.registry.MustRegister(worker.NewCollector(a.store, a.lanes, labels, c.Channels))
+	a.worker = worker.New(worker.Options{
+		Store: a.store, Lanes: a.lanes, Caller: caller, Policy: policy, DeadSet: c.DeadSet,
+		CheckURL: guard.CheckURL, Settled: a.settled, Version: a.Version, Metrics: a.metrics, Logger: a.log,
+	})
+	return a.recovered()
+}
+
+// policy reads the retry settings.
+func (a *App) policy() (p retry.Policy, err error) {
+	c := a.Config
+	p = retry.Policy{
+		Attempts: c.MaxRetryAttempts, Initial: c.InitialRetryWait, Max: c.MaxRetryWait, MaxRetryAfter: c.MaxRetryAfter,
+	}
+	var errs [3]error
+	p.Codes, errs[0] = retry.ParseCodes(c.RetryCodes)
+	p.DeadCodes, errs[1] = retry.ParseCodes(c.DeadSetCodes)
+	p.Mode, errs[2] = retry.ParseMode(c.Backoff)
+	return p, errors.Join(errs[:]...)
+}
+
+// listeners are our own addresses, where no callback may lead.
+func (a *App) listeners() []string {
+	own := []string{a.listener.Addr().String()}
+	if a.Config.StanEmbedded {
+		own = append(own, a.Config.StanListenAddress)
+	}
+	return own
+}
+
+func (a *App) makeIntake(context.Context) error {
+	c := a.Config
+	host, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("host name for the client id: %w", err)
+	}
+	o := intake.Options{
+		URL:     "nats://" + net.JoinHostPort(c.NATSAddress, strconv.Itoa(c.NATSPort)),
+		Cluster: c.NATSCluster, Channels: c.Channels, Group: c.QueueGroup, Hostname: host, AckWait: c.AckWait,
+		MaxUnsettled: c.MaxUnsettled, MaxUnsettledBytes: c.MaxUnsettledBytes, Names: a.names,
+		Store: keeper{a.store, a}, Metrics: intake.NewMetrics(a.registry, c.Channels), Logger: a.log,
+	}
+	if a.door != nil {
+		o.URL, o.NATS, o.OnRest = a.door.URL(), append(o.NATS, a.door.ClientOption()), a.onRest
+	}
+	a.intake, err = intake.New(o)
+	if err != nil {
+		return err
+	}
+	a.onTeardown("intake", a.intake.Close)
+	return nil
+}
+
+// onRest shuts the embedded door while nothing can be taken in, so that nothing
+// is confirmed to a publisher that would wait there without bound.
+func (a *App) onRest(resting bool) {
+	if resting {
+		a.door.Pause()
+		return
+	}
+	if err := a.door.Resume(); err != nil {
+		a.log.Error("embedded door stays shut", "error", err)
+	}
+}
+
+// serve answers HTTP on the listener.
+func (a *App) serve(context.Context) error {
+	c := a.Config
+	handler, err := api.New(api.Options{
+		Store: a.store, Durable: a.store.Durable(), BasicAuth: c.BasicAuth, SecretDir: c.SecretMountPath,
+		AdminOpen: c.AdminOpen, Gatherer: a.registry, Healthy: a.healthy, Ready: a.ready,
+		Version: a.Version, Logger: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	server := api.NewServer(handler, a.log)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
+			a.log.Error("no longer listening", "address", a.listener.Addr().String(), "error", err)
+		}
+	}()
+	a.onTeardown("HTTP server", func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+		defer cancel()
+		err := server.Shutdown(ctx)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = server.Close()
+		}
+		<-done
+		return err
+	})
+	a.log.Info("listening", "address", a.listener.Addr().String())
+	return nil
+}

@@ -1,0 +1,127 @@
+package app
+
+// Whether this process is healthy and ready, and the small jobs that tie the
+// parts together while it runs.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+)
+
+// state is what only this package knows of readiness.
+type state struct{ draining atomic.Bool }
+
+func (s *state) drain() { s.draining.Store(true) }
+
+var errDraining = errors.New("draining: the process is about to end")
+
+// healthy is nil unless only a restart can help.
+func (a *App) healthy() error { return a.store.Failed() }
+
+// ready is nil when work is taken in and done, or every reason why not.
+func (a *App) ready() error {
+	if a.state.draining.Load() {
+		return errDraining
+	}
+	var errs []error
+	if err := a.store.Health(); err != nil {
+		errs = append(errs, fmt.Errorf("store: %w", err))
+	}
+	if err := a.intake.Ready(); err != nil {
+		errs = append(errs, fmt.Errorf("door: %w", err))
+	}
+	return errors.Join(errs...)
+}
+
+// settled tells the intake that an invocation is over.
+func (a *App) settled(id, callback invocation.ID) { a.intake.Settled(id, callback) }
+
+// recovered tells what the process before left in hand.
+func (a *App) recovered() error {
+	r := a.store.Recovered()
+	if r.InHand > 0 {
+		a.log.Warn("the process before died with calls under way; their functions are called again",
+			"in_hand", r.InHand, "poisoned", len(r.Poisoned))
+	}
+	for _, inv := range r.Poisoned {
+		a.log.Warn("poison", "id", inv.ID.String(), "call_id", inv.CallID, "function", inv.Function, "crashes", inv.Crashes)
+		if a.Config.DeadSet {
+			a.metrics.Dead(invocation.Poison)
+			continue
+		}
+		a.metrics.Discarded(invocation.Poison)
+		if err := a.store.Drop(context.Background(), inv.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tidyPeriod is how often the bounds of the dead set are looked at.
+const tidyPeriod = 10 * time.Second
+
+// tidy keeps the dead set within its bounds until ctx ends.
+func (a *App) tidy(ctx context.Context) {
+	tick := time.NewTicker(tidyPeriod)
+	defer tick.Stop()
+	for {
+		a.expire(ctx)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (a *App) expire(ctx context.Context) {
+	bounds := store.Bounds{MaxAge: a.Config.DeadSetMaxAge, MaxBytes: a.Config.DeadSetMaxBytes}
+	if bounds == (store.Bounds{}) {
+		return
+	}
+	for ctx.Err() == nil {
+		taken, err := a.store.Expire(ctx, bounds)
+		if err != nil {
+			if ctx.Err() == nil {
+				a.log.Warn("dead set not tidied", "error", err)
+			}
+			return
+		}
+		if len(taken) == 0 {
+			return
+		}
+		first, last := taken[0], taken[len(taken)-1]
+		a.log.Warn("dead letters dropped by dead_set_max_age or dead_set_max_bytes", "count", len(taken),
+			"first_id", first.ID.String(), "last_id", last.ID.String(), "died_from", first.DiedAt, "died_to", last.DiedAt)
+	}
+}
+
+// keeper is the store as the intake sees it: without a dead set, what is dead on
+// arrival is told of and not kept.
+type keeper struct {
+	*store.Store
+	app *App
+}
+
+// Accept implements intake.Store.
+func (k keeper) Accept(x store.Accept, done func(error)) {
+	dead := x.Inv.State == invocation.Dead
+	if dead && !k.app.Config.DeadSet {
+		k.app.log.Warn("discarded", "id", x.Inv.ID.String(), "call_id", x.Inv.CallID, "reason", string(x.Inv.Reason), "detail", x.Inv.Detail)
+		k.app.metrics.Discarded(x.Inv.Reason)
+		done(nil)
+		return
+	}
+	k.Store.Accept(x, func(err error) {
+		if dead && err == nil {
+			k.app.metrics.Dead(x.Inv.Reason)
+		}
+		done(err)
+	})
+}
