@@ -1,0 +1,148 @@
+package intake
+
+// What others ask the book, and what they tell it.
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+var errAcksLeft = errors.New("not every message that was settled could be acked; those may come again")
+
+// waitAcks waits until every ack that was due is sent.
+func (b *book) waitAcks(d time.Duration) error {
+	ctx, cancel := context.WithTimeoutCause(context.Background(), d, errAcksLeft)
+	defer cancel()
+	return b.waitFor(ctx, func() bool { return b.acking == 0 })
+}
+
+var errNotStored = errors.New("the store has not answered for every message that it was given")
+
+// waitIdle waits until nothing is in hand.
+func (b *book) waitIdle(d time.Duration) error {
+	ctx, cancel := context.WithTimeoutCause(context.Background(), d, errNotStored)
+	defer cancel()
+	return b.waitFor(ctx, b.idle)
+}
+
+// waitRoom waits until one more message may be taken.
+func (b *book) waitRoom(ctx context.Context) error { return b.waitFor(ctx, b.room) }
+
+// drain takes nothing new from now on.
+func (b *book) drain() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.draining = true
+}
+
+// setFull says whether the store has room.
+func (b *book) setFull(full bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.full != full {
+		b.full = full
+		b.announce()
+		b.review.raise()
+	}
+}
+
+// setRenewing stops or restarts the taking around a renewal of the subscriptions.
+func (b *book) setRenewing(on bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.renewing = on
+	b.announce()
+}
+
+// renewIfIdle is setRenewing(true), unless something is in hand.
+func (b *book) renewIfIdle() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.renewing = b.renewing || b.idle()
+	return b.renewing
+}
+
+// isFull reports what setFull was told last.
+func (b *book) isFull() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.full
+}
+
+func (b *book) isIdle() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.idle()
+}
+
+// forgetParked is called between two subscriptions: the server delivers again, by
+// itself, what was parked.
+func (b *book) forgetParked() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	clear(b.parked)
+	b.epoch++
+}
+
+// parkedRange is the lowest and the highest sequence of a queue that waits to be
+// fetched; false when there is none, or no room for one.
+func (b *book) parkedRange(queue int) (low, high uint64, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.draining || !b.room() {
+		return 0, 0, false
+	}
+	for k := range b.parked {
+		if k.queue != queue {
+			continue
+		}
+		if !ok || k.sequence < low {
+			low = k.sequence
+		}
+		high = max(high, k.sequence)
+		ok = true
+	}
+	return low, high, ok
+}
+
+// discarded forgets the parked messages of a queue below a sequence, which the
+// server does not have any more, and counts them.
+func (b *book) discarded(queue int, below uint64) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := 0
+	for k := range b.parked {
+		if k.queue == queue && k.sequence < below {
+			delete(b.parked, k)
+			n++
+		}
+	}
+	return n
+}
+
+// load is what is in hand and what waits to be fetched.
+type load struct {
+	count, parked int
+	bytes         int64
+	atBound       bool // nothing more may be taken, be the store full or not
+	relaxed       bool // below 3/4 of both bounds
+}
+
+func (b *book) load() load {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return load{
+		count: len(b.holds), parked: len(b.parked), bytes: b.bytes,
+		atBound: b.pressed || len(b.holds) >= b.max,
+		relaxed: !b.pressed && len(b.holds) <= b.max*3/4,
+	}
+}
+
+// age lets settled messages be forgotten in time. It is not called while there is
+// no connection, because what a server lost comes again when it is back.
+func (b *book) age(now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.past.rotate(now)
+}

@@ -1,0 +1,114 @@
+package intake
+
+// The life of the connection: made, lost, made anew, for ever.
+
+import (
+	"context"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+)
+
+// The waits between attempts to connect: short at first, and never long, so that
+// messages flow again within 5 s after a server has come back.
+const (
+	firstRetry = 100 * time.Millisecond
+	lastRetry  = 2 * time.Second
+	// steady is how long a connection must have lasted to begin with firstRetry again.
+	steady = 10 * time.Second
+)
+
+func newBackOff() *backoff.ExponentialBackOff {
+	b := backoff.NewExponentialBackOff()
+	b.InitialInterval, b.MaxInterval = firstRetry, lastRetry
+	b.Multiplier, b.RandomizationFactor = 2, 0.2
+	b.MaxElapsedTime = 0 // never give up
+	b.Reset()
+	return b
+}
+
+// connectLoop connects and serves until ctx is done. It leaves the session that
+// was there at the end open.
+func (i *Intake) connectLoop(ctx context.Context) {
+	wait := newBackOff()
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := i.runSession(ctx)
+		if err == nil {
+			return
+		}
+		if time.Since(began) >= steady {
+			wait.Reset()
+		}
+		i.noteDown(err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait.NextBackOff()):
+		}
+	}
+}
+
+// runSession returns nil only when ctx is done.
+func (i *Intake) runSession(ctx context.Context) error {
+	s, err := i.connect()
+	if err != nil {
+		return err
+	}
+	i.book.forgetParked()
+	if err := s.review(ctx); err != nil {
+		_ = s.close() // the reason is in err
+		return err
+	}
+	i.noteUp(s)
+	if err := s.serve(ctx); err != nil {
+		i.mu.Lock()
+		i.session = nil
+		i.mu.Unlock()
+		_ = s.close() // it is lost; this frees what the library holds
+		return err
+	}
+	return nil
+}
+
+// noteUp and noteDown keep what Ready tells, and log each change once.
+func (i *Intake) noteUp(s *session) {
+	i.mu.Lock()
+	again := i.clientID != ""
+	i.session, i.clientID, i.down = s, s.clientID, nil
+	i.mu.Unlock()
+	i.opts.Metrics.connected.Set(1)
+	if again {
+		i.opts.Metrics.reconnects.Inc()
+	}
+	i.log.Info("connected to NATS Streaming", "url", i.url, "cluster", i.opts.Cluster, "client_id", s.clientID, "queues", i.queueNames())
+}
+
+func (i *Intake) noteDown(err error) {
+	i.mu.Lock()
+	same := i.down != nil && i.down.Error() == err.Error()
+	i.down = err
+	i.mu.Unlock()
+	i.opts.Metrics.connected.Set(0)
+	if !same {
+		i.log.Warn("no connection to NATS Streaming, trying again for as long as it takes", "url", i.url, "error", err)
+	}
+}
+
+// drain ends the taking of a session that is to be closed. With a durable store
+// nothing stays in hand, so the other workers can have the rest at once. Without
+// one, running calls are still to be acked, on this very subscription.
+func (i *Intake) drain() {
+	i.mu.Lock()
+	s := i.session
+	i.mu.Unlock()
+	if s == nil || !i.durable {
+		return
+	}
+	if err := i.book.waitIdle(drainTimeout); err != nil {
+		i.log.Warn("the intake ends with messages in hand; they come again", "error", err)
+		return
+	}
+	if err := s.unsubscribe(); err != nil {
+		i.log.Debug("subscriptions not closed, the end of the connection does it", "error", err)
+	}
+}

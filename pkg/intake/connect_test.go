@@ -1,0 +1,301 @@
+package intake
+
+// The connection: who we are, and what happens when it is lost.
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/stan.go"
+	"go.uber.org/goleak"
+
+	"queue-worker/pkg/broker"
+)
+
+func TestClientIDs(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, hostname, before string
+		first                  []string
+	}{
+		{"as OpenFaaS names it", "pod-1_a.b:c", "", []string{"faas-worker-pod-1_a_b_c", "faas-worker-pod-1_a_b_c-2"}},
+		{"what it was called before comes first", "h", "faas-worker-h-3", []string{"faas-worker-h-3", "faas-worker-h", "faas-worker-h-2", "faas-worker-h-4"}},
+		{"the first stays the first", "h", "faas-worker-h", []string{"faas-worker-h", "faas-worker-h-2"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := clientIDs(tt.hostname, tt.before)
+			if !slices.Equal(got[:len(tt.first)], tt.first) || len(got) != maxClientIDs {
+				t.Errorf("%d ids, first %q, want %q", len(got), got[:len(tt.first)], tt.first)
+			}
+		})
+	}
+}
+
+func TestASecondWorkerOnAHostGetsASuffixAndKeepsIt(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	door := startDoor(t, "", dir)
+	a := run(t, newRecorder(t, true), door.URL())
+	b := run(t, newRecorder(t, true), door.URL())
+	name := func(r *rig) string { r.mu.Lock(); defer r.mu.Unlock(); return r.clientID }
+	if name(a) != "faas-worker-host_local" || name(b) != "faas-worker-host_local-2" {
+		t.Fatalf("they are called %s and %s", name(a), name(b))
+	}
+	before := [2]string{name(a), name(b)}
+	restart(t, door, dir)
+	for _, r := range []*rig{a, b} {
+		r.until(t, "the new connection", func() bool { return value(r.opts.Metrics.reconnects) == 1 && r.Connected() })
+	}
+	if after := [2]string{name(a), name(b)}; after != before {
+		t.Errorf("after the restart they are called %q, before %q", after, before)
+	}
+}
+
+func TestADeadWorkersMessagesComeAtOnceToItsID(t *testing.T) {
+	t.Parallel()
+	var log syncBuffer
+	door, err := broker.Start(broker.Options{Listen: "127.0.0.1:0", Cluster: cluster, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(door.Close)
+	dead, err := stan.Connect(cluster, "faas-worker-host_local", stan.NatsURL(door.URL()), stan.NatsOptions(nats.NoReconnect()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var inHand sync.WaitGroup
+	inHand.Add(100)
+	if _, err := dead.QueueSubscribe(channel, "faas", func(*stan.Msg) { inHand.Done() },
+		stan.DurableName(channel), stan.SetManualAckMode(), stan.DeliverAllAvailable(), stan.AckWait(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	queue(t, gateway(t, door.URL(), "g"), ids("c", 100)...)
+	inHand.Wait()
+	dead.NatsConn().Close() // as a killed process leaves it
+
+	s := newRecorder(t, true)
+	run(t, s, door.URL())
+	s.once(t, ids("c", 100)...)
+	if strings.Contains(log.String(), "Timed out on heartbeats") {
+		t.Error("they came by the heartbeats, not by the client id")
+	}
+}
+
+func TestAServerThatComesBackOnItsFilesLosesNothing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	door := startDoor(t, "", dir)
+	s := newRecorder(t, true)
+	r := run(t, s, door.URL())
+	queue(t, gateway(t, door.URL(), "g"), "a")
+	s.got(t, 1)
+	door.Close()
+	r.until(t, "the loss", func() bool { return !r.Connected() })
+	if err := r.Ready(); err == nil || !strings.Contains(err.Error(), door.URL()) {
+		t.Errorf("Ready says %v", err)
+	}
+	door = startDoor(t, address(door), dir)
+	queue(t, gateway(t, door.URL(), "g"), "b")
+	s.once(t, "a", "b")
+	r.until(t, "readiness", func() bool { return r.Ready() == nil })
+}
+
+func TestAMemoryServerThatBeginsAgainAtOneIsReadFromItsStart(t *testing.T) {
+	t.Parallel()
+	for _, durable := range []bool{true, false} {
+		door := startDoor(t, "", "")
+		s := newRecorder(t, durable)
+		r := run(t, s, door.URL())
+		first := ids("first", 5)
+		queue(t, gateway(t, door.URL(), "g"), first...)
+		s.got(t, 5)
+		door = restart(t, door, "")
+		second := ids("second", 5)
+		queue(t, gateway(t, door.URL(), "g"), second...)
+		s.once(t, append(first, second...)...)
+		if durable {
+			r.idle(t)
+		}
+		if r.duplicates() != 0 {
+			t.Errorf("durable %v: %v messages were taken for known", durable, r.duplicates())
+		}
+		r.close(t)
+	}
+}
+
+func TestAnAckNeverGoesToANewServersMessageOfTheSameSequence(t *testing.T) {
+	t.Parallel()
+	door := startDoor(t, "", "")
+	s := newRecorder(t, false)
+	r := run(t, s, door.URL())
+	queue(t, gateway(t, door.URL(), "g"), "old")
+	old := s.got(t, 1)[0]
+	door = restart(t, door, "")
+	queue(t, gateway(t, door.URL(), "g"), "new")
+	s.got(t, 2)
+	r.Settled(old.Inv.ID, [16]byte{})
+	r.until(t, "the ack that cannot be sent", func() bool { return value(r.opts.Metrics.ackErrors) == 1 })
+	r.close(t)
+	// Sequence 1 is still unacked: the next worker gets it.
+	next := newRecorder(t, false)
+	run(t, next, door.URL())
+	next.once(t, "new")
+}
+
+func TestAServerThatFallsSilentIsNoticed(t *testing.T) {
+	t.Parallel()
+	door := startDoor(t, "", "")
+	p := newProxy(t, address(door))
+	s := newRecorder(t, true)
+	r := run(t, s, "nats://"+p.ln.Addr().String())
+	p.freeze()
+	began := time.Now()
+	r.until(t, "the loss", func() bool { return r.Ready() != nil })
+	t.Logf("noticed after %s", time.Since(began).Round(10*time.Millisecond))
+	p.thaw()
+	queue(t, gateway(t, door.URL(), "g"), "a")
+	s.once(t, "a")
+}
+
+func TestItGoesOnTryingAndSaysSoOnce(t *testing.T) {
+	t.Parallel()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	free := ln.Addr().String()
+	_ = ln.Close()
+	s := newRecorder(t, true)
+	r := start(t, s, "nats://user:CANARY@"+free)
+	r.until(t, "the first failure", func() bool { return strings.Contains(r.log.String(), "no connection") })
+	if err := r.Ready(); err == nil || !strings.Contains(err.Error(), "faas_nats_address") || strings.Contains(err.Error(), "CANARY") {
+		t.Errorf("Ready says %v; it must have a hint and no password", err)
+	}
+	door := startDoor(t, free, "")
+	r.until(t, "a connection", r.Connected)
+	queue(t, gateway(t, door.URL(), "g"), "a")
+	s.once(t, "a")
+	if n := strings.Count(r.log.String(), "no connection"); n != 1 || strings.Contains(r.log.String(), "CANARY") {
+		t.Errorf("said %d times, want once, without the password:\n%s", n, r.log.String())
+	}
+}
+
+func TestAnotherClusterNameIsTold(t *testing.T) {
+	t.Parallel()
+	door := startDoor(t, "", "")
+	r := start(t, newRecorder(t, true), door.URL(), func(o *Options) { o.Cluster = "other" })
+	r.until(t, "the reason", func() bool { return strings.Contains(r.Ready().Error(), "faas_nats_cluster_name") })
+}
+
+func TestNewRefusesWhatCannotWork(t *testing.T) {
+	t.Parallel()
+	_, err := New(Options{URL: "nats"})
+	for _, want := range []string{"nats://host:port", "cluster", "channel", "store"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error is %v; it must name %s", err, want)
+		}
+	}
+}
+
+func TestCloseWithoutRunAndTwice(t *testing.T) {
+	t.Parallel()
+	s := newRecorder(t, true)
+	o := options(s, "nats://127.0.0.1:1")
+	r := start(t, s, o.URL)
+	r.close(t)
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := r.Run(context.Background()); err == nil {
+		t.Error("Run after Close is no error")
+	}
+	r.until(t, "being unready", func() bool { return r.Ready() != nil })
+}
+
+// TestNoGoroutineIsLeft is not parallel, so that only its own goroutines are there.
+func TestNoGoroutineIsLeft(t *testing.T) {
+	leak := goleak.IgnoreCurrent()
+	door, err := broker.Start(broker.Options{Listen: "127.0.0.1:0", Cluster: cluster})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Run("run", func(t *testing.T) {
+		s := newRecorder(t, true)
+		r := run(t, s, door.URL())
+		publish(t, r.publisher(t), channel, wireFile(t, "gateway-2026.json"))
+		s.got(t, 1)
+	})
+	door.Close()
+	goleak.VerifyNone(t, leak)
+}
+
+// proxy carries a connection and can fall silent, as a frozen server or a cut
+// cable does.
+type proxy struct {
+	ln     net.Listener
+	to     string
+	mu     sync.Mutex
+	frozen bool
+	wake   *sync.Cond
+}
+
+func newProxy(t *testing.T, to string) *proxy {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{ln: ln, to: to}
+	p.wake = sync.NewCond(&p.mu)
+	t.Cleanup(func() { _ = ln.Close(); p.thaw() })
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go p.carry(c)
+		}
+	}()
+	return p
+}
+
+func (p *proxy) carry(c net.Conn) {
+	defer c.Close()
+	d, err := net.Dial("tcp", p.to)
+	if err != nil {
+		return
+	}
+	defer d.Close()
+	go func() { p.copy(c, d); _ = c.Close() }()
+	p.copy(d, c)
+}
+
+func (p *proxy) copy(dst io.Writer, src io.Reader) {
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := src.Read(buf)
+		p.mu.Lock()
+		for p.frozen {
+			p.wake.Wait()
+		}
+		p.mu.Unlock()
+		if _, werr := dst.Write(buf[:n]); err != nil || werr != nil {
+			return
+		}
+	}
+}
+
+func (p *proxy) freeze() { p.mu.Lock(); p.frozen = true; p.mu.Unlock() }
+
+func (p *proxy) thaw() { p.mu.Lock(); p.frozen = false; p.mu.Unlock(); p.wake.Broadcast() }

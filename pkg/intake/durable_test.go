@@ -1,0 +1,214 @@
+package intake
+
+// With a durable store: taken, committed, acked.
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+)
+
+func TestEveryWireFormIsTaken(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ file, callID, function, lane string }{
+		{"gateway-2021.json", "eb8283f5-1679-48e0-afec-194544b054aa", "chaos.openfaas-fn", "chaos"},
+		{"gateway-2021-plain.json", "6c7a9b4e-0d0e-4a37-9d6e-0f6f6a1c2b11", "figlet", "figlet"},
+		{"gateway-2026.json", "13e58518-68aa-46f1-827b-eacc8e3ddd38", "chaos-fn", "chaos-fn"},
+	}
+	door := startDoor(t, "", "")
+	s := newRecorder(t, true)
+	run(t, s, door.URL())
+	c := publisher(t, door.URL())
+	for _, tt := range tests {
+		publish(t, c, channel, wireFile(t, tt.file))
+	}
+	got := s.got(t, len(tests))
+	for n, tt := range tests {
+		inv := got[n].Inv
+		if inv.CallID != tt.callID || inv.Function != tt.function || inv.Lane != (invocation.Lane{Queue: channel, Name: tt.lane}) {
+			t.Errorf("%s became %+v", tt.file, inv)
+		}
+		raw := wireFile(t, tt.file)
+		if inv.State != invocation.Pending || inv.Size != len(raw) || !bytes.Equal(got[n].Raw, raw) {
+			t.Errorf("%s: state %v, size %d, bytes as they came: %v", tt.file, inv.State, inv.Size, bytes.Equal(got[n].Raw, raw))
+		}
+		if inv.Accepted.IsZero() || !inv.Since.Equal(inv.Accepted) {
+			t.Errorf("%s: accepted %v, ready since %v", tt.file, inv.Accepted, inv.Since)
+		}
+	}
+}
+
+func TestWhatAGatewayQueuesIsTakenOnceAndAcked(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	door := startDoor(t, "", dir)
+	s := newRecorder(t, true)
+	r := run(t, s, door.URL())
+	queue(t, gateway(t, door.URL(), "g"), ids("c", 50)...)
+	s.once(t, ids("c", 50)...)
+	r.idle(t)
+	r.close(t)
+
+	door = restart(t, door, dir)
+	r = run(t, s, door.URL())
+	queue(t, gateway(t, door.URL(), "g"), "last")
+	s.once(t, append(ids("c", 50), "last")...)
+	if r.duplicates() != 0 {
+		t.Errorf("%v messages came again although they were acked", r.duplicates())
+	}
+}
+
+func TestAMessageWithoutCallIDGetsItsOwn(t *testing.T) {
+	t.Parallel()
+	door := startDoor(t, "", "")
+	s := newRecorder(t, true)
+	run(t, s, door.URL())
+	long := `{"Function":"f","Header":{"X-Call-Id":["` + strings.Repeat("x", maxCallID+1) + `"]}}`
+	publish(t, publisher(t, door.URL()), channel, []byte(`{"Function":"f"}`), []byte(long))
+	for _, a := range s.got(t, 2) {
+		if a.Inv.CallID != a.Inv.ID.String() || a.Inv.State != invocation.Pending {
+			t.Errorf("call id is %q, want the invocation's own %s", a.Inv.CallID, a.Inv.ID)
+		}
+	}
+}
+
+func TestAMalformedMessageIsKeptAndDelaysNobody(t *testing.T) {
+	t.Parallel()
+	for _, durable := range []bool{true, false} {
+		door := startDoor(t, "", "")
+		s := newRecorder(t, durable)
+		r := run(t, s, door.URL())
+		bad := []string{
+			`CANARY`, `{"Function":"f","Body":"%%CANARY%%"}`, `{"Function":"f","Header":{"Authorization":"CANARY"}}`,
+			`{"Function":"../CANARY","Header":{"X-Call-Id":["known"]}}`,
+		}
+		for _, b := range bad {
+			publish(t, r.publisher(t), channel, []byte(b))
+		}
+		publish(t, r.publisher(t), channel, wireFile(t, "gateway-2026.json"))
+		got := s.got(t, len(bad)+1)
+		for n, b := range bad {
+			inv := got[n].Inv
+			if inv.State != invocation.Dead || inv.Reason != invocation.Malformed || inv.DiedAt.IsZero() || inv.Lane != (invocation.Lane{Queue: channel}) {
+				t.Errorf("%s became %+v", b, inv)
+			}
+			if string(got[n].Raw) != b || !strings.HasSuffix(inv.Detail, ".") || strings.Contains(inv.Detail, "CANARY") {
+				t.Errorf("%s: raw %q, detail %q", b, got[n].Raw, inv.Detail)
+			}
+		}
+		if got[3].Inv.CallID != "known" || got[4].Inv.State != invocation.Pending {
+			t.Errorf("call id of the one without a function: %q; the good one is %v", got[3].Inv.CallID, got[4].Inv.State)
+		}
+		if strings.Contains(r.log.String(), "CANARY") {
+			t.Errorf("message content in the log:\n%s", r.log.String())
+		}
+		if n := value(r.opts.Metrics.malformed.WithLabelValues(channel)); n != float64(len(bad)) {
+			t.Errorf("counted %v malformed, want %d", n, len(bad))
+		}
+		// Without a durable store the good one alone stays unacked.
+		r.until(t, "the acks of the malformed ones", func() bool { return durable && r.holds() == 0 || !durable && r.holds() == 1 })
+		r.close(t)
+	}
+}
+
+func TestNothingIsAckedBeforeItsCommit(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	door := startDoor(t, "", dir)
+	s := newRecorder(t, true)
+	s.hold = make(chan struct{})
+	r := run(t, s, door.URL())
+	queue(t, gateway(t, door.URL(), "g"), "a")
+	s.wait(t, "the message", func() bool { return s.offered == 1 })
+
+	door = restart(t, door, dir) // the server sends again what is not acked
+	r.until(t, "the redelivery", func() bool { return r.duplicates() == 1 })
+	s.set(func() { close(s.hold); s.hold = nil })
+	s.once(t, "a")
+	r.idle(t)
+	r.close(t) // the ack went out on the new connection, though the message came on the old one
+
+	door = restart(t, door, dir)
+	r = run(t, s, door.URL())
+	queue(t, gateway(t, door.URL(), "g2"), "b")
+	s.once(t, "a", "b")
+	if r.duplicates() != 0 || s.offered != 2 {
+		t.Errorf("%v duplicates, %d offered to the store; want 0 and 2", r.duplicates(), s.offered)
+	}
+}
+
+func TestWhatTheStoreRefusesComesAgain(t *testing.T) {
+	t.Parallel()
+	door := startDoor(t, "", "")
+	for _, durable := range []bool{true, false} {
+		s := newRecorder(t, durable)
+		fails := 3
+		s.answer = func(_ store.Accept, err error) error {
+			if fails > 0 && err == nil {
+				fails--
+				return errors.New("no")
+			}
+			return err
+		}
+		r := run(t, s, door.URL(), func(o *Options) { o.Channels = []string{channel + map[bool]string{true: ".d", false: ".m"}[durable]} })
+		publish(t, r.publisher(t), r.opts.Channels[0], wireFile(t, "gateway-2026.json"))
+		if !durable {
+			s.got(t, 1)
+			continue
+		}
+		// The store has it since the first time, though the answer was lost: a crash
+		// between commit and ack. It is known then, and acked.
+		s.wait(t, "the seen mark", func() bool { return s.seen == 1 })
+		r.idle(t)
+		r.close(t)
+	}
+}
+
+func TestAllChannelsOfTheListAreRead(t *testing.T) {
+	t.Parallel()
+	door := startDoor(t, "", "")
+	s := newRecorder(t, true)
+	run(t, s, door.URL(), func(o *Options) { o.Channels = []string{"a", "b.c"} })
+	c := publisher(t, door.URL())
+	publish(t, c, "a", wireFile(t, "gateway-2026.json"))
+	publish(t, c, "b.c", wireFile(t, "gateway-2021.json"))
+	queues := map[string]string{}
+	for _, a := range s.got(t, 2) {
+		queues[a.Inv.Lane.Queue] = a.Inv.Lane.Name
+		if a.Door.Channel != a.Inv.Lane.Queue || a.Door.Cluster != cluster || a.Door.Timestamp == 0 || a.Door.Sequence != 1 {
+			t.Errorf("door is %+v", a.Door)
+		}
+	}
+	if queues["a"] != "chaos-fn" || queues["b.c"] != "chaos" {
+		t.Errorf("taken: %v", queues)
+	}
+}
+
+func TestLargeMessagesBeyondTheBoundAllArriveOnce(t *testing.T) {
+	t.Parallel()
+	door := startDoor(t, "", t.TempDir())
+	s := newRecorder(t, true)
+	s.hold = make(chan struct{})
+	// 30 messages of 4 MiB are twice what may be in hand.
+	c := publisher(t, door.URL())
+	body := strings.Repeat("A", 4<<20)
+	names := ids("large", 30)
+	for _, id := range names {
+		publish(t, c, channel, []byte(`{"Function":"f","Header":{"X-Call-Id":["`+id+`"]},"Body":"`+body+`"}`))
+	}
+	r := run(t, s, door.URL())
+	r.until(t, "the bound", func() bool { l := r.book.load(); return l.atBound && l.parked > 0 })
+	if l := r.book.load(); l.bytes > storeBytes+(5<<20) {
+		t.Errorf("%d bytes in hand", l.bytes)
+	}
+	s.set(func() { close(s.hold); s.hold = nil })
+	s.once(t, names...)
+	r.idle(t)
+	if l := r.book.load(); l.parked != 0 || l.bytes != 0 {
+		t.Errorf("left: %+v", l)
+	}
+}

@@ -1,0 +1,107 @@
+package intake
+
+// Fetching what came when there was no room.
+//
+// The server counts a parked message as delivered, and would send it again only
+// after AckWait or to a new member of the queue group. So it is read from the
+// channel's log by a subscription of its own, beside the group, and acked on the
+// main subscription when its time comes.
+
+import (
+	"context"
+	"time"
+
+	"github.com/nats-io/stan.go"
+)
+
+const (
+	// fetchWindow is how many messages are on the way at a time: their bytes come on
+	// top of the bound.
+	fetchWindow = 4
+	// fetchPatience is how long the server may take to send the next message. It is
+	// reading its own log, so silence means that there is none.
+	fetchPatience = 30 * time.Second
+)
+
+// fetch reads the parked messages of a queue in the background, when there are
+// any, there is room, and nobody is at it.
+func (s *session) fetch(ctx context.Context, q int) {
+	low, high, ok := s.in.book.parkedRange(q)
+	if !ok || len(s.subs) <= q || !s.fetching[q].CompareAndSwap(false, true) {
+		return
+	}
+	main := s.subs[q]
+	s.fetchers.Go(func() {
+		if err := s.read(ctx, q, main, low, high); err != nil && ctx.Err() == nil {
+			s.in.log.Debug("fetching of parked messages stopped, it goes on", "queue", s.in.opts.Channels[q], "error", err)
+		}
+		s.fetching[q].Store(false)
+		s.in.review.raise()
+	})
+}
+
+// read goes once through a queue from sequence low to high.
+func (s *session) read(ctx context.Context, q int, main stan.Subscription, low, high uint64) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	came := make(chan *stan.Msg)
+	sub, err := s.conn.Subscribe(s.in.opts.Channels[q], func(m *stan.Msg) {
+		select {
+		case came <- m:
+		case <-ctx.Done():
+		}
+	}, stan.StartAtSequence(low), stan.SetManualAckMode(), stan.MaxInflight(fetchWindow), stan.AckWait(unsettledAckWait))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = sub.Unsubscribe() }() // else it ends with the connection
+	defer cancel()
+	idle := time.NewTimer(fetchPatience)
+	defer idle.Stop()
+	for first := true; ; first = false {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-idle.C:
+			s.noteDiscarded(q, high+1)
+			return nil
+		case m := <-came:
+			if first {
+				s.noteDiscarded(q, m.Sequence)
+			}
+			if err := s.handOver(ctx, q, main, m); err != nil || m.Sequence >= high {
+				return err
+			}
+			idle.Reset(fetchPatience)
+		}
+	}
+}
+
+// handOver gives a message that was read to the book, waiting for room, and lets
+// the next one come.
+func (s *session) handOver(ctx context.Context, q int, main stan.Subscription, m *stan.Msg) error {
+	taking := &stan.Msg{MsgProto: m.MsgProto, Sub: main}
+	for {
+		if err := s.in.book.waitRoom(ctx); err != nil {
+			return err
+		}
+		switch s.in.book.fetched(q, taking) {
+		case parked:
+			continue // somebody else took the room
+		case taken:
+			s.in.opts.Metrics.received.WithLabelValues(s.in.opts.Channels[q]).Inc()
+		case known, settled, ignored:
+		}
+		return m.Ack()
+	}
+}
+
+// noteDiscarded tells of parked messages that are gone from the server: its log has
+// none below this sequence any more.
+func (s *session) noteDiscarded(q int, below uint64) {
+	if n := s.in.book.discarded(q, below); n > 0 {
+		s.in.opts.Metrics.discarded.Add(float64(n))
+		s.in.log.Warn("NATS Streaming has removed messages before the worker had room for them; raise its limits",
+			"queue", s.in.opts.Channels[q], "messages", n)
+	}
+}

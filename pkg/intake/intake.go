@@ -1,0 +1,256 @@
+// Package intake takes QueueRequests from NATS Streaming into the store. It is
+// the way in for everything that a gateway publishes.
+//
+//	server --> deliver --> book: what is in hand --> take: decode --> Store.Accept
+//	   ^                     |  ^ no room: the key is kept, the message is
+//	   |                     |    fetched again when there is room
+//	   +---- ack <-----------+ durable: when the commit is on disk
+//	                           not durable: when the invocation is settled
+//
+// The server is told of nothing that could be lost by it. What comes again is
+// known: by the store when it is durable, by the book otherwise, and by cluster,
+// channel, sequence and timestamp, since a server that keeps its messages in
+// memory begins again at sequence 1.
+//
+// A connection that is lost is made anew for as long as the worker lives, by the
+// same client id, so that the server hands over at once what it had in hand.
+//
+// The package calls no function, keeps no message and decides no retry.
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+)
+
+// Store is where the intake puts what it takes.
+type Store interface {
+	// Accept takes an invocation in and calls done exactly once, possibly before it
+	// returns: with nil, it is stored; with store.ErrSeen, it was stored before; with
+	// anything else it is not stored and will be offered again. Accept may wait while
+	// the store is busy.
+	Accept(a store.Accept, done func(error))
+	// Full is nil, or says why nothing should be taken in just now.
+	Full() error
+	// Durable reports whether what is stored outlives the process. It never changes.
+	Durable() bool
+}
+
+// drainTimeout bounds the waits of a shutdown: for commits and acks that are
+// under way, and for the server's answers.
+const drainTimeout = 5 * time.Second
+
+// Options says where to take from and by which rules.
+type Options struct {
+	// URL is nats://host:port. NATS holds further options of the connection, such as
+	// nats.InProcessServer for the embedded door.
+	URL  string
+	NATS []nats.Option
+	// Cluster is the NATS Streaming cluster id, Channels the queues to read, Group
+	// the queue group that all workers of a queue share.
+	Cluster  string
+	Channels []string
+	Group    string
+	// Hostname makes the client id stable: the same worker takes up its own messages.
+	Hostname string
+	// AckWait is how long the server waits for an ack before it sends a message
+	// again, with a durable store; whole seconds, at least one.
+	AckWait time.Duration
+	// MaxUnsettled and MaxUnsettledBytes bound what lies unacked without a durable
+	// store, in messages and in bytes. The last message that fits may pass the bytes.
+	MaxUnsettled      int
+	MaxUnsettledBytes int64
+	// Names makes one function of the forms of a name.
+	Names invocation.Names
+	Store Store
+	// OnRest is told when the intake begins to rest because nothing more can be
+	// taken, and when it goes on. It is called by one goroutine, also while there is
+	// no connection, and must not block for long. Nil for nobody.
+	OnRest func(resting bool)
+	// Metrics come from NewMetrics with the same channels.
+	Metrics *Metrics
+	// Logger gets one line per change; nil discards.
+	Logger *slog.Logger
+}
+
+// Intake is a worker's connection to NATS Streaming. Use Run, then Close.
+type Intake struct {
+	opts    Options
+	log     *slog.Logger
+	url     string // without credentials
+	durable bool
+	book    *book
+	toTake  signal // the book has something to take or to ack
+	toAck   signal
+	review  signal // the session should look at itself
+	watch   signal // the watch should look at the bounds
+
+	halt chan struct{}  // closed by Close to end Run
+	quit chan struct{}  // closed by Close to end take and ack, which outlive Run
+	busy sync.WaitGroup // take and ack
+
+	mu       sync.Mutex
+	running  chan struct{} // closed when Run has returned; nil before Run
+	session  *session
+	clientID string // what the last session was called
+	down     error  // why there is no session; nil when there is one
+	rest     error  // why nothing is taken; nil when it is
+	closed   bool
+}
+
+// New checks the options. It opens nothing.
+func New(o Options) (*Intake, error) {
+	var problems []error
+	want := func(ok bool, text string) {
+		if !ok {
+			problems = append(problems, errors.New(text))
+		}
+	}
+	u, err := url.Parse(o.URL)
+	want(err == nil && u.Host != "", "a URL of the form nats://host:port is needed")
+	want(o.Cluster != "" && o.Group != "", "a cluster and a queue group are needed")
+	want(len(o.Channels) > 0, "at least one channel is needed")
+	want(o.Store != nil && o.Metrics != nil, "a store and metrics are needed")
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("intake: %w", errors.Join(problems...))
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	i := &Intake{
+		opts: o, log: o.Logger, url: u.Redacted(), durable: o.Store.Durable(),
+		toTake: newSignal(), toAck: newSignal(), review: newSignal(), watch: newSignal(),
+		halt: make(chan struct{}), quit: make(chan struct{}),
+		down: errors.New("not started"),
+	}
+	i.book = newBook(i.limits(), i.toTake, i.toAck, i.review, i.watch)
+	return i, nil
+}
+
+// Run takes messages until ctx is done. It goes through every loss of the
+// connection and returns nil, only once nothing more is taken: with a durable
+// store everything taken is stored and acked then and the subscriptions are
+// closed, unless the store stands still for longer than 5 s. Without one, the
+// connection and its subscriptions stay up until Close, because the running calls
+// are still to be acked and another worker would be given them. Call it once.
+func (i *Intake) Run(ctx context.Context) error {
+	i.mu.Lock()
+	if i.running != nil || i.closed {
+		i.mu.Unlock()
+		return errors.New("intake: Run was called before")
+	}
+	i.running = make(chan struct{})
+	i.mu.Unlock()
+	defer close(i.running)
+
+	i.busy.Go(i.takeLoop)
+	i.busy.Go(i.ackLoop)
+	ctx, cancel := context.WithCancel(ctx)
+	var helpers sync.WaitGroup
+	helpers.Go(func() { i.watchLoop(ctx) })
+	helpers.Go(func() {
+		defer cancel()
+		select {
+		case <-i.halt:
+		case <-ctx.Done():
+		}
+	})
+	i.connectLoop(ctx)
+	cancel()
+	helpers.Wait()
+	i.book.drain()
+	i.drain()
+	return nil
+}
+
+// Settled says that an invocation is settled. Without a durable store its message
+// is acked now; with a successor, the callback that carries its result, the
+// message stays unacked until that is settled. It does not block, may be called
+// before Accept's done, and does nothing for an id that holds no message.
+func (i *Intake) Settled(id, successor invocation.ID) {
+	if !i.durable {
+		i.book.settle(id, successor)
+	}
+}
+
+// Connected reports whether there is a connection with its subscriptions.
+func (i *Intake) Connected() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.down == nil
+}
+
+// Ready is nil when messages are being taken, or says why they are not.
+func (i *Intake) Ready() error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.down != nil {
+		return fmt.Errorf("not connected to NATS Streaming at %s: %w", i.url, i.down)
+	}
+	if i.rest != nil {
+		return fmt.Errorf("the intake rests: %w", i.rest)
+	}
+	return nil
+}
+
+// Close sends the acks that are left, closes the connection, which keeps the
+// durable subscriptions, and ends what Run started. What is unacked is given to
+// another worker, or to this one when it comes back. It returns within about 10 s,
+// also when the store stands still; Accept may then be called back later.
+// Idempotent.
+func (i *Intake) Close() error {
+	i.mu.Lock()
+	first, running := !i.closed, i.running
+	i.closed = true
+	i.mu.Unlock()
+	if !first {
+		return nil
+	}
+	i.book.drain()
+	close(i.halt)
+	var err error
+	if running != nil {
+		<-running
+		err = errors.Join(i.book.waitAcks(drainTimeout), i.endSession())
+	}
+	close(i.quit)
+	i.join()
+	return err
+}
+
+func (i *Intake) endSession() error {
+	i.mu.Lock()
+	s := i.session
+	i.session, i.down = nil, errors.New("closed")
+	i.mu.Unlock()
+	i.opts.Metrics.connected.Set(0)
+	if s == nil {
+		return nil
+	}
+	return s.close()
+}
+
+// join waits for the goroutines of Run. One that waits for a store that stands
+// still is left to the store's own end.
+func (i *Intake) join() {
+	done := make(chan struct{})
+	go func() { i.busy.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(drainTimeout):
+		i.log.Warn("the store does not answer; what it was given last may come again")
+	}
+}
+
+func (i *Intake) queueNames() string { return strings.Join(i.opts.Channels, ",") }

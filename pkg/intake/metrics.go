@@ -1,0 +1,58 @@
+package intake
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Metrics are the intake's. Every series is there from the start, at zero.
+type Metrics struct {
+	received   *prometheus.CounterVec
+	duplicates *prometheus.CounterVec
+	malformed  *prometheus.CounterVec
+	refused    prometheus.Counter
+	discarded  prometheus.Counter
+	ackErrors  prometheus.Counter
+	reconnects prometheus.Counter
+	connected  prometheus.Gauge
+	resting    prometheus.Gauge
+	unsettled  prometheus.Gauge
+	bytes      prometheus.Gauge
+	parked     prometheus.Gauge
+}
+
+// NewMetrics registers the metrics for a fixed list of queues. It panics when
+// they are registered already, which is a programmer's mistake.
+func NewMetrics(r prometheus.Registerer, queues []string) *Metrics {
+	m := &Metrics{
+		received:   newVec("queue_worker_nats_received_total", "Messages taken from NATS Streaming, each counted once."),
+		duplicates: newVec("queue_worker_nats_duplicates_total", "Messages that came again although they were in hand, stored or settled, and were dropped."),
+		malformed:  newVec("queue_worker_malformed_total", "Messages that could not be decoded or named no usable function, and went to the dead set."),
+		refused:    newCounter("queue_worker_nats_refused_total", "Messages that the store did not take; they stay unacked and are fetched again."),
+		discarded:  newCounter("queue_worker_nats_discarded_total", "Messages that NATS Streaming removed, by its own limits, before the worker had room for them."),
+		ackErrors:  newCounter("queue_worker_nats_ack_errors_total", "Acks that could not be sent; those messages come again and are dropped."),
+		reconnects: newCounter("queue_worker_nats_reconnect_total", "Connections to NATS Streaming made after the first."),
+		connected:  newGauge("queue_worker_nats_connected", "Whether there is a connection to NATS Streaming with its subscriptions: 1 or 0."),
+		resting:    newGauge("queue_worker_intake_resting", "Whether nothing is taken from NATS Streaming because there is no room for it: 1 or 0."),
+		unsettled:  newGauge("queue_worker_nats_unsettled_messages", "Messages taken and not acked yet."),
+		bytes:      newGauge("queue_worker_nats_unsettled_bytes", "Bytes of the messages taken and not acked yet."),
+		parked:     newGauge("queue_worker_nats_parked_messages", "Messages that came when there was no room; NATS Streaming holds them until they are fetched again."),
+	}
+	r.MustRegister(m.received, m.duplicates, m.malformed, m.refused, m.discarded, m.ackErrors,
+		m.reconnects, m.connected, m.resting, m.unsettled, m.bytes, m.parked)
+	for _, q := range queues {
+		m.received.WithLabelValues(q)
+		m.duplicates.WithLabelValues(q)
+		m.malformed.WithLabelValues(q)
+	}
+	return m
+}
+
+func newVec(name, help string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{"queue_name"})
+}
+
+func newCounter(name, help string) prometheus.Counter {
+	return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+}
+
+func newGauge(name, help string) prometheus.Gauge {
+	return prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
+}

@@ -1,0 +1,394 @@
+package intake
+
+// The stand of the tests: a real server, a real store, and what is published by
+// the code that gateways use.
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/stan.go"
+	"github.com/openfaas/faas-provider/types"
+	"github.com/openfaas/nats-queue-worker/handler"
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+
+	"queue-worker/pkg/broker"
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+)
+
+const (
+	cluster = "faas-cluster"
+	channel = "faas-request"
+	// patience bounds every wait for something that must happen; no result depends on it.
+	patience = 30 * time.Second
+)
+
+// startDoor opens a server. With listen "" it takes a free port.
+func startDoor(t *testing.T, listen, dir string) *broker.Server {
+	t.Helper()
+	if listen == "" {
+		listen = "127.0.0.1:0"
+	}
+	s, err := broker.Start(broker.Options{Listen: listen, Cluster: cluster, Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+func address(s *broker.Server) string { return strings.TrimPrefix(s.URL(), "nats://") }
+
+// restart closes a door and opens another at the same place.
+func restart(t *testing.T, s *broker.Server, dir string) *broker.Server {
+	t.Helper()
+	s.Close()
+	return startDoor(t, address(s), dir)
+}
+
+// recorder is a Store that remembers what it has taken and can be made to refuse.
+type recorder struct {
+	*store.Store
+
+	mu      sync.Mutex
+	full    error
+	answer  func(a store.Accept, err error) error // changes what done is told
+	hold    chan struct{}                         // done waits for it to be closed
+	offered int
+	seen    int
+	taken   []store.Accept
+	changed chan struct{}
+}
+
+func newRecorder(t *testing.T, durable bool) *recorder {
+	t.Helper()
+	o := store.Options{Slots: 1}
+	if durable {
+		o.Dir = t.TempDir()
+	}
+	s, err := store.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &recorder{Store: s, changed: make(chan struct{})}
+}
+
+func (r *recorder) Accept(a store.Accept, done func(error)) {
+	r.mu.Lock()
+	r.offered++
+	hold := r.hold
+	r.note()
+	r.mu.Unlock()
+	r.Store.Accept(a, func(err error) {
+		finish := func() { done(r.record(a, err)) }
+		if hold == nil {
+			finish()
+			return
+		}
+		go func() { <-hold; finish() }()
+	})
+}
+
+func (r *recorder) record(a store.Accept, err error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.answer != nil {
+		err = r.answer(a, err)
+	}
+	switch {
+	case err == nil:
+		a.Raw = bytes.Clone(a.Raw)
+		r.taken = append(r.taken, a)
+	case errors.Is(err, store.ErrSeen):
+		r.seen++
+	}
+	r.note()
+	return err
+}
+
+// note wakes wait; the lock is held.
+func (r *recorder) note() { close(r.changed); r.changed = make(chan struct{}) }
+
+func (r *recorder) Full() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.full
+}
+
+func (r *recorder) set(f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f()
+}
+
+// wait returns when is reports true, which it asks with the lock held.
+func (r *recorder) wait(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	late := time.After(patience)
+	for {
+		r.mu.Lock()
+		ok, changed := is(), r.changed
+		r.mu.Unlock()
+		if ok {
+			return
+		}
+		select {
+		case <-changed:
+		case <-late:
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// got waits until n invocations are stored and returns them.
+func (r *recorder) got(t *testing.T, n int) []store.Accept {
+	t.Helper()
+	r.wait(t, fmt.Sprintf("%d stored messages", n), func() bool { return len(r.taken) >= n })
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]store.Accept(nil), r.taken...)
+}
+
+// once fails when what was stored is not each of want exactly once.
+func (r *recorder) once(t *testing.T, want ...string) {
+	t.Helper()
+	count := map[string]int{}
+	for _, a := range r.got(t, len(want)) {
+		count[a.Inv.CallID]++
+	}
+	for _, w := range want {
+		if count[w] != 1 {
+			t.Errorf("call %s was stored %d times", w, count[w])
+		}
+		delete(count, w)
+	}
+	if len(count) > 0 {
+		t.Errorf("stored besides: %v", count)
+	}
+}
+
+// rig is an intake that runs.
+type rig struct {
+	*Intake
+	store *recorder
+	log   *syncBuffer
+	stop  context.CancelFunc
+	ended chan error
+	once  sync.Once
+	conn  stan.Conn
+}
+
+func (r *rig) close(t *testing.T) {
+	t.Helper()
+	r.once.Do(func() {
+		r.stop()
+		if err := <-r.ended; err != nil {
+			t.Error(err)
+		}
+		if err := r.Close(); err != nil && r.Connected() {
+			t.Error(err)
+		}
+	})
+}
+
+func options(s *recorder, url string) Options {
+	return Options{
+		URL: url, Cluster: cluster, Channels: []string{channel}, Group: "faas", Hostname: "host.local",
+		AckWait: time.Minute, MaxUnsettled: 10_000, MaxUnsettledBytes: 64 << 20,
+		Names: invocation.Names{DefaultNamespace: "openfaas-fn"}, Store: s,
+	}
+}
+
+// run starts an intake and waits until it is connected.
+func run(t *testing.T, s *recorder, url string, change ...func(*Options)) *rig {
+	t.Helper()
+	r := start(t, s, url, change...)
+	r.until(t, "a connection", r.Connected)
+	return r
+}
+
+func start(t *testing.T, s *recorder, url string, change ...func(*Options)) *rig {
+	t.Helper()
+	o := options(s, url)
+	r := &rig{store: s, log: &syncBuffer{}, ended: make(chan error, 1)}
+	o.Logger = slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	for _, c := range change {
+		c(&o)
+	}
+	o.Metrics = NewMetrics(prometheus.NewRegistry(), o.Channels)
+	in, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Intake = in
+	var ctx context.Context
+	ctx, r.stop = context.WithCancel(context.Background())
+	go func() { r.ended <- in.Run(ctx) }()
+	t.Cleanup(func() {
+		r.close(t)
+		if t.Failed() {
+			t.Logf("log of the intake:\n%s", r.log.String())
+		}
+	})
+	return r
+}
+
+// until polls for a state that nothing announces.
+func (r *rig) until(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	eventually(t, what, is)
+}
+
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !is(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// idle waits until everything taken is acked.
+func (r *rig) idle(t *testing.T) {
+	t.Helper()
+	r.until(t, "all acks", r.book.isIdle)
+}
+
+// publisher publishes any bytes, on the rig's server.
+func (r *rig) publisher(t *testing.T) stan.Conn {
+	t.Helper()
+	if r.conn == nil {
+		r.conn = publisher(t, r.opts.URL)
+	}
+	return r.conn
+}
+
+// value reads a counter or a gauge.
+func value(m prometheus.Metric) float64 {
+	var d dto.Metric
+	if err := m.Write(&d); err != nil {
+		panic(err)
+	}
+	return d.GetCounter().GetValue() + d.GetGauge().GetValue()
+}
+
+func (r *rig) holds() int { return r.book.load().count }
+
+func (r *rig) duplicates() float64 {
+	return value(r.opts.Metrics.duplicates.WithLabelValues(channel))
+}
+
+// gateway publishes as the Community gateway does.
+func gateway(t *testing.T, url, name string) *handler.NATSQueue {
+	t.Helper()
+	host, port, err := net.SplitHostPort(strings.TrimPrefix(url, "nats://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := handler.CreateNATSQueue(host, p, cluster, channel, gatewayConfig(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
+}
+
+type gatewayConfig string
+
+func (c gatewayConfig) GetClientID() string            { return "faas-publisher-" + string(c) }
+func (gatewayConfig) GetMaxReconnect() int             { return 0 }
+func (gatewayConfig) GetReconnectDelay() time.Duration { return 0 }
+
+func call(id string) *types.QueueRequest {
+	return &types.QueueRequest{
+		Header: map[string][]string{"X-Call-Id": {id}}, Function: "figlet.openfaas-fn", Method: "POST", Body: []byte("hello"),
+	}
+}
+
+func queue(t *testing.T, q *handler.NATSQueue, ids ...string) {
+	t.Helper()
+	for _, id := range ids {
+		if err := q.Queue(call(id)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+var publishers atomic.Int64 // so that each has a client id of its own
+
+// publisher publishes any bytes.
+func publisher(t *testing.T, url string, opts ...nats.Option) stan.Conn {
+	t.Helper()
+	c, err := stan.Connect(cluster, fmt.Sprintf("publisher-%d", publishers.Add(1)), stan.NatsURL(url), stan.NatsOptions(opts...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func publish(t *testing.T, c stan.Conn, channel string, raw ...[]byte) {
+	t.Helper()
+	for _, b := range raw {
+		if err := c.Publish(channel, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func ids(prefix string, n int) []string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf("%s-%d", prefix, i)
+	}
+	return all
+}
+
+func wireFile(t *testing.T, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile("testdata/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// syncBuffer is a bytes.Buffer that goroutines share.
+type syncBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}

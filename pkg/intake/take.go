@@ -1,0 +1,107 @@
+package intake
+
+// From a message to the store.
+
+import (
+	"errors"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+)
+
+// maxCallID bounds a call id in bytes, because the store has it in a key. A UUID
+// has 36. A longer one is not looked up by; the message's own header keeps it.
+const maxCallID = 256
+
+// takeLoop hands what the book has taken to the store, in the order of arrival.
+// Here, not in the connection's reader, is where a busy store makes us wait.
+func (i *Intake) takeLoop() {
+	for {
+		for _, h := range i.book.takeAll() {
+			select {
+			case <-i.quit:
+				return // what is left is unacked and comes again
+			default:
+				i.accept(h)
+			}
+		}
+		select {
+		case <-i.toTake:
+		case <-i.quit:
+			return
+		}
+	}
+}
+
+func (i *Intake) accept(h *hold) {
+	a := i.admit(h, time.Now())
+	h.raw = nil
+	dead := a.Inv.State == invocation.Dead
+	i.opts.Store.Accept(a, func(err error) { i.accepted(h, dead, err) })
+}
+
+// accepted is called on the committer's goroutine and does not block.
+func (i *Intake) accepted(h *hold, dead bool, err error) {
+	switch {
+	case errors.Is(err, store.ErrSeen):
+		i.opts.Metrics.duplicates.WithLabelValues(i.opts.Channels[h.key.queue]).Inc()
+		i.book.done(h)
+	case err != nil:
+		i.opts.Metrics.refused.Inc()
+		i.book.refused(h)
+	case i.durable || dead:
+		// Between the commit, which is behind us, and the ack, which done queues: a
+		// crash here makes the message come again, and the store knows it.
+		// order matters: see docs/guarantees.md
+		i.book.done(h)
+	}
+}
+
+// admit makes an invocation of a message. One that cannot be called goes to the
+// dead set, with its bytes as they came.
+func (i *Intake) admit(h *hold, now time.Time) store.Accept {
+	k := h.key
+	queue := i.opts.Channels[k.queue]
+	inv := &invocation.Invocation{
+		ID: h.id, CallID: h.id.String(), Lane: invocation.Lane{Queue: queue},
+		Accepted: now, Since: now, Size: len(h.raw),
+	}
+	r, err := invocation.Decode(h.raw)
+	if r != nil {
+		if id := r.CallID(); id != "" && len(id) <= maxCallID {
+			inv.CallID = id
+		}
+	}
+	if err != nil {
+		inv.State, inv.DiedAt = invocation.Dead, now
+		inv.Reason, inv.Detail = invocation.Malformed, detail(err)
+		i.opts.Metrics.malformed.WithLabelValues(queue).Inc()
+		i.log.Warn("malformed message, it goes to the dead set", "id", inv.ID, "call_id", inv.CallID, "queue", queue, "detail", inv.Detail)
+	} else {
+		inv.Function = r.Function
+		inv.Lane.Name = i.opts.Names.Canonical(r.Function)
+	}
+	a := store.Accept{Inv: inv, Raw: h.raw}
+	if i.durable {
+		// Without a durable store the book knows what came before, for as long as it
+		// is unacked and a while longer, in bounded memory.
+		a.Door = &store.Door{Cluster: i.opts.Cluster, Channel: queue, Sequence: k.sequence, Timestamp: k.timestamp}
+	}
+	return a
+}
+
+// detail says in a sentence why a message cannot be used. The errors of the
+// decoder are not passed on, because they repeat values of the message.
+func detail(err error) string {
+	var syntax *jsontext.SyntacticError
+	switch {
+	case errors.Is(err, invocation.ErrNoFunction):
+		return "The message names no usable function."
+	case errors.As(err, &syntax):
+		return "The message is not a JSON object."
+	}
+	return "A field of the message has a wrong type or value."
+}
