@@ -19,7 +19,7 @@ var layers = []struct {
 	pkg     string
 	imports []string
 }{
-	{"cmd/queue-worker", []string{"pkg/app", "pkg/config", "pkg/dev", "pkg/store"}},
+	{"cmd/queue-worker", []string{"pkg/app", "pkg/dev", "pkg/broker", "pkg/config", "pkg/store"}},
 	{"pkg/app", []string{
 		"pkg/api", "pkg/console", "pkg/dev", "pkg/intake", "pkg/broker", "pkg/worker", "pkg/config",
 		"pkg/store", "pkg/invoke", "pkg/egress", "pkg/retry", "pkg/invocation",
@@ -27,16 +27,17 @@ var layers = []struct {
 	{"pkg/api", []string{"pkg/console", "pkg/worker", "pkg/store", "pkg/retry", "pkg/invocation"}},
 	{"pkg/console", []string{"pkg/invocation"}},
 	{"pkg/dev", []string{"pkg/invocation"}},
-	{"pkg/intake", []string{"pkg/store", "pkg/invocation"}},
+	{"pkg/intake", []string{"pkg/store", "pkg/crash", "pkg/invocation"}},
 	{"pkg/broker", nil},
-	{"pkg/worker", []string{"pkg/store", "pkg/invoke", "pkg/retry", "pkg/invocation"}},
+	{"pkg/worker", []string{"pkg/store", "pkg/invoke", "pkg/retry", "pkg/crash", "pkg/invocation"}},
 	{"pkg/store/storetest", []string{"pkg/store", "pkg/invocation"}},
-	{"pkg/store", []string{"pkg/invocation"}},
+	{"pkg/store", []string{"pkg/crash", "pkg/invocation"}},
 	{"pkg/invoke", []string{"pkg/egress", "pkg/invocation"}},
 	{"pkg/config", []string{"pkg/egress", "pkg/retry", "pkg/invocation"}},
 	{"pkg/egress", nil},
 	{"pkg/retry", []string{"pkg/invocation"}},
 	{"pkg/invocation", nil},
+	{"pkg/crash", nil},
 	{"e2e", nil}, // knows the program only as a binary
 	{"internal/arch", nil},
 }
