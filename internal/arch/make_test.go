@@ -1,0 +1,50 @@
+package arch
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var (
+	helped   = regexp.MustCompile(`(?m)^([a-z]+):.*## `)
+	phony    = regexp.MustCompile(`(?m)^\.PHONY: (.*)$`)
+	mentions = regexp.MustCompile("(?m)(?:^|`|[A-Za-z_]=\\S+ )make ([a-z]+)")
+)
+
+func TestPapersNameOnlyMakeTargetsThatExist(t *testing.T) {
+	t.Parallel()
+	makefile := read(t, "../../Makefile")
+	var targets []string
+	for _, m := range helped.FindAllStringSubmatch(makefile, -1) {
+		targets = append(targets, m[1])
+	}
+	if declared := strings.Fields(phony.FindStringSubmatch(makefile)[1]); !slices.Equal(slices.Sorted(slices.Values(declared)), slices.Sorted(slices.Values(targets))) {
+		t.Errorf("targets with a text for make help are %v, declared are %v", targets, declared)
+	}
+	for _, pattern := range []string{"../../*.md", "../../docs/*.md", "../../docs/*/*.md", "../../.ci/*"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			for _, m := range mentions.FindAllStringSubmatch(read(t, f), -1) {
+				if !slices.Contains(targets, m[1]) {
+					t.Errorf("%s speaks of make %s; there are %v", f, m[1], targets)
+				}
+			}
+		}
+	}
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
