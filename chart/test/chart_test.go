@@ -140,7 +140,7 @@ func TestValuesReachTheEnvironment(t *testing.T) {
 	}{
 		{"the retry values of the OpenFaaS chart", "queueWorkerPro: {maxRetryAttempts: 100, maxRetryWait: 5m, initialRetryWait: 0s, httpRetryCodes: '429', backoff: full, insecureTLS: true}", map[string]string{
 			"max_retry_attempts": "100", "max_retry_wait": "5m", "initial_retry_wait": "0s", "retry_http_codes": "429", "backoff": "full", "tls_insecure": "true"}},
-		{"calls at a time", "queueWorkerPro: {maxInflight: 100000}", map[string]string{"max_inflight": "100000"}},
+		{"calls at a time", "queueWorkerPro: {maxInflight: 10000}", map[string]string{"max_inflight": "10000"}},
 		{"calls at a time, Community name", "queueWorkerPro: {maxInflight: null}\nqueueWorker: {maxInflight: '7'}", map[string]string{"max_inflight": "7"}},
 		{"no calls at a time: the default", "queueWorkerPro: {maxInflight: null}", map[string]string{"max_inflight": "50"}},
 		{"a NATS Streaming of one's own", "nats: {channel: 'a,b', external: {enabled: true, host: stan.infra, port: 4223, clusterName: c}}", map[string]string{
