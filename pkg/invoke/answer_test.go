@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -102,9 +103,10 @@ func TestAnswers(t *testing.T) {
 					io.WriteString(c, tt.answer)
 				}
 			})
-			c := newClient(t, s.address, func(o *Options) { o.MaxResponseBytes = 8 })
 			call := callOf(t, "x")
 			for _, keep := range []bool{true, false} {
+				// A client of its own: the server closes the first one's connection at some time.
+				c := newClient(t, s.address, func(o *Options) { o.MaxResponseBytes = 8 })
 				call.KeepBody = keep
 				want := tt.want
 				if !keep {
@@ -293,3 +295,39 @@ func TestAnAnswersLengthIsNotBelieved(t *testing.T) {
 type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
+
+// FuzzAnswer lets a server answer anything at all, then close.
+func FuzzAnswer(f *testing.F) {
+	for _, a := range answers {
+		if len(a.answer) < 1<<10 {
+			f.Add([]byte(a.answer))
+		}
+	}
+	const limit = 8
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		c := newClient(t, "gateway", func(o *Options) { o.MaxResponseBytes = limit })
+		var requests atomic.Int32
+		piped(t, c, func(c net.Conn, r *bufio.Reader) {
+			if _, err := readRequest(r); err == nil {
+				requests.Add(1)
+				c.Write(answer)
+			}
+		})
+		r := c.Function(t.Context(), callOf(t, "x"))
+		if requests.Load() != 1 {
+			t.Fatalf("one call made %d requests", requests.Load())
+		}
+		if r.Canceled || r.Malformed || r.Refused || r.Status < 200 {
+			t.Fatalf("result is %+v", r)
+		}
+		if failed := r.Cause != ""; failed != (r.Header == nil) || failed != (r.Detail != "") || failed && r.Status != 503 {
+			t.Fatalf("result is %+v", r)
+		}
+		if r.Size > limit || int64(len(r.Body)) > limit || r.Truncated && r.Size != limit {
+			t.Fatalf("result is %+v", r)
+		}
+		if h := CallbackHeader(r, Meta{Function: "f"}); sendable(h) != nil {
+			t.Fatalf("callback header is %q", h)
+		}
+	})
+}

@@ -27,23 +27,22 @@ type body struct {
 	r io.Reader // nil when stopped
 }
 
-// newBody makes the body to send, and what stops it after the call. The body's
-// length is that of r.
-func newBody(r *invocation.Request) (_ io.ReadCloser, stop func(), _ error) {
+// newBody makes the body to send, of r.BodyLen bytes, and what stops it when the
+// call is over.
+func newBody(r *invocation.Request) (_ io.ReadCloser, stop func()) {
 	n := r.BodyLen()
 	if n == 0 {
-		return http.NoBody, func() {}, nil
+		return http.NoBody, func() {}
 	}
 	if n <= smallBody {
-		b := make([]byte, n)
-		if _, err := io.ReadFull(r.Body(), b); err != nil {
-			return nil, nil, err
+		small := make([]byte, n)
+		if _, err := io.ReadFull(r.Body(), small); err == nil {
+			// net/http knows bytes.Reader and does not flush the header before it.
+			return io.NopCloser(bytes.NewReader(small)), func() {}
 		}
-		// net/http knows bytes.Reader and does not flush the header before it.
-		return io.NopCloser(bytes.NewReader(b)), func() {}, nil
 	}
 	b := &body{r: r.Body()}
-	return b, b.stop, nil
+	return b, b.stop
 }
 
 // Read fills p: base64 decodes less than 1 KiB at a time, and each Read becomes

@@ -18,6 +18,7 @@ package invoke
 import (
 	"context"
 	"crypto/tls"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -93,7 +94,7 @@ func New(o Options) *Client {
 		},
 		timeout:         o.Timeout,
 		callbackTimeout: o.CallbackTimeout,
-		maxResponse:     max(o.MaxResponseBytes, 0),
+		maxResponse:     min(max(o.MaxResponseBytes, 0), math.MaxInt64-1), // one more is read
 		version:         o.Version,
 	}
 	if c.callbackTimeout <= 0 {
@@ -109,6 +110,7 @@ func New(o Options) *Client {
 	c.functions = newTransport(o.MaxInflight, (&net.Dialer{}).DialContext)
 	c.callbacks = newTransport(o.MaxInflight, dial)
 	c.callbacks.TLSClientConfig = &tls.Config{
+		MinVersion:         tls.VersionTLS12,
 		InsecureSkipVerify: o.TLSInsecure, // #nosec G402 -- off by default; tls_insecure is the operator's own choice, for callbacks only
 	}
 	return c

@@ -61,7 +61,7 @@ func (e *exchange) exchange(parent context.Context) Result {
 	if err != nil {
 		return e.failed(parent, ctx, err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // nothing was written to it
+	defer resp.Body.Close()
 	if resp.StatusCode < http.StatusOK {
 		return Result{
 			Status: http.StatusServiceUnavailable, Cause: invocation.CauseTransport,
@@ -85,10 +85,7 @@ func (e *exchange) send(ctx context.Context) (*http.Response, func(), error) {
 	var u usage
 	ctx = httptrace.WithClientTrace(ctx, u.trace())
 	for n := 0; ; n++ {
-		body, stop, err := newBody(e.request)
-		if err != nil {
-			return nil, stop, err
-		}
+		body, stop := newBody(e.request)
 		req := &http.Request{
 			Method: http.MethodPost, URL: e.url, Header: e.header,
 			Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,

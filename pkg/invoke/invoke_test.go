@@ -25,7 +25,10 @@ import (
 // What the tests of this package share: a client, requests as they come off the
 // queue, and servers that are nothing but a socket.
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	log.SetOutput(io.Discard) // net/http logs there what servers send unasked
+	goleak.VerifyTestMain(m)
+}
 
 var testID = invocation.ID{0x01, 0x98, 0xf2, 0xa4, 0x7c, 0x1e, 0x7b, 0x3d, 0x9f, 0x60, 0x2a, 0x41, 0xc5, 0xd0, 0xe8, 0xb7}
 
