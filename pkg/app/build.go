@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"queue-worker/pkg/api"
 	"queue-worker/pkg/broker"
 	"queue-worker/pkg/egress"
@@ -55,6 +57,15 @@ func (a *App) openStore(context.Context) error {
 	}
 	a.store = s
 	a.onTeardown("store", s.Close)
+	a.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "queue_worker_store_durable",
+		Help: "Whether what is stored outlives the process: 1 with data_dir, 0 without.",
+	}, func() float64 {
+		if s.Durable() {
+			return 1
+		}
+		return 0
+	}))
 	held := s.Stats()
 	a.log.Info("store open", "durable", s.Durable(), "ready", held.Ready, "delayed", held.Delayed, "dead", held.Dead)
 	return nil
