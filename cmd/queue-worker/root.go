@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"io"
+	"log"
 	"log/slog"
 	"os"
 	"slices"
@@ -65,6 +66,9 @@ func newVersion(e *env) *cobra.Command {
 
 // runWorker is the worker itself.
 func runWorker(e *env) error {
+	// net/http writes parts of answers that it did not ask for to the global
+	// logger. Nothing of ours does, and bodies have no place in a log.
+	log.SetOutput(io.Discard)
 	c, err := config.Load(e.environ)
 	if err != nil {
 		return usageError{err}

@@ -53,7 +53,7 @@ var confined = []confinement{
 	{"os", []string{
 		"cmd/queue-worker", "pkg/app", "pkg/api", "pkg/broker", "pkg/config", "pkg/dev", "pkg/intake", "pkg/store", "pkg/store/storetest", "e2e",
 	}, "the packages that decide and call work without files and environment"},
-	{"log", []string{"pkg/dev"}, "logging goes through a *slog.Logger that is passed in"},
+	{"log", []string{"cmd/queue-worker", "pkg/dev"}, "logging goes through a *slog.Logger that is passed in"},
 }
 
 type confinement struct {
