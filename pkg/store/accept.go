@@ -1,6 +1,6 @@
 package store
 
-// Taking invocations in.
+// Taking invocations in, and the marks of the door that they came through.
 
 import (
 	"context"
@@ -17,18 +17,32 @@ import (
 const seenGeneration = 10 * time.Minute
 
 // Accept takes an invocation in. It returns at once, unless too much is queued,
-// and done is called exactly once, on the committer's goroutine, where it must
-// not block: with nil when the invocation is durable, with ErrSeen when its door
-// is known, with anything else when it was not taken.
+// and done is called exactly once: with nil when the invocation is durable, with
+// ErrSeen when its door is known and what came through it then is durable, with
+// anything else when it was not taken. It is called on the committer's
+// goroutine, where it must not block, or, when the store is closed or has
+// failed, before Accept returns.
 func (s *Store) Accept(a Accept, done func(error)) {
-	o := &acceptOp{Accept: a, answer: done}
+	o := &acceptOp{arrival: newArrival(a), answer: done}
 	if err := s.submit(context.Background(), o); err != nil {
 		done(err)
 	}
 }
 
-type acceptOp struct {
+// arrival is a new invocation with its record encoded, which is done before the
+// committer gets it: there is only one committer.
+type arrival struct {
 	Accept
+	record []byte
+}
+
+func newArrival(a Accept) arrival {
+	a.Inv.Size = len(a.Raw)
+	return arrival{a, encode(a.Inv)}
+}
+
+type acceptOp struct {
+	arrival
 	answer func(error)
 }
 
@@ -44,37 +58,33 @@ func (o *acceptOp) stage(t *txn) error {
 			return err
 		}
 	}
-	t.insert(o.Accept)
+	t.insert(o.arrival)
 	return nil
 }
 
 // insert writes a new invocation.
-func (t *txn) insert(a Accept) {
-	inv := a.Inv
-	inv.Size = len(a.Raw)
-	t.set(bytesKey(inv.ID), a.Raw)
-	t.set(callKey(inv.CallID, inv.ID), nil)
-	t.put(inv)
+func (t *txn) insert(a arrival) {
+	t.set(appendBytesKey(t.key[:0], a.Inv.ID), a.Raw)
+	t.set(appendCallKey(t.key[:0], a.Inv.CallID, a.Inv.ID), nil)
+	t.put(a.Inv, a.record)
 	t.delta.accepted++
-	t.delta.bytes += int64(inv.Size)
+	t.delta.bytes += int64(a.Inv.Size)
 }
 
-// markSeen writes the mark of a door, or returns ErrSeen.
+// markSeen writes the mark of a door, or returns ErrSeen. A mark that cannot be
+// read counts as none: better a message twice than one that is never taken.
 func (t *txn) markSeen(d *Door) error {
-	generation := uint32(t.now.Unix() / int64(seenGeneration/time.Second)) //nolint:gosec // good until the year 80,000
-	key := seenKey(generation, d)
+	generation := generationOf(t.now)
+	key := appendSeenKey(t.key[:0], generation, d)
 	if _, ok := t.seen[string(key)]; ok {
-		return ErrSeen
+		return errConflict // ErrSeen would be too early: the first one is not durable yet
 	}
-	for _, k := range [][]byte{key, seenKey(generation-1, d)} {
-		ok, err := t.s.has(k)
-		if err != nil {
-			return err
-		}
-		if ok {
+	for _, g := range []uint32{generation, generation - 1} {
+		if ok, err := t.s.has(appendSeenKey(t.key[:0], g, d)); ok && err == nil {
 			return ErrSeen
 		}
 	}
+	key = appendSeenKey(t.key[:0], generation, d)
 	t.seen[string(key)] = struct{}{}
 	t.set(key, nil)
 	if generation > t.s.generation {
@@ -83,23 +93,27 @@ func (t *txn) markSeen(d *Door) error {
 	return nil
 }
 
+func generationOf(t time.Time) uint32 {
+	return uint32(t.Unix() / int64(seenGeneration/time.Second)) //nolint:gosec // good until the year 80,000
+}
+
 // forgetSeen drops the generations of marks that have become too old.
 func (t *txn) forgetSeen(current uint32) {
-	old := seenKey(current-1, &Door{})[:len(seenPrefix)+4]
+	old := appendSeenKey(nil, current-1, &Door{})[:len(seenPrefix)+4]
 	_ = t.batch.DeleteRange(seenPrefix, old, nil) // a batch in memory takes any write
 	t.s.generation = current
 }
 
 // put writes the record of an invocation and the index entry that says where it is.
-func (t *txn) put(inv *invocation.Invocation) {
-	t.set(recordKey(inv.ID), encode(inv))
+func (t *txn) put(inv *invocation.Invocation, record []byte) {
+	t.set(appendRecordKey(t.key[:0], inv.ID), record)
 	switch {
 	case inv.State == invocation.Dead:
-		t.set(deadKey(inv.DiedAt, inv.ID), encode(letterOf(inv)))
+		t.set(appendTimedKey(t.key[:0], deadPrefix, inv.DiedAt, inv.ID), encode(letterOf(inv)))
 		t.delta.place(inv.Lane, inDead, 1)
 		t.delta.deadBytes += int64(inv.Size)
 	case inv.Since.After(t.now):
-		t.set(delayedKey(inv.Since, inv.ID), delayedValue(inv.Size, inv.Lane))
+		t.set(appendTimedKey(t.key[:0], delayedPrefix, inv.Since, inv.ID), delayedValue(inv.Size, inv.Lane))
 		t.delta.place(inv.Lane, inDelayed, 1)
 		if t.due.IsZero() || inv.Since.Before(t.due) {
 			t.due = inv.Since
@@ -110,25 +124,33 @@ func (t *txn) put(inv *invocation.Invocation) {
 }
 
 func (t *txn) putReady(r Ready, size int) {
-	t.set(readyKey(r), readyValue(size))
+	t.set(appendReadyKey(t.key[:0], r), readyValue(size))
 	t.delta.place(r.Lane, inReady, 1)
 	t.ready = append(t.ready, r)
 }
 
 // erase takes an invocation out of the store; its index entry is the caller's.
 func (t *txn) erase(id invocation.ID, callID string, size int) {
-	t.unset(bytesKey(id))
-	t.unset(callKey(callID, id))
-	_ = t.batch.Delete(recordKey(id), nil)
+	t.unset(appendBytesKey(t.key[:0], id))
+	t.unset(appendCallKey(t.key[:0], callID, id))
+	_ = t.batch.Delete(appendRecordKey(t.key[:0], id), nil)
 	t.delta.bytes -= int64(size)
 }
 
-// set and unset write into the batch, which is in memory and takes any write.
-func (t *txn) set(key, value []byte) { _ = t.batch.Set(key, value, nil) }
+// set writes into the batch, which is in memory and takes any write. The key's
+// memory is used again for the next one.
+func (t *txn) set(key, value []byte) {
+	_ = t.batch.Set(key, value, nil)
+	t.key = key[:0]
+}
 
-// unset deletes a key that is set exactly once in its life, which lets Pebble
-// forget both as soon as they meet. Records are set again and are not such keys.
-func (t *txn) unset(key []byte) { _ = t.batch.SingleDelete(key, nil) }
+// unset deletes a key of which every set was followed by an unset before the
+// next set, which lets Pebble forget both as soon as they meet. That holds for
+// all keys but records, which are written over.
+func (t *txn) unset(key []byte) {
+	_ = t.batch.SingleDelete(key, nil)
+	t.key = key[:0]
+}
 
 // has reports whether a key is there.
 func (s *Store) has(key []byte) (bool, error) {

@@ -44,8 +44,9 @@ type Door struct {
 }
 
 // Accept is an invocation that wants to be taken in. The caller fills Inv: its
-// ID, and either Pending with Since (when it is to be called) or Dead with its
-// reason. Raw is the QueueRequest as it came; neither may change afterwards.
+// ID, which must be new, and either Pending with Since (when it is to be called)
+// or Dead with its reason. Raw is the QueueRequest as it came; the store sets
+// Inv.Size to its length, and neither may change afterwards.
 type Accept struct {
 	Inv  *invocation.Invocation
 	Raw  []byte
@@ -65,9 +66,10 @@ type Verdict uint8
 const (
 	// Done: it is over and leaves the store.
 	Done Verdict = iota
-	// Later: it waits for Inv.Since.
+	// Later: it waits for Inv.Since. Inv.State becomes Pending.
 	Later
-	// Bury: it goes to the dead set, with Inv.Reason.
+	// Bury: it goes to the dead set, with Inv.Reason and Inv.DiedAt. Inv.State
+	// becomes Dead.
 	Bury
 	// Drop: it failed for good and leaves the store all the same, because the
 	// operator wants it so. It is counted apart from Done.
@@ -87,7 +89,8 @@ type Settlement struct {
 // committer's goroutine in the order of the commits, must not block and must not
 // call the store.
 type Watcher interface {
-	// Ready tells of invocations that are ready from now on.
+	// Ready tells of invocations that are ready from now on. The slice is the
+	// store's again afterwards.
 	Ready([]Ready)
 	// Due tells that nothing falls due before t. It is called when t has become earlier.
 	Due(t time.Time)

@@ -3,13 +3,12 @@ package store
 // The committer: the only writer. It gathers whatever operations have arrived
 // into one batch, commits it, and only then tells everybody.
 //
-//	operations --> staging (committer) --> batch --> sync (syncer) --> done, watcher
+//	operations --> staging (committer) --> batch --> sync (syncer) --> counts, watcher, done
 //
-// The sync runs in a goroutine of its own, because a disk that fails makes
-// Pebble stop there for good: the committer then answers ErrFailed instead.
+// The sync runs in a goroutine of its own, because a disk that fails makes it
+// stand still for good: the committer then answers ErrFailed instead.
 
 import (
-	"context"
 	"errors"
 	"time"
 
@@ -25,21 +24,6 @@ const (
 	batchBytes = 4 << 20
 )
 
-// queueOps and queueBytes bound what waits for the committer. Who comes then waits.
-const (
-	queueOps   = 1024
-	queueBytes = 32 << 20
-)
-
-// op is one operation. stage checks it against the store and writes it into the
-// transaction; when it returns an error it must have written nothing, and done
-// gets that error at once. Otherwise done is called when the batch is durable.
-type op interface {
-	stage(*txn) error
-	done(error)
-	size() int
-}
-
 // txn is a batch being built, and all that has to happen once it is durable.
 type txn struct {
 	s       *Store
@@ -51,11 +35,12 @@ type txn struct {
 	touched map[invocation.ID]struct{} // ids that this batch changes
 	seen    map[string]struct{}        // door marks that this batch writes
 	ops     []op
+	key     []byte // where keys are put together
 }
 
 // errConflict makes the committer finish the batch before it stages an op again,
 // because the op reads what the batch changes.
-var errConflict = errors.New("store: conflict within a batch")
+var errConflict = errors.New("conflict within a batch")
 
 // touch claims an id for one operation of the batch.
 func (t *txn) touch(id invocation.ID) error {
@@ -66,31 +51,10 @@ func (t *txn) touch(id invocation.ID) error {
 	return nil
 }
 
-// submit hands an operation to the committer. It waits while too much is queued.
-// The error is that of ctx, of a closed or of a failed store; the operation was not taken then.
-func (s *Store) submit(ctx context.Context, o op) error {
-	n := int64(min(o.size(), queueBytes))
-	if err := s.room.Acquire(ctx, n); err != nil {
-		return err
-	}
-	s.gate.RLock()
-	defer s.gate.RUnlock()
-	if s.closing {
-		s.room.Release(n)
-		return ErrClosed
-	}
-	select {
-	case s.ops <- o:
-		return nil
-	case <-ctx.Done():
-		s.room.Release(n)
-		return ctx.Err()
-	}
-}
-
 // commitLoop runs until the operations' channel is closed and empty.
 func (s *Store) commitLoop() {
 	defer close(s.committed)
+	t := &txn{s: s, touched: map[invocation.ID]struct{}{}, seen: map[string]struct{}{}}
 	var held op // staged too early, first of the next batch
 	for {
 		first := held
@@ -101,7 +65,8 @@ func (s *Store) commitLoop() {
 				return
 			}
 		}
-		t := s.begin()
+		s.began.Store(time.Now().UnixNano())
+		t.begin()
 		for o := first; o != nil; o = s.nextOp(t) {
 			if s.add(t, o) {
 				held = o
@@ -109,6 +74,18 @@ func (s *Store) commitLoop() {
 			}
 		}
 		s.finish(t)
+		s.began.Store(0)
+	}
+}
+
+// begin makes t empty and keeps its memory.
+func (t *txn) begin() {
+	clear(t.touched)
+	clear(t.seen)
+	clear(t.ops)
+	*t = txn{
+		s: t.s, batch: t.s.db.NewBatch(), touched: t.touched, seen: t.seen,
+		ops: t.ops[:0], ready: t.ready[:0], key: t.key[:0], delta: delta{places: t.delta.places[:0]},
 	}
 }
 
@@ -119,20 +96,15 @@ func (s *Store) nextOp(t *txn) op {
 	}
 	select {
 	case o := <-s.ops:
-		return o
+		return o // nil when the channel is closed
 	default:
 		return nil
 	}
 }
 
-func (s *Store) begin() *txn {
-	return &txn{
-		s: s, batch: s.db.NewBatch(),
-		touched: map[invocation.ID]struct{}{}, seen: map[string]struct{}{},
-	}
-}
-
-// add stages one operation; conflict means that it has to wait for the next batch.
+// add stages one operation; conflict means that it has to wait for the next
+// batch. An operation that is refused is answered at once: what it was refused
+// for was read from batches that are durable.
 func (s *Store) add(t *txn, o op) (conflict bool) {
 	err := s.Failed()
 	if err == nil {
@@ -148,11 +120,6 @@ func (s *Store) add(t *txn, o op) (conflict bool) {
 		s.answer(o, err)
 	}
 	return false
-}
-
-func (s *Store) answer(o op, err error) {
-	s.room.Release(int64(min(o.size(), queueBytes)))
-	o.done(err)
 }
 
 // finish commits the batch, then counts, tells the watcher and answers, in this
@@ -190,7 +157,8 @@ func (s *Store) commit(t *txn) error {
 	return nil
 }
 
-// syncLoop carries out the commits.
+// syncLoop carries out the commits. One at a time, and none after a failure, so
+// the committer finds it free whenever it has a batch.
 func (s *Store) syncLoop() {
 	opts := pebble.Sync
 	if s.opts.Sync > 0 || !s.durable {
@@ -210,30 +178,11 @@ func (s *Store) flushLoop(interval time.Duration) {
 		select {
 		case <-tick.C:
 			if err := s.db.LogData(nil, pebble.Sync); err != nil {
-				s.log.Error("sync", "error", s.fail(err))
+				_ = s.fail(err)
 				return
 			}
 		case <-s.stop:
 			return
 		}
-	}
-}
-
-// call is the part of an operation that somebody waits for.
-type call chan error
-
-func (c call) done(err error) { c <- err }
-
-// wait submits o and waits for its answer. When ctx ends first the operation
-// may still be carried out.
-func (s *Store) wait(ctx context.Context, o op, c call) error {
-	if err := s.submit(ctx, o); err != nil {
-		return err
-	}
-	select {
-	case err := <-c:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

@@ -9,8 +9,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"queue-worker/pkg/invocation"
 )
 
@@ -19,8 +17,9 @@ var ErrBadCursor = errors.New("not a cursor of this listing")
 
 // ListDead reads up to limit dead letters, oldest first, beginning after the
 // cursor of an earlier page ("" for the start). The cursor it returns is "" when
-// there are no more. A letter that dies meanwhile appears on a later page; none
-// appears twice.
+// there are no more. A letter that dies meanwhile appears on a later page, and
+// none appears twice unless it was replayed and died again. One whose record
+// cannot be read is listed with what its index entry tells.
 func (s *Store) ListDead(cursor string, limit int) (page []*invocation.Invocation, next string, err error) {
 	lower := deadPrefix
 	if cursor != "" {
@@ -30,41 +29,56 @@ func (s *Store) ListDead(cursor string, limit int) (page []*invocation.Invocatio
 		}
 		lower = append(append(bytes.Clone(deadPrefix), tail...), 0)
 	}
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: after(deadPrefix)})
+	err = s.reading(lower, after(deadPrefix), func(key, value []byte) (bool, error) {
+		if len(page) >= limit {
+			next = cursor
+			if len(page) > 0 {
+				last := page[len(page)-1]
+				next = hex.EncodeToString(appendTimedKey(nil, nil, last.DiedAt, last.ID))
+			}
+			return false, nil
+		}
+		inv, err := s.deadLetter(key, value)
+		if inv != nil {
+			page = append(page, inv)
+		}
+		return true, err
+	})
+	return page, next, err
+}
+
+// deadLetter reads the letter of an index entry; nil when it has left the dead
+// set since.
+func (s *Store) deadLetter(key, value []byte) (*invocation.Invocation, error) {
+	e, err := parseEntry(inDead, key, value)
 	if err != nil {
-		return nil, "", s.damaged(err)
+		return nil, err
 	}
-	for ok := it.First(); ok; ok = it.Next() {
-		if len(page) == limit {
-			last := page[limit-1]
-			next = hex.EncodeToString(deadKey(last.DiedAt, last.ID)[len(deadPrefix):])
-			break
-		}
-		_, id := parseTail(it.Key())
-		inv, err := s.Get(id)
-		if errors.Is(err, ErrNotFound) {
-			continue // replayed or dropped since
-		}
-		if err != nil {
-			return nil, "", closing(err, it)
-		}
-		page = append(page, inv)
+	inv, err := s.get(e.id)
+	switch {
+	case err == nil && inv.State == invocation.Dead && inv.DiedAt.Equal(e.at):
+		return inv, nil
+	case err == nil, errors.Is(err, ErrNotFound):
+		return nil, nil
 	}
-	return page, next, s.damaged(closing(it.Error(), it))
+	return e.letter.invocation(e), nil // s.get has noted the damage
 }
 
 // Replay takes a dead letter out of the dead set and makes it ready at once,
 // with all its retries before it. Its history stays. ErrNotFound when no dead
 // letter has this id; so a second replay of one letter does nothing.
 func (s *Store) Replay(ctx context.Context, id invocation.ID) error {
-	o := &deadOp{id: id, call: make(call, 1), then: func(t *txn, inv *invocation.Invocation) {
-		inv.State, inv.Since = invocation.Pending, t.now
-		inv.Retries, inv.Crashes = 0, 0
-		inv.Reason, inv.Detail, inv.DiedAt = "", "", time.Time{}
-		inv.Replays++
-		t.put(inv)
-	}}
+	o := &deadOp{id: id, call: make(call, 1), then: (*txn).revive}
 	return s.wait(ctx, o, o.call)
+}
+
+// revive makes a dead letter ready at once.
+func (t *txn) revive(inv *invocation.Invocation) {
+	inv.State, inv.Since = invocation.Pending, t.now
+	inv.Retries, inv.Crashes = 0, 0
+	inv.Reason, inv.Detail, inv.DiedAt = "", "", time.Time{}
+	inv.Replays++
+	t.put(inv, encode(inv))
 }
 
 // Drop removes a dead letter for good. ErrNotFound when no dead letter has this id.
@@ -73,7 +87,7 @@ func (s *Store) Drop(ctx context.Context, id invocation.ID) error {
 	return s.wait(ctx, o, o.call)
 }
 
-func (t *txn) discard(inv *invocation.Invocation) { t.conclude(Drop, inv) }
+func (t *txn) discard(inv *invocation.Invocation) { t.conclude(Drop, inv, nil) }
 
 // deadOp takes one letter out of the dead set and carries out what comes then.
 type deadOp struct {
@@ -88,7 +102,7 @@ func (o *deadOp) stage(t *txn) error {
 	if err := t.touch(o.id); err != nil {
 		return err
 	}
-	inv, err := t.s.Get(o.id)
+	inv, err := t.s.get(o.id)
 	if err != nil {
 		return err
 	}
@@ -102,7 +116,7 @@ func (o *deadOp) stage(t *txn) error {
 
 // leaveDead deletes the index entry of a dead letter.
 func (t *txn) leaveDead(inv *invocation.Invocation) {
-	t.unset(deadKey(inv.DiedAt, inv.ID))
+	t.unset(appendTimedKey(t.key[:0], deadPrefix, inv.DiedAt, inv.ID))
 	t.delta.place(inv.Lane, inDead, -1)
 	t.delta.deadBytes -= int64(inv.Size)
 }
@@ -134,38 +148,36 @@ type expireOp struct {
 
 func (o *expireOp) size() int { return 0 }
 
-// stage has a batch to itself, because it reads what others of the batch may write.
+// stage begins a batch, because it reads what others of the batch may write. A
+// letter whose record cannot be read stays where it is.
 func (o *expireOp) stage(t *txn) error {
 	if len(t.ops) > 0 {
 		return errConflict
 	}
-	it, err := t.s.db.NewIter(&pebble.IterOptions{LowerBound: deadPrefix, UpperBound: after(deadPrefix)})
-	if err != nil {
-		return t.s.damaged(err)
-	}
 	held := t.s.Stats().DeadBytes
-	var taken []*invocation.Invocation
-	for ok := it.First(); ok && len(taken) < expireStep; ok = it.Next() {
-		died, id := parseTail(it.Key())
-		old := o.MaxAge > 0 && t.now.Sub(died) > o.MaxAge
-		if !old && (o.MaxBytes <= 0 || held <= o.MaxBytes) {
-			break
-		}
-		inv, err := t.s.Get(id)
+	err := t.s.each(deadPrefix, after(deadPrefix), func(key, value []byte) (bool, error) {
+		e, err := parseEntry(inDead, key, value)
 		if err != nil {
-			return closing(err, it)
+			return false, err
 		}
-		held -= int64(inv.Size)
-		taken = append(taken, inv)
-	}
-	if err := closing(it.Error(), it); err != nil {
+		old := o.MaxAge > 0 && t.now.Sub(e.at) > o.MaxAge
+		if len(o.taken) == expireStep || !old && (o.MaxBytes <= 0 || held <= o.MaxBytes) {
+			return false, nil
+		}
+		held -= int64(e.size)
+		if inv, err := t.s.get(e.id); err == nil {
+			o.taken = append(o.taken, inv)
+		}
+		return true, nil
+	})
+	if err != nil {
+		o.taken = nil
 		return t.s.damaged(err)
 	}
-	for _, inv := range taken {
+	for _, inv := range o.taken {
 		t.touched[inv.ID] = struct{}{}
 		t.leaveDead(inv)
 		t.discard(inv)
 	}
-	o.taken = taken
 	return nil
 }

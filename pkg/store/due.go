@@ -5,11 +5,14 @@ package store
 import (
 	"bytes"
 	"context"
+	"errors"
 	"math"
 	"sync"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"queue-worker/pkg/invocation"
 )
 
 // dueStep is how many invocations one step moves. A step is one batch, so it
@@ -46,7 +49,7 @@ func (s *Store) noteDue(t time.Time) {
 		return
 	}
 	if s.dueCursor != nil {
-		if k := timedKey(delayedPrefix, t, [idLen]byte{}); bytes.Compare(k, s.dueCursor) < 0 {
+		if k := appendTimedKey(nil, delayedPrefix, t, invocation.ID{}); bytes.Compare(k, s.dueCursor) < 0 {
 			s.dueCursor = k
 		}
 	}
@@ -59,22 +62,26 @@ func (s *Store) noteDue(t time.Time) {
 }
 
 // MoveDue makes ready what is due, at most one step of it, and reports whether
-// more is due already. It returns when the step is durable.
+// more is due already. It returns when the step is durable. After an error of
+// reading, what was read before it has been moved all the same.
 func (s *Store) MoveDue(ctx context.Context) (more bool, err error) {
 	o := &dueOp{call: make(call, 1)}
-	err = s.wait(ctx, o, o.call)
-	return o.more && err == nil, err
+	if err := s.wait(ctx, o, o.call); err != nil {
+		return false, err
+	}
+	return o.more, o.broken
 }
 
 type dueOp struct {
 	call
-	more bool
+	more   bool
+	broken error // of reading, after what was moved
 }
 
 func (o *dueOp) size() int { return 0 }
 
-// stage has a batch to itself, because it reads what any other operation of the
-// same batch may write.
+// stage begins a batch, because it reads what any other operation of the same
+// batch may write. Operations that come after it in the batch do no harm.
 func (o *dueOp) stage(t *txn) error {
 	if len(t.ops) > 0 {
 		return errConflict
@@ -88,28 +95,35 @@ func (o *dueOp) stage(t *txn) error {
 	if err != nil {
 		return s.damaged(err)
 	}
-	next, cursor, n := never, s.dueCursor, 0
+	next, moved, err := o.move(t, it)
+	o.broken = s.damaged(closing(errors.Join(err, it.Error()), it))
+	switch {
+	case o.broken == nil:
+		s.setDue(next)
+	case moved == 0:
+		return o.broken
+	}
+	return nil
+}
+
+// move writes one step, and returns when the first entry after it falls due and
+// how many it has moved.
+func (o *dueOp) move(t *txn, it *pebble.Iterator) (next time.Time, moved int, err error) {
 	for ok := it.First(); ok; ok = it.Next() {
-		at, _ := parseTail(it.Key())
-		cursor = append(cursor[:0:0], it.Key()...)
-		if at.After(t.now) || n == dueStep {
-			next, o.more = at, !at.After(t.now)
-			break
-		}
 		e, err := parseEntry(inDelayed, it.Key(), it.Value())
 		if err != nil {
-			return s.damaged(closing(err, it))
+			return never, moved, err
 		}
-		t.unset(it.Key())
+		t.s.dueCursor = append(t.s.dueCursor[:0], it.Key()...)
+		if e.at.After(t.now) || moved == dueStep {
+			o.more = !e.at.After(t.now)
+			return e.at, moved, nil
+		}
+		t.unset(append(t.key[:0], it.Key()...))
 		t.delta.place(e.lane, inDelayed, -1)
 		t.putReady(Ready{Lane: e.lane, Since: e.at, ID: e.id}, e.size)
 		t.touched[e.id] = struct{}{}
-		n++
+		moved++
 	}
-	if err := closing(it.Error(), it); err != nil {
-		return s.damaged(err)
-	}
-	s.dueCursor = cursor
-	s.setDue(next)
-	return nil
+	return never, moved, nil
 }

@@ -5,7 +5,6 @@ package store
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -17,13 +16,24 @@ import (
 // healthPeriod is how often free space is looked at.
 const healthPeriod = time.Second
 
+// stallAfter is how long the committer may be busy with one batch before the
+// store says that the disk is stalled. A batch takes milliseconds.
+const stallAfter = 5 * time.Second
+
 // fault remembers what went wrong first.
 type fault struct {
 	once sync.Once
 	err  atomic.Pointer[error]
 }
 
-func (f *fault) set(err error) { f.once.Do(func() { f.err.Store(&err) }) }
+// set reports whether this was the first.
+func (f *fault) set(err error) (first bool) {
+	f.once.Do(func() {
+		f.err.Store(&err)
+		first = true
+	})
+	return first
+}
 
 func (f *fault) get() error {
 	if p := f.err.Load(); p != nil {
@@ -33,14 +43,16 @@ func (f *fault) get() error {
 }
 
 // fail marks the store as failed, once, and returns the error for everybody.
+// While the store is being opened, the error of Open says it all.
 func (s *Store) fail(cause error) error {
-	s.failure.once.Do(func() {
-		err := fmt.Errorf("%w: %w", ErrFailed, cause)
-		s.failure.err.Store(&err)
+	if s.failure.set(fmt.Errorf("%w: %w", ErrFailed, cause)) {
+		s.disk.failed.Store(true)
 		close(s.failed)
-		s.log.Error("store failed", "error", cause,
-			"hint", "nothing confirmed is lost; look at the disk below data_dir, run `queue-worker store check`, and restart")
-	})
+		if s.disk.open.Load() {
+			s.log.Error("store failed", "error", cause,
+				"hint", "nothing confirmed is lost; look at the disk below data_dir, run `queue-worker store check`, and restart")
+		}
+	}
 	return s.Failed()
 }
 
@@ -53,22 +65,26 @@ func (s *Store) damaged(err error) error {
 	if err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, pebble.ErrClosed) {
 		return err
 	}
-	if s.damage.get() == nil {
-		s.log.Error("store cannot read what it holds", "error", err, "hint", "run `queue-worker store check` on a stopped worker")
+	if s.damage.set(err) {
+		s.log.Error("store cannot read what it holds", "error", err,
+			"hint", "the rest goes on; run `queue-worker store check` on a stopped worker")
 	}
-	s.damage.set(err)
 	return err
 }
 
 // Err returns nil while outcomes can be stored. While it returns an error no
-// call may be begun: the store has failed, or the disk is full just now.
+// call may be begun: the store has failed, or the disk is full or stalled just now.
 func (s *Store) Err() error {
 	if err := s.Failed(); err != nil {
 		return err
 	}
-	if s.patience != nil && s.patience.waiting.Load() > 0 {
-		return fmt.Errorf("disk full since %s: %w",
-			time.Unix(0, s.patience.since.Load()).Format(time.RFC3339), syscall.ENOSPC)
+	if since, is := s.disk.full(); is {
+		return fmt.Errorf("disk full since %s: %w", since.Format(time.RFC3339), syscall.ENOSPC)
+	}
+	if began := s.began.Load(); began != 0 {
+		if busy := time.Since(time.Unix(0, began)); busy > s.stallAfter {
+			return fmt.Errorf("disk stalled: a commit has been waiting for %s", busy.Round(time.Second))
+		}
 	}
 	return nil
 }
@@ -120,25 +136,14 @@ func (s *Store) watchSpace() {
 // cannot tell its free space has no such bound.
 func (s *Store) checkSpace() {
 	u, err := s.fs.GetDiskUsage(s.dir)
-	if err != nil || s.opts.MinFree <= 0 {
+	if err != nil {
 		return
 	}
 	s.free.Store(u.AvailBytes)
-	if u.AvailBytes >= uint64(s.opts.MinFree) { //nolint:gosec // positive
+	if s.opts.MinFree <= 0 || u.AvailBytes >= uint64(s.opts.MinFree) {
 		s.tight.Store(nil)
 		return
 	}
 	err = fmt.Errorf("%d bytes free on the volume of data_dir, store_min_free is %d", u.AvailBytes, s.opts.MinFree)
 	s.tight.Store(&err)
-}
-
-// explainOpen turns an error of opening into one that says what to do.
-func explainOpen(dir string, err error) error {
-	switch {
-	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("data_dir %s: %w: the user that runs this program must own it", dir, err)
-	case pebble.IsCorruptionError(err):
-		return fmt.Errorf("data_dir %s: %w: run `queue-worker store check` on it; restore it from a copy, or move it away to begin anew", dir, err)
-	}
-	return fmt.Errorf("data_dir %s: %w", dir, err)
 }

@@ -53,17 +53,24 @@ const (
 
 var errBadKey = errors.New("key of an unknown form")
 
-func recordKey(id invocation.ID) []byte { return append(recordPrefix[:2:2], id[:]...) }
-func bytesKey(id invocation.ID) []byte  { return append(bytesPrefix[:2:2], id[:]...) }
+// The functions that make keys append them to b, so that the committer can make
+// all of them in one piece of memory.
 
-// callKey hashes the caller's text, which may have any length and any bytes.
-func callKey(callID string, id invocation.ID) []byte {
-	return append(callRange(callID), id[:]...)
+func appendRecordKey(b []byte, id invocation.ID) []byte {
+	return append(append(b, recordPrefix...), id[:]...)
+}
+func appendBytesKey(b []byte, id invocation.ID) []byte {
+	return append(append(b, bytesPrefix...), id[:]...)
 }
 
-func callRange(callID string) []byte {
+// appendCallKey hashes the caller's text, which may have any length and any bytes.
+func appendCallKey(b []byte, callID string, id invocation.ID) []byte {
+	return append(appendCallRange(b, callID), id[:]...)
+}
+
+func appendCallRange(b []byte, callID string) []byte {
 	h := sha256.Sum256([]byte(callID))
-	return append(callPrefix[:2:2], h[:hashLen]...)
+	return append(append(b, callPrefix...), h[:hashLen]...)
 }
 
 func stamp(b []byte, t time.Time) []byte {
@@ -90,14 +97,12 @@ func parseLane(b []byte) (invocation.Lane, error) {
 	return invocation.Lane{Queue: string(queue), Name: string(name)}, nil
 }
 
-func laneRange(l invocation.Lane) []byte {
-	b := make([]byte, 0, 2+len(l.Queue)+1+len(l.Name)+1+tailLen)
-	b = append(b, readyPrefix...)
-	return append(laneText(b, l), 0)
+func appendLaneRange(b []byte, l invocation.Lane) []byte {
+	return append(laneText(append(b, readyPrefix...), l), 0)
 }
 
-func readyKey(r Ready) []byte {
-	return append(stamp(laneRange(r.Lane), r.Since), r.ID[:]...)
+func appendReadyKey(b []byte, r Ready) []byte {
+	return append(stamp(appendLaneRange(b, r.Lane), r.Since), r.ID[:]...)
 }
 
 func parseReady(key []byte) (Ready, error) {
@@ -113,13 +118,10 @@ func parseReady(key []byte) (Ready, error) {
 	return Ready{Lane: lane, Since: since, ID: id}, nil
 }
 
-func timedKey(prefix []byte, t time.Time, id invocation.ID) []byte {
-	b := make([]byte, 0, len(prefix)+tailLen)
+// appendTimedKey makes a key of the delayed or of the dead.
+func appendTimedKey(b, prefix []byte, t time.Time, id invocation.ID) []byte {
 	return append(stamp(append(b, prefix...), t), id[:]...)
 }
-
-func delayedKey(t time.Time, id invocation.ID) []byte { return timedKey(delayedPrefix, t, id) }
-func deadKey(t time.Time, id invocation.ID) []byte    { return timedKey(deadPrefix, t, id) }
 
 // parseTail reads the time and id that end a key of the three indexes.
 func parseTail(key []byte) (time.Time, invocation.ID) {
@@ -127,9 +129,8 @@ func parseTail(key []byte) (time.Time, invocation.ID) {
 	return unstamp(tail), invocation.ID(tail[stampLen:])
 }
 
-// seenKey is the mark of one message in one generation of marks.
-func seenKey(generation uint32, d *Door) []byte {
-	b := make([]byte, 0, 2+4+len(d.Cluster)+len(d.Channel)+2+16)
+// appendSeenKey makes the mark of one message in one generation of marks.
+func appendSeenKey(b []byte, generation uint32, d *Door) []byte {
 	b = binary.BigEndian.AppendUint32(append(b, seenPrefix...), generation)
 	b = append(append(b, d.Cluster...), 0)
 	b = append(append(b, d.Channel...), 0)

@@ -48,9 +48,12 @@ type Usage struct {
 }
 
 // Usage asks Pebble for the size of its files; cheap enough for every scrape.
+// After a failure and after Close only the free space is known.
 func (s *Store) Usage() Usage {
-	if s.Failed() != nil {
-		return Usage{FreeBytes: s.free.Load()}
+	u := Usage{FreeBytes: s.free.Load()}
+	if s.enter() == nil {
+		u.DiskBytes = s.db.Metrics().DiskSpaceUsage()
+		s.leave()
 	}
-	return Usage{DiskBytes: s.db.Metrics().DiskSpaceUsage(), FreeBytes: s.free.Load()}
+	return u
 }

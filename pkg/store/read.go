@@ -5,6 +5,7 @@ package store
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -15,89 +16,153 @@ import (
 // Load reads an invocation and its QueueRequest. The bytes are the caller's.
 // ErrNotFound when there is none with this id.
 func (s *Store) Load(id invocation.ID) (*invocation.Invocation, []byte, error) {
-	inv, err := s.Get(id)
+	if err := s.enter(); err != nil {
+		return nil, nil, err
+	}
+	defer s.leave()
+	inv, err := s.get(id)
 	if err != nil {
 		return nil, nil, err
 	}
-	raw, err := s.read(bytesKey(id))
+	var raw []byte
+	err = s.look(appendBytesKey(nil, id), func(v []byte) error {
+		raw = bytes.Clone(v) // so that a call that takes days pins nothing in Pebble
+		return nil
+	})
+	if errors.Is(err, ErrNotFound) {
+		err = s.bytesMissing(id)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
 	return inv, raw, nil
 }
 
+// bytesMissing tells an invocation that was settled between two reads, which is
+// ErrNotFound, from one that has lost its QueueRequest.
+func (s *Store) bytesMissing(id invocation.ID) error {
+	if _, err := s.get(id); err != nil {
+		return err
+	}
+	return s.damaged(fmt.Errorf("the QueueRequest of %s is missing", id))
+}
+
 // Get reads the record of an invocation, without its QueueRequest.
 // ErrNotFound when there is none with this id.
 func (s *Store) Get(id invocation.ID) (*invocation.Invocation, error) {
-	b, err := s.read(recordKey(id))
-	if err != nil {
+	if err := s.enter(); err != nil {
 		return nil, err
 	}
-	inv, err := decodeRecord(id, b)
-	return inv, s.damaged(err)
-}
-
-// read copies a value out of Pebble, so that a call that takes days pins nothing there.
-func (s *Store) read(key []byte) ([]byte, error) {
-	if err := s.Failed(); err != nil {
-		return nil, err
-	}
-	v, closer, err := s.db.Get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return nil, ErrNotFound
-	}
-	if err != nil {
-		return nil, s.damaged(err)
-	}
-	return bytes.Clone(v), closer.Close()
+	defer s.leave()
+	return s.get(id)
 }
 
 // NextReady reads up to limit entries of a lane that come after the entry from;
 // the zero Ready stands for the lane's beginning.
 func (s *Store) NextReady(lane invocation.Lane, from Ready, limit int) ([]Ready, error) {
-	if err := s.Failed(); err != nil {
-		return nil, err
-	}
-	prefix := laneRange(lane)
+	prefix := appendLaneRange(nil, lane)
 	lower := prefix
 	if !from.ID.IsZero() {
-		lower = append(readyKey(from), 0)
+		lower = append(appendReadyKey(nil, from), 0)
 	}
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: after(prefix)})
-	if err != nil {
-		return nil, s.damaged(err)
+	if limit <= 0 {
+		return nil, nil
 	}
 	var found []Ready
-	for ok := it.First(); ok && len(found) < limit; ok = it.Next() {
-		since, id := parseTail(it.Key())
+	err := s.reading(lower, after(prefix), func(key, _ []byte) (bool, error) {
+		since, id := parseTail(key)
 		found = append(found, Ready{Lane: lane, Since: since, ID: id})
-	}
-	return found, s.damaged(closing(it.Error(), it))
+		return len(found) < limit, nil
+	})
+	return found, err
 }
 
 // FindCall returns the invocations with this call id that are in the store,
 // oldest first and at most limit. A call id may come several times.
 func (s *Store) FindCall(callID string, limit int) ([]*invocation.Invocation, error) {
-	prefix := callRange(callID)
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
-	if err != nil {
-		return nil, s.damaged(err)
+	prefix := appendCallRange(nil, callID)
+	if limit <= 0 {
+		return nil, nil
 	}
 	var found []*invocation.Invocation
-	for ok := it.First(); ok && len(found) < limit; ok = it.Next() {
-		id := invocation.ID(it.Key()[len(prefix):])
-		inv, err := s.Get(id)
+	err := s.reading(prefix, after(prefix), func(key, _ []byte) (bool, error) {
+		inv, err := s.get(invocation.ID(key[len(prefix):]))
 		if errors.Is(err, ErrNotFound) {
-			continue // settled since
+			return true, nil // settled since
 		}
 		if err != nil {
-			return nil, closing(err, it)
+			return false, err
 		}
 		if inv.CallID == callID {
 			found = append(found, inv)
 		}
+		return len(found) < limit, nil
+	})
+	return found, err
+}
+
+// enter lets a reader in, and holds off Close until leave.
+func (s *Store) enter() error {
+	if err := s.Failed(); err != nil {
+		return err
 	}
-	return found, s.damaged(closing(it.Error(), it))
+	s.gate.RLock()
+	if s.closed {
+		s.gate.RUnlock()
+		return ErrClosed
+	}
+	return nil
+}
+
+func (s *Store) leave() { s.gate.RUnlock() }
+
+// reading is each for those who come from outside.
+func (s *Store) reading(lower, upper []byte, f func(key, value []byte) (more bool, err error)) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
+	return s.damaged(s.each(lower, upper, f))
+}
+
+// each calls f with every key from lower to before upper, until f fails or has
+// enough. Key and value are valid during the call only.
+func (s *Store) each(lower, upper []byte, f func(key, value []byte) (more bool, err error)) error {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	if err != nil {
+		return err
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		more, err := f(it.Key(), it.Value())
+		if err != nil {
+			return closing(err, it)
+		}
+		if !more {
+			break
+		}
+	}
+	return closing(it.Error(), it)
+}
+
+// get reads a record, for those who are inside.
+func (s *Store) get(id invocation.ID) (inv *invocation.Invocation, err error) {
+	err = s.look(appendRecordKey(nil, id), func(v []byte) error {
+		inv, err = decodeRecord(id, v)
+		return err
+	})
+	return inv, err
+}
+
+// look calls f with the value of a key, which is valid during the call only.
+func (s *Store) look(key []byte, f func(value []byte) error) error {
+	v, closer, err := s.db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return ErrNotFound
+	}
+	if err != nil {
+		return s.damaged(err)
+	}
+	return s.damaged(closing(f(v), closer))
 }
 
 // closing closes c and joins its error to err.

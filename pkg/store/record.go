@@ -29,6 +29,14 @@ func letterOf(inv *invocation.Invocation) letter {
 	}
 }
 
+// invocation is what a letter alone tells of a dead invocation.
+func (l letter) invocation(e entry) *invocation.Invocation {
+	return &invocation.Invocation{
+		ID: e.id, Lane: l.lane(), Function: l.Function, Size: l.Size, State: invocation.Dead,
+		Reason: l.Reason, DiedAt: e.at, Detail: "its record cannot be read; run the store check",
+	}
+}
+
 func (l letter) lane() invocation.Lane { return invocation.Lane{Queue: l.Queue, Name: l.Lane} }
 
 // encode panics on an error because msgpack has none to give for our own types.

@@ -5,8 +5,6 @@ package store
 import (
 	"time"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"queue-worker/pkg/invocation"
 )
 
@@ -54,31 +52,16 @@ var indexes = []struct {
 // scanIndexes calls f with every entry of the three indexes, until f fails.
 func (s *Store) scanIndexes(f func(entry) error) error {
 	for _, x := range indexes {
-		err := s.scan(x.prefix, func(key, value []byte) error {
+		err := s.each(x.prefix, after(x.prefix), func(key, value []byte) (bool, error) {
 			e, err := parseEntry(x.in, key, value)
 			if err != nil {
-				return err
+				return false, err
 			}
-			return f(e)
+			return true, f(e)
 		})
 		if err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// scan calls f with every key that begins with prefix, until f fails. Key and
-// value are valid during the call only.
-func (s *Store) scan(prefix []byte, f func(key, value []byte) error) error {
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
-	if err != nil {
-		return err
-	}
-	for ok := it.First(); ok; ok = it.Next() {
-		if err := f(it.Key(), it.Value()); err != nil {
-			return closing(err, it)
-		}
-	}
-	return closing(it.Error(), it)
 }

@@ -11,47 +11,63 @@ import (
 // Settle writes the next state of an invocation that was in hand, and its
 // callback, in one batch, and returns when that is durable. ErrNotFound means
 // that it is no longer where At says; nothing is written then, the callback
-// neither. When ctx ends first, the settlement may still be carried out.
+// neither. When ctx ends first, the settlement may still be carried out, and
+// what it points to must not be changed.
 func (s *Store) Settle(ctx context.Context, st Settlement) error {
 	o := &settleOp{Settlement: st, call: make(call, 1)}
+	switch st.Verdict {
+	case Later:
+		st.Inv.State = invocation.Pending
+		o.record = encode(st.Inv)
+	case Bury:
+		st.Inv.State = invocation.Dead
+		o.record = encode(st.Inv)
+	case Done, Drop:
+	default:
+		panic("store: unknown verdict")
+	}
+	if st.Callback != nil {
+		o.callback = newArrival(*st.Callback)
+	}
 	return s.wait(ctx, o, o.call)
 }
 
 type settleOp struct {
 	Settlement
+	record   []byte // of Inv, when it stays
+	callback arrival
 	call
 }
 
-func (o *settleOp) size() int {
-	if o.Callback != nil {
-		return len(o.Callback.Raw)
-	}
-	return 0
-}
+func (o *settleOp) size() int { return len(o.callback.Raw) }
 
 func (o *settleOp) stage(t *txn) error {
 	if err := t.touch(o.At.ID); err != nil {
 		return err
 	}
-	key := readyKey(o.At)
-	ok, err := t.s.has(key)
+	ok, err := t.s.has(appendReadyKey(t.key[:0], o.At))
 	if err != nil {
 		return err
 	}
 	if !ok {
 		return ErrNotFound
 	}
-	t.unset(key)
-	t.delta.place(o.At.Lane, inReady, -1)
-	t.conclude(o.Verdict, o.Inv)
+	t.leaveReady(o.At)
+	t.conclude(o.Verdict, o.Inv, o.record)
 	if o.Callback != nil {
-		t.insert(*o.Callback)
+		t.insert(o.callback)
 	}
 	return nil
 }
 
+// leaveReady deletes the index entry of a ready invocation.
+func (t *txn) leaveReady(r Ready) {
+	t.unset(appendReadyKey(t.key[:0], r))
+	t.delta.place(r.Lane, inReady, -1)
+}
+
 // conclude writes what a verdict means, apart from the index entry that was left.
-func (t *txn) conclude(v Verdict, inv *invocation.Invocation) {
+func (t *txn) conclude(v Verdict, inv *invocation.Invocation, record []byte) {
 	switch v {
 	case Done:
 		t.erase(inv.ID, inv.CallID, inv.Size)
@@ -60,7 +76,7 @@ func (t *txn) conclude(v Verdict, inv *invocation.Invocation) {
 		t.erase(inv.ID, inv.CallID, inv.Size)
 		t.delta.dropped++
 	case Later, Bury:
-		t.put(inv)
+		t.put(inv, record)
 	default:
 		panic("store: unknown verdict")
 	}

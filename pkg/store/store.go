@@ -1,13 +1,11 @@
 package store
 
-// Opening and closing.
+// What a store is, and how it is opened.
 
 import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -21,18 +19,13 @@ import (
 	"queue-worker/pkg/invocation"
 )
 
-// Memory of Pebble. A memtable holds about ten thousand small invocations on
-// their way through; the cache serves what has waited longer.
-const (
-	memtableBytes = 16 << 20
-	cacheBytes    = 16 << 20
-)
-
 // Options say where and how to keep things.
 type Options struct {
 	// Dir is the data_dir; "" keeps everything in memory and writes no file.
 	Dir string
-	// Sync is store_sync: 0 syncs every commit; an interval is what a kill or a power cut may take.
+	// Sync is store_sync: 0 syncs every commit. With an interval, a kill or a power
+	// cut takes at most what was confirmed during the latest interval, from its
+	// end: what survives is what was confirmed up to some instant.
 	Sync time.Duration
 	// MaxBytes bounds the QueueRequests that are stored; 0 for no bound.
 	MaxBytes int64
@@ -44,7 +37,9 @@ type Options struct {
 	Metrics *Metrics
 	Logger  *slog.Logger
 	Now     func() time.Time // nil for time.Now
-	FS      vfs.FS           // nil for the operating system's, or one in memory without Dir
+	FS      vfs.FS           // nil for the operating system's; without Dir it is one in memory
+
+	tune func(*pebble.Options) // for tests: smaller sizes
 }
 
 // Store keeps invocations. Its methods may be called by many goroutines at once.
@@ -52,13 +47,15 @@ type Store struct {
 	opts    Options
 	log     *slog.Logger
 	now     func() time.Time
-	fs      vfs.FS
+	fs      vfs.FS // through disk
+	raw     vfs.FS // past it
 	dir     string // of Pebble's files
 	durable bool
 	watcher Watcher
 	metrics *Metrics
 	db      *pebble.DB
-	lock    io.Closer
+	lock    *pebble.Lock
+	disk    *disk
 
 	counts    counts
 	due       due
@@ -73,9 +70,11 @@ type Store struct {
 	room   *semaphore.Weighted
 	sync   chan *pebble.Batch
 	synced chan error
+	began  atomic.Int64 // when the committer began its batch, Unix nanoseconds; 0 when idle
 
-	gate    sync.RWMutex // held shared while submitting
-	closing bool
+	quit   chan struct{} // closed when Close begins
+	gate   sync.RWMutex  // held shared while submitting or reading
+	closed bool
 
 	stop      chan struct{} // closed to end the helpers
 	committed chan struct{} // closed when the committer has ended
@@ -83,12 +82,12 @@ type Store struct {
 	once      sync.Once
 	running   bool // the committer was started
 
-	patience *roomWait
-	failure  fault
-	failed   chan struct{}
-	damage   fault
-	tight    atomic.Pointer[error]
-	free     atomic.Uint64
+	stallAfter time.Duration
+	failure    fault
+	failed     chan struct{}
+	damage     fault
+	tight      atomic.Pointer[error]
+	free       atomic.Uint64
 }
 
 // Open opens the store, making the folder when it is missing, counts what is
@@ -97,12 +96,17 @@ type Store struct {
 // ErrNewer. The caller must call Close.
 func Open(o Options) (*Store, error) {
 	s := newStore(o)
-	if err := s.openDB(); err != nil {
+	if err := s.lockFolder(); err != nil {
 		return nil, err
 	}
-	if err := s.start(); err != nil {
-		return nil, errors.Join(explainOpen(o.Dir, err), s.Close())
+	err, returned := s.unlessFailed(s.open)
+	switch {
+	case !returned: // its goroutine stands still; the folder stays locked for it
+		return nil, explain(o.Dir, err)
+	case err != nil:
+		return nil, errors.Join(explain(o.Dir, err), s.Close())
 	}
+	s.disk.open.Store(true)
 	return s, nil
 }
 
@@ -113,7 +117,8 @@ func newStore(o Options) *Store {
 		counts: counts{lanes: map[invocation.Lane]*LaneStats{}}, due: due{at: never},
 		ops: make(chan op, queueOps), room: semaphore.NewWeighted(queueBytes),
 		sync: make(chan *pebble.Batch), synced: make(chan error, 1),
-		stop: make(chan struct{}), committed: make(chan struct{}), failed: make(chan struct{}),
+		quit: make(chan struct{}), stop: make(chan struct{}), committed: make(chan struct{}), failed: make(chan struct{}),
+		stallAfter: stallAfter,
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -127,53 +132,34 @@ func newStore(o Options) *Store {
 	case s.fs == nil:
 		s.fs = vfs.Default
 	}
+	s.disk = &disk{log: s.log, fail: s.fail, abandon: make(chan struct{})}
+	s.raw = s.fs
 	if s.durable {
 		s.dir = filepath.Join(o.Dir, "store")
-		s.patience = &roomWait{log: s.log, closing: make(chan struct{})}
-		s.fs = patientFS{FS: s.fs, wait: s.patience}
+		s.fs = watchedFS{s.fs, s.disk}
 	}
 	return s
 }
 
-// openDB locks the folder and opens Pebble in it.
-func (s *Store) openDB() error {
-	if err := s.fs.MkdirAll(s.dir, 0o700); err != nil {
-		return explainOpen(s.opts.Dir, err)
+// unlessFailed returns what f returns, or the failure of the store when that
+// comes first; f then stands still.
+func (s *Store) unlessFailed(f func() error) (err error, returned bool) {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err, true
+	case <-s.failed:
+		return s.Failed(), false
 	}
-	lock, err := pebble.LockDirectory(s.dir, s.fs)
-	if err != nil {
-		if errors.Is(err, fs.ErrPermission) {
-			return explainOpen(s.opts.Dir, err)
-		}
-		return fmt.Errorf("data_dir %s: %w: each worker needs a folder of its own", s.opts.Dir, ErrLocked)
-	}
-	s.lock = lock
-	s.db, err = pebble.Open(s.dir, s.pebbleOptions(lock))
-	if err != nil {
-		return errors.Join(explainOpen(s.opts.Dir, err), lock.Close())
-	}
-	return nil
 }
 
-func (s *Store) pebbleOptions(lock *pebble.Lock) *pebble.Options {
-	o := &pebble.Options{
-		FS: s.fs, Lock: lock, Logger: pebbleLog{s},
-		FormatMajorVersion: pebble.FormatNewest,
-		DisableWAL:         !s.durable,
-		MemTableSize:       memtableBytes,
-		CacheSize:          cacheBytes,
+// open opens Pebble, checks the layout, counts, starts the goroutines and looks
+// at the marks.
+func (s *Store) open() (err error) {
+	if s.db, err = pebble.Open(s.dir, s.pebbleOptions()); err != nil {
+		return err
 	}
-	l := pebble.MakeLoggingEventListener(pebbleLog{s})
-	o.EventListener = &pebble.EventListener{
-		BackgroundError: func(err error) { s.log.Warn("store background work", "error", err) },
-		DataCorruption:  func(i pebble.DataCorruptionInfo) { _ = s.damaged(i.Details) },
-		DiskSlow:        l.DiskSlow,
-	}
-	return o
-}
-
-// start checks the layout, counts, starts the goroutines and looks at the marks.
-func (s *Store) start() error {
 	if err := s.checkLayout(); err != nil {
 		return err
 	}
@@ -191,24 +177,31 @@ func (s *Store) start() error {
 	if s.opts.Sync > 0 {
 		s.helpers.Go(func() { s.flushLoop(s.opts.Sync) })
 	}
-	return s.openMarks(s.opts.Slots)
+	return s.openMarks()
 }
 
 // checkLayout writes the layout's version into a new folder and compares it in
 // an old one.
 func (s *Store) checkLayout() error {
-	v, closer, err := s.db.Get(versionKey)
-	if errors.Is(err, pebble.ErrNotFound) {
-		b := binary.BigEndian.AppendUint32(nil, layoutVersion)
+	var found []byte
+	err := s.look(versionKey, func(v []byte) error {
+		found = append(found, v...)
+		return nil
+	})
+	if errors.Is(err, ErrNotFound) {
+		opts := pebble.Sync
 		if !s.durable {
-			return s.db.Set(versionKey, b, pebble.NoSync)
+			opts = pebble.NoSync
 		}
-		return s.db.Set(versionKey, b, pebble.Sync)
+		return s.db.Set(versionKey, binary.BigEndian.AppendUint32(nil, layoutVersion), opts)
 	}
 	if err != nil {
 		return err
 	}
-	defer func() { _ = closer.Close() }()
+	return knownLayout(found)
+}
+
+func knownLayout(v []byte) error {
 	if len(v) != 4 {
 		return errors.New("its layout version is damaged")
 	}
@@ -233,7 +226,7 @@ func (s *Store) count() error {
 		}
 		if len(d.places) == dueStep {
 			s.counts.apply(&d)
-			d = delta{}
+			d = delta{places: d.places[:0]}
 		}
 		return nil
 	})
@@ -243,51 +236,3 @@ func (s *Store) count() error {
 
 // Durable reports whether what is stored outlives the process.
 func (s *Store) Durable() bool { return s.durable }
-
-// Close finishes what was submitted, syncs and closes. It may be called more
-// than once. While the disk is full, and after it has failed, it does not wait
-// but leaves the files as they are; what was confirmed is in them.
-func (s *Store) Close() (err error) {
-	s.once.Do(func() {
-		s.gate.Lock()
-		s.closing = true
-		s.gate.Unlock()
-		close(s.ops)
-		s.awaitCommitter()
-		close(s.stop)
-		close(s.sync)
-		s.helpers.Wait()
-		if s.Failed() != nil {
-			return
-		}
-		err = errors.Join(s.closeMarks(), s.db.Close(), s.lock.Close())
-	})
-	return err
-}
-
-// awaitCommitter waits until the committer has ended, and lets it give up when
-// the disk is full.
-func (s *Store) awaitCommitter() {
-	if !s.running {
-		return
-	}
-	tick := time.NewTicker(fullRetry)
-	defer tick.Stop()
-	for {
-		select {
-		case <-s.committed:
-			return
-		case <-tick.C:
-			if s.Err() != nil {
-				s.giveUp()
-			}
-		}
-	}
-}
-
-// giveUp ends the waiting for room on a full disk; the writes fail then.
-func (s *Store) giveUp() {
-	if s.patience != nil {
-		s.patience.once.Do(func() { close(s.patience.closing) })
-	}
-}
