@@ -49,6 +49,7 @@ const (
 	// DefaultMaxPayload is the largest message, in bytes: a body of 8 MiB in base64,
 	// with its headers, fits.
 	DefaultMaxPayload = 16 << 20
+	maxMaxPayload     = 64 << 20
 	// pendingPayloads is how many of the largest messages may be on their way to
 	// one connection before the server takes it for too slow and cuts it.
 	pendingPayloads = 8
@@ -107,6 +108,9 @@ func Start(o Options) (*Server, error) {
 	}
 	if o.MaxPayload == 0 {
 		o.MaxPayload = DefaultMaxPayload
+	}
+	if o.MaxPayload < 0 || o.MaxPayload > maxMaxPayload {
+		return nil, fmt.Errorf("open the embedded door: messages of %d bytes; between 1 and %d is possible", o.MaxPayload, maxMaxPayload)
 	}
 	s := &Server{}
 	if err := s.start(o); err != nil {
@@ -193,7 +197,7 @@ func startNATS(o Options) (*natsserver.Server, error) {
 		DontListen:      true,
 		NoSigs:          true,
 		NoSystemAccount: true,
-		MaxPayload:      int32(min(o.MaxPayload, 64<<20)), //nolint:gosec // bounded just there
+		MaxPayload:      int32(o.MaxPayload), // #nosec G115 -- at most maxMaxPayload, see Start
 		MaxPending:      int64(o.MaxPayload) * pendingPayloads,
 	})
 	if err != nil {

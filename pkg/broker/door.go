@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -15,6 +16,10 @@ import (
 // acceptPause keeps the accept loop from spinning while the process has no file
 // descriptor left. It is also the longest that shut may wait for the loop.
 const acceptPause = 100 * time.Millisecond
+
+// lastAcks is how long a connection that is cut can still be told what became of
+// the messages that were read from it.
+const lastAcks = 100 * time.Millisecond
 
 // door is the listener of publishers. Each of its connections is carried to a
 // connection in the process, and back.
@@ -86,7 +91,8 @@ func (d *door) reopen(ns *natsserver.Server) error {
 	return nil
 }
 
-// shut stops listening, cuts all connections and waits for their goroutines.
+// shut stops listening, reads nothing more, lets the answers to what was read go
+// out, cuts all connections and waits for their goroutines.
 func (d *door) shut() {
 	d.mu.Lock()
 	if d.ln != nil {
@@ -94,7 +100,7 @@ func (d *door) shut() {
 		d.ln = nil
 	}
 	for c := range d.conns {
-		_ = c.Close()
+		_ = c.SetReadDeadline(time.Now())
 	}
 	d.mu.Unlock()
 	d.busy.Wait()
@@ -130,7 +136,7 @@ func (d *door) keep(ln net.Listener, c net.Conn) bool {
 	return true
 }
 
-// carry copies both ways until either end closes.
+// carry copies both ways until either end closes, or shut ends the reading.
 func (d *door) carry(c net.Conn, ns *natsserver.Server) {
 	defer func() {
 		_ = c.Close()
@@ -148,7 +154,10 @@ func (d *door) carry(c net.Conn, ns *natsserver.Server) {
 		_, _ = io.Copy(c, in) // ends when the server or the client hangs up, which is no error
 		_ = c.Close()
 	})
-	_, _ = io.Copy(in, c)
+	if _, err = io.Copy(in, c); errors.Is(err, os.ErrDeadlineExceeded) {
+		time.Sleep(lastAcks)
+	}
 	_ = in.Close()
+	_ = c.Close()
 	back.Wait()
 }

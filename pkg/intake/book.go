@@ -48,6 +48,9 @@ const (
 	ignored                // the intake drains; somebody else will get it
 )
 
+// refusalPause is how long the intake lets a store alone that refused a message.
+const refusalPause = time.Second
+
 // book knows what is in hand. It does no I/O, and its methods do not block, so
 // that the connection's reader never waits: what the worker has no room for is
 // let go at once, and only its key stays.
@@ -61,23 +64,24 @@ type book struct {
 	limits
 	toTake, toAck, review, watch signal
 
-	mu       sync.Mutex
-	holds    map[key]*hold
-	byID     map[invocation.ID]*hold // without a durable store only
-	bytes    int64
-	hadRoom  bool // room as it was last announced
-	pressed  bool // bytes reached the bound and are not down to 3/4 of it yet
-	full     bool // the store has no room
-	renewing bool // the subscriptions are about to be made anew
-	draining bool // nothing new will be taken any more
-	parked   map[key]struct{}
-	epoch    int // counts the subscriptions; what is parked belongs to the current one
-	past     past
-	queue    []*hold
-	acks     []*stan.Msg
-	acking   int           // acks queued or being sent
-	waiting  int           // callers of waitFor
-	changed  chan struct{} // closed and replaced to wake them
+	mu        sync.Mutex
+	holds     map[key]*hold
+	byID      map[invocation.ID]*hold // without a durable store only
+	bytes     int64
+	hadRoom   bool // room as it was last announced
+	pressed   bool // bytes reached the bound and are not down to 3/4 of it yet
+	full      bool // the store has no room
+	renewing  bool // the subscriptions are about to be made anew
+	draining  bool // nothing new will be taken any more
+	parked    map[key]struct{}
+	epoch     int       // counts the subscriptions; what is parked belongs to the current one
+	notBefore time.Time // when what is parked may be fetched
+	past      past
+	queue     []*hold
+	acks      []*stan.Msg
+	acking    int           // acks queued or being sent
+	waiting   int           // callers of waitFor
+	changed   chan struct{} // closed and replaced to wake them
 }
 
 func newBook(l limits, toTake, toAck, review, watch signal) *book {
@@ -114,13 +118,14 @@ func (b *book) deliver(queue int, m *stan.Msg) verdict {
 	return taken
 }
 
-// fetched takes a message that was parked and is read again by another
-// subscription; m acks it on the main one. taken is the one interesting answer.
-func (b *book) fetched(queue int, m *stan.Msg) verdict {
+// fetched takes a message that was parked in an epoch and is read again by another
+// subscription; m acks it on the main one of that epoch. parked: there is no room
+// after all, try again; taken: it is in hand; else nothing is to be done with it.
+func (b *book) fetched(queue, epoch int, m *stan.Msg) verdict {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	k := key{queue, m.Sequence, m.Timestamp}
-	if _, ok := b.parked[k]; !ok {
+	if _, ok := b.parked[k]; !ok || epoch != b.epoch {
 		return known
 	}
 	if b.draining {
@@ -185,8 +190,8 @@ func (b *book) refused(h *hold) {
 	b.release(h)
 	if h.epoch == b.epoch {
 		b.parked[h.key] = struct{}{} // from another subscription it comes by itself
+		b.notBefore = time.Now().Add(refusalPause)
 	}
-	b.watch.raise()
 }
 
 // settle ends the hold of an id, or hands it over to a successor.
@@ -241,6 +246,7 @@ func (b *book) room() bool {
 }
 
 func (b *book) ack(m *stan.Msg) {
+	m.Data = nil // an ack needs the sequence alone
 	b.acks = append(b.acks, m)
 	b.acking++
 	b.toAck.raise()

@@ -85,35 +85,42 @@ func (b *book) forgetParked() {
 	b.epoch++
 }
 
-// parkedRange is the lowest and the highest sequence of a queue that waits to be
-// fetched; false when there is none, or no room for one.
-func (b *book) parkedRange(queue int) (low, high uint64, ok bool) {
+// span is a part of a queue in which messages are parked, from the lowest to the
+// highest sequence.
+type span struct {
+	low, high uint64
+	epoch     int
+}
+
+// parkedSpan is where to fetch from; false when there is nothing, or no room.
+func (b *book) parkedSpan(queue int, now time.Time) (s span, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.draining || !b.room() {
-		return 0, 0, false
+	if b.draining || !b.room() || now.Before(b.notBefore) {
+		return span{}, false
 	}
 	for k := range b.parked {
 		if k.queue != queue {
 			continue
 		}
-		if !ok || k.sequence < low {
-			low = k.sequence
+		if !ok || k.sequence < s.low {
+			s.low = k.sequence
 		}
-		high = max(high, k.sequence)
+		s.high = max(s.high, k.sequence)
 		ok = true
 	}
-	return low, high, ok
+	s.epoch = b.epoch
+	return s, ok
 }
 
 // discarded forgets the parked messages of a queue below a sequence, which the
 // server does not have any more, and counts them.
-func (b *book) discarded(queue int, below uint64) int {
+func (b *book) discarded(queue, epoch int, below uint64) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	n := 0
 	for k := range b.parked {
-		if k.queue == queue && k.sequence < below {
+		if epoch == b.epoch && k.queue == queue && k.sequence < below {
 			delete(b.parked, k)
 			n++
 		}

@@ -55,19 +55,15 @@ func (i *Intake) runSession(ctx context.Context) error {
 		return err
 	}
 	i.book.forgetParked()
-	if err := s.review(ctx); err != nil {
-		_ = s.close() // the reason is in err
-		return err
+	err = s.serve(ctx)
+	if err == nil {
+		return nil
 	}
-	i.noteUp(s)
-	if err := s.serve(ctx); err != nil {
-		i.mu.Lock()
-		i.session = nil
-		i.mu.Unlock()
-		_ = s.close() // it is lost; this frees what the library holds
-		return err
-	}
-	return nil
+	i.mu.Lock()
+	i.session = nil
+	i.mu.Unlock()
+	_ = s.close() // it is lost; this frees what the library holds
+	return err
 }
 
 // noteUp and noteDown keep what Ready tells, and log each change once.

@@ -190,19 +190,19 @@ func TestAllChannelsOfTheListAreRead(t *testing.T) {
 
 func TestLargeMessagesBeyondTheBoundAllArriveOnce(t *testing.T) {
 	t.Parallel()
-	door := startDoor(t, "", t.TempDir())
+	door := startDoor(t, "", "")
 	s := newRecorder(t, true)
 	s.hold = make(chan struct{})
-	// 30 messages of 4 MiB are twice what may be in hand.
 	c := publisher(t, door.URL())
-	body := strings.Repeat("A", 4<<20)
-	names := ids("large", 30)
+	body := strings.Repeat("A", 64<<10)
+	names := ids("large", 100)
 	for _, id := range names {
 		publish(t, c, channel, []byte(`{"Function":"f","Header":{"X-Call-Id":["`+id+`"]},"Body":"`+body+`"}`))
 	}
-	r := run(t, s, door.URL())
+	const bound = 1 << 20 // a sixth of them
+	r := run(t, s, door.URL(), func(o *Options) { o.storeBytes = bound })
 	r.until(t, "the bound", func() bool { l := r.book.load(); return l.atBound && l.parked > 0 })
-	if l := r.book.load(); l.bytes > storeBytes+(5<<20) {
+	if l := r.book.load(); l.bytes > bound+(65<<10) {
 		t.Errorf("%d bytes in hand", l.bytes)
 	}
 	s.set(func() { close(s.hold); s.hold = nil })

@@ -26,13 +26,13 @@ const (
 // fetch reads the parked messages of a queue in the background, when there are
 // any, there is room, and nobody is at it.
 func (s *session) fetch(ctx context.Context, q int) {
-	low, high, ok := s.in.book.parkedRange(q)
+	span, ok := s.in.book.parkedSpan(q, time.Now())
 	if !ok || len(s.subs) <= q || !s.fetching[q].CompareAndSwap(false, true) {
 		return
 	}
 	main := s.subs[q]
 	s.fetchers.Go(func() {
-		if err := s.read(ctx, q, main, low, high); err != nil && ctx.Err() == nil {
+		if err := s.read(ctx, q, main, span); err != nil && ctx.Err() == nil {
 			s.in.log.Debug("fetching of parked messages stopped, it goes on", "queue", s.in.opts.Channels[q], "error", err)
 		}
 		s.fetching[q].Store(false)
@@ -40,8 +40,8 @@ func (s *session) fetch(ctx context.Context, q int) {
 	})
 }
 
-// read goes once through a queue from sequence low to high.
-func (s *session) read(ctx context.Context, q int, main stan.Subscription, low, high uint64) error {
+// read goes once through a part of a queue.
+func (s *session) read(ctx context.Context, q int, main stan.Subscription, span span) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	came := make(chan *stan.Msg)
@@ -50,7 +50,7 @@ func (s *session) read(ctx context.Context, q int, main stan.Subscription, low, 
 		case came <- m:
 		case <-ctx.Done():
 		}
-	}, stan.StartAtSequence(low), stan.SetManualAckMode(), stan.MaxInflight(fetchWindow), stan.AckWait(unsettledAckWait))
+	}, stan.StartAtSequence(span.low), stan.SetManualAckMode(), stan.MaxInflight(fetchWindow), stan.AckWait(unsettledAckWait))
 	if err != nil {
 		return err
 	}
@@ -63,13 +63,13 @@ func (s *session) read(ctx context.Context, q int, main stan.Subscription, low, 
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-idle.C:
-			s.noteDiscarded(q, high+1)
+			s.noteDiscarded(q, span.epoch, span.high+1)
 			return nil
 		case m := <-came:
 			if first {
-				s.noteDiscarded(q, m.Sequence)
+				s.noteDiscarded(q, span.epoch, m.Sequence)
 			}
-			if err := s.handOver(ctx, q, main, m); err != nil || m.Sequence >= high {
+			if err := s.handOver(ctx, q, span.epoch, main, m); err != nil || m.Sequence >= span.high {
 				return err
 			}
 			idle.Reset(fetchPatience)
@@ -79,13 +79,13 @@ func (s *session) read(ctx context.Context, q int, main stan.Subscription, low, 
 
 // handOver gives a message that was read to the book, waiting for room, and lets
 // the next one come.
-func (s *session) handOver(ctx context.Context, q int, main stan.Subscription, m *stan.Msg) error {
+func (s *session) handOver(ctx context.Context, q, epoch int, main stan.Subscription, m *stan.Msg) error {
 	taking := &stan.Msg{MsgProto: m.MsgProto, Sub: main}
 	for {
 		if err := s.in.book.waitRoom(ctx); err != nil {
 			return err
 		}
-		switch s.in.book.fetched(q, taking) {
+		switch s.in.book.fetched(q, epoch, taking) {
 		case parked:
 			continue // somebody else took the room
 		case taken:
@@ -98,8 +98,8 @@ func (s *session) handOver(ctx context.Context, q int, main stan.Subscription, m
 
 // noteDiscarded tells of parked messages that are gone from the server: its log has
 // none below this sequence any more.
-func (s *session) noteDiscarded(q int, below uint64) {
-	if n := s.in.book.discarded(q, below); n > 0 {
+func (s *session) noteDiscarded(q, epoch int, below uint64) {
+	if n := s.in.book.discarded(q, epoch, below); n > 0 {
 		s.in.opts.Metrics.discarded.Add(float64(n))
 		s.in.log.Warn("NATS Streaming has removed messages before the worker had room for them; raise its limits",
 			"queue", s.in.opts.Channels[q], "messages", n)

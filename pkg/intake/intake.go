@@ -23,12 +23,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/nats-io/nats.go"
 
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
@@ -47,16 +46,22 @@ type Store interface {
 	Durable() bool
 }
 
+// Door is a NATS server in this process.
+type Door interface {
+	InProcessConn() (net.Conn, error)
+}
+
 // drainTimeout bounds the waits of a shutdown: for commits and acks that are
 // under way, and for the server's answers.
 const drainTimeout = 5 * time.Second
 
 // Options says where to take from and by which rules.
 type Options struct {
-	// URL is nats://host:port. NATS holds further options of the connection, such as
-	// nats.InProcessServer for the embedded door.
-	URL  string
-	NATS []nats.Option
+	// URL is nats://host:port.
+	URL string
+	// Door is the embedded door, when the server is in this process: connections are
+	// made in the process then, and outlive a pause of the door. Nil: URL is dialled.
+	Door Door
 	// Cluster is the NATS Streaming cluster id, Channels the queues to read, Group
 	// the queue group that all workers of a queue share.
 	Cluster  string
@@ -82,6 +87,10 @@ type Options struct {
 	Metrics *Metrics
 	// Logger gets one line per change; nil discards.
 	Logger *slog.Logger
+
+	localBytes int // tests make these small
+	storeBytes int64
+	tick       time.Duration
 }
 
 // Intake is a worker's connection to NATS Streaming. Use Run, then Close.
@@ -121,12 +130,22 @@ func New(o Options) (*Intake, error) {
 	want(err == nil && u.Host != "", "a URL of the form nats://host:port is needed")
 	want(o.Cluster != "" && o.Group != "", "a cluster and a queue group are needed")
 	want(len(o.Channels) > 0, "at least one channel is needed")
+	want(o.Hostname != "", "a hostname is needed, for the client id")
 	want(o.Store != nil && o.Metrics != nil, "a store and metrics are needed")
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("intake: %w", errors.Join(problems...))
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.localBytes == 0 {
+		o.localBytes = localBytes
+	}
+	if o.storeBytes == 0 {
+		o.storeBytes = storeBytes
+	}
+	if o.tick == 0 {
+		o.tick = tickPeriod
 	}
 	i := &Intake{
 		opts: o, log: o.Logger, url: u.Redacted(), durable: o.Store.Durable(),

@@ -215,6 +215,7 @@ func options(s *recorder, url string) Options {
 		URL: url, Cluster: cluster, Channels: []string{channel}, Group: "faas", Hostname: "host.local",
 		AckWait: time.Minute, MaxUnsettled: 10_000, MaxUnsettledBytes: 64 << 20,
 		Names: invocation.Names{DefaultNamespace: "openfaas-fn"}, Store: s,
+		tick: 20 * time.Millisecond,
 	}
 }
 

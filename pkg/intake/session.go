@@ -46,7 +46,7 @@ const storeBytes = 64 << 20
 
 func (i *Intake) limits() limits {
 	if i.durable {
-		return limits{durable: true, max: 4 * window * len(i.opts.Channels), size: storeBytes}
+		return limits{durable: true, max: 4 * window * len(i.opts.Channels), size: i.opts.storeBytes}
 	}
 	return limits{max: max(i.opts.MaxUnsettled, 1), size: max(i.opts.MaxUnsettledBytes, 1)}
 }
@@ -84,13 +84,16 @@ func (i *Intake) dial(id string) (*session, error) {
 	s := &session{in: i, clientID: id, lost: make(chan error, 4), fetching: make([]atomic.Bool, len(i.opts.Channels))}
 	// The NATS connection below must not be remade by itself: the server would
 	// send into the gap, and what is lost there is not sent again before AckWait.
-	opts := append([]nats.Option{
+	opts := []nats.Option{
 		nats.NoReconnect(), nats.Timeout(connectWait),
 		nats.ClosedHandler(func(c *nats.Conn) { s.lose(c.LastError()) }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			i.log.Debug("nats", "error", err)
 		}),
-	}, i.opts.NATS...)
+	}
+	if i.opts.Door != nil {
+		opts = append(opts, nats.InProcessServer(i.opts.Door))
+	}
 	conn, err := stan.Connect(i.opts.Cluster, id, stan.NatsURL(i.opts.URL), stan.NatsOptions(opts...),
 		stan.ConnectWait(connectWait), stan.Pings(pingInterval, pingsOut),
 		stan.SetConnectionLostHandler(func(_ stan.Conn, err error) { s.lose(err) }))
@@ -128,11 +131,14 @@ func (s *session) lose(err error) {
 func (s *session) serve(ctx context.Context) error {
 	fetching, cancel := context.WithCancel(ctx)
 	defer func() { cancel(); s.fetchers.Wait() }()
-	tick := time.NewTicker(tickPeriod)
+	tick := time.NewTicker(s.in.opts.tick)
 	defer tick.Stop()
-	for {
+	for first := true; ; first = false {
 		if err := s.review(fetching); err != nil {
 			return err
+		}
+		if first {
+			s.in.noteUp(s)
 		}
 		select {
 		case <-ctx.Done():
@@ -203,7 +209,7 @@ func (s *session) subscribe() error {
 			return fmt.Errorf("subscribe to %s: %w", channel, err)
 		}
 		s.subs = append(s.subs, sub)
-		if err := sub.SetPendingLimits(-1, localBytes); err != nil {
+		if err := sub.SetPendingLimits(-1, s.in.opts.localBytes); err != nil {
 			return fmt.Errorf("subscribe to %s: %w", channel, err)
 		}
 	}

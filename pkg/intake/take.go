@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"queue-worker/pkg/crash"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
 )
@@ -53,9 +54,9 @@ func (i *Intake) accepted(h *hold, dead bool, err error) {
 		i.opts.Metrics.refused.Inc()
 		i.book.refused(h)
 	case i.durable || dead:
-		// Between the commit, which is behind us, and the ack, which done queues: a
-		// crash here makes the message come again, and the store knows it.
-		// order matters: see docs/guarantees.md
+		// order matters: see docs/guarantees.md. The commit is behind us, done queues
+		// the ack. After a crash between the two the store knows what comes again.
+		crash.Point("before-ack")
 		i.book.done(h)
 	}
 }

@@ -14,7 +14,7 @@ var errBound = errors.New("too much is unsettled without a data_dir; it goes on 
 
 // watchLoop looks at the store and the bounds, whether there is a connection or not.
 func (i *Intake) watchLoop(ctx context.Context) {
-	tick := time.NewTicker(tickPeriod)
+	tick := time.NewTicker(i.opts.tick)
 	defer tick.Stop()
 	full := i.opts.Store.Full()
 	for {

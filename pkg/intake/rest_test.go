@@ -1,0 +1,173 @@
+package intake
+
+// With a durable store: resting while it is full, and draining.
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+)
+
+func TestWhileTheStoreIsFullAnotherWorkerGetsTheMessages(t *testing.T) {
+	t.Parallel()
+	door := startDoor(t, "", "")
+	s := newRecorder(t, true)
+	r := run(t, s, door.URL())
+	queue(t, gateway(t, door.URL(), "g"), "before")
+	s.got(t, 1)
+
+	s.set(func() { s.full = errors.New("12 bytes free") })
+	r.until(t, "the rest", func() bool { return r.Ready() != nil })
+	if err := r.Ready(); !strings.Contains(err.Error(), "12 bytes free") {
+		t.Errorf("Ready says %v", err)
+	}
+	s.set(func() { s.full = errors.New("11 bytes free") })
+	queue(t, gateway(t, door.URL(), "g2"), ids("c", 10)...)
+	other := newRecorder(t, true)
+	o := run(t, other, door.URL())
+	other.once(t, ids("c", 10)...)
+	o.idle(t)
+	o.close(t)
+
+	s.set(func() { s.full = nil })
+	queue(t, gateway(t, door.URL(), "g3"), "after")
+	s.once(t, "before", "after")
+	r.until(t, "readiness", func() bool { return r.Ready() == nil })
+	if n := strings.Count(r.log.String(), "the intake rests"); n != 1 {
+		t.Errorf("said %d times that it rests, want once", n)
+	}
+}
+
+func TestWhileTheStoreIsFullTheEmbeddedDoorIsPaused(t *testing.T) {
+	t.Parallel()
+	for _, durable := range []bool{true, false} {
+		door := startDoor(t, "", "")
+		s := newRecorder(t, durable)
+		r := run(t, s, door.URL(), func(o *Options) {
+			o.Door = door
+			o.OnRest = func(resting bool) {
+				if resting {
+					door.Pause()
+				} else if err := door.Resume(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		queue(t, gateway(t, door.URL(), "g"), "before")
+		s.got(t, 1)
+		s.set(func() { s.full = errors.New("no room") })
+		r.until(t, "the rest", func() bool { return r.Ready() != nil })
+		eventually(t, "a refusal", func() bool {
+			c, err := net.Dial("tcp", address(door))
+			if err == nil {
+				_ = c.Close()
+			}
+			return err != nil
+		})
+		s.set(func() { s.full = nil })
+		r.until(t, "readiness", func() bool { return r.Ready() == nil })
+		queue(t, gateway(t, door.URL(), "g2"), "after")
+		s.once(t, "before", "after")
+		if !r.Connected() || value(r.opts.Metrics.reconnects) != 0 {
+			t.Errorf("durable %v: the pause cut the worker's own connection", durable)
+		}
+		r.close(t)
+	}
+}
+
+func TestARestWithoutConnectionEndsToo(t *testing.T) {
+	t.Parallel()
+	door := startDoor(t, "", "")
+	s := newRecorder(t, true)
+	rests := make(chan bool, 4)
+	r := run(t, s, door.URL(), func(o *Options) { o.OnRest = func(resting bool) { rests <- resting } })
+	s.set(func() { s.full = errors.New("no room") })
+	if !<-rests {
+		t.Fatal("told to go on before it rested")
+	}
+	door.Close()
+	r.until(t, "the loss", func() bool { return !r.Connected() })
+	s.set(func() { s.full = nil })
+	if <-rests {
+		t.Fatal("told to rest twice")
+	}
+}
+
+func TestDrainGivesTheRestToOthersAtOnce(t *testing.T) {
+	t.Parallel()
+	door := startDoor(t, "", "")
+	s, other := newRecorder(t, true), newRecorder(t, true)
+	s.hold = make(chan struct{})
+	r := run(t, s, door.URL())
+	queue(t, gateway(t, door.URL(), "g"), ids("taken", 5)...)
+	s.wait(t, "the offers", func() bool { return s.offered == 5 })
+	r.stop()
+	s.set(func() { close(s.hold); s.hold = nil })
+	if err := <-r.ended; err != nil {
+		t.Error(err)
+	}
+	r.ended <- nil
+	o := run(t, other, door.URL())
+	queue(t, gateway(t, door.URL(), "g2"), ids("later", 5)...)
+	other.once(t, ids("later", 5)...)
+	s.once(t, ids("taken", 5)...)
+	r.close(t)
+	o.idle(t)
+	if o.duplicates() != 0 {
+		t.Errorf("%v messages were given to the other worker although they were acked", o.duplicates())
+	}
+}
+
+func TestMessagesThatTheClientDropsComeAgain(t *testing.T) {
+	t.Parallel()
+	for _, durable := range []bool{true, false} {
+		door := startDoor(t, "", "")
+		s := newRecorder(t, durable)
+		r := run(t, s, door.URL(), func(o *Options) { o.localBytes = 64 << 10 })
+		c := publisher(t, door.URL())
+		names := ids("c", 100)
+		r.book.mu.Lock() // nothing is read meanwhile
+		for _, id := range names {
+			publish(t, c, channel, []byte(`{"Function":"f","Header":{"X-Call-Id":["`+id+`"]},"Body":"`+strings.Repeat("A", 8<<10)+`"}`))
+		}
+		eventually(t, "the client to drop some", r.session.droppedSome)
+		r.book.mu.Unlock()
+		if !durable {
+			settleAll(t, r, len(names))
+		}
+		s.once(t, names...)
+		r.idle(t)
+		r.close(t)
+	}
+}
+
+func TestManyServerRestartsLoseNothingAndDoubleNothing(t *testing.T) {
+	t.Parallel()
+	for _, durable := range []bool{true, false} {
+		dir := t.TempDir()
+		door := startDoor(t, "", dir)
+		s := newRecorder(t, durable)
+		r := run(t, s, door.URL())
+		var want []string
+		settled := 0
+		for round := range 6 {
+			names := ids(fmt.Sprint("round-", round), 25)
+			queue(t, gateway(t, door.URL(), fmt.Sprint("g", round)), names...)
+			want = append(want, names...)
+			if !durable {
+				r.settle(s.got(t, settled+20)[settled : settled+20]...)
+				settled += 20
+			}
+			door = restart(t, door, dir) // some are in flight, some acks are lost
+		}
+		s.once(t, want...)
+		if !durable {
+			r.settle(s.got(t, len(want))[settled:]...)
+			r.idle(t)
+		}
+		r.until(t, "a connection", r.Connected)
+		r.close(t)
+	}
+}

@@ -1,0 +1,301 @@
+package intake
+
+// Without a durable store: unacked until settled, and bounded.
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats-streaming-server/server"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+)
+
+var nobody invocation.ID
+
+// settle settles invocations as the worker does.
+func (r *rig) settle(all ...store.Accept) {
+	for _, a := range all {
+		r.Settled(a.Inv.ID, nobody)
+	}
+}
+
+func TestAMessageStaysUnackedUntilItIsSettled(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	door := startDoor(t, "", dir)
+	s := newRecorder(t, false)
+	r := run(t, s, door.URL())
+	queue(t, gateway(t, door.URL(), "g"), "settled", "in-hand")
+	got := s.got(t, 2)
+	r.settle(got[0])
+	r.settle(got[0]) // a second time does nothing
+	r.close(t)
+	if got[0].Door != nil {
+		t.Error("the store is asked to remember the door, which costs memory without a bound")
+	}
+
+	next := newRecorder(t, false)
+	run(t, next, door.URL())
+	queue(t, gateway(t, door.URL(), "g2"), "new")
+	next.once(t, "in-hand", "new")
+}
+
+func TestWhatIsInHandIsNotTakenAgainAfterAReconnect(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	door := startDoor(t, "", dir)
+	s := newRecorder(t, false)
+	r := run(t, s, door.URL())
+	queue(t, gateway(t, door.URL(), "g"), ids("c", 20)...)
+	got := s.got(t, 20)
+
+	door = restart(t, door, dir)
+	r.until(t, "the redelivery of all", func() bool { return r.duplicates() == 20 })
+	r.settle(got...)
+	r.idle(t)
+	s.once(t, ids("c", 20)...)
+	r.close(t)
+
+	next := newRecorder(t, false)
+	run(t, next, door.URL())
+	queue(t, gateway(t, door.URL(), "g2"), "new")
+	next.once(t, "new")
+}
+
+func TestWhatWasSettledWithoutAConnectionIsAckedWhenItComesAgain(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	door := startDoor(t, "", dir)
+	s := newRecorder(t, false)
+	r := run(t, s, door.URL())
+	queue(t, gateway(t, door.URL(), "g"), "a")
+	got := s.got(t, 1)
+	door.Close()
+	r.until(t, "the loss", func() bool { return !r.Connected() })
+	r.settle(got...)
+
+	door = startDoor(t, address(door), dir)
+	r.until(t, "the redelivery", func() bool { return r.duplicates() == 1 })
+	r.idle(t)
+	r.close(t)
+	next := newRecorder(t, false)
+	run(t, next, door.URL())
+	queue(t, gateway(t, door.URL(), "g2"), "b")
+	next.once(t, "b")
+	s.once(t, "a")
+}
+
+func TestTheHoldMovesToTheCallback(t *testing.T) {
+	t.Parallel()
+	door := startDoor(t, "", "")
+	s := newRecorder(t, false)
+	r := run(t, s, door.URL())
+	queue(t, gateway(t, door.URL(), "g"), "a")
+	got := s.got(t, 1)
+	callback := invocation.NewID(got[0].Inv.Accepted)
+	r.Settled(got[0].Inv.ID, callback)
+	r.settle(got[0]) // the function's invocation holds nothing any more
+	if r.holds() != 1 {
+		t.Fatalf("%d messages unacked, want 1: the callback is not settled", r.holds())
+	}
+	r.Settled(callback, nobody)
+	r.idle(t)
+}
+
+func TestSettledBeforeTheStoreAnswers(t *testing.T) {
+	t.Parallel()
+	door := startDoor(t, "", "")
+	s := newRecorder(t, false)
+	s.hold = make(chan struct{})
+	r := run(t, s, door.URL())
+	queue(t, gateway(t, door.URL(), "g"), "a")
+	s.wait(t, "the offer", func() bool { return s.offered == 1 })
+	// The store tells the worker before it tells us, and the worker may be quick.
+	r.book.mu.Lock()
+	var id invocation.ID
+	for _, h := range r.book.holds {
+		id = h.id
+	}
+	r.book.mu.Unlock()
+	r.Settled(id, nobody)
+	close(s.hold)
+	s.got(t, 1)
+	r.idle(t)
+}
+
+func TestAtTheBoundOfBytesItRestsAndGoesOn(t *testing.T) {
+	t.Parallel()
+	door := startDoor(t, "", "")
+	s := newRecorder(t, false)
+	rests := make(chan bool, 16)
+	r := run(t, s, door.URL(), func(o *Options) {
+		o.MaxUnsettledBytes = int64(10 * len(wireFile(t, "gateway-2026.json")))
+		o.OnRest = func(resting bool) { rests <- resting }
+	})
+	c := publisher(t, door.URL())
+	for range 35 {
+		publish(t, c, channel, wireFile(t, "gateway-2026.json"))
+	}
+	if !<-rests {
+		t.Fatal("told to go on before it rested")
+	}
+	r.until(t, "the rest to be parked", func() bool { return r.book.load().parked == 25 })
+	if err := r.Ready(); err == nil || !strings.Contains(err.Error(), "max_unsettled") {
+		t.Errorf("Ready says %v", err)
+	}
+	if n := len(s.got(t, 10)); n != 10 || value(r.opts.Metrics.resting) != 1 {
+		t.Errorf("%d taken, resting is %v; want 10 and 1", n, value(r.opts.Metrics.resting))
+	}
+	settleAll(t, r, 35)
+	for resting := true; resting; {
+		resting = <-rests
+	}
+	r.idle(t)
+	if err := r.Ready(); err != nil {
+		t.Errorf("Ready says %v", err)
+	}
+	if n := strings.Count(r.log.String(), "subscri"); n != 0 {
+		t.Errorf("it subscribed anew, which gives what is in hand to another worker:\n%s", r.log.String())
+	}
+}
+
+// settleAll settles one after the other until n have been taken and settled.
+func settleAll(t *testing.T, r *rig, n int) {
+	t.Helper()
+	seen := map[invocation.ID]bool{}
+	for done := 0; done < n; done++ {
+		all := r.store.got(t, done+1)
+		if a := all[done]; !seen[a.Inv.ID] {
+			seen[a.Inv.ID] = true
+			r.settle(a)
+		}
+	}
+	if all := r.store.got(t, n); len(all) != n {
+		t.Errorf("%d taken, want %d", len(all), n)
+	}
+}
+
+func TestAtTheBoundOfMessagesItRestsAndGoesOn(t *testing.T) {
+	t.Parallel()
+	door := startDoor(t, "", "")
+	s := newRecorder(t, false)
+	r := run(t, s, door.URL(), func(o *Options) { o.MaxUnsettled = 8 })
+	names := ids("c", 40)
+	queue(t, gateway(t, door.URL(), "g"), names...)
+	r.until(t, "the rest", func() bool { return r.Ready() != nil })
+	if n := r.holds(); n != 8 {
+		t.Errorf("%d in hand, want 8", n)
+	}
+	settleAll(t, r, 40)
+	s.once(t, names...)
+	r.until(t, "readiness", func() bool { return r.Ready() == nil })
+}
+
+func TestTwoWorkersAtTheirBoundsTakeEachMessageOnce(t *testing.T) {
+	t.Parallel()
+	door := startDoor(t, "", "")
+	var rigs []*rig
+	small := func(o *Options) { o.MaxUnsettledBytes = 1000 }
+	for range 2 {
+		rigs = append(rigs, run(t, newRecorder(t, false), door.URL(), small))
+	}
+	names := ids("c", 60)
+	queue(t, gateway(t, door.URL(), "g"), names...)
+	for _, r := range rigs {
+		r.until(t, "the bound", func() bool { return r.book.load().parked > 0 })
+	}
+	settled := map[string]int{}
+	next := make([]int, len(rigs))
+	eventually(t, "all to be settled", func() bool {
+		for n, r := range rigs {
+			all := r.store.got(t, next[n])
+			for _, a := range all[next[n]:] {
+				settled[a.Inv.CallID]++
+				r.settle(a)
+			}
+			next[n] = len(all)
+		}
+		return len(settled) == len(names)
+	})
+	for _, r := range rigs {
+		r.idle(t)
+	}
+	for id, n := range settled {
+		if n != 1 {
+			t.Errorf("%s was taken %d times", id, n)
+		}
+	}
+}
+
+func TestWhatTheServerRemovedIsTold(t *testing.T) {
+	t.Parallel()
+	door := startForgetful(t, 5)
+	s := newRecorder(t, false)
+	r := run(t, s, door, func(o *Options) { o.MaxUnsettledBytes = 1 })
+	c := publisher(t, door)
+	for range 20 {
+		publish(t, c, channel, wireFile(t, "gateway-2026.json"))
+	}
+	r.until(t, "the parking", func() bool { return r.book.load().parked == 19 })
+	r.settle(s.got(t, 1)...)
+	r.until(t, "the loss to be told", func() bool { return value(r.opts.Metrics.discarded) == 14 })
+	if !strings.Contains(r.log.String(), "has removed messages") {
+		t.Error("no line in the log")
+	}
+	settleAll(t, r, 6)
+}
+
+// startForgetful runs a server that keeps few messages of a channel.
+func startForgetful(t *testing.T, keep int) (url string) {
+	t.Helper()
+	o := server.GetDefaultOptions()
+	o.ID, o.MaxMsgs = cluster, keep
+	n := server.DefaultNatsServerOptions
+	n.Port = -1
+	s, err := server.RunServerWithOpts(o, &n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Shutdown)
+	return s.ClientURL()
+}
+
+func TestAFullStoreWithoutFolderRestsToo(t *testing.T) {
+	t.Parallel()
+	door := startDoor(t, "", "")
+	s := newRecorder(t, false)
+	r := run(t, s, door.URL())
+	s.set(func() { s.full = errors.New("no room") })
+	r.until(t, "the rest", func() bool { return r.Ready() != nil })
+	queue(t, gateway(t, door.URL(), "g"), ids("c", 5)...)
+	r.until(t, "the parking", func() bool { return r.book.load().parked == 5 })
+	s.set(func() { s.full = nil })
+	s.once(t, ids("c", 5)...)
+}
+
+func TestDrainWithoutAFolderKeepsWhatRunsAndGivesBackTheRest(t *testing.T) {
+	t.Parallel()
+	door := startDoor(t, "", "")
+	s, other := newRecorder(t, false), newRecorder(t, false)
+	r := run(t, s, door.URL())
+	queue(t, gateway(t, door.URL(), "g"), "runs", "waits")
+	got := s.got(t, 2)
+	o := run(t, other, door.URL())
+
+	r.stop() // no new ones, and Run returns
+	if err := <-r.ended; err != nil {
+		t.Error(err)
+	}
+	r.ended <- nil
+	queue(t, gateway(t, door.URL(), "g2"), ids("later", 10)...)
+	r.settle(got[0]) // the call that ran ends well, after Run
+	r.close(t)
+
+	other.once(t, append(ids("later", 10), "waits")...)
+	o.settle(other.got(t, 11)...)
+	o.idle(t)
+	s.once(t, "runs", "waits")
+}
