@@ -1,0 +1,153 @@
+package e2e
+
+// How a function is called.
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// once runs one call through a worker and returns what the gateway saw.
+func once(t *testing.T, s *stand, m *message) asked {
+	t.Helper()
+	w := s.worker()
+	s.broker.publish(t, m)
+	w.next(t, m, "done")
+	calls := s.gateway.all()
+	if len(calls) != 1 {
+		t.Fatalf("there were %d calls", len(calls))
+	}
+	return calls[0]
+}
+
+func TestACallIsWhatTheCallerSent(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	m := call("figlet.openfaas-fn", "hello", with("Authorization", "Bearer abc"), with("X-Two", "a", "b"),
+		with("X-Callback-Url", s.gateway.url()+"/callback"), func(m *message) {
+			m.Path, m.QueryString, m.Method = "/v1/job", "user=1&user=2", http.MethodGet
+		})
+	w := s.worker()
+	s.broker.publish(t, m)
+	w.next(t, m, "done")
+	got := s.gateway.all()[0]
+	if got.Method != http.MethodPost || got.URI != "/function/figlet.openfaas-fn/v1/job?user=1&user=2" || got.Host != s.gateway.addr {
+		t.Errorf("the call was %s %s at %s", got.Method, got.URI, got.Host)
+	}
+	if string(got.Body) != "hello" || got.Header.Get("Content-Length") != "5" {
+		t.Errorf("the body was %q, its length %q", got.Body, got.Header.Get("Content-Length"))
+	}
+	for _, name := range []string{"Accept", "Content-Type", "User-Agent", "X-Call-Id", "X-Start-Time", "Authorization", "X-Two", "X-Callback-Url"} {
+		if !slices.Equal(got.Header[name], m.Header[name]) {
+			t.Errorf("%s is %q, the caller sent %q", name, got.Header[name], m.Header[name])
+		}
+	}
+	for name, want := range map[string]string{"X-Retry": "0", "X-Retry-Max": "10"} {
+		if got.Header.Get(name) != want {
+			t.Errorf("%s is %q, want %q", name, got.Header.Get(name), want)
+		}
+	}
+	for name := range got.Header {
+		if m.Header[name] == nil && !slices.Contains([]string{"X-Retry", "X-Retry-Max", "Idempotency-Key"}, name) {
+			t.Errorf("nobody sent %s: %q", name, got.Header[name])
+		}
+	}
+}
+
+func TestWhatBelongsToTheCallersConnectionIsNotPassedOn(t *testing.T) {
+	t.Parallel()
+	m := call("fn1", "hello", with("Connection", "close, X-Hop"), with("X-Hop", "1"), with("Keep-Alive", "timeout=1"),
+		with("Te", "trailers"), with("Trailer", "X"), with("Transfer-Encoding", "chunked"), with("Upgrade", "websocket"),
+		with("Proxy-Authorization", "Basic eA=="), with("Expect", "100-continue"), with("Host", "evil.example"), with("Content-Length", "99"))
+	got := once(t, newStand(t), m)
+	for _, name := range []string{"X-Hop", "Keep-Alive", "Te", "Trailer", "Upgrade", "Proxy-Authorization", "Expect", "Connection", "Transfer-Encoding"} {
+		if got.Header[name] != nil {
+			t.Errorf("%s is passed on: %q", name, got.Header[name])
+		}
+	}
+	if string(got.Body) != "hello" || strings.Contains(got.Host, "evil") {
+		t.Errorf("the body is %q, the host %s", got.Body, got.Host)
+	}
+}
+
+func TestACallerCannotForgeWhatTheWorkerTells(t *testing.T) {
+	t.Parallel()
+	got := once(t, newStand(t), call("fn1", "", with("X-Retry", "9"), with("X_Retry", "9"), with("X-Retry-Max", "99"), with("x-retry", "7")))
+	if !slices.Equal(got.Header["X-Retry"], []string{"0"}) || !slices.Equal(got.Header["X-Retry-Max"], []string{"10"}) || got.Header["X_retry"] != nil {
+		t.Errorf("the header is %v", got.Header)
+	}
+}
+
+func TestTheCallersOwnIdempotencyKeyIsKept(t *testing.T) {
+	t.Parallel()
+	if got := once(t, newStand(t), call("fn1", "", with("Idempotency-Key", "mine"))); got.Header.Get("Idempotency-Key") != "mine" {
+		t.Errorf("the Idempotency-Key is %q", got.Header.Get("Idempotency-Key"))
+	}
+}
+
+func TestWithoutAUserAgentTheWorkerNamesItself(t *testing.T) {
+	t.Parallel()
+	got := once(t, newStand(t), call("fn1", "", func(m *message) { delete(m.Header, "User-Agent") }))
+	if ua := got.Header.Get("User-Agent"); ua != "queue-worker/"+version {
+		t.Errorf("the User-Agent is %q", ua)
+	}
+}
+
+func TestABodyOfAnyBytesArrivesWhole(t *testing.T) {
+	t.Parallel()
+	random := rand.NewChaCha8([32]byte{1})
+	for _, size := range []int{1, 2, 3, 255_999} {
+		body := make([]byte, size)
+		_, _ = random.Read(body)
+		got := once(t, newStand(t), call("fn1", string(body)))
+		if sha256.Sum256(got.Body) != sha256.Sum256(body) {
+			t.Errorf("of %d bytes %d arrived, the same: %v", size, len(got.Body), bytes.Equal(got.Body, body))
+		}
+	}
+}
+
+func TestABodyOf8MiBArrivesWhole(t *testing.T) {
+	t.Parallel()
+	body := strings.Repeat("01234567", 1<<20)
+	s := newStand(t)
+	w := s.worker()
+	s.broker.publishRaw(t, encode(t, call("fn1", body)))
+	got := s.gateway.awaitDone(t, 1)[0]
+	if string(got.Body) != body {
+		t.Errorf("%d bytes arrived", len(got.Body))
+	}
+	w.idle(t)
+}
+
+func TestARedirectIsAnAnswerAndNotFollowed(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	elsewhere := newStub(t)
+	s.gateway.tell(always(answer{Status: http.StatusTemporaryRedirect, Header: http.Header{"Location": {elsewhere.url()}}}))
+	once(t, s, call("fn1", ""))
+	if n := len(elsewhere.all()); n != 0 {
+		t.Errorf("the redirect was followed %d times", n)
+	}
+}
+
+func TestTheSettingsOfTheCommunityWorkerFindTheGateway(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	host, port, _ := strings.Cut(s.gateway.addr, ":")
+	s.env = append(s.env, "gateway_url=", "faas_gateway_address="+host, "faas_gateway_port="+port)
+	once(t, s, call("fn1", ""))
+}
+
+func TestM23_AGatewayURLMayEndInASlash(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	s.env = append(s.env, "gateway_url="+s.gateway.url()+"/")
+	if got := once(t, s, call("fn1", "")); got.URI != "/function/fn1/" {
+		t.Errorf("the call was at %s", got.URI)
+	}
+}

@@ -1,0 +1,73 @@
+package e2e
+
+// The dead set as its API shows it.
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+	"time"
+)
+
+// letter is one item of the dead set.
+type letter struct {
+	ID       string `json:"id"`
+	CallID   string `json:"call_id"`
+	Kind     string `json:"kind"`
+	Function string `json:"function"`
+	Topic    string `json:"topic-entity"`
+	Reason   string `json:"reason"`
+	Detail   string `json:"detail"`
+	Status   int    `json:"status"`
+	Retries  int    `json:"retry-count"`
+	Message  []byte `json:"message"`
+	Attempts []struct {
+		At     time.Time `json:"at"`
+		Status int       `json:"status"`
+		Cause  string    `json:"cause"`
+	} `json:"attempts"`
+	FirstSeen time.Time `json:"first_seen"`
+	DiedAt    time.Time `json:"died_at"`
+}
+
+// letters are a dead set, oldest first.
+type letters []letter
+
+// only is the one letter that there should be.
+func (l letters) only(t testing.TB) letter {
+	t.Helper()
+	if len(l) != 1 {
+		t.Fatalf("there are %d dead letters, want one: %+v", len(l), l)
+	}
+	return l[0]
+}
+
+// deadSet reads the whole dead set, page by page.
+func (w *worker) deadSet(t testing.TB, edits ...func(*http.Request)) letters {
+	t.Helper()
+	var all letters
+	for path := "/v1/dead_set?limit=100"; ; {
+		code, body := w.ask(t, http.MethodGet, path, edits...)
+		if code != http.StatusOK {
+			t.Fatalf("GET %s answers %d %s", path, code, body)
+		}
+		var page struct {
+			Messages letters `json:"messages"`
+			Cursor   string  `json:"cursor"`
+		}
+		if err := json.Unmarshal([]byte(body), &page); err != nil {
+			t.Fatalf("GET %s answers %s: %v", path, body, err)
+		}
+		all = append(all, page.Messages...)
+		if page.Cursor == "" {
+			return all
+		}
+		path = "/v1/dead_set?limit=100&cursor=" + page.Cursor
+	}
+}
+
+// raw is the message as it came.
+func (l letter) raw(t testing.TB, w *worker) []byte {
+	t.Helper()
+	return l.Message
+}
