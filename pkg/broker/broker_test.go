@@ -169,6 +169,24 @@ func TestPausedDoorRefusesPublishersAndKeepsTheRest(t *testing.T) {
 	}
 }
 
+func TestAPortThatIsGoneAfterAPauseIsAnErrorUntilItIsBack(t *testing.T) {
+	t.Parallel()
+	s := start(t, Options{})
+	s.Pause()
+	ln, err := net.Listen("tcp", strings.TrimPrefix(s.URL(), "nats://"))
+	if err != nil {
+		t.Skip("another test took the port: ", err)
+	}
+	if err := s.Resume(); err == nil {
+		t.Fatal("resumed on a port that somebody else has")
+	}
+	_ = ln.Close()
+	if err := s.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, connect(t, s.URL(), "gateway"), "a")
+}
+
 func TestWithoutAFolderNoFileIsWritten(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)

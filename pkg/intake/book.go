@@ -1,7 +1,6 @@
 package intake
 
 import (
-	"context"
 	"sync"
 	"time"
 
@@ -267,39 +266,4 @@ func (b *book) sent(n int) {
 	defer b.mu.Unlock()
 	b.acking -= n
 	b.wake()
-}
-
-// wake lets those who wait look again.
-func (b *book) wake() {
-	if b.waiting > 0 {
-		close(b.changed)
-		b.changed = make(chan struct{})
-	}
-	if (b.full || b.renewing) && b.idle() {
-		b.review.raise() // the session waits for this to close its subscriptions
-	}
-}
-
-// idle reports whether nothing is in hand and every ack is sent.
-func (b *book) idle() bool { return len(b.holds) == 0 && b.acking == 0 }
-
-// waitFor returns when is reports true, which it asks with the lock held, or ctx is done.
-func (b *book) waitFor(ctx context.Context, is func() bool) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.waiting++
-	defer func() { b.waiting-- }()
-	for !is() {
-		changed := b.changed
-		b.mu.Unlock()
-		select {
-		case <-changed:
-		case <-ctx.Done():
-		}
-		b.mu.Lock()
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-	}
-	return nil
 }

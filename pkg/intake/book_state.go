@@ -8,6 +8,41 @@ import (
 	"time"
 )
 
+// wake lets those who wait look again.
+func (b *book) wake() {
+	if b.waiting > 0 {
+		close(b.changed)
+		b.changed = make(chan struct{})
+	}
+	if (b.full || b.renewing) && b.idle() {
+		b.review.raise() // the session waits for this to close its subscriptions
+	}
+}
+
+// idle reports whether nothing is in hand and every ack is sent.
+func (b *book) idle() bool { return len(b.holds) == 0 && b.acking == 0 }
+
+// waitFor returns when is reports true, which it asks with the lock held, or ctx is done.
+func (b *book) waitFor(ctx context.Context, is func() bool) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.waiting++
+	defer func() { b.waiting-- }()
+	for !is() {
+		changed := b.changed
+		b.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+		b.mu.Lock()
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
 var errAcksLeft = errors.New("not every message that was settled could be acked; those may come again")
 
 // waitAcks waits until every ack that was due is sent.

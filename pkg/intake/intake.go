@@ -13,7 +13,10 @@
 // memory begins again at sequence 1.
 //
 // A connection that is lost is made anew for as long as the worker lives, by the
-// same client id, so that the server hands over at once what it had in hand.
+// same client id, so that the server hands over at once what it had in hand. When
+// a queue has other workers too, the server gives it to them instead: what was
+// between commit and ack then, and without a durable store everything unsettled,
+// runs twice. Nothing on this side can keep the server from that.
 //
 // The package calls no function, keeps no message and decides no retry.
 package intake
@@ -53,7 +56,7 @@ type Door interface {
 
 // drainTimeout bounds the waits of a shutdown: for commits and acks that are
 // under way, and for the server's answers.
-const drainTimeout = 5 * time.Second
+const drainTimeout = 3 * time.Second
 
 // Options says where to take from and by which rules.
 type Options struct {
@@ -100,9 +103,9 @@ type Intake struct {
 	url     string // without credentials
 	durable bool
 	book    *book
-	toTake  signal // the book has something to take or to ack
-	toAck   signal
-	review  signal // the session should look at itself
+	toTake  signal // there is something to hand to the store
+	toAck   signal // there is something to ack
+	review  signal // the session should look at its subscriptions
 	watch   signal // the watch should look at the bounds
 
 	halt chan struct{}  // closed by Close to end Run
@@ -160,7 +163,7 @@ func New(o Options) (*Intake, error) {
 // Run takes messages until ctx is done. It goes through every loss of the
 // connection and returns nil, only once nothing more is taken: with a durable
 // store everything taken is stored and acked then and the subscriptions are
-// closed, unless the store stands still for longer than 5 s. Without one, the
+// closed, unless the store stands still for longer than 3 s. Without one, the
 // connection and its subscriptions stay up until Close, because the running calls
 // are still to be acked and another worker would be given them. Call it once.
 func (i *Intake) Run(ctx context.Context) error {
@@ -203,7 +206,7 @@ func (i *Intake) Settled(id, successor invocation.ID) {
 	}
 }
 
-// Connected reports whether there is a connection with its subscriptions.
+// Connected reports whether there is a connection to the server, taking or resting.
 func (i *Intake) Connected() bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -226,7 +229,7 @@ func (i *Intake) Ready() error {
 // Close sends the acks that are left, closes the connection, which keeps the
 // durable subscriptions, and ends what Run started. What is unacked is given to
 // another worker, or to this one when it comes back. It returns within about 10 s,
-// also when the store stands still; Accept may then be called back later.
+// also when store and server stand still; Accept's done may then be called later.
 // Idempotent.
 func (i *Intake) Close() error {
 	i.mu.Lock()

@@ -8,7 +8,6 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"queue-worker/pkg/crash"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
 )
@@ -56,7 +55,6 @@ func (i *Intake) accepted(h *hold, dead bool, err error) {
 	case i.durable || dead:
 		// order matters: see docs/guarantees.md. The commit is behind us, done queues
 		// the ack. After a crash between the two the store knows what comes again.
-		crash.Point("before-ack")
 		i.book.done(h)
 	}
 }
