@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"queue-worker/pkg/crash"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
 )
@@ -40,6 +41,7 @@ func (i *Intake) accept(h *hold) {
 	a := i.admit(h, time.Now())
 	h.raw = nil
 	dead := a.Inv.State == invocation.Dead
+	crash.Point("before-commit")
 	i.opts.Store.Accept(a, func(err error) { i.accepted(h, dead, err) })
 }
 
