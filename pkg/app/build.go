@@ -159,7 +159,7 @@ func (a *App) makeIntake(context.Context) error {
 		Store: keeper{a.store, a}, Metrics: intake.NewMetrics(a.registry, c.Channels), Logger: a.log,
 	}
 	if a.door != nil {
-		o.URL, o.NATS, o.OnRest = a.door.URL(), append(o.NATS, a.door.ClientOption()), a.onRest
+		o.URL, o.Door, o.OnRest = a.door.URL(), a.door, a.onRest
 	}
 	a.intake, err = intake.New(o)
 	if err != nil {
