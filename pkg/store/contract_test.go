@@ -1,0 +1,41 @@
+package store_test
+
+import (
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"queue-worker/pkg/store"
+	"queue-worker/pkg/store/storetest"
+)
+
+// kinds are the stores of this package.
+var kinds = map[string]storetest.Kind{
+	"on disk": {Durable: true, New: func(t testing.TB) func(store.Options) (storetest.Store, error) {
+		dir := t.TempDir()
+		return func(o store.Options) (storetest.Store, error) {
+			o.Dir = dir
+			return store.Open(o)
+		}
+	}},
+	"on a file system that can crash": {Durable: true, New: func(testing.TB) func(store.Options) (storetest.Store, error) {
+		fs := vfs.NewCrashableMem()
+		return func(o store.Options) (storetest.Store, error) {
+			o.Dir, o.FS = "data", fs
+			return store.Open(o)
+		}
+	}},
+	"in memory": {New: func(testing.TB) func(store.Options) (storetest.Store, error) {
+		return func(o store.Options) (storetest.Store, error) { return store.Open(o) }
+	}},
+}
+
+func TestContract(t *testing.T) {
+	t.Parallel()
+	for name, k := range kinds {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			storetest.Run(t, k)
+		})
+	}
+}

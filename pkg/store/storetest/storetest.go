@@ -1,0 +1,84 @@
+// Package storetest is the contract of a store: what any store has to do for
+// the intake, the worker and the API, whatever it keeps its data in. Run holds
+// one kind of store against all of it, Model holds it against a simple model.
+//
+// What only one kind of store can do, such as surviving a power cut, is tested
+// beside that store.
+package storetest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+)
+
+// Store is what the contract is about. The comments of store.Store say what each
+// method does.
+type Store interface {
+	Accept(store.Accept, func(error))
+	Settle(context.Context, store.Settlement) error
+
+	NextReady(lane invocation.Lane, from store.Ready, limit int) ([]store.Ready, error)
+	Load(invocation.ID) (*invocation.Invocation, []byte, error)
+	Get(invocation.ID) (*invocation.Invocation, error)
+	FindCall(callID string, limit int) ([]*invocation.Invocation, error)
+
+	NextDue() time.Time
+	MoveDue(context.Context) (more bool, err error)
+
+	ListDead(cursor string, limit int) ([]*invocation.Invocation, string, error)
+	Replay(context.Context, invocation.ID) error
+	Drop(context.Context, invocation.ID) error
+	Expire(context.Context, store.Bounds) ([]*invocation.Invocation, error)
+
+	Stats() store.Stats
+	Lanes() map[invocation.Lane]store.LaneStats
+	Err() error
+	Full() error
+	Health() error
+	Failed() error
+	Durable() bool
+	Close() error
+}
+
+var _ Store = (*store.Store)(nil)
+
+// Kind is one kind of store.
+type Kind struct {
+	// New makes an empty place and returns what opens a store in it. Opened
+	// again after Close, a durable store has what it had.
+	New func(testing.TB) func(store.Options) (Store, error)
+	// Durable is what its stores say of themselves.
+	Durable bool
+}
+
+// test is one sentence of the contract.
+type test struct {
+	name string
+	run  func(*world)
+}
+
+// Run holds a kind of store against the contract.
+func Run(t *testing.T, k Kind) {
+	groups := []struct {
+		name  string
+		tests []test
+	}{
+		{"accepting", accepting}, {"the door", door}, {"settling", settling}, {"falling due", fallingDue},
+		{"the dead set", deadSet}, {"its life", life}, {"many at once", crowd},
+	}
+	for _, g := range groups {
+		t.Run(g.name, func(t *testing.T) {
+			t.Parallel()
+			for _, x := range g.tests {
+				t.Run(x.name, func(t *testing.T) {
+					t.Parallel()
+					x.run(newWorld(t, k))
+				})
+			}
+		})
+	}
+}

@@ -1,0 +1,288 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+)
+
+// start is when the clock of a world begins: somewhere within a generation of
+// door marks.
+var start = time.Date(2026, 3, 1, 12, 3, 0, 123, time.UTC)
+
+// clock is a clock that tests move.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) add(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// watcher remembers what it is told, in order.
+type watcher struct {
+	mu    sync.Mutex
+	ready []store.Ready
+	due   []time.Time
+}
+
+func (w *watcher) Ready(r []store.Ready) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ready = append(w.ready, r...)
+}
+
+func (w *watcher) Due(t time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.due = append(w.due, t)
+}
+
+// take returns what the watcher was told since the last take.
+func (w *watcher) take() (ready []store.Ready, due []time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	ready, due = w.ready, w.due
+	w.ready, w.due = nil, nil
+	return ready, due
+}
+
+// world is a store, its clock and its watcher.
+type world struct {
+	testing.TB
+	Store
+	clock   *clock
+	watcher *watcher
+	open    func(store.Options) (Store, error)
+	durable bool
+	calls   int
+}
+
+func newWorld(t testing.TB, k Kind) *world {
+	w := &world{TB: t, clock: &clock{now: start}, watcher: &watcher{}, open: k.New(t), durable: k.Durable}
+	w.start()
+	t.Cleanup(w.stop)
+	return w
+}
+
+func (w *world) start() {
+	w.Helper()
+	s, err := w.open(store.Options{Slots: 8, Now: w.clock.Now, Watcher: w.watcher})
+	if err != nil {
+		w.Fatalf("open: %v", err)
+	}
+	w.Store = s
+}
+
+// stop closes the store. Whatever a test has done, nothing is lost or invented.
+func (w *world) stop() {
+	w.Helper()
+	if s := w.Stats(); s.Difference() != 0 {
+		w.Errorf("the difference of I6 is %d: %+v", s.Difference(), s)
+	}
+	if err := w.Health(); err != nil {
+		w.Errorf("health: %v", err)
+	}
+	if err := w.Close(); err != nil {
+		w.Errorf("close: %v", err)
+	}
+}
+
+// restart closes the store and opens it again.
+func (w *world) restart() {
+	w.Helper()
+	if !w.durable {
+		w.Skip("keeps nothing over a restart")
+	}
+	w.stop()
+	w.start()
+}
+
+// lane is the lane of a function in the queue that tests use.
+func lane(function string) invocation.Lane {
+	return invocation.Lane{Queue: "faas-request", Name: function}
+}
+
+// pending makes an invocation of a function that is to be called at a time.
+func (w *world) pending(function string, at time.Time) *invocation.Invocation {
+	w.calls++
+	return &invocation.Invocation{
+		ID: invocation.NewID(w.clock.Now()), CallID: fmt.Sprintf("call-%d", w.calls), Function: function,
+		Lane: lane(function), Accepted: w.clock.Now(), Since: at,
+	}
+}
+
+// now is pending for an invocation that is ready at once.
+func (w *world) now(function string) *invocation.Invocation {
+	return w.pending(function, w.clock.Now())
+}
+
+// raw is what stands for the QueueRequest of an invocation.
+func raw(inv *invocation.Invocation) []byte { return []byte("request of " + inv.CallID) }
+
+// try accepts and waits for the answer.
+func (w *world) try(a store.Accept) error {
+	done := make(chan error, 1)
+	w.Accept(a, func(err error) { done <- err })
+	return <-done
+}
+
+// take accepts invocations that must be taken.
+func (w *world) take(all ...*invocation.Invocation) {
+	w.Helper()
+	for _, inv := range all {
+		if err := w.try(store.Accept{Inv: inv, Raw: raw(inv)}); err != nil {
+			w.Fatalf("accept: %v", err)
+		}
+	}
+}
+
+// ready reads all ready entries of a function, page by page.
+func (w *world) ready(function string) []store.Ready {
+	w.Helper()
+	var all []store.Ready
+	for from := (store.Ready{}); ; from = all[len(all)-1] {
+		page, err := w.NextReady(lane(function), from, 3)
+		if err != nil {
+			w.Fatalf("next ready: %v", err)
+		}
+		all = append(all, page...)
+		if len(page) < 3 {
+			return all
+		}
+	}
+}
+
+// wantReady checks which invocations of a function are ready, and their order.
+func (w *world) wantReady(function string, want ...*invocation.Invocation) {
+	w.Helper()
+	if d := cmp.Diff(ids(want), readyIDs(w.ready(function))); d != "" {
+		w.Errorf("ready of %s (-want +got):\n%s", function, d)
+	}
+}
+
+// dead reads the dead set, page by page.
+func (w *world) dead() []*invocation.Invocation {
+	w.Helper()
+	var all []*invocation.Invocation
+	for cursor := ""; ; {
+		page, next, err := w.ListDead(cursor, 2)
+		if err != nil {
+			w.Fatalf("list dead: %v", err)
+		}
+		all = append(all, page...)
+		if next == "" {
+			return all
+		}
+		cursor = next
+	}
+}
+
+// wantDead checks what is in the dead set, and the order.
+func (w *world) wantDead(want ...*invocation.Invocation) {
+	w.Helper()
+	if d := cmp.Diff(ids(want), ids(w.dead())); d != "" {
+		w.Errorf("dead set (-want +got):\n%s", d)
+	}
+}
+
+// wantKept checks that an invocation and its bytes are there as given.
+func (w *world) wantKept(want *invocation.Invocation) {
+	w.Helper()
+	got, b, err := w.Load(want.ID)
+	if err != nil {
+		w.Errorf("load %s: %v", want.CallID, err)
+		return
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		w.Errorf("%s (-want +got):\n%s", want.CallID, d)
+	}
+	if string(b) != string(raw(want)) {
+		w.Errorf("bytes of %s are %q", want.CallID, b)
+	}
+}
+
+// wantGone checks that nothing is left of an invocation.
+func (w *world) wantGone(inv *invocation.Invocation) {
+	w.Helper()
+	if _, _, err := w.Load(inv.ID); !errors.Is(err, store.ErrNotFound) {
+		w.Errorf("load of what is gone gives %v", err)
+	}
+	if found, err := w.FindCall(inv.CallID, 10); err != nil || len(found) != 0 {
+		w.Errorf("the call id of what is gone finds %v, %v", found, err)
+	}
+}
+
+// settle gives a ready invocation its next state.
+func (w *world) settle(inv *invocation.Invocation, v store.Verdict, callback *store.Accept) {
+	w.Helper()
+	if err := w.Settle(w.Context(), store.Settlement{At: at(inv), Verdict: v, Inv: inv, Callback: callback}); err != nil {
+		w.Fatalf("settle: %v", err)
+	}
+}
+
+// later settles a ready invocation to wait until t.
+func (w *world) later(inv *invocation.Invocation, t time.Time) {
+	w.Helper()
+	here, next := at(inv), *inv
+	next.Since = t
+	if err := w.Settle(w.Context(), store.Settlement{At: here, Verdict: store.Later, Inv: &next}); err != nil {
+		w.Fatalf("settle: %v", err)
+	}
+	*inv = next
+}
+
+// bury settles a ready invocation into the dead set.
+func (w *world) bury(inv *invocation.Invocation) {
+	w.Helper()
+	inv.Reason, inv.DiedAt = invocation.AttemptsExhausted, w.clock.Now()
+	w.settle(inv, store.Bury, nil)
+}
+
+// move makes ready whatever is due.
+func (w *world) move() {
+	w.Helper()
+	for more := true; more; {
+		var err error
+		if more, err = w.MoveDue(w.Context()); err != nil {
+			w.Fatalf("move due: %v", err)
+		}
+	}
+}
+
+// at is where a ready invocation stands.
+func at(inv *invocation.Invocation) store.Ready {
+	return store.Ready{Lane: inv.Lane, Since: inv.Since, ID: inv.ID}
+}
+
+func ids(all []*invocation.Invocation) []string {
+	out := []string{}
+	for _, inv := range all {
+		out = append(out, inv.ID.String())
+	}
+	return out
+}
+
+func readyIDs(all []store.Ready) []string {
+	out := []string{}
+	for _, r := range all {
+		out = append(out, r.ID.String())
+	}
+	return out
+}
