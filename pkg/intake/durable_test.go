@@ -57,8 +57,8 @@ func TestWhatAGatewayQueuesIsTakenOnceAndAcked(t *testing.T) {
 	r = run(t, s, door.URL())
 	queue(t, gateway(t, door.URL(), "g"), "last")
 	s.once(t, append(ids("c", 50), "last")...)
-	if r.duplicates() != 0 {
-		t.Errorf("%v messages came again although they were acked", r.duplicates())
+	if s.seen != 0 {
+		t.Errorf("%d messages came again although they were acked", s.seen)
 	}
 }
 
@@ -125,8 +125,9 @@ func TestNothingIsAckedBeforeItsCommit(t *testing.T) {
 	queue(t, gateway(t, door.URL(), "g"), "a")
 	s.wait(t, "the message", func() bool { return s.offered == 1 })
 
+	before := r.duplicates()
 	door = restart(t, door, dir) // the server sends again what is not acked
-	r.until(t, "the redelivery", func() bool { return r.duplicates() == 1 })
+	r.until(t, "the redelivery", func() bool { return r.duplicates() > before })
 	s.set(func() { close(s.hold); s.hold = nil })
 	s.once(t, "a")
 	r.idle(t)
@@ -136,8 +137,8 @@ func TestNothingIsAckedBeforeItsCommit(t *testing.T) {
 	r = run(t, s, door.URL())
 	queue(t, gateway(t, door.URL(), "g2"), "b")
 	s.once(t, "a", "b")
-	if r.duplicates() != 0 || s.offered != 2 {
-		t.Errorf("%v duplicates, %d offered to the store; want 0 and 2", r.duplicates(), s.offered)
+	if s.offered != 2 {
+		t.Errorf("%d offered to the store, want 2: the redelivery is known, and the ack was sent", s.offered)
 	}
 }
 

@@ -294,6 +294,8 @@ func value(m prometheus.Metric) float64 {
 
 func (r *rig) holds() int { return r.book.load().count }
 
+// duplicates counts what came again. The server may also send a message twice that
+// is published while the subscription starts, so it is only good as a lower bound.
 func (r *rig) duplicates() float64 {
 	return value(r.opts.Metrics.duplicates.WithLabelValues(channel))
 }

@@ -51,9 +51,10 @@ func TestWhatIsInHandIsNotTakenAgainAfterAReconnect(t *testing.T) {
 	r := run(t, s, door.URL())
 	queue(t, gateway(t, door.URL(), "g"), ids("c", 20)...)
 	got := s.got(t, 20)
+	before := r.duplicates()
 
 	door = restart(t, door, dir)
-	r.until(t, "the redelivery of all", func() bool { return r.duplicates() == 20 })
+	r.until(t, "the redelivery of all", func() bool { return r.duplicates() >= before+20 })
 	r.settle(got...)
 	r.idle(t)
 	s.once(t, ids("c", 20)...)
@@ -76,9 +77,10 @@ func TestWhatWasSettledWithoutAConnectionIsAckedWhenItComesAgain(t *testing.T) {
 	door.Close()
 	r.until(t, "the loss", func() bool { return !r.Connected() })
 	r.settle(got...)
+	before := r.duplicates()
 
 	door = startDoor(t, address(door), dir)
-	r.until(t, "the redelivery", func() bool { return r.duplicates() == 1 })
+	r.until(t, "the redelivery", func() bool { return r.duplicates() > before })
 	r.idle(t)
 	r.close(t)
 	next := newRecorder(t, false)
