@@ -1,0 +1,129 @@
+// Package api is the HTTP surface of the queue-worker: health and metrics, which
+// are open, and the dead set, which is not. routes in this file lists it all.
+//
+// A handler decodes, calls and encodes; what it returns as an error becomes one
+// JSON shape in problem.go. Who may see and change what is stored is decided in
+// guard.go, once, before any handler that needs it. What callers wrote is shown
+// through redact.go alone, so that no credential leaves by way of an answer.
+//
+// The package keeps nothing and starts no goroutine. It does not listen: see
+// NewServer for the limits of the server that should carry the handler.
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+)
+
+// Letters reads the dead set.
+type Letters interface {
+	// ListDead reads up to limit dead letters, oldest first, from after cursor ("":
+	// from the start), and the cursor of the next page, "" when there is none.
+	// store.ErrBadCursor for a cursor that it did not give.
+	ListDead(cursor string, limit int) ([]*invocation.Invocation, string, error)
+	// Load reads an invocation in any state and its QueueRequest, which is the
+	// caller's. store.ErrNotFound when there is none.
+	Load(invocation.ID) (*invocation.Invocation, []byte, error)
+	// Get is Load without the QueueRequest.
+	Get(invocation.ID) (*invocation.Invocation, error)
+}
+
+// Acts change the dead set. Both return when the change is durable, or
+// store.ErrNotFound when no dead letter has the id. When ctx ends first, the
+// change may still be carried out.
+type Acts interface {
+	// Replay makes a dead letter ready to be called at once.
+	Replay(context.Context, invocation.ID) error
+	// Drop removes a dead letter for good.
+	Drop(context.Context, invocation.ID) error
+}
+
+// Store is what the API shows and changes.
+type Store interface {
+	Letters
+	Acts
+}
+
+var _ Store = (*store.Store)(nil)
+
+// Options are what the API needs. Store, Gatherer, Healthy and Ready are required.
+type Options struct {
+	Store Store
+	// Durable reports whether the dead set outlives the process. Listings say so.
+	Durable bool
+	// BasicAuth asks for the credentials in SecretDir, in the files basic-auth-user
+	// and basic-auth-password. Without it only this machine may use the dead set,
+	// unless AdminOpen lets everyone.
+	BasicAuth bool
+	SecretDir string
+	AdminOpen bool
+	Gatherer  prometheus.Gatherer
+	// Healthy returns nil unless only a restart can help.
+	Healthy func() error
+	// Ready returns nil, or every reason why no work is taken in or done, one a line.
+	Ready   func() error
+	Version string
+	Logger  *slog.Logger // nil: nothing is logged
+}
+
+// api is what the handlers share.
+type api struct {
+	Options
+	guard *guard
+	log   *slog.Logger
+	raw   *semaphore.Weighted // bytes of QueueRequests that answers may hold at once
+	size  pageSize
+}
+
+// New makes the handler. It opens nothing but, with BasicAuth, the files of the
+// credentials; when they cannot be read it warns and goes on, because only the
+// dead set depends on them.
+func New(o Options) (http.Handler, error) {
+	a, err := newAPI(o)
+	if err != nil {
+		return nil, err
+	}
+	return a.routes(), nil
+}
+
+func newAPI(o Options) (*api, error) {
+	if o.Store == nil || o.Gatherer == nil || o.Healthy == nil || o.Ready == nil {
+		return nil, errors.New("api: Store, Gatherer, Healthy and Ready are required")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &api{
+		Options: o, guard: newGuard(o), log: o.Logger,
+		raw: semaphore.NewWeighted(rawBytes), size: defaultPageSize,
+	}, nil
+}
+
+// routes is the whole surface.
+func (a *api) routes() http.Handler {
+	mux := http.NewServeMux()
+	open := func(path string, h http.Handler) { mux.Handle(path, methods{http.MethodGet: h}) }
+	guarded := func(path string, m methods) { mux.Handle(path, a.guard.admit(m)) }
+
+	open("/ping", http.HandlerFunc(ping))
+	open("/healthz", a.handle(a.healthz))
+	open("/readyz", a.handle(a.readyz))
+	metrics := a.metrics()
+	open("/metrics", metrics)
+	open("/_metrics", metrics) // where the mailbox and its scrapers had it
+
+	guarded("/v1/dead_set", methods{http.MethodGet: a.handle(a.listDead)})
+	guarded("/v1/dead_set/{id}", methods{http.MethodGet: a.handle(a.showDead), http.MethodDelete: a.handle(a.dropDead)})
+	guarded("/v1/dead_set/{id}/replay", methods{http.MethodPost: a.handle(a.replayDead)})
+
+	mux.Handle("/", problemPath)
+	return a.outermost(mux)
+}

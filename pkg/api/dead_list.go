@@ -1,0 +1,102 @@
+package api
+
+// GET /v1/dead_set: the dead set page by page, oldest first.
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+)
+
+// listing is a page. It may have fewer letters than were asked for; there are
+// more as long as Next is there.
+type listing struct {
+	Messages []letter `json:"messages"`
+	Next     string   `json:"next,omitempty"`
+	Durable  bool     `json:"durable"`
+	Note     string   `json:"note,omitempty"`
+}
+
+// noteInMemory stands beside what does not outlive the process.
+const noteInMemory = "the dead set is in memory and gone when the worker ends; set data_dir to keep it"
+
+// pageSize bounds a page by more than its number of letters. When a bound is
+// reached the page ends after the chunk in which that happened.
+type pageSize struct {
+	shown int64 // bytes of JSON, about
+	read  int64 // bytes of QueueRequests that are read for the previews
+	chunk int   // letters that are read at a time
+}
+
+var defaultPageSize = pageSize{shown: 4 << 20, read: 64 << 20, chunk: 16}
+
+func (a *api) listDead(w http.ResponseWriter, r *http.Request) error {
+	p, err := readParams(r, "limit", "cursor")
+	if err != nil {
+		return err
+	}
+	limit, err := p.count("limit", defaultLimit, maxLimit)
+	if err != nil {
+		return err
+	}
+	page, err := a.page(r.Context(), p.text("cursor"), limit)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, page)
+}
+
+// page reads up to limit letters from after the cursor.
+func (a *api) page(ctx context.Context, cursor string, limit int) (*listing, error) {
+	l := &listing{Messages: []letter{}, Next: cursor, Durable: a.Durable}
+	if !a.Durable {
+		l.Note = noteInMemory
+	}
+	for left := a.size; len(l.Messages) < limit && left.shown > 0 && left.read > 0; {
+		chunk, next, err := a.Store.ListDead(l.Next, min(left.chunk, limit-len(l.Messages)))
+		if err != nil {
+			return nil, err
+		}
+		if err := a.appendLetters(ctx, l, chunk, &left); err != nil {
+			return nil, err
+		}
+		if l.Next = next; next == "" {
+			break
+		}
+	}
+	return l, nil
+}
+
+// appendLetters adds a chunk to a page, and takes what it costs off what is left.
+func (a *api) appendLetters(ctx context.Context, l *listing, chunk []*invocation.Invocation, left *pageSize) error {
+	for _, inv := range chunk {
+		item, err := a.previewed(ctx, inv)
+		if errors.Is(err, store.ErrNotFound) {
+			continue // it has left the dead set since
+		}
+		if err != nil {
+			return err
+		}
+		left.read -= int64(inv.Size)
+		left.shown -= item.weight()
+		l.Messages = append(l.Messages, item)
+	}
+	return nil
+}
+
+// previewed is a letter with the beginning of its message. One whose message
+// cannot be read is shown without it, so that it hides no others.
+func (a *api) previewed(ctx context.Context, inv *invocation.Invocation) (letter, error) {
+	l := letterOf(inv)
+	err := a.withMessage(ctx, inv, func(_ *invocation.Invocation, m message) error { return m.preview(&l) })
+	switch {
+	case err == nil, errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrFailed), errors.Is(err, store.ErrClosed),
+		errors.Is(err, problemBusy), ctx.Err() != nil:
+		return l, err
+	}
+	l.Unreadable = true // the store has logged why
+	return l, nil
+}

@@ -1,0 +1,97 @@
+package api
+
+// GET /v1/dead_set/{id}: one letter with its header, and its whole body on request.
+
+import (
+	"bytes"
+	"encoding/base64"
+	"io"
+	"net/http"
+	"strconv"
+
+	"queue-worker/pkg/invocation"
+)
+
+// detailed is a letter with what its QueueRequest says beside the body. Of a
+// callback these are the header and the body that would be posted.
+type detailed struct {
+	letter
+	Path    string      `json:"path"`            // after the function's name
+	Query   string      `json:"query,omitempty"` // hidden, when there is one
+	Headers http.Header `json:"headers"`         // secrets hidden
+}
+
+func (a *api) showDead(w http.ResponseWriter, r *http.Request) error {
+	id, err := pathID(r)
+	if err != nil {
+		return err
+	}
+	p, err := readParams(r, "body")
+	if err != nil {
+		return err
+	}
+	whole, err := p.flag("body")
+	if err != nil {
+		return err
+	}
+	inv, err := a.Store.Get(id)
+	if err != nil {
+		return err
+	}
+	return a.withMessage(r.Context(), inv, func(inv *invocation.Invocation, m message) error {
+		if inv.State != invocation.Dead {
+			return problemNotFound
+		}
+		if whole {
+			return writeWhole(w, inv, m)
+		}
+		return writePreview(w, inv, m)
+	})
+}
+
+func detailsOf(inv *invocation.Invocation, m message) *detailed {
+	d := &detailed{letter: letterOf(inv), Headers: http.Header{}}
+	if m.request == nil {
+		return d
+	}
+	d.Path, d.Headers = m.request.Path, shownHeader(m.request.Header)
+	if m.request.QueryString != "" {
+		d.Query = hidden
+	}
+	return d
+}
+
+func writePreview(w http.ResponseWriter, inv *invocation.Invocation, m message) error {
+	d := detailsOf(inv, m)
+	if err := m.preview(&d.letter); err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, d)
+}
+
+// emptyMessage is the message of a letter that has none. It cannot stand anywhere
+// else in the JSON: in a string its quotes are escaped, and the values of headers
+// are lists.
+const emptyMessage = `"message":""`
+
+// writeWhole writes the message while it is decoded, so that there is no copy of
+// it in memory. The length is said before, so a client can tell a cut answer.
+func writeWhole(w http.ResponseWriter, inv *invocation.Invocation, m message) error {
+	d := detailsOf(inv, m)
+	d.MessageSize, d.MessageRaw = m.size(), m.isRaw()
+	b, err := encode(d)
+	if err != nil {
+		return err
+	}
+	at := bytes.Index(b, []byte(emptyMessage)) + len(emptyMessage) - 1 // between its quotes
+	length := len(b) + base64.StdEncoding.EncodedLen(int(d.MessageSize))
+	w.Header().Set("Content-Length", strconv.Itoa(length))
+	writeBytes(w, http.StatusOK, contentJSON, b[:at])
+	e := base64.NewEncoder(base64.StdEncoding, w)
+	if _, err := io.Copy(e, m.reader()); err != nil {
+		return nil // the client has gone, or sees that the answer is too short
+	}
+	_ = e.Close()
+	_, _ = w.Write(b[at:]) // #nosec G705 -- JSON, and nosniff
+	return nil
+}

@@ -1,0 +1,119 @@
+package api
+
+// Who may see and change what is stored.
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// guard admits requests to what is stored:
+//
+//	cross-origin and not safe      403
+//	basic_auth, files unreadable   403
+//	basic_auth, wrong credentials  401
+//	no basic_auth, not local       403, unless admin_open
+type guard struct {
+	credentials *credentials // nil without basic_auth
+	open        bool
+	origin      http.CrossOriginProtection
+}
+
+func newGuard(o Options) *guard {
+	g := &guard{open: o.AdminOpen}
+	if o.BasicAuth {
+		g.credentials = newCredentials(o.SecretDir, o.Logger)
+	}
+	return g
+}
+
+// Who acts when nobody has a name.
+const (
+	fromLoopback = "loopback"
+	fromAnywhere = "anyone"
+)
+
+var (
+	problemOrigin = &problem{
+		status: http.StatusForbidden, Text: "cross-origin requests are refused", Reason: forbidden,
+		Hint: "a page of another site may not act on the dead set; use curl or a page of this server",
+	}
+	problemNotLocal = &problem{
+		status: http.StatusForbidden, Text: "only this machine may use the dead set", Reason: forbidden,
+		Hint: "set basic_auth=true to ask for OpenFaaS's credentials, or admin_open=true to let everyone who reaches this port; " +
+			"curl to localhost and kubectl port-forward work without either, a proxy does not",
+	}
+)
+
+type callerKey struct{}
+
+// callerOf is who was admitted: a user's name, or one of the words above.
+func callerOf(ctx context.Context) string {
+	by, _ := ctx.Value(callerKey{}).(string)
+	return by
+}
+
+// admit lets only those through who may.
+func (g *guard) admit(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		by, refusal := g.who(r)
+		if refusal != nil {
+			if refusal.status == http.StatusUnauthorized {
+				w.Header().Set("WWW-Authenticate", challenge)
+			}
+			refusal.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, by)))
+	})
+}
+
+// who tells who is asking, or why they may not.
+func (g *guard) who(r *http.Request) (string, *problem) {
+	switch {
+	case g.origin.Check(r) != nil:
+		return "", problemOrigin
+	case g.credentials != nil:
+		return g.credentials.check(r)
+	case g.open:
+		return fromAnywhere, nil
+	case !isLocal(r):
+		return "", problemNotLocal
+	}
+	return fromLoopback, nil
+}
+
+// isLocal reports whether a request comes from this machine itself. The peer
+// alone does not say so: a proxy or a sidecar beside us speaks for others, and a
+// page in a browser can give any name our address. Hence the two other looks.
+func isLocal(r *http.Request) bool {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && peer.Addr().Unmap().IsLoopback() && isLoopbackHost(r.Host) && !isForwarded(r.Header)
+}
+
+// isLoopbackHost reports whether a Host header names the loopback interface.
+func isLoopbackHost(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	} else {
+		host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	}
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.Unmap().IsLoopback()
+}
+
+// isForwarded reports whether a proxy has passed a request on.
+func isForwarded(h http.Header) bool {
+	for name := range h { // in canonical form
+		if name == "Forwarded" || name == "Via" || name == "X-Real-Ip" || strings.HasPrefix(name, "X-Forwarded-") {
+			return true
+		}
+	}
+	return false
+}

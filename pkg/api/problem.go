@@ -1,0 +1,126 @@
+package api
+
+// Errors as answers: one JSON shape, and which error becomes which answer.
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"queue-worker/pkg/store"
+)
+
+// reason is the word for a program that reads an error. The set is closed.
+type reason string
+
+const (
+	badRequest       reason = "bad_request"        // 400: a parameter or an id
+	unauthorized     reason = "unauthorized"       // 401: credentials are missing or wrong
+	forbidden        reason = "forbidden"          // 403: not from there, or nobody at all
+	notFound         reason = "not_found"          // 404: no such path, or no such letter
+	methodNotAllowed reason = "method_not_allowed" // 405
+	notDead          reason = "not_dead"           // 409: it is there, but not dead
+	internal         reason = "internal"           // 500: see the log
+	unhealthy        reason = "unhealthy"          // 503: only a restart can help
+	notReady         reason = "not_ready"          // 503: see reasons
+	stalled          reason = "stalled"            // 503: the outcome is not known yet
+	busy             reason = "busy"               // 503: nothing was done
+)
+
+// retryAfter is what a 503 that passes by itself tells clients to wait.
+const retryAfter = 10 * time.Second
+
+// problem is an error and its answer. Its texts never repeat anything of the
+// request.
+type problem struct {
+	status int
+	wait   time.Duration // Retry-After, 0 for none
+
+	Text    string   `json:"error"`
+	Reason  reason   `json:"reason"`
+	Hint    string   `json:"hint"`
+	Reasons []string `json:"reasons,omitempty"`
+}
+
+func (p *problem) Error() string { return p.Text }
+
+// ServeHTTP answers with the problem.
+func (p *problem) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	if p.wait > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(p.wait.Seconds())))
+	}
+	_ = writeJSON(w, p.status, p) // strings encode always
+}
+
+// The problems that are always the same.
+var (
+	problemPath = &problem{
+		status: http.StatusNotFound, Text: "no such path", Reason: notFound,
+		Hint: "the dead set is at /v1/dead_set, without a slash at the end",
+	}
+	problemMethod = &problem{
+		status: http.StatusMethodNotAllowed, Text: "this path does not have that method", Reason: methodNotAllowed,
+		Hint: "the header Allow lists the methods that it has",
+	}
+	problemID = &problem{
+		status: http.StatusBadRequest, Text: "not an invocation id", Reason: badRequest,
+		Hint: "an id is a UUID such as 0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7; the listing has it as \"id\", which is not the call id",
+	}
+	problemCursor = &problem{
+		status: http.StatusBadRequest, Text: "not a cursor of this listing", Reason: badRequest,
+		Hint: "take it unchanged from \"next\" of the page before, or leave it out to begin at the oldest",
+	}
+	problemNotFound = &problem{
+		status: http.StatusNotFound, Text: "no dead letter has this id", Reason: notFound,
+		Hint: "it may have been replayed, dropped or taken by the bounds of the dead set meanwhile",
+	}
+	problemNotDead = &problem{
+		status: http.StatusConflict, Text: "the invocation is not in the dead set", Reason: notDead,
+		Hint: "it waits to be called or is being called, perhaps because it was replayed just now",
+	}
+	problemInternal = &problem{
+		status: http.StatusInternalServerError, Text: "the store could not be read", Reason: internal,
+		Hint: "see the worker's log; `queue-worker store check` on a stopped worker reads everything",
+	}
+	problemFailed = &problem{
+		status: http.StatusServiceUnavailable, Text: "the store has failed", Reason: unhealthy,
+		Hint: "nothing confirmed is lost; look at the disk below data_dir and restart the worker",
+	}
+	problemClosed = &problem{
+		status: http.StatusServiceUnavailable, wait: retryAfter, Text: "the worker is shutting down", Reason: busy,
+		Hint: "nothing was changed; try again when it is back",
+	}
+	problemStalled = &problem{
+		status: http.StatusServiceUnavailable, wait: retryAfter, Text: "the store does not answer in time", Reason: stalled,
+		Hint: "the disk may be full, /readyz tells; what was asked may still be carried out, so look before asking again",
+	}
+	problemBusy = &problem{
+		status: http.StatusServiceUnavailable, wait: retryAfter, Text: "too many large messages are being read", Reason: busy,
+		Hint: "nothing was changed; try again",
+	}
+)
+
+// problemOf is the answer to an error.
+func (a *api) problemOf(r *http.Request, err error) *problem {
+	if p, ok := errors.AsType[*problem](err); ok {
+		return p
+	}
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return problemNotFound
+	case errors.Is(err, store.ErrBadCursor):
+		return problemCursor
+	case errors.Is(err, store.ErrFailed):
+		return problemFailed
+	case errors.Is(err, store.ErrClosed):
+		return problemClosed
+	case errors.Is(err, context.DeadlineExceeded):
+		return problemStalled
+	case errors.Is(err, context.Canceled):
+		return problemClosed // the client has gone and reads nothing
+	}
+	a.log.Error("request not answered", keyMethod, r.Method, keyRoute, r.Pattern, keyError, err)
+	return problemInternal
+}

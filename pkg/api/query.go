@@ -1,0 +1,87 @@
+package api
+
+// Reading parameters. What a path does not know is refused, not passed over: a
+// filter with a typing error would otherwise show, and later change, everything.
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"queue-worker/pkg/invocation"
+)
+
+// Bounds of a page.
+const (
+	defaultLimit = 50
+	maxLimit     = 500
+)
+
+// params are the query parameters of a request, each there once.
+type params url.Values
+
+// readParams reads the query. Only the allowed names may be in it.
+func readParams(r *http.Request, allowed ...string) (params, error) {
+	v, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, refuse("the query cannot be read", "write it as name=value, with & between parameters")
+	}
+	for name, values := range v {
+		if !slices.Contains(allowed, name) {
+			return nil, refuse("unknown parameter", knownParams(allowed))
+		}
+		if len(values) > 1 {
+			return nil, refuse("a parameter is there twice", "give each at most once")
+		}
+	}
+	return params(v), nil
+}
+
+func knownParams(allowed []string) string {
+	if len(allowed) == 0 {
+		return "this path has none"
+	}
+	return "this path has " + strings.Join(allowed, ", ")
+}
+
+func refuse(text, hint string) *problem {
+	return &problem{status: http.StatusBadRequest, Text: text, Reason: badRequest, Hint: hint}
+}
+
+// text is a parameter as it is, "" when it is absent.
+func (p params) text(name string) string { return url.Values(p).Get(name) }
+
+// count is a whole number from 1 to most, or the default when it is absent.
+func (p params) count(name string, otherwise, most int) (int, error) {
+	if _, ok := p[name]; !ok {
+		return otherwise, nil
+	}
+	s := p.text(name)
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > most || strings.HasPrefix(s, "+") {
+		return 0, refuse(name+" is not a number in its range", "a whole number from 1 to "+strconv.Itoa(most))
+	}
+	return n, nil
+}
+
+// flag is true or false, false when it is absent.
+func (p params) flag(name string) (bool, error) {
+	switch _, there := p[name]; {
+	case !there, p.text(name) == "false":
+		return false, nil
+	case p.text(name) == "true":
+		return true, nil
+	}
+	return false, refuse(name+" is neither true nor false", "leave it out for false")
+}
+
+// pathID is the id in the path.
+func pathID(r *http.Request) (invocation.ID, error) {
+	id, err := invocation.ParseID(r.PathValue("id"))
+	if err != nil {
+		return id, problemID
+	}
+	return id, nil
+}

@@ -1,0 +1,56 @@
+package api
+
+// Writing answers.
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+)
+
+// Keys of log lines.
+const (
+	keyID     = "id"
+	keyBy     = "by"
+	keyPeer   = "peer"
+	keyAct    = "act"
+	keyMethod = "method"
+	keyRoute  = "route"
+	keyError  = "error"
+)
+
+const (
+	contentJSON = "application/json; charset=utf-8"
+	contentText = "text/plain; charset=utf-8"
+)
+
+// encode makes JSON without escapes for the sake of HTML, and a line end.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return b.Bytes(), err
+}
+
+// writeJSON answers with v. The error is that of encoding, and nothing has been
+// written then; a client that has gone is none.
+func writeJSON(w http.ResponseWriter, status int, v any) error {
+	b, err := encode(v)
+	if err != nil {
+		return err
+	}
+	writeBytes(w, status, contentJSON, b)
+	return nil
+}
+
+func writeText(w http.ResponseWriter, text string) {
+	writeBytes(w, http.StatusOK, contentText, []byte(text))
+}
+
+func writeBytes(w http.ResponseWriter, status int, contentType string, b []byte) {
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(b) // #nosec G705 -- JSON or plain text, and nosniff
+}

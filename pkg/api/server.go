@@ -1,0 +1,37 @@
+package api
+
+// The limits of the server that carries the API.
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// Timeouts and limits of the listener. A client that is slower than these is cut.
+const (
+	readHeaderTimeout = 5 * time.Second  // from the connection's, or the request's, first byte to the end of the header
+	readTimeout       = 15 * time.Second // the same to the end of the body
+	writeTimeout      = 30 * time.Second // from the end of the header to the end of the answer
+	idleTimeout       = 60 * time.Second // between two requests of a connection
+	maxHeaderBytes    = 16 << 10
+)
+
+// NewServer makes the server for a handler. It does not listen yet. What
+// net/http has to say, a panic in a handler above all, goes to logger as warnings;
+// nil for nowhere.
+func NewServer(h http.Handler, logger *slog.Logger) *http.Server {
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	return &http.Server{
+		Handler:                      h,
+		ReadHeaderTimeout:            readHeaderTimeout,
+		ReadTimeout:                  readTimeout,
+		WriteTimeout:                 writeTimeout,
+		IdleTimeout:                  idleTimeout,
+		MaxHeaderBytes:               maxHeaderBytes,
+		DisableGeneralOptionsHandler: true, // OPTIONS * is an unknown path like any other
+		ErrorLog:                     slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
+}
