@@ -39,3 +39,16 @@ func TestContract(t *testing.T) {
 		})
 	}
 }
+
+func TestModel(t *testing.T) {
+	t.Parallel()
+	for name, k := range kinds {
+		if name == "on disk" {
+			continue // the same code as on a file system in memory, with thousands of syncs
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			storetest.Model(t, k)
+		})
+	}
+}

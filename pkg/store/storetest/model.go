@@ -1,0 +1,319 @@
+package storetest
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+)
+
+// Model holds a kind of store against a simple model: random operations, with
+// restarts among them, and after each of them both have to say the same.
+func Model(t *testing.T, k Kind) {
+	rapid.Check(t, func(r *rapid.T) {
+		m := &model{world: newWorld(quiet{t, r}, k), r: r, held: map[invocation.ID]*invocation.Invocation{}, seen: map[store.Door]time.Time{}}
+		defer m.stop()
+		actions := map[string]func(*rapid.T){
+			"accept": m.accept, "accept again": m.acceptAgain, "settle": m.settleOne, "settle wrongly": m.settleWrongly,
+			"move": m.moveStep, "wait": m.wait, "replay": m.replay, "drop": m.drop, "expire": m.expireStep,
+			"": m.check,
+		}
+		if k.Durable {
+			actions["restart"] = func(*rapid.T) { m.stop(); m.start(); m.forgetFlow(); m.checkKept(len(m.held)) }
+		}
+		r.Repeat(actions)
+		m.checkKept(len(m.held))
+	})
+}
+
+// quiet lets a world report to rapid, which shrinks what fails, and leave its
+// folders to the test.
+type quiet struct {
+	testing.TB
+	r *rapid.T
+}
+
+func (q quiet) Helper()                           {}
+func (q quiet) Errorf(format string, args ...any) { q.r.Errorf(format, args...) }
+func (q quiet) Error(args ...any)                 { q.r.Error(args...) }
+func (q quiet) Fatalf(format string, args ...any) { q.r.Fatalf(format, args...) }
+func (q quiet) Fatal(args ...any)                 { q.r.Fatal(args...) }
+func (q quiet) Cleanup(func())                    {} // Model stops the store
+
+// model is what a store should hold: invocations as they were last written, of
+// which those that are delayed stand in their place until a move finds them due.
+type model struct {
+	*world
+	r       *rapid.T
+	held    map[invocation.ID]*invocation.Invocation
+	delayed map[invocation.ID]bool
+	seen    map[store.Door]time.Time
+	flow    store.Stats // AtStart, Accepted, Done, Dropped
+}
+
+func (m *model) forgetFlow() { m.flow = store.Stats{AtStart: uint64(len(m.held))} }
+
+// put notes an invocation as the store has it now.
+func (m *model) put(inv *invocation.Invocation) {
+	if m.delayed == nil {
+		m.delayed = map[invocation.ID]bool{}
+	}
+	kept := *inv
+	kept.Attempts = slices.Clone(inv.Attempts)
+	kept.Size = len(raw(inv))
+	m.held[inv.ID] = &kept
+	delete(m.delayed, inv.ID)
+	if inv.State == invocation.Pending && inv.Since.After(m.clock.Now()) {
+		m.delayed[inv.ID] = true
+	}
+}
+
+func (m *model) remove(id invocation.ID) {
+	delete(m.held, id)
+	delete(m.delayed, id)
+}
+
+// some are the invocations for which f holds, ordered by time and id.
+func (m *model) some(time func(*invocation.Invocation) time.Time, f func(*invocation.Invocation) bool) []*invocation.Invocation {
+	var all []*invocation.Invocation
+	for _, inv := range m.held {
+		if f(inv) {
+			all = append(all, inv)
+		}
+	}
+	slices.SortFunc(all, func(a, b *invocation.Invocation) int {
+		return cmp.Or(time(a).Compare(time(b)), slices.Compare(a.ID[:], b.ID[:]))
+	})
+	return all
+}
+
+func since(inv *invocation.Invocation) time.Time  { return inv.Since }
+func diedAt(inv *invocation.Invocation) time.Time { return inv.DiedAt }
+
+func (m *model) readyOf(function string) []*invocation.Invocation {
+	return m.some(since, func(i *invocation.Invocation) bool {
+		return i.State == invocation.Pending && !m.delayed[i.ID] && (function == "*" || i.Lane.Name == function)
+	})
+}
+
+func (m *model) waiting() []*invocation.Invocation {
+	return m.some(since, func(i *invocation.Invocation) bool { return m.delayed[i.ID] })
+}
+
+func (m *model) letters() []*invocation.Invocation {
+	return m.some(diedAt, func(i *invocation.Invocation) bool { return i.State == invocation.Dead })
+}
+
+var functions = []string{"fn", "gn", "url:cb:80"}
+
+// draw makes a new invocation of some kind.
+func (m *model) draw() *invocation.Invocation {
+	inv := m.now(rapid.SampledFrom(functions).Draw(m.r, "function"))
+	inv.CallID = fmt.Sprint("call-", rapid.IntRange(0, 5).Draw(m.r, "call id"))
+	inv.Since = inv.Since.Add(time.Duration(rapid.IntRange(-3, 10).Draw(m.r, "seconds")) * time.Second)
+	if rapid.IntRange(0, 9).Draw(m.r, "dead") == 0 {
+		inv.State, inv.Reason, inv.DiedAt = invocation.Dead, invocation.Malformed, m.clock.Now()
+	}
+	return inv
+}
+
+func (m *model) accept(*rapid.T) {
+	inv := m.draw()
+	a := store.Accept{Inv: inv, Raw: raw(inv)}
+	if rapid.Bool().Draw(m.r, "through a door") {
+		d := store.Door{Cluster: "c", Channel: "ch", Sequence: uint64(len(m.seen)), Timestamp: m.clock.Now().UnixNano()}
+		a.Door, m.seen[d] = &d, m.clock.Now()
+	}
+	if err := m.try(a); err != nil {
+		m.r.Fatalf("accept: %v", err)
+	}
+	m.put(inv)
+	m.flow.Accepted++
+}
+
+func (m *model) acceptAgain(*rapid.T) {
+	for d, t := range m.seen {
+		if m.clock.Now().Sub(t) < minimum {
+			inv := m.draw()
+			if err := m.try(store.Accept{Inv: inv, Raw: raw(inv), Door: &d}); !errors.Is(err, store.ErrSeen) {
+				m.r.Fatalf("accept again: %v", err)
+			}
+			return
+		}
+	}
+}
+
+// pick returns one of all, which must not be empty.
+func (m *model) pick(all []*invocation.Invocation) *invocation.Invocation {
+	if len(all) == 0 {
+		m.r.Skip("nothing there")
+	}
+	picked := *all[rapid.IntRange(0, len(all)-1).Draw(m.r, "which")]
+	picked.Attempts = slices.Clone(picked.Attempts)
+	return &picked
+}
+
+func (m *model) settleOne(*rapid.T) {
+	inv := m.pick(m.readyOf("*"))
+	st := store.Settlement{At: at(inv), Inv: inv, Verdict: rapid.SampledFrom([]store.Verdict{
+		store.Done, store.Later, store.Later, store.Bury, store.Drop,
+	}).Draw(m.r, "verdict")}
+	inv.Record(invocation.Attempt{At: m.clock.Now(), Duration: time.Second, Status: 500})
+	switch st.Verdict {
+	case store.Later:
+		inv.Retries++
+		inv.Since = inv.Since.Add(time.Duration(rapid.IntRange(0, 5).Draw(m.r, "wait")) * time.Second)
+	case store.Bury:
+		inv.Reason, inv.DiedAt = invocation.AttemptsExhausted, m.clock.Now()
+	case store.Done, store.Drop:
+	}
+	if rapid.Bool().Draw(m.r, "with a callback") {
+		cb := m.draw()
+		st.Callback = &store.Accept{Inv: cb, Raw: raw(cb)}
+	}
+	if err := m.Settle(m.Context(), st); err != nil {
+		m.r.Fatalf("settle: %v", err)
+	}
+	switch st.Verdict {
+	case store.Done:
+		m.remove(inv.ID)
+		m.flow.Done++
+	case store.Drop:
+		m.remove(inv.ID)
+		m.flow.Dropped++
+	case store.Later, store.Bury:
+		m.put(inv)
+	}
+	if st.Callback != nil {
+		m.put(st.Callback.Inv)
+		m.flow.Accepted++
+	}
+}
+
+// settleWrongly settles what is not ready where it is said to be.
+func (m *model) settleWrongly(*rapid.T) {
+	all := append(m.waiting(), m.letters()...)
+	inv := m.pick(all)
+	cb := m.draw()
+	err := m.Settle(m.Context(), store.Settlement{
+		At: at(inv), Verdict: store.Done, Inv: inv, Callback: &store.Accept{Inv: cb, Raw: raw(cb)},
+	})
+	if !errors.Is(err, store.ErrNotFound) {
+		m.r.Fatalf("settle wrongly: %v", err)
+	}
+}
+
+func (m *model) wait(*rapid.T) {
+	m.clock.add(time.Duration(rapid.IntRange(1, 400).Draw(m.r, "deciseconds")) * 100 * time.Millisecond)
+}
+
+func (m *model) moveStep(*rapid.T) {
+	m.move()
+	for _, inv := range m.waiting() {
+		if !inv.Since.After(m.clock.Now()) {
+			delete(m.delayed, inv.ID)
+		}
+	}
+}
+
+func (m *model) replay(*rapid.T) {
+	inv := m.pick(m.letters())
+	if err := m.Replay(m.Context(), inv.ID); err != nil {
+		m.r.Fatalf("replay: %v", err)
+	}
+	inv.State, inv.Since = invocation.Pending, m.clock.Now()
+	inv.Retries, inv.Reason, inv.DiedAt = 0, "", time.Time{}
+	inv.Replays++
+	m.put(inv)
+}
+
+func (m *model) drop(*rapid.T) {
+	inv := m.pick(m.letters())
+	if err := m.Drop(m.Context(), inv.ID); err != nil {
+		m.r.Fatalf("drop: %v", err)
+	}
+	m.remove(inv.ID)
+	m.flow.Dropped++
+}
+
+func (m *model) expireStep(*rapid.T) {
+	b := store.Bounds{
+		MaxAge:   time.Duration(rapid.IntRange(0, 60).Draw(m.r, "max age")) * time.Second,
+		MaxBytes: int64(rapid.IntRange(0, 60).Draw(m.r, "max bytes")),
+	}
+	held, letters := int64(0), m.letters()
+	for _, inv := range letters {
+		held += int64(inv.Size)
+	}
+	want := []*invocation.Invocation{}
+	for _, inv := range letters {
+		old := b.MaxAge > 0 && m.clock.Now().Sub(inv.DiedAt) > b.MaxAge
+		if !old && (b.MaxBytes == 0 || held <= b.MaxBytes) {
+			break
+		}
+		held -= int64(inv.Size)
+		want = append(want, inv)
+	}
+	if d := gocmp.Diff(ids(want), ids(m.expire(b))); d != "" {
+		m.r.Fatalf("expired with %+v (-want +got):\n%s", b, d)
+	}
+	for _, inv := range want {
+		m.remove(inv.ID)
+		m.flow.Dropped++
+	}
+}
+
+// checkKept compares the records and bytes of up to n invocations.
+func (m *model) checkKept(n int) {
+	for _, inv := range m.held {
+		if n--; n < 0 {
+			return
+		}
+		m.wantKept(inv)
+	}
+}
+
+// check compares where everything is, all counts, and the content of one.
+func (m *model) check(*rapid.T) {
+	for _, f := range functions {
+		m.wantReady(f, m.readyOf(f)...)
+	}
+	m.wantDead(m.letters()...)
+	want := m.flow
+	lanes := map[invocation.Lane]store.LaneStats{}
+	m.checkKept(1)
+	for _, inv := range m.held {
+		l := lanes[inv.Lane]
+		want.Bytes += int64(inv.Size)
+		switch {
+		case inv.State == invocation.Dead:
+			l.Dead++
+			want.Dead++
+			want.DeadBytes += int64(inv.Size)
+		case m.delayed[inv.ID]:
+			l.Delayed++
+			want.Delayed++
+		default:
+			l.Ready++
+			want.Ready++
+		}
+		lanes[inv.Lane] = l
+	}
+	if d := gocmp.Diff(want, m.Stats()); d != "" {
+		m.r.Fatalf("counts (-want +got):\n%s", d)
+	}
+	if d := gocmp.Diff(lanes, m.Lanes()); d != "" {
+		m.r.Fatalf("lanes (-want +got):\n%s", d)
+	}
+	if waiting := m.waiting(); len(waiting) > 0 && m.NextDue().After(waiting[0].Since) {
+		m.r.Fatalf("next due is %v, but %v is waiting", m.NextDue(), waiting[0].Since)
+	}
+}
