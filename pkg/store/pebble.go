@@ -11,11 +11,13 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// Memory of Pebble. A memtable holds about ten thousand small invocations on
-// their way through; the cache serves what has waited longer.
+// Memory of Pebble. A memtable holds about five thousand small invocations on
+// their way through; larger ones cost memory and win nothing. The cache serves
+// what has waited longer: Pebble takes the memtables, up to two of them, out of
+// its size, so it has to be well above their sum.
 const (
-	memtableBytes = 16 << 20
-	cacheBytes    = 16 << 20
+	memtableBytes = 8 << 20
+	cacheBytes    = 32 << 20
 )
 
 // stopWrites is the number of overlapping tables at which Pebble makes writes
