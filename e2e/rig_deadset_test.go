@@ -53,21 +53,40 @@ func (w *worker) deadSet(t testing.TB, edits ...func(*http.Request)) letters {
 		}
 		var page struct {
 			Messages letters `json:"messages"`
-			Cursor   string  `json:"cursor"`
+			Next     string  `json:"next"`
 		}
 		if err := json.Unmarshal([]byte(body), &page); err != nil {
 			t.Fatalf("GET %s answers %s: %v", path, body, err)
 		}
 		all = append(all, page.Messages...)
-		if page.Cursor == "" {
+		if page.Next == "" {
 			return all
 		}
-		path = "/v1/dead_set?limit=100&cursor=" + page.Cursor
+		path = "/v1/dead_set?limit=100&cursor=" + page.Next
 	}
 }
 
-// raw is the message as it came.
-func (l letter) raw(t testing.TB, w *worker) []byte {
+// raw is the whole message: the body of a call, or, of what is malformed, the
+// QueueRequest as it came.
+func (l letter) raw(t testing.TB, w *worker) string {
 	t.Helper()
-	return l.Message
+	code, body := w.ask(t, http.MethodGet, "/v1/dead_set/"+l.ID+"?body=true")
+	var whole letter
+	if err := json.Unmarshal([]byte(body), &whole); err != nil || code != http.StatusOK {
+		t.Fatalf("GET of the letter %s answers %d %s", l.ID, code, body)
+	}
+	return string(whole.Message)
+}
+
+// replay and drop act on one letter and return the status of the answer.
+func (l letter) replay(t testing.TB, w *worker, edits ...func(*http.Request)) int {
+	t.Helper()
+	code, _ := w.ask(t, http.MethodPost, "/v1/dead_set/"+l.ID+"/replay", edits...)
+	return code
+}
+
+func (l letter) drop(t testing.TB, w *worker, edits ...func(*http.Request)) int {
+	t.Helper()
+	code, _ := w.ask(t, http.MethodDelete, "/v1/dead_set/"+l.ID, edits...)
+	return code
 }

@@ -152,7 +152,7 @@ func TestMalformedMessagesAreKeptAndDelayNothing(t *testing.T) {
 
 	kept := map[string]bool{}
 	for _, l := range w.deadSet(t) {
-		kept[string(l.raw(t, w))] = true
+		kept[l.raw(t, w)] = true
 		if l.Reason != "malformed" || len(l.Attempts) != 0 || l.Detail == "" {
 			t.Errorf("a malformed message is kept as %+v", l)
 		}
