@@ -1,3 +1,5 @@
+//go:build storecheck
+
 package main
 
 // queue-worker store: looking at a store from the outside.
