@@ -109,7 +109,7 @@ func isTerminal(w io.Writer) bool {
 // withoutIgnored takes out the flags that charts of the commercial worker pass,
 // with one dash or two, and their values.
 func withoutIgnored(args []string) []string {
-	var kept []string
+	kept := []string{} // never nil, for which cobra reads os.Args itself
 	for i := 0; i < len(args); i++ {
 		name, _, hasValue := strings.Cut(strings.TrimLeft(args[i], "-"), "=")
 		if !strings.HasPrefix(args[i], "-") || !slices.Contains(config.IgnoredFlags(), name) {
