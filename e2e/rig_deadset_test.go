@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -28,6 +29,12 @@ type letter struct {
 	} `json:"attempts"`
 	FirstSeen time.Time `json:"first_seen"`
 	DiedAt    time.Time `json:"died_at"`
+}
+
+// String is all that should not change while a letter lies in the dead set.
+func (l letter) String() string {
+	type plain letter // has no String
+	return fmt.Sprintf("%+v", plain(l))
 }
 
 // letters are a dead set, oldest first.

@@ -1,0 +1,287 @@
+package e2e
+
+// The dead set: looked at, replayed, dropped, kept.
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// bury fills the dead set of a worker with calls of a function, in their order.
+func (s *stand) bury(w *worker, function string, bodies ...string) []*message {
+	s.t.Helper()
+	var all []*message
+	for _, body := range bodies {
+		m := call(function, body)
+		s.broker.publish(s.t, m)
+		w.next(s.t, m, "dead")
+		all = append(all, m)
+	}
+	return all
+}
+
+func callIDs[T any](all []T, of func(T) string) []string {
+	var ids []string
+	for _, a := range all {
+		ids = append(ids, of(a))
+	}
+	return ids
+}
+
+func (l letter) callID() string { return l.CallID }
+
+func TestZ2_LookingChangesNothing(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, "max_retry_attempts=0")
+	s.gateway.tell(always(status(500)))
+	w := s.worker()
+	all := s.bury(w, "fn1", "a", "b", "c")
+	first, second := w.deadSet(t), w.deadSet(t)
+	if got, want := callIDs(first, letter.callID), callIDs(all, id); !slices.Equal(got, want) {
+		t.Errorf("the dead set has %q, want %q, oldest first", got, want)
+	}
+	if a, b := callIDs(first, letter.String), callIDs(second, letter.String); !slices.Equal(a, b) {
+		t.Errorf("looked at twice it has %q and %q", a, b)
+	}
+	if n := len(s.gateway.all()); n != 3 {
+		t.Errorf("there were %d calls", n)
+	}
+}
+
+func TestZ4_ALetterTellsWhatHappened(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, "max_retry_attempts=2", "initial_retry_wait=20ms")
+	s.gateway.tell(byRetry(status(500), answer{Hangup: true}, status(502)))
+	w := s.worker()
+	before := time.Now()
+	m := s.bury(w, "figlet.openfaas-fn", "the body")[0]
+	l := w.deadSet(t).only(t)
+	if l.CallID != id(m) || l.Kind != "function" || l.Function != "figlet.openfaas-fn" || l.Topic != "figlet" ||
+		l.Reason != "attempts_exhausted" || l.Status != 502 || l.Retries != 2 || string(l.Message) != "the body" {
+		t.Errorf("the letter is %+v", l)
+	}
+	if l.FirstSeen.Before(before) || l.DiedAt.Before(l.FirstSeen) || l.DiedAt.After(time.Now()) {
+		t.Errorf("it was first seen at %s and died at %s", l.FirstSeen, l.DiedAt)
+	}
+	var codes []int
+	for i, a := range l.Attempts {
+		codes = append(codes, a.Status)
+		if i > 0 && a.At.Before(l.Attempts[i-1].At) {
+			t.Errorf("its attempts are not in their order: %+v", l.Attempts)
+		}
+	}
+	if !slices.Equal(codes, []int{500, 503, 502}) || l.Attempts[1].Cause != "reset" {
+		t.Errorf("its attempts are %+v", l.Attempts)
+	}
+}
+
+func TestZ22_AnswersAreJSON(t *testing.T) {
+	t.Parallel()
+	w := newStand(t).worker()
+	res, err := client.Get(w.base + "/v1/dead_set")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if got := res.Header.Get("Content-Type"); got != "application/json; charset=utf-8" {
+		t.Errorf("the Content-Type is %q", got)
+	}
+	if code, body := w.ask(t, http.MethodGet, "/v1/dead_set"); code != http.StatusOK || !strings.Contains(body, `"messages":[]`) {
+		t.Errorf("an empty dead set is %d %s", code, body)
+	}
+}
+
+func TestZ23_OneLetterIsReplayedOrDroppedAndOnlyThat(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, "max_retry_attempts=1", "initial_retry_wait=10ms")
+	s.gateway.tell(always(status(500)))
+	w := s.worker()
+	all := s.bury(w, "fn1", "a", "b", "c")
+	letters := w.deadSet(t)
+
+	s.gateway.tell(always(answer{}))
+	if code := letters[1].replay(t, w); code != http.StatusOK {
+		t.Errorf("the replay is answered %d", code)
+	}
+	w.next(t, all[1], "done")
+	if code := letters[2].drop(t, w); code != http.StatusOK {
+		t.Errorf("the drop is answered %d", code)
+	}
+	if got := callIDs(w.deadSet(t), letter.callID); !slices.Equal(got, []string{id(all[0])}) {
+		t.Errorf("%q are left", got)
+	}
+	calls := s.gateway.of(all[1])
+	if got := retries(calls); !slices.Equal(got, []int{0, 1, 0}) {
+		t.Errorf("the calls of the replayed one were told to be retries %v", got)
+	}
+	if last := calls[2]; string(last.Body) != "b" || last.Header.Get("Idempotency-Key") != calls[0].Header.Get("Idempotency-Key") {
+		t.Errorf("the replay has the body %q and another key", last.Body)
+	}
+	for _, l := range letters[1:] {
+		if replay, drop := l.replay(t, w), l.drop(t, w); replay != http.StatusNotFound || drop != http.StatusNotFound {
+			t.Errorf("of one that is gone replay is answered %d, drop %d", replay, drop)
+		}
+	}
+	if c := w.idle(t); c.accepted != 3 || c.done != 1 || c.dropped != 1 || c.dead != 1 {
+		t.Errorf("the counts are %+v", c)
+	}
+	checkCalled(t, s, map[*message]int{all[0]: 2, all[2]: 2})
+}
+
+func TestZ7_AReplayThatFailsHasAllItsRetriesAndIsDeadAgain(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, "max_retry_attempts=2", "initial_retry_wait=50ms")
+	s.gateway.tell(always(status(500)))
+	w := s.worker()
+	m := s.bury(w, "fn1", "a")[0]
+	w.deadSet(t).only(t).replay(t, w)
+	s.gateway.awaitDone(t, 6)
+	eventually(t, "it to be dead again", func() bool { return len(w.deadSet(t)) == 1 })
+	calls := s.gateway.of(m)
+	if got := retries(calls); !slices.Equal(got, []int{0, 1, 2, 0, 1, 2}) {
+		t.Errorf("the calls were told to be retries %v", got)
+	}
+	checkWaits(t, calls[3:], 50*time.Millisecond, 100*time.Millisecond)
+	if l := w.deadSet(t).only(t); len(l.Attempts) != 6 || l.Retries != 2 {
+		t.Errorf("the letter is %+v", l)
+	}
+}
+
+func TestZ24_TheDeadSetSurvivesAKill(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, "max_retry_attempts=0")
+	s.gateway.tell(always(status(500)))
+	w := s.worker()
+	s.bury(w, "fn1", "a", "b", "c")
+	before := w.deadSet(t)
+	w.kill()
+	w = s.worker()
+	if got, want := callIDs(w.deadSet(t), letter.String), callIDs(before, letter.String); !slices.Equal(got, want) {
+		t.Errorf("after the kill it has\n%q, before\n%q", got, want)
+	}
+	s.gateway.tell(always(answer{}))
+	if code := before[0].replay(t, w); code != http.StatusOK {
+		t.Errorf("the replay is answered %d", code)
+	}
+	w.kill() // what was answered is on disk
+	w = s.worker()
+	s.gateway.awaitDone(t, 4)
+	w.idle(t)
+	if got := callIDs(w.deadSet(t), letter.String); !slices.Equal(got, callIDs(before[1:], letter.String)) {
+		t.Errorf("after replay and kill it has %q", got)
+	}
+}
+
+func TestWithDeadSetOffNothingIsKept(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, "dead_set=off", "max_retry_attempts=0")
+	s.gateway.tell(always(status(500)))
+	w := s.worker()
+	m := call("fn1", "")
+	s.broker.publish(t, m)
+	w.next(t, m, "discarded")
+	s.broker.publishRaw(t, "not JSON")
+	eventually(t, "both to be discarded", func() bool {
+		m := w.metrics(t)
+		return m.sum("queue_worker_discarded_total", "reason", "attempts_exhausted") == 1 &&
+			m.sum("queue_worker_discarded_total", "reason", "malformed") == 1
+	})
+	if n := len(w.deadSet(t)); n != 0 {
+		t.Errorf("the dead set has %d letters", n)
+	}
+}
+
+func TestWithBasicAuthTheDeadSetNeedsTheMountedCredentials(t *testing.T) {
+	t.Parallel()
+	secret := t.TempDir()
+	for name, content := range map[string]string{"basic-auth-user": "admin", "basic-auth-password": "correct horse"} {
+		if err := os.WriteFile(filepath.Join(secret, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := newStand(t, "basic_auth=true", "secret_mount_path="+secret, "max_retry_attempts=0")
+	s.gateway.tell(always(status(500)))
+	w := s.worker()
+	s.bury(w, "fn1", "a")
+	right := func(r *http.Request) { r.SetBasicAuth("admin", "correct horse") }
+	l := w.deadSet(t, right).only(t)
+	for name, credentials := range map[string]func(*http.Request){
+		"none":             func(*http.Request) {},
+		"a wrong password": func(r *http.Request) { r.SetBasicAuth("admin", "correct hors") },
+		"a wrong user":     func(r *http.Request) { r.SetBasicAuth("root", "correct horse") },
+		"empty ones":       func(r *http.Request) { r.SetBasicAuth("", "") },
+		"in the query":     func(r *http.Request) { r.URL.RawQuery = "user=admin&password=correct+horse" },
+	} {
+		for _, path := range []string{"/v1/dead_set", "/v1/dead_set/" + l.ID} {
+			if code, body := w.ask(t, http.MethodGet, path, credentials); code != http.StatusUnauthorized || strings.Contains(body, "fn1") {
+				t.Errorf("with %s GET %s is answered %d %s", name, path, code, body)
+			}
+		}
+		if replay, drop := l.replay(t, w, credentials), l.drop(t, w, credentials); replay != http.StatusUnauthorized || drop != http.StatusUnauthorized {
+			t.Errorf("with %s replay is answered %d, drop %d", name, replay, drop)
+		}
+	}
+	for _, path := range []string{"/healthz", "/readyz", "/ping", "/metrics"} {
+		if code, _ := w.ask(t, http.MethodGet, path); code != http.StatusOK {
+			t.Errorf("without credentials %s is answered %d", path, code)
+		}
+	}
+	if code := l.drop(t, w, right); code != http.StatusOK {
+		t.Errorf("with the right credentials the drop is answered %d", code)
+	}
+}
+
+func TestWithCredentialsThatCannotBeReadTheDeadSetIsShutAndCallingGoesOn(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, "basic_auth=true", "secret_mount_path="+filepath.Join(t.TempDir(), "missing"))
+	w := s.worker()
+	w.event(t, "the credentials", func(e entry) bool {
+		return e.text("level") == "WARN" && strings.Contains(e.message(), "credentials")
+	})
+	if code, body := w.ask(t, http.MethodGet, "/v1/dead_set", func(r *http.Request) { r.SetBasicAuth("", "") }); code != http.StatusForbidden || !strings.Contains(body, "hint") {
+		t.Errorf("the dead set is answered %d %s", code, body)
+	}
+	m := call("fn1", "")
+	s.broker.publish(t, m)
+	w.next(t, m, "done")
+}
+
+func TestWithoutBasicAuthOnlyThisMachineMaySeeTheDeadSet(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	w := s.worker()
+	refused := map[string]func(*http.Request){
+		"another host":  func(r *http.Request) { r.Host = "queue-worker.openfaas:8081" },
+		"a proxy":       func(r *http.Request) { r.Header.Set("X-Forwarded-For", "10.0.0.1") },
+		"another site":  func(r *http.Request) { r.Host = "evil.example" },
+		"another spelt": func(r *http.Request) { r.Host = "127.0.0.1.evil.example" },
+	}
+	for name, edit := range refused {
+		if code, body := w.ask(t, http.MethodGet, "/v1/dead_set", edit); code != http.StatusForbidden || !strings.Contains(body, `"hint"`) {
+			t.Errorf("to %s it is answered %d %s", name, code, body)
+		}
+	}
+	open := newStandOn(t, s.broker, "admin_open=true", "faas_nats_queue_group=other").worker()
+	if code, _ := open.ask(t, http.MethodGet, "/v1/dead_set", refused["another host"]); code != http.StatusOK {
+		t.Errorf("with admin_open it is answered %d", code)
+	}
+}
+
+func TestO1_O2_O3_PingUnknownPathsAndWrongMethods(t *testing.T) {
+	t.Parallel()
+	w := newStand(t).worker()
+	if code, body := w.ask(t, http.MethodGet, "/ping"); code != http.StatusOK || strings.TrimSpace(body) != "pong" {
+		t.Errorf("/ping is answered %d %q", code, body)
+	}
+	if code, _ := w.ask(t, http.MethodGet, "/nope"); code != http.StatusNotFound {
+		t.Errorf("an unknown path is answered %d", code)
+	}
+	if code, _ := w.ask(t, http.MethodPut, "/v1/dead_set"); code != http.StatusMethodNotAllowed && code != http.StatusNotFound {
+		t.Errorf("a wrong method is answered %d", code)
+	}
+}
