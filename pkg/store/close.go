@@ -47,7 +47,10 @@ func (s *Store) finishClose() error {
 	if s.db != nil {
 		err = errors.Join(err, s.db.Close())
 	}
-	return errors.Join(err, s.lock.Close())
+	if s.lock != nil {
+		err = errors.Join(err, s.lock.Close())
+	}
+	return err
 }
 
 // awaitClose waits for finishClose, and gives the disk up when it is full or

@@ -6,6 +6,7 @@ package store
 import (
 	"errors"
 	"io/fs"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -24,7 +25,13 @@ func (f watchedFS) open(try func() (vfs.File, error)) (vfs.File, error) {
 	return watchedFile{file, f.disk}, nil
 }
 
+// Create syncs the folder before it makes one of Pebble's markers. A marker
+// names a file that has been synced, but whose entry in the folder may not have
+// been; after a power cut between the two the store could not be opened.
 func (f watchedFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	if strings.HasPrefix(f.PathBase(name), "marker.") {
+		f.disk.sync(func() error { return syncFolder(f.FS, f.PathDir(name)) })
+	}
 	return f.open(func() (vfs.File, error) { return f.FS.Create(name, c) })
 }
 

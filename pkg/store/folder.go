@@ -16,14 +16,11 @@ import (
 // lockFolder makes the folder and takes its lock.
 func (s *Store) lockFolder() error {
 	if err := makeFolder(s.raw, s.dir); err != nil {
-		return explain(s.opts.Dir, err)
+		return err
 	}
 	lock, err := lockDirectory(s.raw, s.dir)
-	if err != nil {
-		return explain(s.opts.Dir, err)
-	}
 	s.lock = lock
-	return nil
+	return err
 }
 
 // makeFolder makes a folder and what is missing above it, for this user alone,

@@ -96,9 +96,6 @@ type Store struct {
 // ErrNewer. The caller must call Close.
 func Open(o Options) (*Store, error) {
 	s := newStore(o)
-	if err := s.lockFolder(); err != nil {
-		return nil, err
-	}
 	err, returned := s.unlessFailed(s.open)
 	switch {
 	case !returned: // its goroutine stands still; the folder stays locked for it
@@ -154,9 +151,12 @@ func (s *Store) unlessFailed(f func() error) (err error, returned bool) {
 	}
 }
 
-// open opens Pebble, checks the layout, counts, starts the goroutines and looks
-// at the marks.
+// open takes the folder, opens Pebble, checks the layout, counts, starts the
+// goroutines and looks at the marks.
 func (s *Store) open() (err error) {
+	if err := s.lockFolder(); err != nil {
+		return err
+	}
 	if s.db, err = pebble.Open(s.dir, s.pebbleOptions()); err != nil {
 		return err
 	}
@@ -180,25 +180,18 @@ func (s *Store) open() (err error) {
 	return s.openMarks()
 }
 
-// checkLayout writes the layout's version into a new folder and compares it in
-// an old one.
+// checkLayout writes the layout's version into a new store and refuses one that
+// this program does not know.
 func (s *Store) checkLayout() error {
-	var found []byte
-	err := s.look(versionKey, func(v []byte) error {
-		found = append(found, v...)
-		return nil
-	})
-	if errors.Is(err, ErrNotFound) {
-		opts := pebble.Sync
-		if !s.durable {
-			opts = pebble.NoSync
-		}
-		return s.db.Set(versionKey, binary.BigEndian.AppendUint32(nil, layoutVersion), opts)
-	}
-	if err != nil {
+	err := s.look(versionKey, knownLayout)
+	if !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	return knownLayout(found)
+	opts := pebble.Sync
+	if !s.durable {
+		opts = pebble.NoSync
+	}
+	return s.db.Set(versionKey, binary.BigEndian.AppendUint32(nil, layoutVersion), opts)
 }
 
 func knownLayout(v []byte) error {

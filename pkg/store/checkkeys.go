@@ -1,0 +1,208 @@
+package store
+
+// The check of what the keys say of each other; keys.go draws the layout.
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"queue-worker/pkg/invocation"
+)
+
+// told is how many entries pass between two words of progress.
+const told = 100_000
+
+// each goes over the keys that begin with prefix. What cannot be read ends it,
+// and is said.
+func (c *checker) each(what string, prefix []byte, f func(key, value []byte)) {
+	n := 0
+	err := c.s.each(prefix, after(prefix), func(key, value []byte) (bool, error) {
+		f(key, value)
+		if n++; n%told == 0 {
+			c.progress(fmt.Sprintf("%d %s", n, what))
+		}
+		return true, nil
+	})
+	if err != nil {
+		c.find("%s cannot all be read, only the first %d: %v", what, n, err)
+	}
+}
+
+// records goes over the records and, beside them, the QueueRequests.
+func (c *checker) records() {
+	raw, err := c.s.db.NewIter(&pebble.IterOptions{LowerBound: bytesPrefix, UpperBound: after(bytesPrefix)})
+	if err != nil {
+		c.find("QueueRequests cannot be read: %v", err)
+		return
+	}
+	more := raw.First()
+	// orphan takes the QueueRequests before id, which have no record.
+	orphan := func(id []byte) {
+		for ; more && (id == nil || bytes.Compare(raw.Key()[2:], id) < 0); more = raw.Next() {
+			c.find("QueueRequest %x belongs to no invocation", raw.Key()[2:])
+		}
+	}
+	c.each("records", recordPrefix, func(key, value []byte) {
+		if len(key) != 2+idLen {
+			c.find("record %x has a key of an unknown form", key)
+			return
+		}
+		id := invocation.ID(key[2:])
+		orphan(id[:])
+		size := -1
+		if more && bytes.Equal(raw.Key()[2:], id[:]) {
+			size = len(raw.Value())
+			more = raw.Next()
+		}
+		c.record(id, value, size)
+	})
+	orphan(nil)
+	if err := closing(raw.Error(), raw); err != nil {
+		c.find("QueueRequests cannot all be read: %v", err)
+	}
+}
+
+// record checks one record, beside which a QueueRequest of size bytes lies, or
+// none when it is negative.
+func (c *checker) record(id invocation.ID, value []byte, size int) {
+	c.Invocations++
+	inv, err := decodeRecord(id, value)
+	if err != nil {
+		c.find("invocation %s cannot be understood: %v", id, err)
+		return
+	}
+	switch {
+	case size < 0:
+		c.find("invocation %s has lost its QueueRequest", id)
+	case size != inv.Size:
+		c.find("invocation %s has a QueueRequest of %d bytes, it came with %d", id, size, inv.Size)
+	default:
+		c.Bytes += int64(size)
+	}
+	var places []string
+	for _, p := range placesOf(inv) {
+		if c.has(p.key) {
+			places = append(places, p.name)
+		}
+	}
+	switch len(places) {
+	case 0:
+		c.find("invocation %s is in no index: it would never be called", id)
+	case 1:
+	default:
+		c.find("invocation %s is %s and %s at once", id, places[0], places[1])
+	}
+	if !c.has(appendCallKey(nil, inv.CallID, id)) {
+		c.find("invocation %s cannot be found by its call id", id)
+	}
+}
+
+type placeName struct {
+	name string
+	in   place
+	key  []byte
+}
+
+// placesOf are the index entries of which an invocation has one.
+func placesOf(inv *invocation.Invocation) []placeName {
+	if inv.State == invocation.Dead {
+		return []placeName{{"dead", inDead, appendTimedKey(nil, deadPrefix, inv.DiedAt, inv.ID)}}
+	}
+	return []placeName{
+		{"ready", inReady, appendReadyKey(nil, Ready{Lane: inv.Lane, Since: inv.Since, ID: inv.ID})},
+		{"delayed", inDelayed, appendTimedKey(nil, delayedPrefix, inv.Since, inv.ID)},
+	}
+}
+
+func (c *checker) has(key []byte) bool {
+	ok, err := c.s.has(key)
+	if err != nil {
+		c.find("key %q cannot be read: %v", key, err)
+	}
+	return ok || err != nil
+}
+
+// indexes goes over the entries of the three indexes.
+func (c *checker) indexes() {
+	names := [...]string{inReady: "ready", inDelayed: "delayed", inDead: "dead"}
+	for _, x := range indexes {
+		c.each(names[x.in]+" entries", x.prefix, func(key, value []byte) {
+			e, err := parseEntry(x.in, key, value)
+			if err != nil {
+				c.find("%s entry %x cannot be understood: %v", names[x.in], key, err)
+				return
+			}
+			*map[place]*int{inReady: &c.Ready, inDelayed: &c.Delayed, inDead: &c.Dead}[x.in]++
+			c.entry(names[x.in], key, e)
+		})
+	}
+}
+
+// entry checks one index entry against the record that it points to.
+func (c *checker) entry(name string, key []byte, e entry) {
+	inv, err := c.s.get(e.id)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		c.find("the %s entry of %s belongs to no invocation", name, e.id)
+		return
+	case err != nil:
+		return // records has said it
+	}
+	for _, p := range placesOf(inv) {
+		if p.in == e.in && bytes.Equal(p.key, key) && inv.Size == e.size && inv.Lane == e.lane {
+			return
+		}
+	}
+	c.find("the %s entry of %s does not agree with its record", name, e.id)
+}
+
+// calls goes over the index of call ids.
+func (c *checker) calls() {
+	c.each("call ids", callPrefix, func(key, _ []byte) {
+		if len(key) != 2+hashLen+idLen {
+			c.find("call id %x has a key of an unknown form", key)
+			return
+		}
+		id := invocation.ID(key[2+hashLen:])
+		inv, err := c.s.get(id)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			c.find("a call id points to %s, which is not there", id)
+		case err == nil && !bytes.Equal(key, appendCallKey(nil, inv.CallID, id)):
+			c.find("a call id points to %s, which has another", id)
+		}
+	})
+}
+
+// rest counts the door marks and looks for keys of no known kind.
+func (c *checker) rest() {
+	c.each("door marks", seenPrefix, func(_, _ []byte) { c.Marks++ })
+	it, err := c.s.db.NewIter(nil)
+	if err != nil {
+		c.find("keys cannot be read: %v", err)
+		return
+	}
+	known := [][]byte{recordPrefix, bytesPrefix, callPrefix, seenPrefix, readyPrefix, delayedPrefix, deadPrefix}
+	for ok := it.First(); ok; {
+		ok = c.pass(it, known)
+	}
+	if err := closing(it.Error(), it); err != nil {
+		c.find("keys cannot all be read: %v", err)
+	}
+}
+
+// pass moves it over one known prefix, or one key of another kind.
+func (c *checker) pass(it *pebble.Iterator, known [][]byte) bool {
+	for _, prefix := range known {
+		if bytes.HasPrefix(it.Key(), prefix) {
+			return it.SeekGE(after(prefix))
+		}
+	}
+	if !bytes.Equal(it.Key(), versionKey) {
+		c.find("key %q is of no known kind", it.Key())
+	}
+	return it.Next()
+}
