@@ -15,6 +15,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/semaphore"
@@ -81,6 +82,7 @@ type api struct {
 	log   *slog.Logger
 	raw   *semaphore.Weighted // bytes of QueueRequests that answers may hold at once
 	size  pageSize
+	wait  time.Duration // for a change to become durable
 }
 
 // New makes the handler. It opens nothing but, with BasicAuth, the files of the
@@ -103,7 +105,7 @@ func newAPI(o Options) (*api, error) {
 	}
 	return &api{
 		Options: o, guard: newGuard(o), log: o.Logger,
-		raw: semaphore.NewWeighted(rawBytes), size: defaultPageSize,
+		raw: semaphore.NewWeighted(rawBytes), size: defaultPageSize, wait: actTimeout,
 	}, nil
 }
 

@@ -40,7 +40,7 @@ func (a *api) act(w http.ResponseWriter, r *http.Request, name, state string, do
 	if _, err := readParams(r); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), actTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), a.wait)
 	defer cancel()
 	err = do(ctx, id)
 	a.tell(r, name, id, err)

@@ -1,0 +1,36 @@
+package api
+
+// Parts for tests that need the clock of a bubble, where the real store, whose
+// goroutines wait on the disk, does not fit.
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+)
+
+// emptyStore has no letters.
+type emptyStore struct{}
+
+func (emptyStore) ListDead(string, int) ([]*invocation.Invocation, string, error) {
+	return nil, "", nil
+}
+
+func (emptyStore) Load(invocation.ID) (*invocation.Invocation, []byte, error) {
+	return nil, nil, store.ErrNotFound
+}
+func (emptyStore) Get(invocation.ID) (*invocation.Invocation, error) { return nil, store.ErrNotFound }
+func (emptyStore) Replay(context.Context, invocation.ID) error       { return store.ErrNotFound }
+func (emptyStore) Drop(context.Context, invocation.ID) error         { return store.ErrNotFound }
+
+var noMetrics = prometheus.NewRegistry()
+
+func fine() error { return nil }
+
+func logTo(b *lockedBuffer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
