@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -87,19 +88,23 @@ func (r *Request) walk(raw []byte, callback **url.URL) error {
 		if err != nil {
 			return err
 		}
-		name := t.String()
+		f := fieldOf(t.String())
+		if f == fieldHeader && d.PeekKind() == '{' {
+			if err := r.readHeader(d); err != nil {
+				return fmt.Errorf("header: %w", err)
+			}
+			continue
+		}
 		value, err := d.ReadValue()
 		if err != nil {
 			return err
 		}
-		if err := r.set(name, value, callback); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		if strings.EqualFold(name, "Body") {
+		if f == fieldBody { // where it lies in raw, not where the decoder may have put it
 			end := int(d.InputOffset())
-			if err := r.setBody(raw[end-len(value) : end]); err != nil {
-				return fmt.Errorf("body: %w", err)
-			}
+			value = raw[end-len(value) : end]
+		}
+		if err := r.set(f, value, callback); err != nil {
+			return fmt.Errorf("%s: %w", f, err)
 		}
 	}
 	if _, err := d.ReadToken(); err != nil {
@@ -111,29 +116,131 @@ func (r *Request) walk(raw []byte, callback **url.URL) error {
 	return nil
 }
 
-// set takes one top-level value other than the body.
-func (r *Request) set(name string, value jsontext.Value, callback **url.URL) error {
+// field is a top-level key that means something here.
+type field string
+
+const (
+	fieldHeader      field = "Header"
+	fieldBody        field = "Body"
+	fieldPath        field = "Path"
+	fieldQueryString field = "QueryString"
+	fieldFunction    field = "Function"
+	fieldQueueName   field = "QueueName"
+	fieldAnnotations field = "Annotations"
+	fieldCallbackURL field = "CallbackUrl"
+)
+
+var fields = []field{
+	fieldHeader, fieldBody, fieldPath, fieldQueryString, fieldFunction, fieldQueueName, fieldAnnotations, fieldCallbackURL,
+}
+
+// fieldOf finds a key, in any case.
+func fieldOf(name string) field {
+	for _, f := range fields {
+		if len(name) == len(f) && strings.EqualFold(name, string(f)) {
+			return f
+		}
+	}
+	return ""
+}
+
+// readHeader reads the header in place: it is the larger part of most messages.
+// Keys that come twice are joined, as encoding/json does it with a map.
+func (r *Request) readHeader(d *jsontext.Decoder) error {
+	if _, err := d.ReadToken(); err != nil { // {
+		return err
+	}
+	if r.Header == nil {
+		r.Header = make(http.Header, 8)
+	}
+	room := make([]string, 0, 16) // for the values of most headers, in one piece
+	for d.PeekKind() == '"' {
+		t, err := d.ReadToken()
+		if err != nil {
+			return err
+		}
+		key := t.String()
+		values, err := readStrings(d, room[len(room):len(room):cap(room)])
+		if err != nil {
+			return err
+		}
+		r.Header[key] = values[:len(values):len(values)]
+		if n := len(room) + len(values); n < cap(room) {
+			room = room[:n]
+		}
+	}
+	_, err := d.ReadToken() // }
+	return err
+}
+
+// readStrings appends a list of strings to list, which is empty; null is none,
+// and "" inside the list.
+func readStrings(d *jsontext.Decoder, list []string) ([]string, error) {
+	t, err := d.ReadToken()
+	if err != nil || t.Kind() == 'n' {
+		return nil, err
+	}
+	if t.Kind() != '[' {
+		return nil, fmt.Errorf("a list of values is expected, not %s", t.Kind())
+	}
+	for {
+		switch t, err = d.ReadToken(); {
+		case err != nil:
+			return nil, err
+		case t.Kind() == '"':
+			list = append(list, t.String())
+		case t.Kind() == 'n':
+			list = append(list, "")
+		case t.Kind() == ']':
+			return list, nil
+		default:
+			return nil, fmt.Errorf("a value is a string, not %s", t.Kind())
+		}
+	}
+}
+
+// set takes one top-level value.
+func (r *Request) set(f field, value jsontext.Value, callback **url.URL) error {
+	switch f {
+	case fieldBody:
+		return r.setBody(value)
+	case fieldPath:
+		return setString(&r.Path, value)
+	case fieldQueryString:
+		return setString(&r.QueryString, value)
+	case fieldFunction:
+		return setString(&r.Function, value)
+	case fieldQueueName:
+		return setString(&r.QueueName, value)
+	}
 	if value.Kind() == 'n' {
 		return nil
 	}
-	into := func(v any) error { return json.Unmarshal(value, v, lenient) }
-	switch {
-	case strings.EqualFold(name, "Header"):
-		return into(&r.Header)
-	case strings.EqualFold(name, "Path"):
-		return into(&r.Path)
-	case strings.EqualFold(name, "QueryString"):
-		return into(&r.QueryString)
-	case strings.EqualFold(name, "Function"):
-		return into(&r.Function)
-	case strings.EqualFold(name, "QueueName"):
-		return into(&r.QueueName)
-	case strings.EqualFold(name, "Annotations"):
-		return into(&r.Annotations)
-	case strings.EqualFold(name, "CallbackUrl"):
+	switch f {
+	case fieldHeader:
+		return fmt.Errorf("an object is expected, not %s", value.Kind())
+	case fieldAnnotations:
+		return json.Unmarshal(value, &r.Annotations, lenient)
+	case fieldCallbackURL:
 		return setCallback(value, callback)
 	}
 	return nil
+}
+
+// setString takes a string; null leaves what is there.
+func setString(to *string, value jsontext.Value) error {
+	switch value.Kind() {
+	case 'n':
+		return nil
+	case '"':
+		b, err := jsontext.AppendUnquote(nil, value)
+		*to = string(b)
+		if err != nil && !utf8.Valid(value) {
+			err = nil // invalid UTF-8 was replaced, as encoding/json does it
+		}
+		return err
+	}
+	return fmt.Errorf("a string is expected, not %s", value.Kind())
 }
 
 // setCallback takes the URL object of the gateway, and a plain string too.

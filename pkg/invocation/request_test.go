@@ -5,6 +5,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,6 +59,46 @@ func TestDecodeWireForms(t *testing.T) {
 	}
 }
 
+// wireFiles are messages as real gateways have published them.
+func wireFiles(tb testing.TB) map[string][]byte {
+	tb.Helper()
+	files := map[string][]byte{}
+	names, err := filepath.Glob("testdata/wire/*.json")
+	if err != nil || len(names) == 0 {
+		tb.Fatal("no wire files", err)
+	}
+	for _, name := range names {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		files[filepath.Base(name)] = raw
+	}
+	return files
+}
+
+func TestDecodeReadsWhatGatewaysPublished(t *testing.T) {
+	t.Parallel()
+	want := map[string][]string{ // function, path, body, callback
+		"gateway-2021.json":       {"chaos.openfaas-fn", "/v1/job", "hello", "http://user:pw@gateway.openfaas:8080/async-function/next?k=v#frag"},
+		"gateway-2021-plain.json": {"figlet", "", "", ""},
+		"gateway-2026.json":       {"chaos-fn", "/a/b", "hello", "http://127.0.0.1:9/cb"},
+	}
+	for name, raw := range wireFiles(t) {
+		r, err := Decode(raw)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		body, err := io.ReadAll(r.Body())
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if d := cmp.Diff(want[name], []string{r.Function, r.Path, string(body), r.CallbackURL}); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
+	}
+}
+
 func TestDecodeRefuses(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -99,6 +142,9 @@ func TestCallbackURLErrorKeepsCredentialsOut(t *testing.T) {
 // the reference decoder accepts is accepted here, with the same content.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"Header":{"A":["b","c"]},"Host":"h","Body":"aGVsbG8=","Method":"POST","Path":"/p","QueryString":"q=1","Function":"fn","QueueName":"q","CallbackUrl":{"Scheme":"http","Host":"h"}}`))
+	for _, raw := range wireFiles(f) {
+		f.Add(raw)
+	}
 	f.Add([]byte(`{"Function":"f","Body":null,"body":"aGk="}`))
 	f.Add([]byte("{\"Function\":\"f\",\"Body\":\"aG\\nk=\"}"))
 	f.Add([]byte(`{"Function":"f","Body":[104,105]}`))
@@ -121,9 +167,14 @@ func FuzzDecode(f *testing.F) {
 		if got.Path != want.Path || got.QueryString != want.QueryString || got.Function != strings.Trim(want.Function, "/") {
 			t.Fatalf("got %+v, want %+v", got, want)
 		}
-		for k := range want.Header {
-			if _, ok := got.Header[http.CanonicalHeaderKey(k)]; !ok {
+		for k, v := range want.Header {
+			canonical := http.CanonicalHeaderKey(k)
+			values, ok := got.Header[canonical]
+			if !ok {
 				t.Fatalf("header %q is missing", k)
+			}
+			if len(got.Header) == len(want.Header) && !slices.Equal(values, v) { // no two names fell together
+				t.Fatalf("header %q is %q, want %q", k, values, v)
 			}
 		}
 	})
@@ -148,4 +199,19 @@ func BenchmarkDecode(b *testing.B) {
 			}
 		}
 	})
+}
+
+func TestHeaderValuesDoNotShareMemory(t *testing.T) {
+	t.Parallel()
+	r, err := Decode([]byte(`{"Function":"f","Header":{"A":["1","2"],"B":[],"C":null,"D":["3",null],"E":["4"]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k := range r.Header {
+		r.Header[k] = append(r.Header[k], "more")
+	}
+	want := http.Header{"A": {"1", "2", "more"}, "B": {"more"}, "C": {"more"}, "D": {"3", "", "more"}, "E": {"4", "more"}}
+	if d := cmp.Diff(want, r.Header); d != "" {
+		t.Errorf("header (-want +got):\n%s", d)
+	}
 }
