@@ -156,7 +156,7 @@ func TestAFullDiskIsA503AndTheActComesLater(t *testing.T) {
 		return nil
 	}))
 	r := newRigOn(t, openStore(t, store.Options{Dir: "/data", FS: disk, Slots: 1}))
-	r.api.wait = 50 * time.Millisecond
+	r.api.wait = time.Second
 	r.bury(t, 2)
 	full.Store(true)
 	t.Cleanup(func() { full.Store(false) })
