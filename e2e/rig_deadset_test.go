@@ -21,6 +21,7 @@ type letter struct {
 	Detail   string `json:"detail"`
 	Status   int    `json:"status"`
 	Retries  int    `json:"retry-count"`
+	Crashes  int    `json:"crashes"`
 	Message  []byte `json:"message"`
 	Attempts []struct {
 		At     time.Time `json:"at"`

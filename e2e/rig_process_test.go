@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -26,7 +27,12 @@ type process struct {
 	cmd  *exec.Cmd
 	out  output
 	over chan struct{} // closed when it has ended
+
+	muted atomic.Bool
 }
+
+// mute lets a failed test show nothing of the process; it saves the output itself.
+func (p *process) mute() { p.muted.Store(true) }
 
 // spawn starts a child. It is killed at the end of the test, and its last lines
 // are shown when the test has failed.
@@ -45,7 +51,7 @@ func spawn(t testing.TB, name string, cmd *exec.Cmd) *process {
 	}()
 	t.Cleanup(func() {
 		p.kill()
-		if t.Failed() {
+		if t.Failed() && !p.muted.Load() {
 			t.Logf("the last lines of %s, pid %d, %s:\n%s", name, cmd.Process.Pid, cmd.ProcessState, p.out.tail(tail))
 		}
 	})

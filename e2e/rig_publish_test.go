@@ -3,6 +3,7 @@ package e2e
 // Publishing: as the gateway does it, with its own library, or byte for byte.
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -118,3 +119,5 @@ func encode(t testing.TB, m *message) string {
 	}
 	return string(raw)
 }
+
+func encode64(body string) string { return base64.StdEncoding.EncodeToString([]byte(body)) }
