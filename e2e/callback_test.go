@@ -171,11 +171,13 @@ func TestAKillBetweenCallAndSettlementCallsBackOnce(t *testing.T) {
 	for point, calls := range map[string]int{"before-settle": 2, "after-settle": 1} {
 		t.Run(point, func(t *testing.T) {
 			t.Parallel()
-			s, target := newStand(t), newStub(t)
+			s, target := newStand(t, "initial_retry_wait=10ms"), newStub(t)
+			target.close() // or the callback could be in flight when the worker dies
 			m := call("fn1", "", withCallback(target.url()))
 			w := s.crasher(point, 1)
 			s.broker.publish(t, m)
 			w.crashed(t)
+			target.open()
 			s.worker().posted(t, m, "done")
 			checkCalled(t, s, map[*message]int{m: calls})
 			if n := len(target.all()); n != 1 {
