@@ -1,20 +1,15 @@
 package store
 
-// Taking invocations in, and the marks of the door that they came through.
+// Taking invocations in.
 
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"queue-worker/pkg/invocation"
 )
-
-// seenGeneration is how long one generation of door marks lasts. A mark is kept
-// for at least that long and at most twice as long.
-const seenGeneration = 10 * time.Minute
 
 // Accept takes an invocation in. It returns at once, unless too much is queued,
 // and done is called exactly once: with nil when the invocation is durable, with
@@ -69,39 +64,6 @@ func (t *txn) insert(a arrival) {
 	t.put(a.Inv, a.record)
 	t.delta.accepted++
 	t.delta.bytes += int64(a.Inv.Size)
-}
-
-// markSeen writes the mark of a door, or returns ErrSeen. A mark that cannot be
-// read counts as none: better a message twice than one that is never taken.
-func (t *txn) markSeen(d *Door) error {
-	generation := generationOf(t.now)
-	key := appendSeenKey(t.key[:0], generation, d)
-	if _, ok := t.seen[string(key)]; ok {
-		return errConflict // ErrSeen would be too early: the first one is not durable yet
-	}
-	for _, g := range []uint32{generation, generation - 1} {
-		if ok, err := t.s.has(appendSeenKey(t.key[:0], g, d)); ok && err == nil {
-			return ErrSeen
-		}
-	}
-	key = appendSeenKey(t.key[:0], generation, d)
-	t.seen[string(key)] = struct{}{}
-	t.set(key, nil)
-	if generation > t.s.generation {
-		t.forgetSeen(generation)
-	}
-	return nil
-}
-
-func generationOf(t time.Time) uint32 {
-	return uint32(t.Unix() / int64(seenGeneration/time.Second)) //nolint:gosec // good until the year 80,000
-}
-
-// forgetSeen drops the generations of marks that have become too old.
-func (t *txn) forgetSeen(current uint32) {
-	old := appendSeenKey(nil, current-1, &Door{})[:len(seenPrefix)+4]
-	_ = t.batch.DeleteRange(seenPrefix, old, nil) // a batch in memory takes any write
-	t.s.generation = current
 }
 
 // put writes the record of an invocation and the index entry that says where it is.

@@ -33,7 +33,7 @@ type txn struct {
 	ready   []Ready
 	due     time.Time                  // earliest delayed entry written, zero for none
 	touched map[invocation.ID]struct{} // ids that this batch changes
-	seen    map[string]struct{}        // door marks that this batch writes
+	seen    map[Door]struct{}          // door marks that this batch writes
 	ops     []op
 	key     []byte // where keys are put together
 }
@@ -54,7 +54,7 @@ func (t *txn) touch(id invocation.ID) error {
 // commitLoop runs until the operations' channel is closed and empty.
 func (s *Store) commitLoop() {
 	defer close(s.committed)
-	t := &txn{s: s, touched: map[invocation.ID]struct{}{}, seen: map[string]struct{}{}}
+	t := &txn{s: s, touched: map[invocation.ID]struct{}{}, seen: map[Door]struct{}{}}
 	var held op // staged too early, first of the next batch
 	for {
 		first := held
@@ -74,7 +74,6 @@ func (s *Store) commitLoop() {
 			}
 		}
 		s.finish(t)
-		s.began.Store(0)
 	}
 }
 
@@ -126,6 +125,7 @@ func (s *Store) add(t *txn, o op) (conflict bool) {
 // order. order matters: see docs/guarantees.md, who is answered can rely on the rest.
 func (s *Store) finish(t *txn) {
 	err := s.commit(t)
+	s.began.Store(0)
 	if err == nil {
 		s.counts.apply(&t.delta)
 		if s.watcher != nil && len(t.ready) > 0 {
@@ -177,12 +177,20 @@ func (s *Store) flushLoop(interval time.Duration) {
 	for {
 		select {
 		case <-tick.C:
-			if err := s.db.LogData(nil, pebble.Sync); err != nil {
-				_ = s.fail(err)
+			if err := s.syncNow(); err != nil {
 				return
 			}
 		case <-s.stop:
 			return
 		}
 	}
+}
+
+// syncNow makes durable what has been confirmed before. Commits are written to
+// the log in their order, so what is durable is always a beginning of them.
+func (s *Store) syncNow() error {
+	if err := s.db.LogData(nil, pebble.Sync); err != nil {
+		return s.fail(err)
+	}
+	return nil
 }

@@ -88,7 +88,7 @@ func script(p *player, reopen func() error) error {
 				return err
 			}
 		}
-		if err := p.db.Flush(); err != nil {
+		if err := errors.Join(p.db.Flush(), p.db.Compact(ctx, []byte("a"), []byte("z"), false)); err != nil {
 			return err
 		}
 	}
@@ -254,4 +254,86 @@ func TestPowerCutFindsAnAnswerBeforeTheSync(t *testing.T) {
 	if len(c.found) == 0 {
 		t.Error("the loss was not noticed")
 	}
+}
+
+// TestAnIntervalLosesOnlyTheEnd cuts the power in interval mode: what is left is
+// what was confirmed up to some instant, and not before the latest sync.
+func TestAnIntervalLosesOnlyTheEnd(t *testing.T) {
+	t.Parallel()
+	mem := vfs.NewCrashableMem()
+	rng := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test's
+	var mu sync.Mutex                  // guards what follows: Pebble writes by itself, too
+	var order []invocation.ID
+	synced := 0
+	o := Options{Dir: "data", Sync: time.Hour, tune: small}
+	cut := errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind.ReadOrWrite() == errorfs.OpIsRead {
+			return nil
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for _, percent := range []int{0, 50} {
+			after := o
+			after.FS = mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rng})
+			if err := verifyPrefix(after, order, synced); err != nil {
+				t.Errorf("before %v of %s: %v", op.Kind, op.Path, err)
+			}
+		}
+		return nil
+	})
+	toggle := &errorfs.Toggle{Injector: cut}
+	first := o
+	first.FS = errorfs.Wrap(mem, toggle)
+	s, err := Open(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	toggle.On()
+	p := &player{Store: s, ledger: newLedger(), now: time.Now()}
+	for n := range 150 {
+		inv, err := p.do(1000, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mu.Lock()
+		order = append(order, inv.ID)
+		confirmed := len(order)
+		mu.Unlock()
+		if n%40 != 20 {
+			continue
+		}
+		if err := s.syncNow(); err != nil {
+			t.Fatal(err)
+		}
+		mu.Lock()
+		synced = confirmed
+		mu.Unlock()
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	o.FS = mem.CrashClone(vfs.CrashCloneCfg{})
+	if err := verifyPrefix(o, order, len(order)); err != nil {
+		t.Errorf("after Close: %v", err)
+	}
+}
+
+// verifyPrefix checks that a store holds a beginning of order, of at least n.
+// One more than confirmed may be there.
+func verifyPrefix(o Options, order []invocation.ID, n int) error {
+	s, err := Open(o)
+	if err != nil {
+		return err
+	}
+	held := s.Stats().Ready
+	for i, id := range order {
+		if _, err := s.Get(id); (err == nil) != (i < held) {
+			err = fmt.Errorf("%d are there, and number %d gives %w", held, i, err)
+			return closing(err, s)
+		}
+	}
+	if held < n {
+		err = fmt.Errorf("%d are there, %d were synced", held, n)
+	}
+	return closing(err, s)
 }

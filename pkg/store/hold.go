@@ -94,14 +94,16 @@ func readMarks(f io.ReaderAt) (ids []invocation.ID, size int, err error) {
 	return ids, size, nil
 }
 
-// closeMarks closes the file of the marks; Hold and Release do nothing from then on.
+// closeMarks clears the marks, since what is in hand at a Close did not crash
+// the process, and closes the file. Hold and Release do nothing from then on.
 func (s *Store) closeMarks() error {
 	s.marks.mu.Lock()
 	defer s.marks.mu.Unlock()
-	if s.marks.file == nil {
+	f := s.marks.file
+	if f == nil {
 		return nil
 	}
-	err := s.marks.file.Close()
 	s.marks.file = nil
-	return err
+	_, err := f.WriteAt(make([]byte, s.opts.Slots*markLen), 0)
+	return closing(err, f)
 }

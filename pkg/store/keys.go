@@ -7,7 +7,7 @@ package store
 //	i/<id>                                     record of an invocation (msgpack)
 //	b/<id>                                     its QueueRequest, byte for byte
 //	c/<hash of call id><id>                    for questions by call id
-//	s/<generation><door>                       messages seen at the door
+//	s/<generation><door>                       messages seen at the door, see seen.go
 //
 // and exactly one of these, which says where the invocation is:
 //
@@ -129,13 +129,24 @@ func parseTail(key []byte) (time.Time, invocation.ID) {
 	return unstamp(tail), invocation.ID(tail[stampLen:])
 }
 
-// appendSeenKey makes the mark of one message in one generation of marks.
+// appendSeenKey makes the mark of one message in one generation of marks. The
+// timestamp comes first, so that the youngest mark of a channel is the last.
 func appendSeenKey(b []byte, generation uint32, d *Door) []byte {
+	b = appendChannelPrefix(b, generation, d)
+	b = binary.BigEndian.AppendUint64(b, uint64(max(d.Timestamp, 0))) //nolint:gosec // not negative
+	return binary.BigEndian.AppendUint64(b, d.Sequence)
+}
+
+// appendChannelPrefix begins the marks of one channel in one generation.
+func appendChannelPrefix(b []byte, generation uint32, d *Door) []byte {
 	b = binary.BigEndian.AppendUint32(append(b, seenPrefix...), generation)
 	b = append(append(b, d.Cluster...), 0)
-	b = append(append(b, d.Channel...), 0)
-	b = binary.BigEndian.AppendUint64(b, d.Sequence)
-	return binary.BigEndian.AppendUint64(b, uint64(d.Timestamp)) //nolint:gosec // bits, not a number
+	return append(append(b, d.Channel...), 0)
+}
+
+// parseSeenTime reads the timestamp of a mark.
+func parseSeenTime(key []byte) int64 {
+	return int64(binary.BigEndian.Uint64(key[len(key)-16:])) //nolint:gosec // written by appendSeenKey
 }
 
 // after is the first key beyond all that begin with prefix.

@@ -63,8 +63,8 @@ type Store struct {
 	recovered Recovered
 
 	// for the committer alone
-	generation uint32
-	dueCursor  []byte
+	doors     doors
+	dueCursor []byte
 
 	ops    chan op
 	room   *semaphore.Weighted
@@ -163,7 +163,7 @@ func (s *Store) open() (err error) {
 	if err := s.checkLayout(); err != nil {
 		return err
 	}
-	if err := s.count(); err != nil {
+	if err := errors.Join(s.count(), s.openDoors()); err != nil {
 		return err
 	}
 	s.checkSpace()

@@ -1,0 +1,109 @@
+package store
+
+// The marks of messages that came through a door, so that one is known when it
+// comes again.
+//
+// Marks live in generations. A new one begins with the first mark after ten
+// minutes of the one before, and with it all but the latest two are dropped. So
+// marks age only while the door is in use: a server that was away for a day finds
+// what it delivers again still known.
+//
+// Servers give each channel's messages rising timestamps. One that is younger
+// than the youngest mark is therefore new, and no mark is looked up for it.
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// seenGeneration is how long one generation of marks lasts at least.
+const seenGeneration = 10 * time.Minute
+
+// doors is what the committer knows of marks.
+type doors struct {
+	generation uint32 // the one that new marks go to
+	began      time.Time
+	youngest   map[channel]int64 // timestamps of the youngest marks
+}
+
+type channel struct{ cluster, name string }
+
+// openDoors finds the generation that marks go to.
+func (s *Store) openDoors() error {
+	s.doors = doors{generation: 1, began: s.now(), youngest: map[channel]int64{}}
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: seenPrefix, UpperBound: after(seenPrefix)})
+	if err != nil {
+		return err
+	}
+	if it.Last() && len(it.Key()) >= len(seenPrefix)+4 {
+		s.doors.generation = binary.BigEndian.Uint32(it.Key()[len(seenPrefix):])
+	}
+	return closing(it.Error(), it)
+}
+
+// markSeen writes the mark of a door, or returns ErrSeen. A mark that cannot be
+// read counts as none: better a message twice than one that is never taken.
+func (t *txn) markSeen(d *Door) error {
+	s := t.s
+	ch := channel{d.Cluster, d.Channel}
+	youngest, ok := s.doors.youngest[ch]
+	if !ok {
+		youngest = s.youngestMark(d)
+		s.doors.youngest[ch] = youngest
+	}
+	if d.Timestamp <= youngest {
+		if _, ok := t.seen[*d]; ok {
+			return errConflict // ErrSeen would be too early: the first one is not durable yet
+		}
+		for _, g := range s.doors.kept() {
+			if ok, err := s.has(appendSeenKey(t.key[:0], g, d)); ok && err == nil {
+				return ErrSeen
+			}
+		}
+	}
+	t.turnGeneration()
+	t.seen[*d] = struct{}{}
+	t.set(appendSeenKey(t.key[:0], s.doors.generation, d), nil)
+	s.doors.youngest[ch] = max(youngest, d.Timestamp)
+	return nil
+}
+
+// kept are the generations whose marks count.
+func (d *doors) kept() [2]uint32 { return [2]uint32{d.generation, d.generation - 1} }
+
+// turnGeneration begins a new generation when it is time, and drops the old ones.
+func (t *txn) turnGeneration() {
+	d := &t.s.doors
+	if age := t.now.Sub(d.began); age >= 0 && age < seenGeneration {
+		return
+	}
+	d.generation++
+	d.began = t.now
+	old := binary.BigEndian.AppendUint32(seenPrefix[:2:2], d.generation-1)
+	_ = t.batch.DeleteRange(seenPrefix, old, nil) // a batch in memory takes any write
+}
+
+// youngestMark is the latest timestamp that a channel has a mark of. Without any,
+// or when it cannot be read, every message is compared with the marks.
+func (s *Store) youngestMark(d *Door) int64 {
+	const all = int64(^uint64(0) >> 1)
+	youngest := int64(-1)
+	for _, g := range s.doors.kept() {
+		prefix := appendChannelPrefix(nil, g, d)
+		it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
+		if err != nil {
+			_ = s.damaged(err)
+			return all
+		}
+		if it.Last() {
+			youngest = max(youngest, parseSeenTime(it.Key()))
+		}
+		if err := closing(it.Error(), it); err != nil {
+			_ = s.damaged(err)
+			return all
+		}
+	}
+	return youngest
+}
