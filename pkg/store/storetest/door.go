@@ -84,6 +84,31 @@ var door = []test{
 			w.clock.add(30 * time.Second)
 		}
 	}},
+	{"a server that was away for a day delivers again what is still known", func(w *world) {
+		door := func(seq uint64) store.Door {
+			return store.Door{Cluster: "c", Channel: "ch", Sequence: seq, Timestamp: int64(seq)} //nolint:gosec // small
+		}
+		for seq := range uint64(5) {
+			w.enter(door(seq))
+		}
+		w.clock.add(24 * time.Hour)
+		for seq := range uint64(5) {
+			w.wantSeen(door(seq))
+		}
+		w.enter(door(5))
+		for seq := range uint64(6) {
+			w.wantSeen(door(seq))
+		}
+	}},
+	{"a message that comes late, after younger ones, is taken once", func(w *world) {
+		for _, seq := range []int64{9, 3, 7, 1} {
+			d := store.Door{Cluster: "c", Channel: "ch", Sequence: uint64(seq), Timestamp: seq} //nolint:gosec // small
+			w.enter(d)
+			w.wantSeen(d)
+			w.restart()
+			w.wantSeen(d)
+		}
+	}},
 	{"a message is seen after a restart", func(w *world) {
 		w.enter(somewhere)
 		w.restart()
