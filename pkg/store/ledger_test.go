@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -239,6 +240,8 @@ type player struct {
 }
 
 func (p *player) make(size int) (*invocation.Invocation, []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.n++
 	inv := &invocation.Invocation{
 		ID: invocation.NewID(p.now), CallID: fmt.Sprint("call-", p.n%7), Function: "fn",
@@ -248,8 +251,6 @@ func (p *player) make(size int) (*invocation.Invocation, []byte) {
 	for i := range raw {
 		raw[i] = byte(i * p.n)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.sum[inv.ID] = sha256.Sum256(raw)
 	return inv, raw
 }
@@ -267,8 +268,8 @@ func (p *player) do(size int, change func(*invocation.Invocation)) (*invocation.
 		change(inv)
 	}
 	done := make(chan error, 1)
-	p.accept(Accept{Inv: inv, Raw: raw, Door: &Door{Cluster: "c", Channel: "ch", Sequence: uint64(p.n), Timestamp: 5}}, //nolint:gosec // small
-		func(err error) { done <- err })
+	door := &Door{Cluster: "c", Channel: "ch", Sequence: binary.BigEndian.Uint64(inv.ID[:8]), Timestamp: 5}
+	p.accept(Accept{Inv: inv, Raw: raw, Door: door}, func(err error) { done <- err })
 	return inv, <-done
 }
 
