@@ -4,15 +4,12 @@ package e2e
 // environment to be the server.
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -125,25 +122,3 @@ func (b *broker) restart(t testing.TB) {
 }
 
 func (b *broker) url() string { return "nats://127.0.0.1:" + strconv.Itoa(b.port) }
-
-// ports are handed out once in a run, below the range from which the system takes
-// ports for outgoing connections, so that a killed server gets its port back.
-var ports atomic.Int64
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	for range 5000 {
-		n := int(ports.Add(1))
-		port := 16000 + (os.Getpid()*131+n)%12000
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err != nil {
-			continue
-		}
-		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-			t.Fatal(err)
-		}
-		return port
-	}
-	t.Fatal("no port is free")
-	return 0
-}

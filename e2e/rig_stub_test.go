@@ -71,24 +71,33 @@ type stub struct {
 // newStub starts a stub that answers 200. It keeps its port over close and open.
 func newStub(t testing.TB) *stub {
 	t.Helper()
-	s := &stub{
-		t: t, addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(freePort(t))), changed: make(chan struct{}),
-		answer: func(asked) answer { return answer{} },
-	}
-	s.open()
+	s := &stub{t: t, changed: make(chan struct{}), answer: func(asked) answer { return answer{} }}
+	l, _ := listen(t)
+	s.addr = l.Addr().String()
+	s.serve(l)
 	t.Cleanup(s.close)
 	return s
 }
 
 func (s *stub) url() string { return "http://" + s.addr }
 
-// open listens, close no longer: who calls is refused, who was being answered is cut off.
+// close stops listening: who calls is refused, who was being answered is cut off.
+func (s *stub) close() { _ = s.server.Close() }
+
+// open listens again. A child that was being started when the stub was closed may
+// hold the old listener for another moment.
 func (s *stub) open() {
 	s.t.Helper()
-	l, err := net.Listen("tcp", s.addr)
-	if err != nil {
-		s.t.Fatalf("open the stub: %v", err)
-	}
+	eventually(s.t, "port "+s.addr+" to be free again", func() bool {
+		l, err := net.Listen("tcp", s.addr)
+		if err == nil {
+			s.serve(l)
+		}
+		return err == nil
+	})
+}
+
+func (s *stub) serve(l net.Listener) {
 	s.server = &http.Server{Handler: s, ReadHeaderTimeout: patience}
 	go func() {
 		if err := s.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -96,8 +105,6 @@ func (s *stub) open() {
 		}
 	}()
 }
-
-func (s *stub) close() { _ = s.server.Close() }
 
 // tell says how to answer from now on.
 func (s *stub) tell(f func(asked) answer) {
