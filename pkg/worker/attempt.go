@@ -1,13 +1,14 @@
 package worker
 
 // One attempt: load, call, decide, settle. Everything that an entry goes through
-// while it is in hand is in handle, in the order in which it happens.
+// while it is in hand is in handle and attempt, in the order in which it happens.
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -22,73 +23,81 @@ import (
 type attempt struct {
 	at     store.Ready
 	inv    *invocation.Invocation
+	raw    []byte
 	req    *invocation.Request // nil when the QueueRequest cannot be decoded
 	policy retry.Policy
 	begun  time.Time
 	result invoke.Result
 	retry.Decision
-	next time.Time // of a retry: when it falls due
+	next     time.Time     // of a retry: when it falls due
+	callback *store.Accept // carries the result; nil when none was asked for
 }
 
-// handle takes one entry through its attempt. The mark of the slot is set
-// before the call and cleared after the settlement, so that a crash in between
-// can be told.
-func (w *Worker) handle(ctx context.Context, slot int, r store.Ready) {
+// handle takes one entry through its attempt. The mark of the slot is set before
+// anything of the entry is looked at and cleared after the settlement, so that
+// what makes the process die in between is found at the next start.
+func (w *Worker) handle(c contexts, slot int, r store.Ready) {
+	w.Store.Hold(slot, r.ID)
+	over := w.attempt(c, r)
+	w.Store.Release(slot)
+	if over {
+		w.Lanes.finish(r)
+		return
+	}
+	w.Lanes.park(r)
+}
+
+// attempt makes an attempt and reports whether the entry has left its place. One
+// that has not must not be called again before a restart: what came of it is
+// known, or cannot be.
+func (w *Worker) attempt(c contexts, r store.Ready) (over bool) {
 	a, err := w.load(r)
 	if err != nil {
-		w.unreadable(r, err)
-		return
+		return w.unreadable(r, err)
 	}
-	defer w.Lanes.finish(r)
-	w.Store.Hold(slot, r.ID)
-	defer w.Store.Release(slot)
 	crash.Point("before-call")
-	w.call(ctx, a)
+	w.call(c.calls, a)
 	if a.result.Canceled {
 		w.Logger.Info("aborted", attrs(a, "next", "called again after the restart")...)
-		return
+		return false
 	}
 	crash.Point("before-settle")
-	w.settle(context.WithoutCancel(ctx), a)
+	over = w.settle(c.settlements, a)
 	crash.Point("after-settle")
+	return over
 }
 
-// load reads what is to be called.
+// load reads what is to be called. ErrNotFound means that it is no longer there,
+// or waits in another place by now.
 func (w *Worker) load(r store.Ready) (*attempt, error) {
 	inv, raw, err := w.Store.Load(r.ID)
 	if err != nil {
 		return nil, err
 	}
-	a := &attempt{at: r, inv: inv, policy: w.Policy}
-	a.req, err = invocation.Decode(raw)
-	if err != nil && !errors.Is(err, invocation.ErrNoFunction) {
-		a.req, a.result = nil, invoke.Result{Malformed: true, Detail: err.Error()}
-		return a, nil
+	if inv.State != invocation.Pending || placeOf(store.Ready{Since: inv.Since, ID: inv.ID}) != placeOf(r) {
+		return nil, store.ErrNotFound
 	}
-	if inv.Kind == invocation.KindFunction {
-		a.policy = w.policyFor(inv.Function, a.req)
-	}
-	return a, nil
+	return &attempt{at: r, inv: inv, raw: raw, policy: w.Policy}, nil
 }
 
 // unreadable passes over an entry that cannot be loaded. One that is gone was
 // dropped by a person meanwhile; any other stays in the store for the check.
-func (w *Worker) unreadable(r store.Ready, err error) {
+func (w *Worker) unreadable(r store.Ready, err error) (over bool) {
 	if errors.Is(err, store.ErrNotFound) {
-		w.Lanes.finish(r)
-		return
+		w.gone(r.ID)
+		return true
 	}
-	w.Logger.Error("cannot load invocation, passing over it", keyID, r.ID, keyFunction, r.Lane.Name, "error", err)
-	w.Lanes.park(r)
+	w.Logger.Error("cannot load invocation, passing over it until the restart",
+		keyID, r.ID.String(), keyFunction, r.Lane.Name, "error", err)
+	return false
 }
 
-// call makes the call and keeps its record. A panic in it costs this
-// invocation only.
+// call makes the call and keeps its record.
 func (w *Worker) call(ctx context.Context, a *attempt) {
 	a.begun = time.Now()
 	w.Metrics.begin(a)
-	if a.req != nil {
-		a.result = w.guarded(ctx, a)
+	if !w.guarded(a, "call", func() { a.result = w.send(ctx, a) }) {
+		a.result = invoke.Result{Malformed: true, Detail: "The call of it made the worker panic."}
 	}
 	if !a.result.Canceled && !a.result.Malformed && !a.result.Refused {
 		a.inv.Record(invocation.Attempt{
@@ -98,23 +107,47 @@ func (w *Worker) call(ctx context.Context, a *attempt) {
 	a.Decision = a.policy.Decide(a.inv.Retries, outcome(a), time.Now(), random)
 }
 
-// guarded is the one place that recovers from a panic.
-func (w *Worker) guarded(ctx context.Context, a *attempt) (res invoke.Result) {
-	defer func() {
-		if p := recover(); p != nil {
-			w.Logger.Error("panic in a call", attrs(a, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))...)
-			res = invoke.Result{Malformed: true, Detail: "the call of it made the worker panic"}
-		}
-	}()
+// send decodes the QueueRequest and sends what is in it.
+func (w *Worker) send(ctx context.Context, a *attempt) invoke.Result {
+	req, err := invocation.Decode(a.raw)
+	if err != nil && !errors.Is(err, invocation.ErrNoFunction) {
+		// The decoder's error is not told, because it repeats parts of the message.
+		return invoke.Result{Malformed: true, Detail: "The message cannot be decoded."}
+	}
+	a.req = req
+	if a.inv.Kind == invocation.KindFunction {
+		a.policy = w.policyFor(a.inv.Function, req)
+	}
 	c := invoke.Call{
-		ID: a.inv.ID, CallID: a.inv.CallID, Request: a.req,
+		ID: a.inv.ID, CallID: a.inv.CallID, Request: req,
 		Retry: a.inv.Retries, RetryMax: a.policy.Attempts,
 	}
 	if a.inv.Kind == invocation.KindCallback {
 		return w.Caller.Callback(ctx, a.inv.URL, c)
 	}
-	c.KeepBody = a.req.CallbackURL != ""
+	c.KeepBody = req.CallbackURL != ""
 	return w.Caller.Function(ctx, c)
+}
+
+// guarded is the one place that recovers from a panic, which costs only the
+// invocation that it is about. It reports whether do came to its end.
+func (w *Worker) guarded(a *attempt, what string, do func()) (ok bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.Logger.Error("panic", attrs(a, "in", what, "panic", panicText(p), "stack", string(debug.Stack()))...)
+		}
+	}()
+	do()
+	return true
+}
+
+// panicText is what a panic says, when that comes from the runtime. Any other
+// text may hold part of a message.
+func panicText(p any) string {
+	if err, ok := p.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("%T", p)
 }
 
 // outcome is what the decision goes by.

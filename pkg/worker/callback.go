@@ -19,9 +19,9 @@ type URLChecker func(raw string) (*url.URL, error)
 // invalidURL stands for the host in the lane of a callback whose URL has none.
 const invalidURL = "invalid"
 
-// callback makes the callback that carries the result of a, or nil when none
+// callbackOf makes the callback that carries the result of a, or nil when none
 // was asked for. A callback has no callback of its own.
-func (w *Worker) callback(a *attempt) *store.Accept {
+func (w *Worker) callbackOf(a *attempt) *store.Accept {
 	if a.inv.Kind == invocation.KindCallback || a.req == nil || a.req.CallbackURL == "" {
 		return nil
 	}
@@ -36,7 +36,7 @@ func (w *Worker) callback(a *attempt) *store.Accept {
 		inv.State, inv.DiedAt = invocation.Dead, now
 		inv.Reason, inv.Detail = invocation.CallbackRefused, err.Error()
 	} else {
-		inv.Lane.Name = invocation.CallbackLane(u)
+		inv.URL, inv.Lane.Name = u.String(), invocation.CallbackLane(u)
 	}
 	header := invoke.CallbackHeader(a.result, invoke.Meta{
 		Function: a.inv.Function, CallID: a.inv.CallID,

@@ -8,7 +8,10 @@ package worker
 //	                                              ^ cursor
 //
 // Every entry up to the cursor has been in the window, or is in it. One that is
-// added behind the cursor while the window is full draws the cursor back.
+// added before the cursor while the window is full draws the cursor back.
+//
+// Entries are called in the order of the index, but for those that join the
+// window's end because the index held no more just then.
 
 import (
 	"bytes"
@@ -18,93 +21,129 @@ import (
 	"queue-worker/pkg/store"
 )
 
-// window is how many entries of one lane are in memory: enough that reading the
-// index costs little per call, little enough for thousands of lanes.
-const window = 256
+// A window has at most mostWindow entries: enough that reading the index costs
+// little per call. With many lanes each has less, so that all windows together
+// have no more than windows, but for the least that each is left with.
+const (
+	mostWindow  = 256
+	leastWindow = 16
+	windows     = 64 << 10
+)
 
 type lane struct {
 	key     invocation.Lane
-	waiting []store.Ready
-	more    bool        // the index may hold entries behind the cursor
-	cursor  store.Ready // see above; zero for the lane's beginning
-	// known are the entries in the window and in hand. They are in the index too,
-	// and are passed over when it is read.
+	waiting []place // the window
+	more    bool    // the index may hold entries after the cursor
+	cursor  place   // see above; zero for the lane's beginning
+	// known are the entries in the window and in hand, and those that are parked.
+	// They are in the index too, and are passed over when it is read.
 	known   map[place]struct{}
 	running int
 	queued  bool // it stands in the round
 
-	reading bool         // somebody reads the index just now
-	missed  *store.Ready // the first of what was added meanwhile
+	// While somebody reads the index, others go on. What they do is kept until the
+	// reading is over, because it may or may not be in what was read.
+	reading bool
+	missed  *place  // the first of what was added
+	gone    []place // what was settled
 }
 
 // place is one entry of the index. An invocation that is retried stands in a new
-// place, maybe before the slot that called it has finished with the old one.
+// place, maybe before the slot that called it has finished with the old one. The
+// time is the wall clock's, as in the index: the monotonic clock, which orders
+// times within a process, would disagree with it after the clock was set.
 type place struct {
+	since int64 // Unix time in nanoseconds
 	id    invocation.ID
-	since int64
 }
 
-func placeOf(r store.Ready) place { return place{r.ID, r.Since.UnixNano()} }
+// placeOf is the place of an entry; a clock that was never set gives no time
+// before 1970, in the index neither.
+func placeOf(r store.Ready) place { return place{max(r.Since.UnixNano(), 0), r.ID} }
+
+// ready is the entry as the store knows it.
+func (l *lane) ready(p place) store.Ready {
+	return store.Ready{Lane: l.key, Since: time.Unix(0, p.since), ID: p.id}
+}
+
+// before reports whether p comes before q in a lane.
+func (p place) before(q place) bool {
+	if p.since != q.since {
+		return p.since < q.since
+	}
+	return bytes.Compare(p.id[:], q.id[:]) < 0
+}
+
+// lastID is the greatest id.
+var lastID = invocation.ID(bytes.Repeat([]byte{0xff}, len(invocation.ID{})))
+
+// predecessor is a place that only p and what follows p come after.
+func (p place) predecessor() place { return place{p.since - 1, lastID} }
 
 func newLane(key invocation.Lane) *lane {
 	return &lane{key: key, known: map[place]struct{}{}}
 }
 
-// before reports whether a comes before b in a lane.
-func before(a, b store.Ready) bool {
-	if !a.Since.Equal(b.Since) {
-		return a.Since.Before(b.Since)
-	}
-	return bytes.Compare(a.ID[:], b.ID[:]) < 0
-}
-
-// justBefore is a place in the lane that only r and what follows it come after.
-func justBefore(r store.Ready) store.Ready {
-	last := invocation.ID(bytes.Repeat([]byte{0xff}, len(r.ID)))
-	return store.Ready{Lane: r.Lane, Since: r.Since.Add(-time.Nanosecond), ID: last}
-}
-
-// add takes an entry that has become ready.
-func (l *lane) add(r store.Ready) {
-	if _, ok := l.known[placeOf(r)]; ok {
+// add takes an entry that has become ready; limit is that of the window.
+func (l *lane) add(p place, limit int) {
+	if _, ok := l.known[p]; ok {
 		return
 	}
 	switch {
 	case l.reading:
-		if l.missed == nil || before(r, *l.missed) {
-			l.missed = &r
-		}
-	case !l.more && len(l.waiting) < window:
-		l.push(r)
+		l.miss(p)
+	case !l.more && len(l.waiting) < limit:
+		l.push(p)
 	default:
-		l.leave(r)
+		l.leave(p)
+	}
+}
+
+// miss keeps the first of what is added while the index is read.
+func (l *lane) miss(p place) {
+	if l.missed == nil || p.before(*l.missed) {
+		l.missed = &p
 	}
 }
 
 // push puts an entry at the end of the window.
-func (l *lane) push(r store.Ready) {
-	l.waiting = append(l.waiting, r)
-	l.known[placeOf(r)] = struct{}{}
-	if before(l.cursor, r) {
-		l.cursor = r
+func (l *lane) push(p place) {
+	l.waiting = append(l.waiting, p)
+	l.known[p] = struct{}{}
+	l.pass(p)
+}
+
+// pass moves the cursor on, to an entry that is known.
+func (l *lane) pass(p place) {
+	if l.cursor.before(p) {
+		l.cursor = p
 	}
 }
 
 // leave leaves an entry to the index.
-func (l *lane) leave(r store.Ready) {
+func (l *lane) leave(p place) {
 	l.more = true
-	if !before(l.cursor, r) {
-		l.cursor = justBefore(r)
+	if !l.cursor.before(p) {
+		l.cursor = p.predecessor()
 	}
 }
 
 // pop takes the first entry out of the window; it stays known, in hand.
-func (l *lane) pop() store.Ready {
-	r := l.waiting[0]
-	l.waiting[0] = store.Ready{}
+func (l *lane) pop() place {
+	p := l.waiting[0]
 	l.waiting = l.waiting[1:]
 	l.running++
-	return r
+	return p
+}
+
+// forget lets go of an entry that was settled.
+func (l *lane) forget(p place) {
+	l.running--
+	if l.reading {
+		l.gone = append(l.gone, p)
+		return
+	}
+	delete(l.known, p)
 }
 
 // filled takes what was read from the index after the cursor; full means that
@@ -112,14 +151,17 @@ func (l *lane) pop() store.Ready {
 func (l *lane) filled(found []store.Ready, full bool) {
 	l.reading, l.more = false, full
 	for _, r := range found {
-		if _, ok := l.known[placeOf(r)]; ok {
-			if before(l.cursor, r) {
-				l.cursor = r
-			}
+		p := placeOf(r)
+		if _, ok := l.known[p]; ok {
+			l.pass(p)
 			continue
 		}
-		l.push(r)
+		l.push(p)
 	}
+	for _, p := range l.gone {
+		delete(l.known, p)
+	}
+	l.gone = nil
 	if l.missed != nil {
 		l.leave(*l.missed)
 		l.missed = nil
@@ -129,7 +171,6 @@ func (l *lane) filled(found []store.Ready, full bool) {
 // hasWork reports whether the lane has anything that is not in hand.
 func (l *lane) hasWork() bool { return len(l.waiting) > 0 || l.more }
 
-// idle reports whether the lane can be forgotten.
-func (l *lane) idle() bool {
-	return !l.hasWork() && l.running == 0 && !l.reading && l.missed == nil
-}
+// idle reports whether nothing is lost when the lane is forgotten. A lane that
+// is being read has work until it was.
+func (l *lane) idle() bool { return !l.hasWork() && len(l.known) == 0 }

@@ -8,8 +8,11 @@ package worker
 // it ends when there is nothing for it, and is started again when there is.
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,9 +28,10 @@ const reserveFrom = 8
 // Lanes hands out what is ready. It implements store.Watcher, and has to be
 // made before the store is opened.
 type Lanes struct {
-	limit int // slots
-	free  int // slots that only lanes with nothing in hand may take, see reserveFrom
-	wake  chan struct{}
+	limit   int // slots
+	most    int // entries in a window
+	reserve int // slots that only lanes with nothing in hand may take, see reserveFrom
+	wake    chan struct{}
 
 	mu      sync.Mutex
 	lanes   map[invocation.Lane]*lane
@@ -43,9 +47,12 @@ type Lanes struct {
 
 // NewLanes makes lanes that share slots for maxInflight calls at a time.
 func NewLanes(maxInflight int) *Lanes {
-	l := &Lanes{limit: maxInflight, wake: make(chan struct{}, 1), halt: make(chan struct{}), lanes: map[invocation.Lane]*lane{}}
+	l := &Lanes{
+		limit: maxInflight, most: mostWindow, lanes: map[invocation.Lane]*lane{},
+		wake: make(chan struct{}, 1), halt: make(chan struct{}),
+	}
 	if maxInflight >= reserveFrom {
-		l.free = maxInflight / 8
+		l.reserve = maxInflight / 8
 	}
 	for n := maxInflight - 1; n >= 0; n-- {
 		l.slots = append(l.slots, n)
@@ -60,9 +67,13 @@ func (l *Lanes) Ready(entries []store.Ready) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, r := range entries {
-		lane := l.lane(r.Lane)
-		lane.add(r)
-		l.enqueue(lane)
+		ln := l.lane(r.Lane)
+		if !l.started { // what the store held before comes first
+			ln.leave(placeOf(r))
+			continue
+		}
+		ln.add(placeOf(r), l.window())
+		l.enqueue(ln)
 		l.spawn()
 	}
 }
@@ -81,13 +92,11 @@ func (l *Lanes) start(held map[invocation.Lane]store.LaneStats, begin func(slot 
 	defer l.mu.Unlock()
 	for key, n := range held {
 		if n.Ready > 0 {
-			lane := l.lane(key)
-			lane.more, lane.cursor = true, store.Ready{}
-			l.enqueue(lane)
+			l.lane(key).more = true
 		}
 	}
 	l.started, l.begin = true, begin
-	l.spawn()
+	l.enqueueAll()
 }
 
 // stop ends the handing out. What is in hand stays so until finish.
@@ -118,10 +127,7 @@ func (l *Lanes) kick() {
 		return
 	}
 	l.stuck = false
-	for _, ln := range l.lanes {
-		l.enqueue(ln)
-	}
-	l.spawn()
+	l.enqueueAll()
 }
 
 // lane finds a lane or makes it.
@@ -134,6 +140,12 @@ func (l *Lanes) lane(key invocation.Lane) *lane {
 	return found
 }
 
+// window is how many entries a lane may have in memory, now that there are so
+// many lanes.
+func (l *Lanes) window() int {
+	return max(min(l.most, windows/max(len(l.lanes), 1)), min(l.most, leastWindow))
+}
+
 // enqueue lets a lane that has work take its turn, behind those that wait.
 func (l *Lanes) enqueue(ln *lane) {
 	if !ln.queued && !ln.reading && ln.hasWork() {
@@ -142,10 +154,22 @@ func (l *Lanes) enqueue(ln *lane) {
 	}
 }
 
+// enqueueAll lets every lane that has work take its turn, in the order of their
+// names, so that a test can be repeated.
+func (l *Lanes) enqueueAll() {
+	byName := func(a, b *lane) int {
+		return cmp.Or(strings.Compare(a.key.Queue, b.key.Queue), strings.Compare(a.key.Name, b.key.Name))
+	}
+	for _, ln := range slices.SortedFunc(maps.Values(l.lanes), byName) {
+		l.enqueue(ln)
+	}
+	l.spawn()
+}
+
 // spawn starts one slot when there is a turn to take. Each slot that finds work
 // starts the next, so any number gets going.
 func (l *Lanes) spawn() {
-	if !l.started || l.stopped || len(l.slots) == 0 || len(l.round) == 0 {
+	if !l.started || l.stopped || l.next(len(l.slots)) < 0 {
 		return
 	}
 	n := l.slots[len(l.slots)-1]
@@ -153,19 +177,34 @@ func (l *Lanes) spawn() {
 	l.running.Go(func() { l.begin(n) })
 }
 
-// turn takes the next lane out of the round that may have another call. A lane
-// with something in hand may not while only the reserve is free.
-func (l *Lanes) turn() *lane {
-	reserve := len(l.slots)+1 <= l.free // with the slot that asks
-	for i, ln := range l.round {
-		if reserve && ln.running > 0 {
-			continue
-		}
-		ln.queued = false
-		l.round = slices.Delete(l.round, i, i+1)
-		return ln
+// next finds the next lane in the round that may have another call while so many
+// slots are free, -1 for none. A lane with something in hand may not while only
+// the reserve is free; there are no more of those than slots.
+func (l *Lanes) next(free int) int {
+	if free == 0 {
+		return -1
 	}
-	return nil
+	for i, ln := range l.round {
+		if free > l.reserve || ln.running == 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+// turn takes the next lane out of the round, for a slot that is not counted as
+// free any more; nil for none.
+func (l *Lanes) turn() *lane {
+	i := l.next(len(l.slots) + 1)
+	if i < 0 {
+		return nil
+	}
+	ln := l.round[i]
+	copy(l.round[1:], l.round[:i]) // those before it keep their places
+	l.round[0] = nil
+	l.round = l.round[1:]
+	ln.queued = false
+	return ln
 }
 
 // index is where lanes read what is not in memory.
@@ -190,10 +229,10 @@ func (l *Lanes) take(slot int, x index) (r store.Ready, ok bool) {
 		if ln == nil {
 			break
 		}
-		if len(ln.waiting) == 0 && !l.read(ln, x) {
+		if len(ln.waiting) == 0 && !l.read(ln, x) || l.stopped {
 			continue
 		}
-		r = ln.pop()
+		r = ln.ready(ln.pop())
 		l.enqueue(ln)
 		l.spawn()
 		return r, true
@@ -202,16 +241,14 @@ func (l *Lanes) take(slot int, x index) (r store.Ready, ok bool) {
 	return store.Ready{}, false
 }
 
-// read fills the window of a lane from the index, without holding the lock
-// meanwhile, and reports whether there is anything in it.
+// read fills the window of a lane from the index and reports whether there is
+// anything in it.
 func (l *Lanes) read(ln *lane, x index) bool {
+	limit := l.window()
 	ln.reading = true
-	from := ln.cursor
 	l.spawn() // others may take their turns
-	l.mu.Unlock()
-	found, err := x.NextReady(ln.key, from, window)
-	l.mu.Lock()
-	ln.filled(found, err != nil || len(found) == window)
+	found, err := l.fetch(ln.ready(ln.cursor), limit, x)
+	ln.filled(found, err != nil || len(found) == limit)
 	if err != nil {
 		l.stuck = true // the store has said why
 		return false
@@ -224,18 +261,24 @@ func (l *Lanes) read(ln *lane, x index) bool {
 	return false
 }
 
-// finish tells that an entry is no longer in hand.
+// fetch reads the index without holding the lock meanwhile.
+func (l *Lanes) fetch(from store.Ready, limit int, x index) ([]store.Ready, error) {
+	l.mu.Unlock()
+	defer l.mu.Lock()
+	return x.NextReady(from.Lane, from, limit)
+}
+
+// finish tells that an entry is no longer in hand, nor in its place.
 func (l *Lanes) finish(r store.Ready) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	ln := l.lanes[r.Lane]
-	delete(ln.known, placeOf(r))
-	ln.running--
+	ln.forget(placeOf(r))
 	l.forget(ln)
 }
 
-// park tells that an entry cannot be called in this process's life. It stays in
-// the store, and known, so that it is not taken again.
+// park tells that an entry is no longer in hand and must not be called again in
+// this process's life, although it stays in its place.
 func (l *Lanes) park(r store.Ready) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -244,7 +287,7 @@ func (l *Lanes) park(r store.Ready) {
 
 // forget drops a lane that has nothing left.
 func (l *Lanes) forget(ln *lane) {
-	if ln.idle() && len(ln.known) == 0 {
+	if ln.idle() {
 		delete(l.lanes, ln.key)
 	}
 }

@@ -9,7 +9,6 @@ import (
 
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/retry"
-	"queue-worker/pkg/store"
 )
 
 // Keys of log lines.
@@ -55,14 +54,15 @@ func (w *Worker) tell(a *attempt) {
 	default:
 		panic("worker: unknown verb")
 	}
+	if a.callback != nil && a.callback.Inv.State == invocation.Dead {
+		w.tellRefused(a.callback.Inv)
+	}
 }
 
 // tellRefused logs a callback that was dead from the start.
-func (w *Worker) tellRefused(c *store.Accept) {
-	if c != nil && c.Inv.State == invocation.Dead {
-		w.Logger.Warn("callback", keyID, c.Inv.ID.String(), keyCallID, c.Inv.CallID, keyFunction, c.Inv.Function,
-			"next", "dead", "reason", string(c.Inv.Reason), "detail", c.Inv.Detail)
-	}
+func (w *Worker) tellRefused(c *invocation.Invocation) {
+	w.Logger.Warn("callback", keyID, c.ID.String(), keyCallID, c.CallID, keyFunction, c.Function,
+		"next", w.grave(), "reason", string(c.Reason), "detail", c.Detail)
 }
 
 // grave is where what was given up goes.

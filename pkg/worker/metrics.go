@@ -28,6 +28,7 @@ type Metrics struct {
 	callbacks *prometheus.CounterVec
 	duration  *prometheus.HistogramVec
 	lateness  prometheus.Histogram
+	unsettled prometheus.Counter
 }
 
 // NewMetrics registers the metrics. queues are those that are present at zero.
@@ -55,7 +56,10 @@ func NewMetrics(r prometheus.Registerer, labels *Labels, queues []string) *Metri
 			Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 5, 30, 120, 600, 3600},
 		}),
 	}
-	r.MustRegister(m.duration, m.lateness)
+	m.unsettled = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "queue_worker_unsettled_total", Help: "Calls whose outcome could not be stored; their functions are called again.",
+	})
+	r.MustRegister(m.duration, m.lateness, m.unsettled)
 	m.zero(queues)
 	return m
 }
@@ -123,10 +127,19 @@ func (m *Metrics) settled(a *attempt, st store.Settlement) {
 		}
 		m.callbacks.WithLabelValues(outcome).Inc()
 	}
-	if st.Callback != nil && st.Callback.Inv.State == invocation.Dead {
-		m.Dead(st.Callback.Inv.Reason)
-		m.callbacks.WithLabelValues(callbackDead).Inc()
+	if a.callback != nil && a.callback.Inv.State == invocation.Dead {
+		m.refused(a.callback.Inv, st.Callback != nil)
 	}
+}
+
+// refused records a callback that was dead from the start.
+func (m *Metrics) refused(c *invocation.Invocation, kept bool) {
+	m.callbacks.WithLabelValues(callbackDead).Inc()
+	if kept {
+		m.Dead(c.Reason)
+		return
+	}
+	m.Discarded(c.Reason)
 }
 
 // Dead counts an invocation that went to the dead set.

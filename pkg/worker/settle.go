@@ -12,50 +12,56 @@ import (
 	"queue-worker/pkg/store"
 )
 
-// settle writes what the attempt came to. Only when that is durable is anybody
-// told. order matters: see docs/guarantees.md
-func (w *Worker) settle(ctx context.Context, a *attempt) {
+// settle writes what the attempt came to, and reports whether that is written.
+// Only then is anybody told. order matters: see docs/guarantees.md
+func (w *Worker) settle(ctx context.Context, a *attempt) (over bool) {
 	st := store.Settlement{At: a.at, Inv: a.inv}
 	w.conclude(a, &st)
-	if a.Verb != retry.Retry {
-		st.Callback = w.keepable(w.callback(a))
-	}
 	err := w.Store.Settle(ctx, st)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		w.Logger.Info("dropped while it was called", attrs(a)...)
-	case err != nil:
-		w.Logger.Error("outcome not stored, the function will be called again", attrs(a, "error", err)...)
-		return
-	default:
-		w.Metrics.settled(a, st)
-		w.tell(a)
-		w.tellRefused(st.Callback)
+	if errors.Is(err, store.ErrNotFound) {
+		w.Logger.Info("gone while it was called", attrs(a)...)
+		w.gone(a.inv.ID)
+		return true
 	}
-	if a.Verb != retry.Retry && w.Settled != nil {
-		w.Settled(a.inv.ID, callbackID(st))
+	if err != nil {
+		w.Metrics.unsettled.Inc()
+		w.Logger.Error("outcome not stored, called again after the restart", attrs(a, "error", err)...)
+		return false
+	}
+	w.Metrics.settled(a, st)
+	w.tell(a)
+	if a.Verb != retry.Retry {
+		w.over(a.inv.ID, follower(st))
+	}
+	return true
+}
+
+// over tells that an invocation is over, and which callback takes its place.
+func (w *Worker) over(id, callback invocation.ID) {
+	if w.Settled != nil {
+		w.Settled(id, callback)
 	}
 }
 
-// keepable is nil for a callback that was refused when there is no dead set.
-func (w *Worker) keepable(c *store.Accept) *store.Accept {
-	if c == nil || c.Inv.State != invocation.Dead || w.DeadSet {
-		return c
+// gone is called for an entry that is not where it was: somebody else has moved
+// it. It is over only when the store has nothing of it any more.
+func (w *Worker) gone(id invocation.ID) {
+	if _, _, err := w.Store.Load(id); errors.Is(err, store.ErrNotFound) {
+		w.over(id, invocation.ID{})
 	}
-	w.Metrics.Discarded(c.Inv.Reason)
-	return nil
 }
 
-// callbackID is the callback that is still to be made for a settlement; zero for
+// follower is the callback that is still to be made for a settlement; zero for
 // none, or one that was refused and is over.
-func callbackID(st store.Settlement) invocation.ID {
+func follower(st store.Settlement) invocation.ID {
 	if st.Callback == nil || st.Callback.Inv.State == invocation.Dead {
 		return invocation.ID{}
 	}
 	return st.Callback.Inv.ID
 }
 
-// conclude makes the decision the invocation's next state.
+// conclude makes the decision the invocation's next state, and the callback that
+// goes with it. One that is refused is stored only where there is a dead set.
 func (w *Worker) conclude(a *attempt, st *store.Settlement) {
 	now := time.Now()
 	switch a.Verb {
@@ -67,7 +73,11 @@ func (w *Worker) conclude(a *attempt, st *store.Settlement) {
 		st.Verdict = store.Later
 		a.inv.Retries++
 		a.next = now.Add(a.Wait)
+		if a.next.Equal(a.at.Since) {
+			a.next = a.next.Add(1) // a place is never used twice, see Lanes
+		}
 		a.inv.Since = a.next
+		return
 	case retry.Bury:
 		st.Verdict = store.Drop
 		if w.DeadSet {
@@ -77,5 +87,9 @@ func (w *Worker) conclude(a *attempt, st *store.Settlement) {
 		a.inv.Reason, a.inv.Detail = a.Reason, a.result.Detail
 	default:
 		panic("worker: unknown verb")
+	}
+	w.guarded(a, "callback", func() { a.callback = w.callbackOf(a) })
+	if a.callback != nil && (w.DeadSet || a.callback.Inv.State != invocation.Dead) {
+		st.Callback = a.callback
 	}
 }

@@ -19,7 +19,6 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
-	"sync"
 	"time"
 
 	"queue-worker/pkg/invocation"
@@ -79,18 +78,22 @@ type Worker struct {
 	Options
 
 	warned *warnings // annotations that were told of already
-	abort  context.CancelFunc
-	begun  sync.Once
 }
 
 // New makes a worker. Nothing is called before Run.
-func New(o Options) *Worker {
-	return &Worker{Options: o, warned: newWarnings(), abort: func() {}}
-}
+func New(o Options) *Worker { return &Worker{Options: o, warned: newWarnings()} }
 
 // tick is how often a worker looks whether it can go on after the store could
 // not be relied upon.
 const tick = 200 * time.Millisecond
+
+// settleGrace is how long outcomes may take to be stored after the calls were
+// aborted. A disk that is full or stalls would keep the process for ever.
+const settleGrace = 5 * time.Second
+
+// contexts are the two that an attempt has: an abort ends calls at once, and
+// settlements only after a while, since what is known is worth storing.
+type contexts struct{ calls, settlements context.Context }
 
 // Run calls what is ready until ctx ends, which aborts the calls under way, or
 // until Drain. It returns when no call is under way and nothing is left to
@@ -98,7 +101,12 @@ const tick = 200 * time.Millisecond
 func (w *Worker) Run(ctx context.Context) {
 	calls, abort := context.WithCancel(ctx)
 	defer abort()
-	w.Lanes.start(w.Store.Lanes(), func(slot int) { w.slot(calls, slot) })
+	settlements, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer giveUp()
+	context.AfterFunc(calls, func() { graceful(settlements, giveUp) })
+
+	c := contexts{calls, settlements}
+	w.Lanes.start(w.Store.Lanes(), func(slot int) { w.slot(c, slot) })
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -110,19 +118,31 @@ func (w *Worker) Run(ctx context.Context) {
 	<-stopped
 }
 
+// graceful calls giveUp after settleGrace, unless all has ended by then.
+func graceful(ended context.Context, giveUp func()) {
+	select {
+	case <-time.After(settleGrace):
+		giveUp()
+	case <-ended.Done():
+	}
+}
+
 // Drain takes nothing more. Run returns when the calls under way have ended.
 func (w *Worker) Drain() { w.Lanes.stop() }
 
 // slot takes one entry after the other until there is none.
-func (w *Worker) slot(ctx context.Context, n int) {
+func (w *Worker) slot(c contexts, n int) {
 	for {
+		if c.calls.Err() != nil {
+			w.Lanes.stop() // Run does it too, maybe a moment later
+		}
 		r, ok := w.Lanes.take(n, w.Store)
 		if !ok {
 			return
 		}
-		w.handle(ctx, n, r)
+		w.handle(c, n, r)
 	}
 }
 
 // random is the source of jitter.
-func random() float64 { return rand.Float64() } //nolint:gosec // spreads load, guards nothing
+func random() float64 { return rand.Float64() } // #nosec G404 -- spreads load, guards nothing

@@ -1,0 +1,337 @@
+package worker
+
+// Lanes against a model: an index as a sorted set, and every interleaving that
+// slots, the committer and a restart can have.
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+)
+
+// lanesModel drives one Lanes from one goroutine. What happens while an index is
+// read happens in its NextReady, so that a failure can be replayed.
+type lanesModel struct {
+	t       *rapid.T
+	lanes   *Lanes
+	limit   int
+	window  int
+	names   int                               // of lanes
+	index   map[invocation.Lane][]store.Ready // what is ready or in hand, in order
+	untold  []store.Ready                     // committed, and the watcher does not know yet
+	out     map[store.Ready]int               // in hand, by slot
+	given   map[store.Ready]bool              // handed out since the start
+	parked  map[store.Ready]bool
+	active  []int // slots that were begun and hold nothing
+	begun   chan int
+	down    bool // Err
+	failing bool // NextReady
+	nested  int
+	ids     int
+	ordered bool // entries are added in lane order only, and order is checked
+	last    map[invocation.Lane]store.Ready
+}
+
+var errModel = errors.New("down")
+
+func newModel(t *rapid.T, ordered bool) *lanesModel {
+	m := &lanesModel{
+		t: t, limit: rapid.IntRange(1, 12).Draw(t, "limit"), window: rapid.SampledFrom([]int{1, 2, 3, 8}).Draw(t, "window"),
+		names: rapid.IntRange(1, 4).Draw(t, "lanes"), ordered: ordered, index: map[invocation.Lane][]store.Ready{},
+	}
+	m.restart()
+	return m
+}
+
+// restart is a new process on the same index.
+func (m *lanesModel) restart() {
+	m.lanes = NewLanes(m.limit)
+	m.lanes.most = m.window
+	m.out, m.given, m.parked = map[store.Ready]int{}, map[store.Ready]bool{}, map[store.Ready]bool{}
+	m.last = map[invocation.Lane]store.Ready{}
+	m.untold, m.active, m.begun = nil, nil, make(chan int, m.limit)
+	if m.nested == 0 && rapid.Bool().Draw(m.t, "ready before the start") {
+		m.commit()
+		m.tell()
+	}
+	held := map[invocation.Lane]store.LaneStats{}
+	for l, entries := range m.index {
+		held[l] = store.LaneStats{Ready: len(entries)}
+	}
+	m.lanes.start(held, func(slot int) { m.begun <- slot })
+	m.settled()
+}
+
+// settled waits for the slots that were begun.
+func (m *lanesModel) settled() {
+	m.lanes.running.Wait()
+	for len(m.begun) > 0 {
+		m.active = append(m.active, <-m.begun)
+	}
+	slices.Sort(m.active)
+	seen := map[int]bool{}
+	for _, n := range m.active {
+		m.claim(seen, n)
+	}
+	for _, n := range m.out {
+		m.claim(seen, n)
+	}
+	m.lanes.mu.Lock()
+	defer m.lanes.mu.Unlock()
+	for _, n := range m.lanes.slots {
+		m.claim(seen, n)
+	}
+	if m.nested == 0 && len(seen) != m.limit {
+		m.t.Fatalf("%d slots of %d are left", len(seen), m.limit)
+	}
+	if len(m.active) == 0 && !m.lanes.stuck && m.lanes.next(len(m.lanes.slots)) >= 0 {
+		m.t.Fatalf("a turn is there and a slot is free, and nobody takes it")
+	}
+}
+
+func (m *lanesModel) claim(seen map[int]bool, n int) {
+	if seen[n] || n < 0 || n >= m.limit {
+		m.t.Fatalf("slot %d is there twice, or is none of %d", n, m.limit)
+	}
+	seen[n] = true
+}
+
+// commit adds entries to the index.
+func (m *lanesModel) commit() {
+	for range rapid.SampledFrom([]int{1, 1, 2, 5, 12}).Draw(m.t, "how many") {
+		m.insert(m.draw())
+	}
+}
+
+// draw makes an entry that has not been there before.
+func (m *lanesModel) draw() store.Ready {
+	m.ids++
+	r := store.Ready{Lane: invocation.Lane{Queue: "q", Name: string(rune('`' + rapid.IntRange(1, m.names).Draw(m.t, "lane")))}}
+	at := m.ids
+	if !m.ordered {
+		at = rapid.IntRange(1, 50).Draw(m.t, "since")
+	}
+	r.Since = time.Unix(0, int64(at))
+	copy(r.ID[:], fmt.Sprintf("%016d", m.ids))
+	return r
+}
+
+func (m *lanesModel) insert(r store.Ready) {
+	entries := m.index[r.Lane]
+	i, _ := slices.BinarySearchFunc(entries, r, compare)
+	m.index[r.Lane] = slices.Insert(entries, i, r)
+	m.untold = append(m.untold, r)
+}
+
+func compare(a, b store.Ready) int {
+	if c := a.Since.Compare(b.Since); c != 0 {
+		return c
+	}
+	return slices.Compare(a.ID[:], b.ID[:])
+}
+
+// tell tells the watcher what was committed.
+func (m *lanesModel) tell() {
+	m.lanes.Ready(m.untold)
+	m.untold = nil
+}
+
+// NextReady implements index. The world goes on between the reading and the return.
+func (m *lanesModel) NextReady(l invocation.Lane, from store.Ready, limit int) ([]store.Ready, error) {
+	var found []store.Ready
+	for _, r := range m.index[l] {
+		if (from.ID.IsZero() || compare(r, from) > 0) && len(found) < limit {
+			found = append(found, r)
+		}
+	}
+	err := m.Err()
+	if m.failing {
+		err = errModel
+	}
+	if m.nested < 3 {
+		m.nested++
+		m.settled()
+		for range rapid.IntRange(0, 5).Draw(m.t, "meanwhile") {
+			m.act()
+		}
+		m.nested--
+	}
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+func (m *lanesModel) Err() error {
+	if m.down {
+		return errModel
+	}
+	return nil
+}
+
+// act does one thing.
+func (m *lanesModel) act() {
+	switch rapid.SampledFrom([]string{"commit", "tell", "tell", "take", "take", "take", "take", "end", "end", "end", "kick", "trouble"}).Draw(m.t, "act") {
+	case "commit":
+		m.commit()
+	case "tell":
+		m.tell()
+	case "take":
+		m.take()
+	case "end":
+		m.end()
+	case "kick":
+		m.lanes.kick()
+	case "trouble":
+		m.down = rapid.IntRange(0, 9).Draw(m.t, "down") == 0
+		m.failing = rapid.IntRange(0, 9).Draw(m.t, "failing") == 0
+	}
+	m.settled()
+}
+
+// take lets a slot ask for an entry.
+func (m *lanesModel) take() {
+	if len(m.active) == 0 {
+		return
+	}
+	i := rapid.IntRange(0, len(m.active)-1).Draw(m.t, "slot")
+	n := m.active[i]
+	m.active = slices.Delete(m.active, i, i+1)
+	r, ok := m.lanes.take(n, m)
+	if !ok {
+		return
+	}
+	if m.given[r] {
+		m.t.Fatalf("%v is handed out twice", r)
+	}
+	if _, ok := slices.BinarySearchFunc(m.index[r.Lane], r, compare); !ok {
+		m.t.Fatalf("%v is handed out and not in the index", r)
+	}
+	if m.ordered && m.nested == 0 && compare(r, m.last[r.Lane]) < 0 {
+		m.t.Fatalf("%v is handed out after %v", r, m.last[r.Lane])
+	}
+	m.last[r.Lane] = r
+	m.given[r] = true
+	m.out[r] = n
+}
+
+// inHand lists what is in hand, in a fixed order.
+func (m *lanesModel) inHand() []store.Ready {
+	var s []store.Ready
+	for r := range m.out {
+		s = append(s, r)
+	}
+	slices.SortFunc(s, func(a, b store.Ready) int { return slices.Compare(a.ID[:], b.ID[:]) })
+	return s
+}
+
+// end ends an attempt.
+func (m *lanesModel) end() {
+	held := m.inHand()
+	if len(held) == 0 {
+		return
+	}
+	r := rapid.SampledFrom(held).Draw(m.t, "entry")
+	n := m.out[r]
+	delete(m.out, r)
+	switch rapid.SampledFrom([]string{"done", "done", "again", "fails"}).Draw(m.t, "how") {
+	case "fails":
+		m.parked[r] = true
+		m.lanes.park(r)
+	case "again":
+		if !m.ordered { // it comes back in another place before the slot has let go of this one
+			m.remove(r)
+			again := m.draw()
+			again.Lane, again.ID = r.Lane, r.ID
+			shift := rapid.SampledFrom([]int64{-3, 1, 20}).Draw(m.t, "shift")
+			again.Since = time.Unix(0, max(r.Since.UnixNano()+shift, 1))
+			for m.given[again] { // the worker never gives an invocation the place that it leaves
+				again.Since = again.Since.Add(1)
+			}
+			m.insert(again)
+			m.tell()
+			m.lanes.finish(r)
+			break
+		}
+		fallthrough
+	case "done":
+		m.remove(r)
+		m.tell() // a settlement is committed after all that was committed before it
+		m.lanes.finish(r)
+	}
+	m.active = append(m.active, n)
+}
+
+func (m *lanesModel) remove(r store.Ready) {
+	i, _ := slices.BinarySearchFunc(m.index[r.Lane], r, compare)
+	m.index[r.Lane] = slices.Delete(m.index[r.Lane], i, i+1)
+}
+
+// rest ends all trouble, and everything has to be handed out.
+func (m *lanesModel) rest() {
+	m.down, m.failing = false, false
+	m.tell()
+	m.lanes.kick()
+	m.settled()
+	for {
+		for len(m.active) > 0 {
+			m.nested = 3 // nothing more happens meanwhile
+			m.take()
+			m.nested = 0
+			m.settled()
+		}
+		held := m.inHand()
+		if len(held) == 0 {
+			break
+		}
+		for _, r := range held {
+			m.remove(r)
+			m.lanes.finish(r)
+			m.active = append(m.active, m.out[r])
+			delete(m.out, r)
+		}
+		m.settled()
+	}
+	for l, entries := range m.index {
+		for _, r := range entries {
+			if !m.parked[r] {
+				m.t.Fatalf("%v of lane %v is never handed out, with every slot free", r, l)
+			}
+		}
+	}
+	if len(m.parked) == 0 && len(m.lanes.lanes) != 0 {
+		m.t.Fatalf("%d empty lanes are kept", len(m.lanes.lanes))
+	}
+}
+
+func TestLanesAgainstAModel(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		ordered bool
+	}{
+		{"every entry is handed out exactly once, whatever happens meanwhile", false},
+		{"a lane that is only added to at its end is handed out in order", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			rapid.Check(t, func(t *rapid.T) {
+				m := newModel(t, tt.ordered)
+				for range rapid.IntRange(1, 60).Draw(t, "steps") {
+					m.act()
+					if rapid.IntRange(0, 40).Draw(t, "restart") == 0 {
+						m.restart()
+					}
+				}
+				m.rest()
+			})
+		})
+	}
+}
