@@ -54,7 +54,7 @@ func check(o Options, progress func(string)) (Report, error) {
 		progress = func(string) {}
 	}
 	s := newStore(o)
-	c := &checker{s: s, progress: progress}
+	c := &checker{s: s, progress: progress, places: newTally(), callIDs: newTally()}
 	if _, err := s.raw.Stat(s.dir); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return c.Report, fmt.Errorf("data_dir %s: there is no store in it", o.Dir)
@@ -77,19 +77,21 @@ type checker struct {
 	Report
 	s        *Store
 	progress func(string)
+	places   tally // index entries
+	callIDs  tally // keys of call ids
 }
 
 func (c *checker) run() error {
 	s := c.s
 	o := s.pebbleOptions()
-	o.FS, o.ReadOnly = s.raw, true
+	o.FS, o.ReadOnly, o.DisableConsistencyCheck = s.raw, true, true // the tables are looked at one by one
 	c.progress("opening")
 	var err error
 	if s.db, err = pebble.Open(s.dir, o); err != nil {
 		if errors.Is(err, pebble.ErrDBDoesNotExist) {
 			return fmt.Errorf("data_dir %s: there is no store in it", s.opts.Dir)
 		}
-		c.find("the store cannot be opened: %v", err)
+		c.find("the store cannot be opened: %v", plainly(err))
 		return nil
 	}
 	defer func() { _ = s.db.Close() }()
@@ -100,7 +102,7 @@ func (c *checker) run() error {
 	c.tables(o)
 	c.progress("levels")
 	if err := s.db.CheckLevels(nil); err != nil {
-		c.find("the levels of the store do not agree: %v", err)
+		c.find("the levels of the store do not agree: %v", plainly(err))
 	}
 	c.progress("invocations")
 	c.records()
@@ -123,7 +125,7 @@ func (c *checker) layout() error {
 	case errors.Is(err, ErrNewer):
 		return err
 	case err != nil:
-		c.find("the layout version cannot be read: %v", err)
+		c.find("the layout version cannot be read: %v", plainly(err))
 	}
 	return nil
 }
@@ -132,7 +134,7 @@ func (c *checker) layout() error {
 func (c *checker) tables(o *pebble.Options) {
 	levels, err := c.s.db.SSTables()
 	if err != nil {
-		c.find("the tables cannot be listed: %v", err)
+		c.find("the tables cannot be listed: %v", plainly(err))
 		return
 	}
 	o.EnsureDefaults()
@@ -141,7 +143,7 @@ func (c *checker) tables(o *pebble.Options) {
 			c.Tables++
 			name := t.BackingSSTNum.String() + ".sst"
 			if err := checkTable(c.s.raw, c.s.raw.PathJoin(c.s.dir, name), o.MakeReaderOptions()); err != nil {
-				c.find("table %s is damaged: %v", name, err)
+				c.find("table %s is damaged: %v", name, plainly(err))
 			}
 		}
 	}
@@ -175,6 +177,6 @@ func (c *checker) inHand() {
 		err = closing(readErr, f)
 	}
 	if err != nil {
-		c.find("the marks of what is in hand cannot be read: %v", err)
+		c.find("the marks of what is in hand cannot be read: %v", plainly(err))
 	}
 }

@@ -17,7 +17,7 @@ const told = 100_000
 
 // each goes over the keys that begin with prefix. What cannot be read ends it,
 // and is said.
-func (c *checker) each(what string, prefix []byte, f func(key, value []byte)) {
+func (c *checker) each(what string, prefix []byte, f func(key, value []byte)) (whole bool) {
 	n := 0
 	err := c.s.each(prefix, after(prefix), func(key, value []byte) (bool, error) {
 		f(key, value)
@@ -27,15 +27,16 @@ func (c *checker) each(what string, prefix []byte, f func(key, value []byte)) {
 		return true, nil
 	})
 	if err != nil {
-		c.find("%s cannot all be read, only the first %d: %v", what, n, err)
+		c.find("%s cannot all be read, only the first %d: %v", what, n, plainly(err))
 	}
+	return err == nil
 }
 
 // records goes over the records and, beside them, the QueueRequests.
 func (c *checker) records() {
 	raw, err := c.s.db.NewIter(&pebble.IterOptions{LowerBound: bytesPrefix, UpperBound: after(bytesPrefix)})
 	if err != nil {
-		c.find("QueueRequests cannot be read: %v", err)
+		c.find("QueueRequests cannot be read: %v", plainly(err))
 		return
 	}
 	more := raw.First()
@@ -45,7 +46,7 @@ func (c *checker) records() {
 			c.find("QueueRequest %x belongs to no invocation", raw.Key()[2:])
 		}
 	}
-	c.each("records", recordPrefix, func(key, value []byte) {
+	whole := c.each("records", recordPrefix, func(key, value []byte) {
 		if len(key) != 2+idLen {
 			c.find("record %x has a key of an unknown form", key)
 			return
@@ -59,9 +60,11 @@ func (c *checker) records() {
 		}
 		c.record(id, value, size)
 	})
-	orphan(nil)
+	if whole {
+		orphan(nil)
+	}
 	if err := closing(raw.Error(), raw); err != nil {
-		c.find("QueueRequests cannot all be read: %v", err)
+		c.find("QueueRequests cannot all be read: %v", plainly(err))
 	}
 }
 
@@ -71,7 +74,7 @@ func (c *checker) record(id invocation.ID, value []byte, size int) {
 	c.Invocations++
 	inv, err := decodeRecord(id, value)
 	if err != nil {
-		c.find("invocation %s cannot be understood: %v", id, err)
+		c.find("invocation %s cannot be understood: %v", id, plainly(err))
 		return
 	}
 	switch {
@@ -82,85 +85,82 @@ func (c *checker) record(id invocation.ID, value []byte, size int) {
 	default:
 		c.Bytes += int64(size)
 	}
-	var places []string
-	for _, p := range placesOf(inv) {
-		if c.has(p.key) {
-			places = append(places, p.name)
+	c.places.expect(appendFacts(nil, entryOf(inv)))
+	c.callIDs.expect(appendCallKey(nil, inv.CallID, id))
+}
+
+// indexes goes over the entries of the three indexes. Only when they are not
+// just those that the records let expect, each is looked up.
+func (c *checker) indexes() {
+	for _, x := range indexes {
+		c.each(x.in.String()+" entries", x.prefix, func(key, value []byte) {
+			e, err := parseEntry(x.in, key, value)
+			if err != nil {
+				c.find("%s entry %x cannot be understood: %v", x.in, key, plainly(err))
+				return
+			}
+			*map[place]*int{inReady: &c.Ready, inDelayed: &c.Delayed, inDead: &c.Dead}[x.in]++
+			c.places.meet(appendFacts(nil, e))
+		})
+	}
+	if !c.places.agree() {
+		c.each("records", recordPrefix, c.missingEntry)
+		for _, x := range indexes {
+			c.each(x.in.String()+" entries", x.prefix, func(key, value []byte) { c.wrongEntry(x.in, key, value) })
 		}
 	}
-	switch len(places) {
+}
+
+// missingEntry looks for the index entries of a record.
+func (c *checker) missingEntry(key, value []byte) {
+	inv, err := decodeRecord(invocation.ID(key[2:]), value)
+	if err != nil {
+		return // records has said it
+	}
+	var found []place
+	for _, in := range []place{inReady, inDelayed, inDead} {
+		if (in == inDead) == (inv.State == invocation.Dead) && c.has(entryKey(in, inv)) {
+			found = append(found, in)
+		}
+	}
+	switch len(found) {
 	case 0:
-		c.find("invocation %s is in no index: it would never be called", id)
+		c.find("invocation %s is in no index: it would never be called", inv.ID)
 	case 1:
 	default:
-		c.find("invocation %s is %s and %s at once", id, places[0], places[1])
-	}
-	if !c.has(appendCallKey(nil, inv.CallID, id)) {
-		c.find("invocation %s cannot be found by its call id", id)
+		c.find("invocation %s is %s and %s at once", inv.ID, found[0], found[1])
 	}
 }
 
-type placeName struct {
-	name string
-	in   place
-	key  []byte
-}
-
-// placesOf are the index entries of which an invocation has one.
-func placesOf(inv *invocation.Invocation) []placeName {
-	if inv.State == invocation.Dead {
-		return []placeName{{"dead", inDead, appendTimedKey(nil, deadPrefix, inv.DiedAt, inv.ID)}}
+// wrongEntry looks for the record of an index entry.
+func (c *checker) wrongEntry(in place, key, value []byte) {
+	e, err := parseEntry(in, key, value)
+	if err != nil {
+		return // indexes has said it
 	}
-	return []placeName{
-		{"ready", inReady, appendReadyKey(nil, Ready{Lane: inv.Lane, Since: inv.Since, ID: inv.ID})},
-		{"delayed", inDelayed, appendTimedKey(nil, delayedPrefix, inv.Since, inv.ID)},
+	inv, err := c.s.get(e.id)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		c.find("the %s entry of %s belongs to no invocation", in, e.id)
+	case err == nil && !bytes.Equal(appendFacts(nil, e), appendFacts(nil, entryOf(inv))):
+		c.find("the %s entry of %s does not agree with its record", in, e.id)
 	}
 }
 
 func (c *checker) has(key []byte) bool {
 	ok, err := c.s.has(key)
 	if err != nil {
-		c.find("key %q cannot be read: %v", key, err)
+		c.find("key %q cannot be read: %v", key, plainly(err))
 	}
 	return ok || err != nil
 }
 
-// indexes goes over the entries of the three indexes.
-func (c *checker) indexes() {
-	names := [...]string{inReady: "ready", inDelayed: "delayed", inDead: "dead"}
-	for _, x := range indexes {
-		c.each(names[x.in]+" entries", x.prefix, func(key, value []byte) {
-			e, err := parseEntry(x.in, key, value)
-			if err != nil {
-				c.find("%s entry %x cannot be understood: %v", names[x.in], key, err)
-				return
-			}
-			*map[place]*int{inReady: &c.Ready, inDelayed: &c.Delayed, inDead: &c.Dead}[x.in]++
-			c.entry(names[x.in], key, e)
-		})
-	}
-}
-
-// entry checks one index entry against the record that it points to.
-func (c *checker) entry(name string, key []byte, e entry) {
-	inv, err := c.s.get(e.id)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		c.find("the %s entry of %s belongs to no invocation", name, e.id)
-		return
-	case err != nil:
-		return // records has said it
-	}
-	for _, p := range placesOf(inv) {
-		if p.in == e.in && bytes.Equal(p.key, key) && inv.Size == e.size && inv.Lane == e.lane {
-			return
-		}
-	}
-	c.find("the %s entry of %s does not agree with its record", name, e.id)
-}
-
-// calls goes over the index of call ids.
+// calls goes over the index of call ids, as indexes does over the others.
 func (c *checker) calls() {
+	c.each("call ids", callPrefix, func(key, _ []byte) { c.callIDs.meet(key) })
+	if c.callIDs.agree() {
+		return
+	}
 	c.each("call ids", callPrefix, func(key, _ []byte) {
 		if len(key) != 2+hashLen+idLen {
 			c.find("call id %x has a key of an unknown form", key)
@@ -175,6 +175,12 @@ func (c *checker) calls() {
 			c.find("a call id points to %s, which has another", id)
 		}
 	})
+	c.each("records", recordPrefix, func(key, value []byte) {
+		inv, err := decodeRecord(invocation.ID(key[2:]), value)
+		if err == nil && !c.has(appendCallKey(nil, inv.CallID, inv.ID)) {
+			c.find("invocation %s cannot be found by its call id", inv.ID)
+		}
+	})
 }
 
 // rest counts the door marks and looks for keys of no known kind.
@@ -182,7 +188,7 @@ func (c *checker) rest() {
 	c.each("door marks", seenPrefix, func(_, _ []byte) { c.Marks++ })
 	it, err := c.s.db.NewIter(nil)
 	if err != nil {
-		c.find("keys cannot be read: %v", err)
+		c.find("keys cannot be read: %v", plainly(err))
 		return
 	}
 	known := [][]byte{recordPrefix, bytesPrefix, callPrefix, seenPrefix, readyPrefix, delayedPrefix, deadPrefix}
@@ -190,7 +196,7 @@ func (c *checker) rest() {
 		ok = c.pass(it, known)
 	}
 	if err := closing(it.Error(), it); err != nil {
-		c.find("keys cannot all be read: %v", err)
+		c.find("keys cannot all be read: %v", plainly(err))
 	}
 }
 

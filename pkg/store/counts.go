@@ -46,6 +46,18 @@ const (
 	inDead
 )
 
+func (p place) String() string {
+	switch p {
+	case inReady:
+		return "ready"
+	case inDelayed:
+		return "delayed"
+	case inDead:
+		return "dead"
+	}
+	panic("store: unknown place")
+}
+
 // delta is what one batch changes.
 type delta struct {
 	accepted, done, dropped uint64

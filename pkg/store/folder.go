@@ -83,10 +83,11 @@ func explain(dir string, err error) error {
 		hint = ": free space on its volume"
 	case errors.Is(err, syscall.ENOLCK):
 		hint = ": its file system has no locks; use a local volume"
-	case pebble.IsCorruptionError(err):
-		hint = ": run `queue-worker store check` on it; restore it from a copy, or move it away to begin anew"
 	case errors.Is(err, ErrFailed), errors.Is(err, syscall.EIO):
 		hint = ": look at the disk below it"
+	case errors.Is(err, ErrNewer): // says what to do
+	default:
+		hint = ": run `queue-worker store check` on it; restore it from a copy, or move it away to begin anew"
 	}
 	return fmt.Errorf("data_dir %s: %w%s", dir, err, hint)
 }

@@ -5,6 +5,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -65,12 +66,25 @@ func (s *Store) damaged(err error) error {
 	if err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, pebble.ErrClosed) {
 		return err
 	}
+	err = plainly(err)
 	if s.damage.set(err) {
 		s.log.Error("store cannot read what it holds", "error", err,
 			"hint", "the rest goes on; run `queue-worker store check` on a stopped worker")
 	}
 	return err
 }
+
+// plainError is an error whose text is one line: Pebble's carry details.
+type plainError struct{ error }
+
+func (e plainError) Error() string {
+	text, _, _ := strings.Cut(e.error.Error(), "\n")
+	return text
+}
+
+func (e plainError) Unwrap() error { return e.error }
+
+func plainly(err error) error { return plainError{err} }
 
 // Err returns nil while outcomes can be stored. While it returns an error no
 // call may be begun: the store has failed, or the disk is full or stalled just now.

@@ -165,5 +165,10 @@ func (s *Store) look(key []byte, f func(value []byte) error) error {
 	return s.damaged(closing(f(v), closer))
 }
 
-// closing closes c and joins its error to err.
-func closing(err error, c io.Closer) error { return errors.Join(err, c.Close()) }
+// closing closes c and returns err, or else the error of closing.
+func closing(err error, c io.Closer) error {
+	if closeErr := c.Close(); err == nil {
+		return closeErr
+	}
+	return err
+}
