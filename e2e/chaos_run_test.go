@@ -40,7 +40,7 @@ type chaosRun struct {
 	ledger  *ledger
 	gateway *httptest.Server
 	lives   []*life
-	armed   []string // what kills the lives to come, "" for a kill -9
+	drained map[int]bool // lives that ended by themselves, by number
 	brokers []*process
 }
 
@@ -55,7 +55,7 @@ func (c chaos) run(t *testing.T) {
 // play plays a run through and returns the ledger's verdict.
 func (c chaos) play(t *testing.T) *verdict {
 	t.Helper()
-	r := &chaosRun{chaos: c, t: t, seed: seedOf(t), ledger: newLedger()}
+	r := &chaosRun{chaos: c, t: t, seed: seedOf(t), ledger: newLedger(), drained: map[int]bool{}}
 	if r.stillness == 0 {
 		r.stillness = 15 * time.Second
 	}
@@ -90,25 +90,18 @@ func (r *chaosRun) setUp() {
 		r.stand = newStand(r.t, settings...)
 		r.muteBroker()
 	}
-	r.armed = make([]string, r.workerKills)
-	for _, point := range r.points {
-		for range r.crashes {
-			r.armed = append(r.armed, point+":"+strconv.Itoa(20+r.random.IntN(100)))
-		}
-	}
-	r.random.Shuffle(len(r.armed), func(i, j int) { r.armed[i], r.armed[j] = r.armed[j], r.armed[i] })
-	r.begin()
+	r.begin("")
 }
 
 // isDurable reports whether the workers have a data_dir.
 func (r *chaosRun) isDurable() bool { return !slices.Contains(r.settings, "data_dir=") }
 
-// begin starts the next life of the worker.
-func (r *chaosRun) begin() {
+// begin starts the next life of the worker. With a point it ends there.
+func (r *chaosRun) begin(point string) {
 	r.t.Helper()
 	binary, settings := plainBinary, []string{fmt.Sprintf("gateway_url=%s/life/%d", r.gateway.URL, len(r.lives)+1)}
-	if n := len(r.lives); n < len(r.armed) && r.armed[n] != "" {
-		binary, settings = crashingBinary, append(settings, "QUEUE_WORKER_CRASH="+r.armed[n])
+	if point != "" {
+		binary, settings = crashingBinary, append(settings, "QUEUE_WORKER_CRASH="+point)
 	}
 	w := startWorker(r.t, binary, append(r.stand.env[:len(r.stand.env):len(r.stand.env)], settings...))
 	w.mute()
@@ -135,7 +128,14 @@ func (r *chaosRun) plan() []strike {
 			})
 		}
 	}
-	add(len(r.armed), (*chaosRun).killWorker)
+	add(r.workerKills, (*chaosRun).killWorker)
+	add(r.drains, (*chaosRun).drainWorker)
+	for _, point := range r.points {
+		for range r.crashes {
+			at := point + ":" + strconv.Itoa(1+r.random.IntN(60))
+			add(1, func(r *chaosRun) { r.crashWorker(at) })
+		}
+	}
 	add(r.brokerKills, (*chaosRun).killBroker)
 	add(r.freezes, (*chaosRun).freezeBroker)
 	slices.SortStableFunc(all, func(a, b strike) int { return a.after - b.after })
@@ -151,18 +151,39 @@ func (r *chaosRun) strikeAll() {
 	}
 }
 
-// killWorker ends a life, by kill -9 or at the point that it is armed with, and
-// begins the next.
+// killWorker is kill -9.
 func (r *chaosRun) killWorker() {
 	r.t.Helper()
-	if r.armed[len(r.lives)-1] != "" {
-		select {
-		case <-r.now().over:
-		case <-time.After(5 * time.Second): // it does not pass its point often enough
-		}
-	}
 	r.now().kill()
-	r.begin()
+	r.begin("")
+}
+
+// drainWorker ends a life in order, after which nothing may be called again.
+func (r *chaosRun) drainWorker() {
+	r.t.Helper()
+	r.drain()
+	r.begin("")
+}
+
+func (r *chaosRun) drain() {
+	r.t.Helper()
+	r.now().signal(r.t, syscall.SIGTERM)
+	if code := r.now().exit(r.t); code != 0 {
+		r.t.Errorf("worker %d ended with %d", len(r.lives), code)
+	}
+	r.drained[len(r.lives)] = true
+}
+
+// crashWorker lets a life begin that ends at a named point.
+func (r *chaosRun) crashWorker(point string) {
+	r.t.Helper()
+	r.drain()
+	r.begin(point)
+	select {
+	case <-r.now().over:
+	case <-time.After(10 * time.Second): // it does not pass there often enough
+	}
+	r.killWorker()
 }
 
 func (r *chaosRun) killBroker() {
@@ -190,12 +211,16 @@ func (r *chaosRun) awaitThat(what string, is func() bool) {
 		if time.Since(since) > patience {
 			r.t.Fatalf("the run stands still after %d calls, waiting for %s", now, what)
 		}
-		if w := r.now(); w.isOver() && r.armed[min(len(r.lives), len(r.armed))-1] == "" {
+		if w := r.now(); w.isOver() {
 			r.t.Fatalf("worker %d ended by itself: %s\n%s", len(r.lives), w.cmd.ProcessState, w.out.tail(20))
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
 }
+
+// poisonLimit is how many crashes an invocation that was in hand may survive. Who
+// was unlucky that often is dead for it.
+const poisonLimit = 5
 
 // conclude lets the last life bring everything to its end, and judges.
 func (r *chaosRun) conclude() *verdict {
@@ -206,7 +231,8 @@ func (r *chaosRun) conclude() *verdict {
 	dead := map[string]bool{}
 	for _, l := range w.deadSet(r.t) {
 		dead[l.CallID] = true
-		if p := planOf(r.seed, chaosNumber(l.CallID)); !p.dies() || l.Reason != "attempts_exhausted" {
+		p, poison := planOf(r.seed, chaosNumber(l.CallID)), l.Reason == "poison" && l.Crashes >= poisonLimit
+		if !poison && (!p.dies() || l.Reason != "attempts_exhausted") {
 			r.t.Errorf("%s is dead as %s, its function fails %d times; crashes %d", l.CallID, l.Reason, p.failures, l.Crashes)
 		}
 	}
@@ -214,10 +240,7 @@ func (r *chaosRun) conclude() *verdict {
 	v := r.judge(dead)
 	begun, _ := r.ledger.progress()
 	r.t.Logf("%d messages confirmed, %d calls in %d lives, %d made again, %d dead", len(r.ledger.acked), begun, len(r.lives), v.duplicates, len(dead))
-	w.signal(r.t, syscall.SIGTERM)
-	if code := w.exit(r.t); code != 0 {
-		r.t.Errorf("the last worker ended with %d", code)
-	}
+	r.drain()
 	return v
 }
 
@@ -243,7 +266,9 @@ func (r *chaosRun) awaitEnd(w *life) (c counts) {
 func (r *chaosRun) judge(dead map[string]bool) *verdict {
 	rules := chaosRules(r.isDurable())
 	settled := maps.Clone(dead)
-	if !rules.durable {
+	if rules.durable {
+		rules.drained = r.drained
+	} else {
 		for id, calls := range r.ledger.calls {
 			if last := calls[len(calls)-1]; last.Retry == chaosLimit && !last.Done.IsZero() {
 				settled[id] = true

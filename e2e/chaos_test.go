@@ -19,6 +19,7 @@ import (
 type chaos struct {
 	messages    int
 	workerKills int      // kill -9
+	drains      int      // SIGTERM
 	brokerKills int      // kill -9
 	freezes     int      // of NATS Streaming, by SIGSTOP, long enough to be noticed or not
 	points      []string // named places at which the worker dies, each crashes times
@@ -68,9 +69,9 @@ func seedOf(t *testing.T) uint64 {
 
 // TestChaosLosesNothingAndRepeatsOnlyWhatWasInFlight is invariants I1 to I4 and I6.
 func TestChaosLosesNothingAndRepeatsOnlyWhatWasInFlight(t *testing.T) {
-	c := chaos{messages: 2000, workerKills: 6, brokerKills: 3}
+	c := chaos{messages: 2000, workerKills: 6, drains: 1, brokerKills: 3}
 	if isLong() {
-		c = chaos{messages: 20_000, workerKills: 50, brokerKills: 20, freezes: 5, points: crashPoints, crashes: 20}
+		c = chaos{messages: 20_000, workerKills: 50, drains: 10, brokerKills: 20, freezes: 5, points: crashPoints, crashes: 20}
 	}
 	c.run(t)
 }
@@ -87,9 +88,9 @@ func TestChaosOfTheEmbeddedDoor(t *testing.T) {
 // TestChaosWithoutADataDir loses nothing that was not settled. A kill forgets how
 // many attempts there were, and who is dead.
 func TestChaosWithoutADataDir(t *testing.T) {
-	c := chaos{messages: 400, workerKills: 2, brokerKills: 1, settings: []string{"data_dir="}}
+	c := chaos{messages: 400, workerKills: 2, drains: 1, brokerKills: 1, settings: []string{"data_dir="}}
 	if isLong() {
-		c = chaos{messages: 5000, workerKills: 15, brokerKills: 5, settings: []string{"data_dir="}}
+		c = chaos{messages: 5000, workerKills: 15, drains: 5, brokerKills: 5, settings: []string{"data_dir="}}
 	}
 	c.run(t)
 }

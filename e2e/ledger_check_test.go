@@ -11,7 +11,7 @@ import (
 )
 
 var testRules = rules{
-	limit: 3, atOnce: 2, durable: true,
+	limit: 3, atOnce: 2, durable: true, drained: map[int]bool{3: true},
 	wait: func(n int) time.Duration { return time.Second << (n - 1) },
 }
 
@@ -80,6 +80,10 @@ func TestTheLedgerFindsWhatIsPlanted(t *testing.T) {
 		"a duplicate by the kill": {func(l *ledger, _ map[string]bool) {
 			l.end(l.begin("a", made{Life: 2, At: at(time.Second)}), at(time.Second), true)
 		}, nil},
+		"a duplicate after a drain": {func(l *ledger, _ map[string]bool) {
+			l.calls["a"][0].Life = 3
+			l.end(l.begin("a", made{Life: 4, At: at(time.Second)}), at(time.Second), true)
+		}, []string{"repeated"}},
 		"more duplicates than were in flight": {func(l *ledger, _ map[string]bool) {
 			for i := range 2 {
 				id := strconv.Itoa(i)

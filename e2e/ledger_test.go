@@ -98,6 +98,7 @@ type rules struct {
 	wait    func(n int) time.Duration // of the n-th retry
 	atOnce  int                       // calls of one worker
 	durable bool                      // a worker that is killed forgets no attempt
+	drained map[int]bool              // lives that ended in order: nothing of theirs is made again
 }
 
 // verdict lists what is wrong, by kind, and counts what is allowed.
@@ -181,7 +182,7 @@ func (l *ledger) judgeCalls(v *verdict, r rules, id string, calls []*made, again
 		switch {
 		case c.Retry == before.Retry+1:
 			l.judgeRetry(v, r, id, before, c)
-		case c.Life == before.Life:
+		case c.Life == before.Life, r.drained[before.Life]:
 			v.add("repeated", "%s: %s, without a kill between", id, history(calls))
 		case c.Retry == before.Retry, !r.durable && c.Retry == 0:
 			again[before.Life]++
