@@ -44,7 +44,7 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 		}
 	}()
 
-	root := newRoot(&env{drain: drain, abort: abort, environ: environ, stdout: stdout})
+	root := newRoot(&env{drain: drain, abort: abort, environ: environ, stdout: stdout, stderr: stderr})
 	root.SetArgs(withoutIgnored(args))
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -64,4 +64,5 @@ type env struct {
 	drain, abort context.Context // ended by the first and the second signal
 	environ      []string
 	stdout       io.Writer
+	stderr       io.Writer // progress of long work
 }

@@ -43,7 +43,7 @@ gateway named "gateway" and a NATS Streaming server named "nats".`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{errors.Join(err, errors.New("see '"+c.CommandPath()+" --help'"))}
 	})
-	root.AddCommand(newDev(e), newVersion(e))
+	root.AddCommand(newDev(e), newStore(e), newVersion(e))
 	return root
 }
 

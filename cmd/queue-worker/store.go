@@ -1,5 +1,3 @@
-//go:build storecheck
-
 package main
 
 // queue-worker store: looking at a store from the outside.
@@ -7,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -44,13 +43,27 @@ func checkStore(e *env, dir string) error {
 			return usageError{errors.New("which folder? give --data-dir, or set data_dir")}
 		}
 	}
-	report, err := store.Check(dir, func(read int) { _, _ = fmt.Fprintf(e.stdout, "\rread %d", read) })
+	report, err := store.Check(dir, func(what string) { _, _ = fmt.Fprintf(e.stderr, "checking: %s\n", what) })
 	if err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(e.stdout, "\n%s", report)
-	if len(report.Findings) > 0 {
+	return printReport(e.stdout, report)
+}
+
+// printReport writes what a check has found, and returns errFindings when it is
+// anything.
+func printReport(w io.Writer, r store.Report) error {
+	_, _ = fmt.Fprintf(w, "invocations %d (%d bytes): ready %d, delayed %d, dead %d; in hand %d; marks of the door %d; tables %d\n",
+		r.Invocations, r.Bytes, r.Ready, r.Delayed, r.Dead, r.InHand, r.Marks, r.Tables)
+	for _, f := range r.Findings {
+		_, _ = fmt.Fprintf(w, "found: %s\n", f)
+	}
+	if r.More > 0 {
+		_, _ = fmt.Fprintf(w, "found: %d more\n", r.More)
+	}
+	if !r.OK() {
 		return errFindings
 	}
+	_, _ = fmt.Fprintln(w, "all is well")
 	return nil
 }
