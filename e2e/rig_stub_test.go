@@ -231,12 +231,13 @@ func (s *stub) await(t testing.TB, n int) []asked {
 func (s *stub) awaitDone(t testing.TB, n int) []asked {
 	t.Helper()
 	return s.awaitThat(t, "answer "+strconv.Itoa(n), func(all []asked) bool {
+		left := n
 		for _, a := range all {
 			if !a.Done.IsZero() {
-				n--
+				left--
 			}
 		}
-		return n <= 0
+		return left <= 0
 	})
 }
 
