@@ -5,6 +5,7 @@ import "github.com/prometheus/client_golang/prometheus"
 // Metrics are the intake's. Every series is there from the start, at zero.
 type Metrics struct {
 	received   *prometheus.CounterVec
+	submitted  *prometheus.CounterVec
 	duplicates *prometheus.CounterVec
 	malformed  *prometheus.CounterVec
 	refused    prometheus.Counter
@@ -23,6 +24,7 @@ type Metrics struct {
 func NewMetrics(r prometheus.Registerer, queues []string) *Metrics {
 	m := &Metrics{
 		received:   newVec("queue_worker_nats_received_total", "Messages taken from NATS Streaming, each counted once."),
+		submitted:  newVec("queue_worker_messages_submitted_total", "Messages that came in and were stored, by queue."),
 		duplicates: newVec("queue_worker_nats_duplicates_total", "Messages that came again although they were in hand, stored or settled, and were dropped."),
 		malformed:  newVec("queue_worker_malformed_total", "Messages that could not be decoded or named no usable function, and went to the dead set."),
 		refused:    newCounter("queue_worker_nats_refused_total", "Messages that the store did not take; they stay unacked and are fetched again."),
@@ -35,10 +37,11 @@ func NewMetrics(r prometheus.Registerer, queues []string) *Metrics {
 		bytes:      newGauge("queue_worker_nats_unsettled_bytes", "Bytes of the messages taken and not acked yet."),
 		parked:     newGauge("queue_worker_nats_parked_messages", "Messages that came when there was no room; NATS Streaming holds them until they are fetched again."),
 	}
-	r.MustRegister(m.received, m.duplicates, m.malformed, m.refused, m.discarded, m.ackErrors,
+	r.MustRegister(m.received, m.submitted, m.duplicates, m.malformed, m.refused, m.discarded, m.ackErrors,
 		m.reconnects, m.connected, m.resting, m.unsettled, m.bytes, m.parked)
 	for _, q := range queues {
 		m.received.WithLabelValues(q)
+		m.submitted.WithLabelValues(q)
 		m.duplicates.WithLabelValues(q)
 		m.malformed.WithLabelValues(q)
 	}

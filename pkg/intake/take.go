@@ -47,9 +47,13 @@ func (i *Intake) accept(h *hold) {
 
 // accepted is called on the committer's goroutine and does not block.
 func (i *Intake) accepted(h *hold, dead bool, err error) {
+	queue := i.opts.Channels[h.key.queue]
+	if err == nil {
+		i.opts.Metrics.submitted.WithLabelValues(queue).Inc()
+	}
 	switch {
 	case errors.Is(err, store.ErrSeen):
-		i.opts.Metrics.duplicates.WithLabelValues(i.opts.Channels[h.key.queue]).Inc()
+		i.opts.Metrics.duplicates.WithLabelValues(queue).Inc()
 		i.book.done(h)
 	case err != nil:
 		i.opts.Metrics.refused.Inc()
