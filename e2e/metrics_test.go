@@ -18,7 +18,7 @@ var families = map[string]dto.MetricType{
 	"queue_worker_messages_processed_total":     dto.MetricType_COUNTER,
 	"queue_worker_function_invocation_inflight": dto.MetricType_GAUGE,
 	"queue_worker_nats_reconnect_total":         dto.MetricType_COUNTER,
-	"queue_worker_messages_submitted_total":     dto.MetricType_GAUGE,
+	"queue_worker_messages_submitted_total":     dto.MetricType_COUNTER,
 	// Ours.
 	"queue_worker_accepted_total":          dto.MetricType_COUNTER,
 	"queue_worker_done_total":              dto.MetricType_COUNTER,
@@ -110,6 +110,7 @@ func TestO4_O5_WhatHappensIsCountedByFunction(t *testing.T) {
 		{1, "queue_worker_callbacks_total", []string{"outcome", "delivered"}},
 		{1, "queue_worker_malformed_total", []string{"queue_name", "faas-request"}},
 		{6, "queue_worker_nats_received_total", []string{"queue_name", "faas-request"}},
+		{6, "queue_worker_messages_submitted_total", []string{"queue_name", "faas-request"}},
 		{7, "queue_worker_accepted_total", nil}, // the callback included
 		{3, "queue_worker_done_total", nil},
 		{1, "queue_worker_nats_connected", nil},
