@@ -4,7 +4,6 @@ package e2e
 // with the functions behind it, or where callbacks go.
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -264,13 +263,4 @@ func (s *stub) mostAtOnce() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.most
-}
-
-func bodies(all []asked) string {
-	var b bytes.Buffer
-	for _, a := range all {
-		b.Write(a.Body)
-		b.WriteByte(' ')
-	}
-	return b.String()
 }

@@ -107,7 +107,7 @@ func ask(t testing.TB, method, url string, edits ...func(*http.Request)) (int, s
 }
 
 func try(method, url string, edits ...func(*http.Request)) (int, string, error) {
-	req, err := http.NewRequest(method, url, nil) //nolint:noctx // the client has a timeout
+	req, err := http.NewRequest(method, url, nil) // the client has a timeout
 	if err != nil {
 		return 0, "", err
 	}

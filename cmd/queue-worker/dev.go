@@ -126,7 +126,7 @@ func fixPort(address *string) error {
 	if err != nil || port != "0" {
 		return err
 	}
-	l, err := net.Listen("tcp", net.JoinHostPort(host, port)) //nolint:noctx // at once
+	l, err := net.Listen("tcp", net.JoinHostPort(host, port)) // at once
 	if err != nil {
 		return err
 	}

@@ -85,7 +85,7 @@ func newLogger(w io.Writer, c *config.Config) *slog.Logger {
 	if c.LogEncoding == "json" {
 		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: durationsAsText}))
 	}
-	return slog.New(tint.NewHandler(w, &tint.Options{
+	return slog.New(tint.NewTextHandler(w, &tint.Options{
 		Level: level, TimeFormat: "2006-01-02T15:04:05.000Z07:00", NoColor: !isTerminal(w),
 	}))
 }
@@ -103,7 +103,7 @@ func durationsAsText(_ []string, a slog.Attr) slog.Attr {
 
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) //nolint:gosec // a file descriptor is small
+	return ok && term.IsTerminal(int(f.Fd())) // #nosec G115 -- a file descriptor is small
 }
 
 // withoutIgnored takes out the flags that charts of the commercial worker pass,

@@ -150,7 +150,7 @@ func TestAPanicInAHandlerIsLoggedAndCostsOneRequest(t *testing.T) {
 		o.Logger = logTo(logs)
 		o.Ready = func() error { panic("oops") }
 	})
-	res, err := http.Get(r.base + "/readyz") //nolint:noctx // it is answered at once
+	res, err := http.Get(r.base + "/readyz") // it is answered at once
 	if err == nil {
 		_ = res.Body.Close()
 		t.Errorf("the answer is %d", res.StatusCode)

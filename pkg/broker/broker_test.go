@@ -217,7 +217,7 @@ func TestATakenPortIsOneClearError(t *testing.T) {
 func TestAFolderInUseIsOneClearError(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	other := exec.Command(os.Args[0]) //nolint:gosec // this test's own binary
+	other := exec.Command(os.Args[0]) // #nosec G115 -- this test's own binary
 	other.Env = append(os.Environ(), "BROKER_TEST_HOLD_DIR="+dir)
 	in, _ := other.StdinPipe()
 	out, _ := other.StdoutPipe()

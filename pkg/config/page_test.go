@@ -19,7 +19,7 @@ func TestSettingsPage(t *testing.T) {
 	t.Parallel()
 	got := render()
 	if *update {
-		if err := os.WriteFile(page, []byte(got), 0o644); err != nil { //nolint:gosec // a page to be read
+		if err := os.WriteFile(page, []byte(got), 0o644); err != nil { // #nosec G115 -- a page to be read
 			t.Fatal(err)
 		}
 	}

@@ -54,7 +54,7 @@ func TestWhatAGatewayQueuesIsTakenOnceAndAcked(t *testing.T) {
 	r.close(t)
 
 	door = restart(t, door, dir)
-	r = run(t, s, door.URL())
+	_ = run(t, s, door.URL())
 	queue(t, gateway(t, door.URL(), "g"), "last")
 	s.once(t, append(ids("c", 50), "last")...)
 	if s.seen != 0 {

@@ -31,7 +31,7 @@ var ids struct {
 func NewID(t time.Time) ID {
 	var id ID
 	ids.mu.Lock()
-	next := uint64(max(t.UnixMilli(), 0)) << 12 //nolint:gosec // clamped to zero just there
+	next := uint64(max(t.UnixMilli(), 0)) << 12 // #nosec G115 -- clamped to zero just there
 	if next <= ids.last {
 		next = ids.last + 1
 	}

@@ -42,7 +42,7 @@ func memory(s *Store) int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	p := s.db.Metrics()
-	return int64(m.HeapAlloc) + int64(p.MemTable.Size) + int64(p.MemTable.ZombieSize) + p.BlockCache.Size //nolint:gosec // fits
+	return int64(m.HeapAlloc) + int64(p.MemTable.Size) + int64(p.MemTable.ZombieSize) + p.BlockCache.Size // #nosec G115 -- fits
 }
 
 // TestMemoryIsBounded fills a store with delayed invocations that fall due in

@@ -33,8 +33,8 @@ type Stats struct {
 // Difference is invariant I6: what came in less what is there and what left.
 // It is 0, or invocations have been lost or invented.
 func (s Stats) Difference() int64 {
-	in := int64(s.AtStart + s.Accepted)                                                     //nolint:gosec // counts of what fits on a disk
-	return in - int64(s.Done+s.Dropped) - int64(s.Ready) - int64(s.Delayed) - int64(s.Dead) //nolint:gosec // likewise
+	in := int64(s.AtStart + s.Accepted)                                                     // #nosec G115 -- counts of what fits on a disk
+	return in - int64(s.Done+s.Dropped) - int64(s.Ready) - int64(s.Delayed) - int64(s.Dead) // #nosec G115 -- likewise
 }
 
 // place is one of the three indexes.

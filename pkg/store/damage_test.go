@@ -22,7 +22,7 @@ import (
 // noise is n bytes that do not compress, so that they are found in a table.
 func noise(seed uint64, n int) []byte {
 	b := make([]byte, n)
-	r := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // a test's
+	r := rand.New(rand.NewPCG(seed, 0)) // #nosec G115 -- a test's
 	for i := range b {
 		b[i] = byte(r.Uint32())
 	}
@@ -42,7 +42,7 @@ func filled(t *testing.T, n int) (dir string, all []*invocation.Invocation) {
 	for i := range n {
 		inv, _ := p.make(0)
 		done := make(chan error, 1)
-		s.Accept(Accept{Inv: inv, Raw: noise(uint64(i), 20_000), Door: &Door{Sequence: uint64(i)}}, func(err error) { done <- err }) //nolint:gosec // small
+		s.Accept(Accept{Inv: inv, Raw: noise(uint64(i), 20_000), Door: &Door{Sequence: uint64(i)}}, func(err error) { done <- err }) // #nosec G115 -- small
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +107,7 @@ func TestADamagedTableCostsOnlyWhatIsInIt(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || !bytes.Equal(raw, noise(uint64(i), 20_000)) { //nolint:gosec // small
+		if err != nil || !bytes.Equal(raw, noise(uint64(i), 20_000)) { // #nosec G115 -- small
 			t.Errorf("loading number %d: %v", i, err)
 		}
 		if err := p.settle(inv, Done, nil, false); err != nil {

@@ -47,7 +47,7 @@ func (v *victim) kill(slots int) Recovered {
 	left := v.Store
 	v.t.Cleanup(func() { _ = left.Close() })
 	v.slots = slots
-	v.mem = v.mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(0, 0))}) //nolint:gosec // all of it survives
+	v.mem = v.mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(0, 0))}) // #nosec G115 -- all of it survives
 	v.start()
 	return v.Recovered()
 }

@@ -74,11 +74,11 @@ func appendCallRange(b []byte, callID string) []byte {
 }
 
 func stamp(b []byte, t time.Time) []byte {
-	return binary.BigEndian.AppendUint64(b, uint64(max(t.UnixNano(), 0))) //nolint:gosec // not negative
+	return binary.BigEndian.AppendUint64(b, uint64(max(t.UnixNano(), 0))) // #nosec G115 -- not negative
 }
 
 func unstamp(b []byte) time.Time {
-	return time.Unix(0, int64(binary.BigEndian.Uint64(b))) //nolint:gosec // written by stamp
+	return time.Unix(0, int64(binary.BigEndian.Uint64(b))) // #nosec G115 -- written by stamp
 }
 
 // laneText is a lane as it stands in keys and values. Names of queues and lanes
@@ -133,7 +133,7 @@ func parseTail(key []byte) (time.Time, invocation.ID) {
 // timestamp comes first, so that the youngest mark of a channel is the last.
 func appendSeenKey(b []byte, generation uint32, d *Door) []byte {
 	b = appendChannelPrefix(b, generation, d)
-	b = binary.BigEndian.AppendUint64(b, uint64(max(d.Timestamp, 0))) //nolint:gosec // not negative
+	b = binary.BigEndian.AppendUint64(b, uint64(max(d.Timestamp, 0))) // #nosec G115 -- not negative
 	return binary.BigEndian.AppendUint64(b, d.Sequence)
 }
 
@@ -146,7 +146,7 @@ func appendChannelPrefix(b []byte, generation uint32, d *Door) []byte {
 
 // parseSeenTime reads the timestamp of a mark.
 func parseSeenTime(key []byte) int64 {
-	return int64(binary.BigEndian.Uint64(key[len(key)-16:])) //nolint:gosec // written by appendSeenKey
+	return int64(binary.BigEndian.Uint64(key[len(key)-16:])) // #nosec G115 -- written by appendSeenKey
 }
 
 // after is the first key beyond all that begin with prefix.

@@ -118,7 +118,7 @@ func (l *ledger) verify(s *Store) error {
 			all = append(all, fmt.Errorf("%s is there, and nobody has accepted it", id))
 		}
 	}
-	if st := s.Stats(); int(st.AtStart) != len(found) || st.Difference() != 0 { //nolint:gosec // small
+	if st := s.Stats(); int(st.AtStart) != len(found) || st.Difference() != 0 { // #nosec G115 -- small
 		all = append(all, fmt.Errorf("%d are there, counted are %+v", len(found), st))
 	}
 	return errors.Join(append(all, l.verifyDoors(s, found))...)

@@ -3,8 +3,10 @@ package store
 // How records and index values are written.
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
+	"sync"
 
 	"github.com/vmihailenco/msgpack/v5"
 
@@ -39,13 +41,27 @@ func (l letter) invocation(e entry) *invocation.Invocation {
 
 func (l letter) lane() invocation.Lane { return invocation.Lane{Queue: l.Queue, Name: l.Lane} }
 
+// encoder is a msgpack encoder with the memory that it writes to.
+type encoder struct {
+	buf bytes.Buffer
+	enc *msgpack.Encoder
+}
+
+var encoders = sync.Pool{New: func() any {
+	e := &encoder{}
+	e.enc = msgpack.NewEncoder(&e.buf)
+	return e
+}}
+
 // encode panics on an error because msgpack has none to give for our own types.
 func encode(v any) []byte {
-	b, err := msgpack.Marshal(v)
-	if err != nil {
+	e := encoders.Get().(*encoder) //nolint:forcetypeassert // the pool holds nothing else
+	defer encoders.Put(e)
+	e.buf.Reset()
+	if err := e.enc.Encode(v); err != nil {
 		panic(fmt.Sprintf("store: encode %T: %v", v, err))
 	}
-	return b
+	return bytes.Clone(e.buf.Bytes())
 }
 
 func decodeRecord(id invocation.ID, b []byte) (*invocation.Invocation, error) {
@@ -67,7 +83,7 @@ func decodeLetter(b []byte) (letter, error) {
 
 // readyValue and delayedValue are the values of the other two indexes.
 func readyValue(size int) []byte {
-	return binary.AppendUvarint(nil, uint64(size)) //nolint:gosec // a length
+	return binary.AppendUvarint(nil, uint64(size)) // #nosec G115 -- a length
 }
 
 func delayedValue(size int, l invocation.Lane) []byte {

@@ -45,7 +45,7 @@ var crowd = []test{
 		close(stop)
 		watching.Wait()
 		st := w.Stats()
-		if st.Accepted != n || int64(st.Done) != done.Load() || int64(st.Dropped) != gone.Load() || //nolint:gosec // small
+		if st.Accepted != n || int64(st.Done) != done.Load() || int64(st.Dropped) != gone.Load() || // #nosec G115 -- small
 			int64(st.Dead) != dead.Load()-gone.Load() || st.Ready+st.Delayed != 0 {
 			w.Errorf("done %d, dead %d, of these dropped %d; counts %+v", done.Load(), dead.Load(), gone.Load(), st)
 		}

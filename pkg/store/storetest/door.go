@@ -66,7 +66,7 @@ var door = []test{
 	{"a server without a memory begins again at sequence 1, and is not seen", func(w *world) {
 		for restart := range int64(3) {
 			for seq := range uint64(3) {
-				w.enter(store.Door{Cluster: "c", Channel: "ch", Sequence: seq + 1, Timestamp: 1000*restart + int64(seq)}) //nolint:gosec // small
+				w.enter(store.Door{Cluster: "c", Channel: "ch", Sequence: seq + 1, Timestamp: 1000*restart + int64(seq)}) // #nosec G115 -- small
 			}
 		}
 	}},
@@ -86,7 +86,7 @@ var door = []test{
 	}},
 	{"a server that was away for a day delivers again what is still known", func(w *world) {
 		door := func(seq uint64) store.Door {
-			return store.Door{Cluster: "c", Channel: "ch", Sequence: seq, Timestamp: int64(seq)} //nolint:gosec // small
+			return store.Door{Cluster: "c", Channel: "ch", Sequence: seq, Timestamp: int64(seq)} // #nosec G115 -- small
 		}
 		for seq := range uint64(5) {
 			w.enter(door(seq))
@@ -102,7 +102,7 @@ var door = []test{
 	}},
 	{"a message that comes late, after younger ones, is taken once", func(w *world) {
 		for _, seq := range []int64{9, 3, 7, 1} {
-			d := store.Door{Cluster: "c", Channel: "ch", Sequence: uint64(seq), Timestamp: seq} //nolint:gosec // small
+			d := store.Door{Cluster: "c", Channel: "ch", Sequence: uint64(seq), Timestamp: seq} // #nosec G115 -- small
 			w.enter(d)
 			w.wantSeen(d)
 			w.restart()
