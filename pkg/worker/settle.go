@@ -17,29 +17,42 @@ import (
 func (w *Worker) settle(ctx context.Context, a *attempt) (over bool) {
 	st := store.Settlement{At: a.at, Inv: a.inv}
 	w.conclude(a, &st)
+	next := follower(st)
+	if !next.IsZero() {
+		// Told before, since the callback may be over before Settle has returned.
+		w.over(a.inv.ID, next)
+	}
 	err := w.Store.Settle(ctx, st)
+	if err != nil {
+		if !next.IsZero() {
+			w.over(next, a.inv.ID)
+		}
+		return w.unsettled(a, err)
+	}
+	w.Metrics.settled(a, st)
+	w.tell(a)
+	if a.Verb != retry.Retry && next.IsZero() {
+		w.over(a.inv.ID, next)
+	}
+	return true
+}
+
+// unsettled tells that nothing was written.
+func (w *Worker) unsettled(a *attempt, err error) (over bool) {
 	if errors.Is(err, store.ErrNotFound) {
 		w.Logger.Info("gone while it was called", attrs(a)...)
 		w.gone(a.inv.ID)
 		return true
 	}
-	if err != nil {
-		w.Metrics.unsettled.Inc()
-		w.Logger.Error("outcome not stored, called again after the restart", attrs(a, "error", err)...)
-		return false
-	}
-	w.Metrics.settled(a, st)
-	w.tell(a)
-	if a.Verb != retry.Retry {
-		w.over(a.inv.ID, follower(st))
-	}
-	return true
+	w.Metrics.unsettled.Inc()
+	w.Logger.Error("outcome not stored, called again after the restart", attrs(a, "error", err)...)
+	return false
 }
 
-// over tells that an invocation is over, and which callback takes its place.
-func (w *Worker) over(id, callback invocation.ID) {
+// over tells that an invocation is over, or which one takes its place.
+func (w *Worker) over(id, successor invocation.ID) {
 	if w.Settled != nil {
-		w.Settled(id, callback)
+		w.Settled(id, successor)
 	}
 }
 

@@ -65,9 +65,12 @@ type Options struct {
 	DeadSet bool
 	// CheckURL reads a callback's URL; its error means that it is refused.
 	CheckURL URLChecker
-	// Settled is told, after the fact, that an invocation is over, and which
-	// callback carries its result (the zero ID for none). It must not block. May be nil.
-	Settled func(id, callback invocation.ID)
+	// Settled is told who answers for an invocation. With the zero successor: it is
+	// over, and that is durable. Otherwise the successor, which is its callback,
+	// takes its place and will be over in its turn; that is told before it is
+	// written, and taken back the same way when it could not be. It must not
+	// block. May be nil.
+	Settled func(id, successor invocation.ID)
 	Version string
 	Metrics *Metrics
 	Logger  *slog.Logger

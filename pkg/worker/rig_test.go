@@ -1,0 +1,435 @@
+package worker
+
+// A worker with everything that is real but what it calls: the tests of this
+// package stand on it.
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/invoke"
+	"queue-worker/pkg/retry"
+	"queue-worker/pkg/store"
+)
+
+const queue = "faas-request"
+
+// setup is what a rig is made of; every test changes what it is about.
+type setup struct {
+	inflight int
+	policy   retry.Policy
+	noDead   bool   // dead_set=off
+	dir      string // "" keeps the store in memory
+	fs       vfs.FS
+	caller   Caller
+	check    URLChecker
+	wrap     func(Store) Store
+	level    slog.Level
+}
+
+// rig is a running worker.
+type rig struct {
+	setup
+	t        testing.TB
+	store    *store.Store
+	lanes    *Lanes
+	worker   *Worker
+	registry *prometheus.Registry
+	log      *logBuffer
+	holds    *holds
+	abort    context.CancelFunc
+	ended    chan struct{} // Run has returned
+	closed   bool
+}
+
+// defaults are the settings of the program, with retries of 500 only.
+func defaults(t testing.TB) setup {
+	t.Helper()
+	codes, err := retry.ParseCodes("408,429,500,502,503,504")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead, err := retry.ParseCodes("4xx,5xx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return setup{
+		inflight: 4,
+		policy: retry.Policy{
+			Attempts: 10, Initial: 10 * time.Second, Max: 120 * time.Second, MaxRetryAfter: time.Hour,
+			Codes: codes, DeadCodes: dead,
+		},
+		check: func(raw string) (*url.URL, error) { return url.Parse(raw) },
+		level: slog.LevelDebug,
+	}
+}
+
+// build opens the store and makes a worker that does not run yet.
+func build(t testing.TB, s setup) *rig {
+	t.Helper()
+	r := &rig{setup: s, t: t, registry: prometheus.NewRegistry(), log: &logBuffer{}, holds: newHolds(), ended: make(chan struct{})}
+	logger := slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: s.level}))
+	r.lanes = NewLanes(s.inflight)
+	var err error
+	r.store, err = store.Open(store.Options{Dir: s.dir, FS: s.fs, Slots: s.inflight, Watcher: r.lanes, Logger: logger})
+	if err != nil {
+		t.Fatal(err)
+	}
+	labels := NewLabels(invocation.Names{DefaultNamespace: "openfaas-fn"})
+	o := Options{
+		Store: r.store, Lanes: r.lanes, Caller: s.caller, Policy: s.policy, DeadSet: !s.noDead, CheckURL: s.check,
+		Settled: r.holds.settled, Version: "test", Metrics: NewMetrics(r.registry, labels, []string{queue}), Logger: logger,
+	}
+	if s.wrap != nil {
+		o.Store = s.wrap(r.store)
+	}
+	r.registry.MustRegister(NewCollector(r.store, r.lanes, labels, []string{queue}))
+	r.worker = New(o)
+	return r
+}
+
+// run lets the worker of a rig run. At the end of the test it is aborted, and
+// the accounts of the store have to be even.
+func (r *rig) run() *rig {
+	r.t.Helper()
+	ctx, abort := context.WithCancel(context.Background())
+	r.abort = abort
+	go func() { defer close(r.ended); r.worker.Run(ctx) }()
+	r.t.Cleanup(r.close)
+	return r
+}
+
+func start(t testing.TB, s setup) *rig { t.Helper(); return build(t, s).run() }
+
+// close ends a rig; it may be called before the end of the test.
+func (r *rig) close() {
+	r.t.Helper()
+	if r.closed {
+		return
+	}
+	r.closed = true
+	r.abort()
+	<-r.ended
+	if n := len(r.lanes.InFlight()); n != 0 {
+		r.t.Errorf("%d lanes have calls under way after the end", n)
+	}
+	if d := r.store.Stats().Difference(); d != 0 {
+		r.t.Errorf("the accounts of the store differ by %d", d)
+	}
+	if err := r.store.Close(); err != nil {
+		r.t.Error(err)
+	}
+}
+
+// drain takes nothing more and waits for the end of Run.
+func (r *rig) drain() { r.worker.Drain(); <-r.ended }
+
+// message is a QueueRequest to be.
+type message struct {
+	Header      http.Header       `json:",omitempty"`
+	Body        []byte            `json:",omitempty"`
+	Function    string            `json:",omitempty"`
+	Path        string            `json:",omitempty"`
+	QueryString string            `json:",omitempty"`
+	Annotations map[string]string `json:",omitempty"`
+}
+
+// to is a message for a function.
+func to(function string) message { return message{Function: function, Body: []byte("hello")} }
+
+// calling is a message whose result goes to a URL.
+func calling(function, callback string) message {
+	m := to(function)
+	m.Header = http.Header{"X-Callback-Url": {callback}, "X-Call-Id": {"call-" + function}}
+	return m
+}
+
+// accept takes a message in, as the intake does, and waits until it is durable.
+func (r *rig) accept(m message) invocation.ID {
+	r.t.Helper()
+	raw, err := json.Marshal(m)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return r.acceptRaw(m.Function, m.Header.Get("X-Call-Id"), raw)
+}
+
+func (r *rig) acceptRaw(function, callID string, raw []byte) invocation.ID {
+	r.t.Helper()
+	done := make(chan error, 1)
+	id := r.submit(function, callID, raw, done)
+	if err := <-done; err != nil {
+		r.t.Fatal(err)
+	}
+	return id
+}
+
+// submit takes a message in and does not wait.
+func (r *rig) submit(function, callID string, raw []byte, done chan<- error) invocation.ID {
+	now := time.Now()
+	inv := &invocation.Invocation{
+		ID: invocation.NewID(now), CallID: callID, Function: function,
+		Lane: invocation.Lane{Queue: queue, Name: function}, Accepted: now, Since: now,
+	}
+	if callID == "" {
+		inv.CallID = inv.ID.String()
+	}
+	r.holds.take(inv.ID)
+	r.store.Accept(store.Accept{Inv: inv, Raw: raw}, func(err error) { done <- err })
+	return inv.ID
+}
+
+// letter is the dead letter with an id.
+func (r *rig) letter(id invocation.ID) *invocation.Invocation {
+	r.t.Helper()
+	inv, err := r.store.Get(id)
+	if err != nil || inv.State != invocation.Dead {
+		r.t.Fatalf("no dead letter %s: %v, %+v\n%s", id, err, inv, r.log)
+	}
+	return inv
+}
+
+// letters are all dead letters.
+func (r *rig) letters() []*invocation.Invocation {
+	r.t.Helper()
+	page, _, err := r.store.ListDead("", 1000)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return page
+}
+
+// metric is the sum of a metric's series that have the given label values, with
+// the count of a histogram.
+func (r *rig) metric(name string, labels ...string) float64 {
+	r.t.Helper()
+	families, err := r.registry.Gather()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	sum, found := 0.0, false
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			have := map[string]bool{}
+			for _, l := range m.GetLabel() {
+				have[l.GetValue()] = true
+			}
+			match := f.GetName() == "queue_worker_"+name
+			for _, l := range labels {
+				match = match && have[l]
+			}
+			if match {
+				found = true
+				sum += m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
+			}
+		}
+	}
+	if !found {
+		r.t.Errorf("no metric %s %v", name, labels)
+	}
+	return sum
+}
+
+// holds is the intake as far as the worker knows it: what is unacked.
+type holds struct {
+	mu   sync.Mutex
+	held map[invocation.ID]bool
+	over chan invocation.ID // origins that are over
+	root map[invocation.ID]invocation.ID
+}
+
+func newHolds() *holds {
+	return &holds{held: map[invocation.ID]bool{}, root: map[invocation.ID]invocation.ID{}, over: make(chan invocation.ID, 1<<18)}
+}
+
+func (h *holds) take(id invocation.ID) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.held[id], h.root[id] = true, id
+}
+
+func (h *holds) settled(id, successor invocation.ID) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.held[id] {
+		return
+	}
+	delete(h.held, id)
+	if successor.IsZero() {
+		h.over <- h.root[id]
+		return
+	}
+	h.held[successor], h.root[successor] = true, h.root[id]
+}
+
+func (h *holds) count() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.held)
+}
+
+// await waits until so many invocations are over, their callbacks included.
+func (r *rig) await(n int) {
+	r.t.Helper()
+	deadline := time.After(2 * time.Minute)
+	for range n {
+		select {
+		case <-r.holds.over:
+		case <-deadline:
+			r.t.Fatalf("%d invocations are not over\n%s", r.holds.count(), r.log)
+		}
+	}
+}
+
+// logBuffer keeps the log.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// lines are the records with a message.
+func (l *logBuffer) lines(t testing.TB, message string) []map[string]any {
+	t.Helper()
+	var found []map[string]any
+	for line := range strings.Lines(l.String()) {
+		record := map[string]any{}
+		if err := json.Unmarshal([]byte(line), &record); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		if record["msg"] == message {
+			found = append(found, record)
+		}
+	}
+	return found
+}
+
+// called is one call that a fake function got.
+type called struct {
+	invoke.Call
+	target     string // the function, or the URL of a callback
+	body       string
+	begun, end time.Time
+	canceled   bool
+}
+
+// fake stands for all functions and all callbacks' hosts. Its answer gets the
+// number of the call, from 0, among those of the same target.
+type fake struct {
+	answer func(ctx context.Context, n int, c called) invoke.Result
+
+	mu    sync.Mutex
+	calls []*called
+	many  map[string]int
+	now   int // calls under way
+	most  int
+}
+
+func newFake(answer func(ctx context.Context, n int, c called) invoke.Result) *fake {
+	return &fake{answer: answer, many: map[string]int{}}
+}
+
+func (f *fake) Function(ctx context.Context, c invoke.Call) invoke.Result {
+	return f.call(ctx, c.Request.Function, c)
+}
+
+func (f *fake) Callback(ctx context.Context, url string, c invoke.Call) invoke.Result {
+	return f.call(ctx, url, c)
+}
+
+func (f *fake) call(ctx context.Context, target string, c invoke.Call) invoke.Result {
+	body, _ := io.ReadAll(c.Request.Body())
+	rec := &called{Call: c, target: target, body: string(body), begun: time.Now()}
+	f.mu.Lock()
+	f.calls = append(f.calls, rec)
+	n := f.many[target]
+	f.many[target]++
+	f.now++
+	f.most = max(f.most, f.now)
+	f.mu.Unlock()
+	defer func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.now--
+		rec.end = time.Now()
+	}()
+	res := f.answer(ctx, n, *rec)
+	f.mu.Lock()
+	rec.canceled = res.Canceled
+	f.mu.Unlock()
+	res.Duration = time.Since(rec.begun)
+	return res
+}
+
+// of are the calls of a target so far, in the order in which they began.
+func (f *fake) of(target string) []called {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var s []called
+	for _, c := range f.calls {
+		if c.target == target {
+			s = append(s, *c)
+		}
+	}
+	return s
+}
+
+// status answers with a status at once.
+func status(code int) invoke.Result { return invoke.Result{Status: code} }
+
+// statuses answers with one status after the other, and the last one for ever.
+func statuses(codes ...int) func(context.Context, int, called) invoke.Result {
+	return func(_ context.Context, n int, _ called) invoke.Result { return status(codes[min(n, len(codes)-1)]) }
+}
+
+// takes answers after a while, or with Canceled when the context ends first.
+func takes(ctx context.Context, d time.Duration, then invoke.Result) invoke.Result {
+	select {
+	case <-time.After(d):
+		return then
+	case <-ctx.Done():
+		return invoke.Result{Canceled: true}
+	}
+}
+
+// bubble runs a test with a clock of its own, which goes on only when everybody
+// waits. Pebble fits into one: its goroutines wait on channels and conditions.
+func bubble(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, test)
+}
+
+// pass lets time go by and everybody come to rest.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// newDisk is a file system in memory that outlives a store.
+func newDisk() *vfs.MemFS { return vfs.NewCrashableMem() }
