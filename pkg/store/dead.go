@@ -78,7 +78,7 @@ func (t *txn) revive(inv *invocation.Invocation) {
 	inv.Retries, inv.Crashes = 0, 0
 	inv.Reason, inv.Detail, inv.DiedAt = "", "", time.Time{}
 	inv.Replays++
-	t.put(inv, encode(inv))
+	t.rewrite(inv, encodeRecord(inv))
 }
 
 // Drop removes a dead letter for good. ErrNotFound when no dead letter has this id.

@@ -188,7 +188,8 @@ func TestCloseDoesNotWaitForRoom(t *testing.T) {
 	t.Parallel()
 	for _, suffix := range []string{".log", ".sst", ""} {
 		p, mem, r, log := tight(t, suffix)
-		if err := p.lives(); err != nil {
+		inv, err := p.do(100, nil)
+		if err != nil {
 			t.Fatal(err)
 		}
 		r.set(10)
@@ -197,7 +198,7 @@ func TestCloseDoesNotWaitForRoom(t *testing.T) {
 			all.Go(func() { _ = p.burst(50, 300) })
 		}
 		settled := make(chan error, 1)
-		go func() { settled <- p.dies(context.Background()) }()
+		go func() { settled <- p.settle(inv, Done, nil, true) }()
 		log.wait(t, "disk full, waiting for room")
 		if err := p.Close(); err != nil {
 			t.Errorf("close: %v", err)

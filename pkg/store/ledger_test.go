@@ -24,7 +24,7 @@ type state string
 func stateOf(in place, inv *invocation.Invocation) state {
 	kept := *inv
 	kept.Crashes = 0
-	return state(fmt.Sprintf("%d %x", in, encode(&kept)))
+	return state(fmt.Sprintf("%d %x", in, encodeRecord(&kept)))
 }
 
 // placeOf is where an invocation belongs that is written at now.

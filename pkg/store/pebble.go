@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
 )
 
 // Memory of Pebble. A memtable holds about five thousand small invocations on
@@ -25,6 +26,27 @@ const (
 // damaged table cannot be compacted, writes have to go on.
 const stopWrites = 1000
 
+// Forms of tables. Blocks hold a few QueueRequests; an index has one level; the
+// filters answer for the keys that are not there, as most door marks are.
+const (
+	blockBytes = 8 << 10
+	indexBytes = 256 << 10
+	bloomBits  = 10
+)
+
+// oneKind keeps the kinds of keys in tables of their own. What grows at its end,
+// as the door marks do, is then never compacted with what came before.
+func oneKind(first []byte) (p pebble.SpanPolicy, end []byte, err error) {
+	return p, []byte{first[0] + 1}, nil
+}
+
+// misused is told by Pebble when a key was set twice before it was deleted.
+func (s *Store) misused(i pebble.PossibleAPIMisuseInfo) {
+	if i.Kind == pebble.NondeterministicSingleDelete {
+		_ = s.damaged(fmt.Errorf("key %q was set twice", i.UserKey))
+	}
+}
+
 func (s *Store) pebbleOptions() *pebble.Options {
 	pace := &pacer{stop: s.stop}
 	o := &pebble.Options{
@@ -35,11 +57,18 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		CacheSize:             cacheBytes,
 		L0StopWritesThreshold: stopWrites,
 		EventListener: &pebble.EventListener{
-			BackgroundError: func(err error) { _ = s.damaged(err); pace.failed.Store(true) },
-			DataCorruption:  func(i pebble.DataCorruptionInfo) { _ = s.damaged(i.Details) },
+			BackgroundError:   func(err error) { _ = s.damaged(err); pace.failed.Store(true) },
+			DataCorruption:    func(i pebble.DataCorruptionInfo) { _ = s.damaged(i.Details) },
+			PossibleAPIMisuse: s.misused,
 		},
 	}
+	for i := range o.Levels {
+		o.Levels[i].BlockSize = blockBytes
+		o.Levels[i].IndexBlockSize = indexBytes
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(bloomBits)
+	}
 	o.Experimental.CompactionScheduler = pace
+	o.Experimental.SpanPolicyFunc = oneKind
 	if s.opts.tune != nil {
 		s.opts.tune(o)
 	}

@@ -62,12 +62,13 @@ func (o *crashOp) crashed(t *txn, at Ready, inv *invocation.Invocation) {
 	o.found.InHand++
 	inv.Crashes++
 	if inv.Crashes < PoisonLimit {
-		t.set(appendRecordKey(t.key[:0], inv.ID), encode(inv))
+		t.unset(appendRecordKey(t.key[:0], inv.ID))
+		t.set(appendRecordKey(t.key[:0], inv.ID), encodeRecord(inv))
 		return
 	}
 	t.leaveReady(at)
 	inv.State, inv.Reason, inv.DiedAt = invocation.Dead, invocation.Poison, t.now
 	inv.Detail = "the worker crashed each time that it was in hand"
-	t.put(inv, encode(inv))
+	t.rewrite(inv, encodeRecord(inv))
 	o.found.Poisoned = append(o.found.Poisoned, inv)
 }

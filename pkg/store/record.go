@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/vmihailenco/msgpack/v5"
 
@@ -41,27 +42,106 @@ func (l letter) invocation(e entry) *invocation.Invocation {
 
 func (l letter) lane() invocation.Lane { return invocation.Lane{Queue: l.Queue, Name: l.Lane} }
 
-// encoder is a msgpack encoder with the memory that it writes to.
-type encoder struct {
+// recordWriter writes records: msgpack maps without the fields that are empty.
+// Doing it by hand costs a quarter of what reflection does; a test holds that no
+// field of an invocation is forgotten.
+type recordWriter struct {
 	buf bytes.Buffer
 	enc *msgpack.Encoder
+	n   uint16 // fields
 }
 
-var encoders = sync.Pool{New: func() any {
-	e := &encoder{}
-	e.enc = msgpack.NewEncoder(&e.buf)
-	return e
+var recordWriters = sync.Pool{New: func() any {
+	w := &recordWriter{}
+	w.enc = msgpack.NewEncoder(&w.buf)
+	return w
 }}
 
-// encode panics on an error because msgpack has none to give for our own types.
-func encode(v any) []byte {
-	e := encoders.Get().(*encoder) //nolint:forcetypeassert // the pool holds nothing else
-	defer encoders.Put(e)
-	e.buf.Reset()
-	if err := e.enc.Encode(v); err != nil {
-		panic(fmt.Sprintf("store: encode %T: %v", v, err))
+// map16 begins a map of up to 65535 fields, whose number follows in two bytes.
+const map16 = 0xde
+
+// encodeRecord writes everything about an invocation but its ID, which is its key.
+func encodeRecord(inv *invocation.Invocation) []byte {
+	w := recordWriters.Get().(*recordWriter) //nolint:forcetypeassert // the pool holds nothing else
+	defer recordWriters.Put(w)
+	w.buf.Reset()
+	w.n = 0
+	w.buf.Write([]byte{map16, 0, 0})
+	w.text("c", inv.CallID)
+	w.number("k", int(inv.Kind))
+	w.lane("l", inv.Lane)
+	w.text("f", inv.Function)
+	w.text("u", inv.URL)
+	if !inv.Origin.IsZero() {
+		w.text("o", inv.Origin.String())
 	}
-	return bytes.Clone(e.buf.Bytes())
+	w.time("t", inv.Accepted)
+	w.number("z", inv.Size)
+	w.number("s", int(inv.State))
+	w.time("q", inv.Since)
+	w.number("r", inv.Retries)
+	if len(inv.Attempts) > 0 {
+		w.name("a")
+		must(w.enc.Encode(inv.Attempts))
+	}
+	w.number("m", inv.Omitted)
+	w.number("x", inv.Crashes)
+	w.number("p", inv.Replays)
+	w.text("w", string(inv.Reason))
+	w.text("e", inv.Detail)
+	w.time("d", inv.DiedAt)
+	b := bytes.Clone(w.buf.Bytes())
+	binary.BigEndian.PutUint16(b[1:], w.n)
+	return b
+}
+
+func (w *recordWriter) name(key string) {
+	w.n++
+	must(w.enc.EncodeString(key))
+}
+
+func (w *recordWriter) text(key, v string) {
+	if v != "" {
+		w.name(key)
+		must(w.enc.EncodeString(v))
+	}
+}
+
+func (w *recordWriter) number(key string, v int) {
+	if v != 0 {
+		w.name(key)
+		must(w.enc.EncodeInt(int64(v)))
+	}
+}
+
+func (w *recordWriter) time(key string, v time.Time) {
+	if !v.IsZero() {
+		w.name(key)
+		must(w.enc.EncodeTime(v))
+	}
+}
+
+func (w *recordWriter) lane(key string, l invocation.Lane) {
+	w.name(key)
+	must(w.enc.EncodeMapLen(2))
+	must(w.enc.EncodeString("q"))
+	must(w.enc.EncodeString(l.Queue))
+	must(w.enc.EncodeString("n"))
+	must(w.enc.EncodeString(l.Name))
+}
+
+// must panics because writing to memory gives no error, and msgpack has none for
+// our own types.
+func must(err error) {
+	if err != nil {
+		panic(fmt.Sprintf("store: encode: %v", err))
+	}
+}
+
+func encodeLetter(l letter) []byte {
+	b, err := msgpack.Marshal(l)
+	must(err)
+	return b
 }
 
 func decodeRecord(id invocation.ID, b []byte) (*invocation.Invocation, error) {

@@ -18,10 +18,10 @@ func (s *Store) Settle(ctx context.Context, st Settlement) error {
 	switch st.Verdict {
 	case Later:
 		st.Inv.State = invocation.Pending
-		o.record = encode(st.Inv)
+		o.record = encodeRecord(st.Inv)
 	case Bury:
 		st.Inv.State = invocation.Dead
-		o.record = encode(st.Inv)
+		o.record = encodeRecord(st.Inv)
 	case Done, Drop:
 	default:
 		panic("store: unknown verdict")
@@ -76,7 +76,7 @@ func (t *txn) conclude(v Verdict, inv *invocation.Invocation, record []byte) {
 		t.erase(inv.ID, inv.CallID, inv.Size)
 		t.delta.dropped++
 	case Later, Bury:
-		t.put(inv, record)
+		t.rewrite(inv, record)
 	default:
 		panic("store: unknown verdict")
 	}
