@@ -16,13 +16,13 @@ import (
 func TestACallOfAnyLengthRunsOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := newFake(func(ctx context.Context, _ int, _ called) invoke.Result {
-			return takes(ctx, 72*time.Hour, status(200))
+			return takes(ctx, 25*time.Hour, status(200))
 		})
 		s := defaults(t)
 		s.caller = f
 		r := start(t, s)
 		r.accept(to("fn"))
-		pass(73 * time.Hour)
+		pass(26 * time.Hour)
 		if calls := f.of("fn"); len(calls) != 1 || calls[0].canceled {
 			t.Errorf("%+v", calls)
 		}

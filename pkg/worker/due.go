@@ -17,25 +17,25 @@ type timetable interface {
 }
 
 // longestSleep bounds how long the timer sleeps, because the due times are of
-// the wall clock and that may be set.
+// the wall clock and that may be set. It is also how long slots stand idle after
+// the store can be relied upon again.
 const longestSleep = time.Second
+
+// afterError is how long the timer rests after an error of the store.
+const afterError = 200 * time.Millisecond
 
 // runTimer moves what falls due until ctx ends. It also lets slots begin again
 // that the store had kept from working.
 func (w *Worker) runTimer(ctx context.Context) {
-	retry := time.NewTicker(tick)
-	defer retry.Stop()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-retry.C:
-			w.Lanes.kick()
-			continue
 		case <-w.Lanes.wake:
 		case <-timer.C:
+			w.Lanes.kick()
 			w.moveDue(ctx)
 		}
 		timer.Reset(min(max(time.Until(w.Store.NextDue()), 0), longestSleep))
@@ -53,7 +53,7 @@ func (w *Worker) moveDue(ctx context.Context) {
 		if more, err = w.Store.MoveDue(ctx); err != nil {
 			select {
 			case <-ctx.Done():
-			case <-time.After(tick):
+			case <-time.After(afterError):
 			}
 			return
 		}

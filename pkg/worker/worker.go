@@ -86,10 +86,6 @@ type Worker struct {
 // New makes a worker. Nothing is called before Run.
 func New(o Options) *Worker { return &Worker{Options: o, warned: newWarnings()} }
 
-// tick is how often a worker looks whether it can go on after the store could
-// not be relied upon.
-const tick = 200 * time.Millisecond
-
 // settleGrace is how long outcomes may take to be stored after the calls were
 // aborted. A disk that is full or stalls would keep the process for ever.
 const settleGrace = 5 * time.Second

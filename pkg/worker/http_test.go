@@ -1,0 +1,301 @@
+package worker
+
+// With the real client and real servers: the whole way of an invocation. Waits
+// are short here, and nothing is judged by the clock but "not before".
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"queue-worker/pkg/egress"
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/invoke"
+)
+
+// request is what a server got.
+type request struct {
+	*http.Request
+	body       string
+	begun, end time.Time
+}
+
+// server records what it gets and answers with h.
+type server struct {
+	*httptest.Server
+	mu   sync.Mutex
+	got  []request
+	many map[string]int
+}
+
+// serve starts a server; n counts the requests of one path, from 0.
+func serve(t *testing.T, h func(w http.ResponseWriter, r *http.Request, n int)) *server {
+	t.Helper()
+	s := &server{many: map[string]int{}}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		begun := time.Now()
+		body, _ := io.ReadAll(r.Body)
+		s.mu.Lock()
+		n := s.many[r.URL.Path]
+		s.many[r.URL.Path]++
+		i := len(s.got)
+		s.got = append(s.got, request{Request: r, body: string(body), begun: begun})
+		s.mu.Unlock()
+		h(w, r, n)
+		s.mu.Lock()
+		s.got[i].end = time.Now()
+		s.mu.Unlock()
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+// requests are those of a path.
+func (s *server) requests(path string) []request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found []request
+	for _, r := range s.got {
+		if r.URL.Path == path {
+			found = append(found, r)
+		}
+	}
+	return found
+}
+
+// online is a setup with the real client, the gateway at the server, and short waits.
+func online(t *testing.T, gateway *server) setup {
+	t.Helper()
+	u, err := url.Parse(gateway.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	guard, err := egress.New(egress.Options{Level: egress.Guarded, Allow: []string{"127.0.0.0/8"}, Gateway: u})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := defaults(t)
+	s.policy.Initial, s.policy.Max, s.check = 3*time.Millisecond, 20*time.Millisecond, guard.CheckURL
+	client := invoke.New(invoke.Options{
+		Gateway: u, MaxResponseBytes: 1 << 10, MaxInflight: s.inflight, Dial: guard.DialContext, Version: "test",
+	})
+	t.Cleanup(client.Close)
+	s.caller = client
+	return s
+}
+
+func TestAnInvocationOnItsWholeWay(t *testing.T) {
+	t.Parallel()
+	for _, dir := range []string{"in memory", "on disk"} {
+		t.Run(dir, func(t *testing.T) {
+			t.Parallel()
+			hook := serve(t, func(w http.ResponseWriter, _ *http.Request, n int) {
+				if n < 2 {
+					w.WriteHeader(http.StatusTeapot)
+				}
+			})
+			gateway := serve(t, func(w http.ResponseWriter, _ *http.Request, n int) {
+				w.Header().Set("X-Result", "yes")
+				w.Header().Set("Set-Cookie", "secret=1")
+				if n < 2 {
+					w.WriteHeader(http.StatusInternalServerError)
+				}
+				_, _ = fmt.Fprint(w, "result ", n)
+			})
+			s := online(t, gateway)
+			if dir == "on disk" {
+				s.dir = t.TempDir()
+			}
+			r := start(t, s)
+			m := calling("fn", strings.Replace(hook.URL, "//", "//user:pass@", 1)+"/hook?a=b")
+			m.Path, m.QueryString = "/path", "q=1"
+			r.accept(m)
+			r.await(1)
+
+			calls := gateway.requests("/function/fn/path")
+			if len(calls) != 3 {
+				t.Fatalf("%d calls, want 3\n%s", len(calls), r.log)
+			}
+			for n, c := range calls {
+				if c.Header.Get("X-Retry") != strconv.Itoa(n) || c.Header.Get("X-Call-Id") != "call-fn" || c.body != "hello" || c.URL.RawQuery != "q=1" {
+					t.Errorf("call %d: %v %q", n, c.Header, c.body)
+				}
+				if n > 0 && c.begun.Sub(calls[n-1].end) < 0 {
+					t.Errorf("retry %d begins before the call before it ended", n)
+				}
+			}
+			posts := hook.requests("/hook")
+			if len(posts) != 3 {
+				t.Fatalf("%d posts, want 3: two were not taken", len(posts))
+			}
+			checkCallback(t, posts)
+			if st := r.store.Stats(); st.Done != 2 || st.Accepted != 2 || st.Bytes != 0 {
+				t.Errorf("%+v", st)
+			}
+		})
+	}
+}
+
+// checkCallback checks what TestAnInvocationOnItsWholeWay posts.
+func checkCallback(t *testing.T, posts []request) {
+	t.Helper()
+	for n, p := range posts {
+		user, password, _ := p.BasicAuth()
+		if user != "user" || password != "pass" || p.URL.RawQuery != "a=b" || p.body != "result 2" || p.Method != http.MethodPost {
+			t.Errorf("post %d: %s %q from %s", n, p.Method, p.body, user)
+		}
+		want := map[string]string{
+			"X-Call-Id": "call-fn", "X-Function-Status": "200", "X-Function-Name": "fn", "X-Retry": "2", "X-Retry-Max": "10",
+			"User-Agent": "queue-worker/test", "X-Result": "yes", "Set-Cookie": "", "X-Body-Truncated": "",
+		}
+		for name, value := range want {
+			if got := p.Header.Get(name); got != value {
+				t.Errorf("post %d: %s is %q, want %q", n, name, got, value)
+			}
+		}
+		if d, err := strconv.ParseFloat(p.Header.Get("X-Duration-Seconds"), 64); err != nil || d <= 0 {
+			t.Errorf("post %d: duration %v, %v", n, d, err)
+		}
+	}
+}
+
+func TestACallbackOfAResultThatWasCutSaysSo(t *testing.T) {
+	t.Parallel()
+	hook := serve(t, func(http.ResponseWriter, *http.Request, int) {})
+	gateway := serve(t, func(w http.ResponseWriter, _ *http.Request, _ int) {
+		_, _ = io.WriteString(w, strings.Repeat("x", 3<<10))
+	})
+	r := start(t, online(t, gateway))
+	r.accept(calling("fn", hook.URL+"/hook"))
+	r.await(1)
+	posts := hook.requests("/hook")
+	if len(posts) != 1 || posts[0].Header.Get("X-Body-Truncated") != "true" || len(posts[0].body) != 1<<10 {
+		t.Errorf("%+v", posts)
+	}
+}
+
+func TestACallbackThatIsDialledWhereItMustNotIsRefused(t *testing.T) {
+	t.Parallel()
+	hook := serve(t, func(http.ResponseWriter, *http.Request, int) { t.Error("it was called") })
+	gateway := serve(t, func(http.ResponseWriter, *http.Request, int) {})
+	s := online(t, gateway)
+	guard, err := egress.New(egress.Options{Level: egress.Guarded})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, _ := url.Parse(gateway.URL)
+	client := invoke.New(invoke.Options{Gateway: u, Dial: guard.DialContext, MaxResponseBytes: 1})
+	t.Cleanup(client.Close)
+	s.caller = client
+	r := start(t, s)
+	r.accept(calling("fn", hook.URL))
+	r.await(1)
+	dead := r.letters()
+	if len(dead) != 1 || dead[0].Reason != invocation.CallbackRefused || dead[0].Kind != invocation.KindCallback || dead[0].Calls() != 0 {
+		t.Errorf("%+v", dead)
+	}
+	if st := r.store.Stats(); st.Done != 1 {
+		t.Error("the function's result does not stand")
+	}
+}
+
+func TestAnUnansweredCallIsRememberedWithItsCause(t *testing.T) {
+	t.Parallel()
+	gateway := serve(t, func(w http.ResponseWriter, _ *http.Request, n int) {
+		if n == 0 {
+			panic(http.ErrAbortHandler)
+		}
+		w.WriteHeader(http.StatusNotFound)
+	})
+	gateway.Config.ErrorLog = nil
+	r := start(t, online(t, gateway))
+	id := r.accept(to("fn"))
+	r.await(1)
+	inv := r.letter(id)
+	if inv.Calls() != 2 || inv.Attempts[0].Cause != invocation.CauseReset || inv.Attempts[0].Status != 503 || inv.Attempts[1].Status != 404 {
+		t.Errorf("%+v", inv.Attempts)
+	}
+	if r.metric("attempts_total", "fn.openfaas-fn", "none") != 1 || r.metric("attempts_unanswered_total", "reset") != 1 {
+		t.Error("it is not counted")
+	}
+}
+
+func TestAnAbortBreaksOffARealCall(t *testing.T) {
+	t.Parallel()
+	begun, release := make(chan struct{}, 1), make(chan struct{})
+	gateway := serve(t, func(_ http.ResponseWriter, r *http.Request, _ int) {
+		begun <- struct{}{}
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+	})
+	s := online(t, gateway)
+	s.dir = t.TempDir()
+	r := start(t, s)
+	r.accept(to("fn"))
+	<-begun
+	r.close()
+	if len(r.log.lines(t, "aborted")) != 1 {
+		t.Error(r.log)
+	}
+	close(release)
+	r = start(t, s)
+	r.await(0)
+	<-begun
+	r.drain()
+	if calls := gateway.requests("/function/fn/"); len(calls) != 2 || calls[1].Header.Get("X-Retry") != "0" {
+		t.Errorf("%d calls", len(calls))
+	}
+}
+
+func TestAHeaderThatCannotBeSentIsMalformed(t *testing.T) {
+	t.Parallel()
+	hook := serve(t, func(http.ResponseWriter, *http.Request, int) {})
+	gateway := serve(t, func(http.ResponseWriter, *http.Request, int) { t.Error("it was called") })
+	r := start(t, online(t, gateway))
+	m := calling("fn", hook.URL+"/hook")
+	m.Header["X-Bad"] = []string{"a\r\nb"}
+	id := r.accept(m)
+	r.await(1)
+	if inv := r.letter(id); inv.Reason != invocation.Malformed || inv.Calls() != 0 || inv.Detail == "" {
+		t.Errorf("%+v", inv)
+	}
+	if posts := hook.requests("/hook"); len(posts) != 1 || posts[0].Header.Get("X-Function-Status") != "503" {
+		t.Errorf("its caller is told %v", posts)
+	}
+}
+
+func TestTheWaitIsNeverShortWithRealClocks(t *testing.T) {
+	t.Parallel()
+	gateway := serve(t, func(w http.ResponseWriter, _ *http.Request, _ int) { w.WriteHeader(http.StatusInternalServerError) })
+	s := online(t, gateway)
+	s.policy.Initial, s.policy.Max, s.policy.Attempts, s.inflight = 5*time.Millisecond, 40*time.Millisecond, 5, 16
+	r := start(t, s)
+	const functions = 20
+	for n := range functions {
+		r.accept(to(fmt.Sprint("fn-", n)))
+	}
+	r.await(functions)
+	for n := range functions {
+		calls := gateway.requests(fmt.Sprintf("/function/fn-%d/", n))
+		if len(calls) != 6 {
+			t.Errorf("fn-%d is called %d times, want 6", n, len(calls))
+		}
+		for i := 1; i < len(calls); i++ {
+			want := min(5*time.Millisecond<<(i-1), 40*time.Millisecond)
+			if wait := calls[i].begun.Sub(calls[i-1].begun); wait < want {
+				t.Errorf("retry %d of fn-%d comes after %s, before %s have passed", i, n, wait, want)
+			}
+		}
+	}
+}
+
+var _ Caller = (*invoke.Client)(nil)

@@ -1,0 +1,320 @@
+package worker
+
+// What the worker does when the store, a message or its own code misbehaves.
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/invoke"
+	"queue-worker/pkg/store"
+)
+
+var errDisk = errors.New("disk full")
+
+// trouble is a store that can be made to fail.
+type trouble struct {
+	Store
+	err, read, due, load atomic.Bool
+	settle               atomic.Pointer[error]
+	moves                atomic.Int64
+}
+
+func (s *trouble) Err() error {
+	if s.err.Load() {
+		return errDisk
+	}
+	return s.Store.Err()
+}
+
+func (s *trouble) NextReady(l invocation.Lane, from store.Ready, limit int) ([]store.Ready, error) {
+	if s.read.Load() {
+		return nil, errDisk
+	}
+	return s.Store.NextReady(l, from, limit)
+}
+
+func (s *trouble) MoveDue(ctx context.Context) (bool, error) {
+	s.moves.Add(1)
+	if s.due.Load() {
+		return false, errDisk
+	}
+	return s.Store.MoveDue(ctx)
+}
+
+func (s *trouble) Load(id invocation.ID) (*invocation.Invocation, []byte, error) {
+	if s.load.Load() {
+		return nil, nil, errDisk
+	}
+	return s.Store.Load(id)
+}
+
+func (s *trouble) Settle(ctx context.Context, st store.Settlement) error {
+	if err := s.settle.Load(); err != nil {
+		return *err
+	}
+	return s.Store.Settle(ctx, st)
+}
+
+// troubled is a setup whose store can be made to fail.
+func troubled(t *testing.T, f *fake) (setup, *trouble) {
+	t.Helper()
+	tr := &trouble{}
+	s := defaults(t)
+	s.caller, s.wrap = f, func(st Store) Store { tr.Store = st; return tr }
+	return s, tr
+}
+
+func TestNoCallBeginsWhileOutcomesCannotBeStored(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFake(statuses(200))
+		s, tr := troubled(t, f)
+		tr.err.Store(true)
+		r := start(t, s)
+		for range 10 {
+			r.accept(to("a"))
+			r.accept(to("b"))
+		}
+		pass(time.Hour)
+		if len(f.calls) != 0 {
+			t.Fatalf("%d calls", len(f.calls))
+		}
+		tr.err.Store(false)
+		pass(2 * longestSleep)
+		if len(f.calls) != 20 {
+			t.Errorf("%d calls after the store has come back, want 20", len(f.calls))
+		}
+	})
+}
+
+func TestACallUnderWayEndsWhileTheStoreIsInTrouble(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFake(func(ctx context.Context, _ int, _ called) invoke.Result { return takes(ctx, time.Minute, status(200)) })
+		s, tr := troubled(t, f)
+		s.inflight = 1
+		r := start(t, s)
+		r.accept(to("a"))
+		r.accept(to("b"))
+		pass(time.Second)
+		tr.err.Store(true)
+		pass(time.Hour)
+		if st := r.store.Stats(); st.Done != 1 || len(f.calls) != 1 {
+			t.Errorf("%+v after %d calls", st, len(f.calls))
+		}
+	})
+}
+
+func TestALaneThatCannotBeReadIsReadAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFake(statuses(200))
+		s, tr := troubled(t, f)
+		r := build(t, s)
+		for range 10 {
+			r.accept(to("fn"))
+		}
+		tr.read.Store(true)
+		r.run()
+		pass(time.Minute)
+		if len(f.calls) != 0 {
+			t.Fatalf("%d calls", len(f.calls))
+		}
+		tr.read.Store(false)
+		pass(2 * longestSleep)
+		if len(f.calls) != 10 {
+			t.Errorf("%d calls", len(f.calls))
+		}
+	})
+}
+
+func TestTheTimerGoesOnAfterAnError(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFake(statuses(500, 200))
+		s, tr := troubled(t, f)
+		r := start(t, s)
+		r.accept(to("fn"))
+		pass(time.Second)
+		tr.due.Store(true)
+		before := tr.moves.Load()
+		pass(time.Minute)
+		if n := tr.moves.Load() - before; n < 10 || n > int64(time.Minute/afterError)+10 {
+			t.Errorf("%d tries in a minute", n)
+		}
+		tr.due.Store(false)
+		pass(2 * longestSleep)
+		if len(f.calls) != 2 {
+			t.Errorf("%d calls", len(f.calls))
+		}
+	})
+}
+
+func TestAnEndDoesNotWaitForATimerInTrouble(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFake(statuses(500))
+		s, tr := troubled(t, f)
+		tr.due.Store(true)
+		r := start(t, s)
+		r.accept(to("fn"))
+		pass(time.Minute)
+		begun := time.Now()
+		r.drain()
+		if d := time.Since(begun); d != 0 {
+			t.Errorf("the drain took %s", d)
+		}
+	})
+}
+
+func TestWhatCannotBeSettledIsNotCalledAgainBeforeARestart(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFake(statuses(200))
+		s, tr := troubled(t, f)
+		s.dir, s.fs = "data", newDisk()
+		tr.settle.Store(&errDisk)
+		r := start(t, s)
+		r.accept(to("fn"))
+		pass(time.Minute)
+		tr.settle.Store(nil)
+		r.accept(to("fn"))
+		pass(time.Hour)
+		if len(f.calls) != 2 || r.store.Stats().Done != 1 {
+			t.Errorf("%d calls, %+v", len(f.calls), r.store.Stats())
+		}
+		if lines := r.log.lines(t, "outcome not stored, called again after the restart"); len(lines) != 1 || lines[0]["error"] != "disk full" {
+			t.Errorf("told %v", lines)
+		}
+		if r.holds.count() != 1 || len(r.log.lines(t, "invoked")) != 1 || r.metric("unsettled_total") != 1 || r.metric("attempts_total", "2xx") != 1 {
+			t.Error("somebody was told of an outcome that is not stored")
+		}
+		r.close()
+		r = start(t, s)
+		pass(time.Minute)
+		if len(f.calls) != 3 || r.store.Stats().Done != 1 {
+			t.Errorf("after the restart %d calls, %+v", len(f.calls), r.store.Stats())
+		}
+	})
+}
+
+func TestAnEntryThatCannotBeLoadedDelaysNoOther(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFake(statuses(200))
+		s, tr := troubled(t, f)
+		s.inflight = 1
+		r := start(t, s)
+		tr.load.Store(true)
+		r.accept(to("fn"))
+		pass(time.Minute)
+		tr.load.Store(false)
+		r.accept(to("fn"))
+		pass(time.Minute)
+		if st := r.store.Stats(); st.Done != 1 || st.Ready != 1 {
+			t.Errorf("%+v", st)
+		}
+		if lines := r.log.lines(t, "cannot load invocation, passing over it until the restart"); len(lines) != 1 || lines[0]["error"] != "disk full" {
+			t.Errorf("told %v", lines)
+		}
+	})
+}
+
+func TestWhatIsGoneWhenItsTurnComesIsOver(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFake(statuses(200))
+		s, _ := troubled(t, f)
+		r := start(t, s)
+		pass(time.Second)
+		gone := store.Ready{Lane: invocation.Lane{Queue: queue, Name: "fn"}, Since: time.Now(), ID: invocation.NewID(time.Now())}
+		r.holds.take(gone.ID)
+		r.lanes.Ready([]store.Ready{gone})
+		pass(time.Second)
+		if len(f.calls) != 0 || r.holds.count() != 0 || len(r.lanes.lanes) != 0 {
+			t.Errorf("%d calls, %d unacked, %d lanes", len(f.calls), r.holds.count(), len(r.lanes.lanes))
+		}
+	})
+}
+
+func TestWhatWaitsElsewhereByNowIsNotCalledEarly(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFake(statuses(500))
+		s, _ := troubled(t, f)
+		r := start(t, s)
+		accepted := time.Now()
+		id := r.accept(to("fn"))
+		pass(time.Second)
+		// The lanes are told of the place that it has left, as if by a stale read.
+		r.lanes.Ready([]store.Ready{{Lane: invocation.Lane{Queue: queue, Name: "fn"}, Since: accepted, ID: id}})
+		pass(time.Second)
+		if len(f.calls) != 1 || r.holds.count() != 1 {
+			t.Errorf("%d calls, %d unacked", len(f.calls), r.holds.count())
+		}
+	})
+}
+
+func TestAPanicCostsOneInvocation(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFake(func(_ context.Context, n int, c called) invoke.Result {
+			switch c.target {
+			case "text":
+				panic("CANARY of the body")
+			case "bug":
+				var m map[string]int
+				m["a"] = n
+			}
+			return status(200)
+		})
+		s := defaults(t)
+		s.caller, s.inflight = f, 1
+		r := start(t, s)
+		text, bug := r.accept(to("text")), r.accept(to("bug"))
+		r.accept(to("fine"))
+		pass(time.Minute)
+		for _, id := range []invocation.ID{text, bug} {
+			if inv := r.letter(id); inv.Reason != invocation.Malformed || !strings.Contains(inv.Detail, "panic") {
+				t.Errorf("%+v", inv)
+			}
+		}
+		if len(f.of("fine")) != 1 || len(f.calls) != 3 {
+			t.Errorf("%d calls", len(f.calls))
+		}
+		lines := r.log.lines(t, "panic")
+		if len(lines) != 2 || lines[0]["panic"] != "string" || lines[1]["panic"] != "assignment to entry in nil map" || lines[0]["stack"] == "" {
+			t.Errorf("told %v", lines)
+		}
+		if strings.Contains(r.log.String(), "CANARY") {
+			t.Error("the log repeats what a panic says")
+		}
+	})
+}
+
+func TestAPanicOverACallbackCostsOnlyTheCallback(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := answers(always(200), always(200))
+		s := defaults(t)
+		s.caller, s.check = f, nil // a nil function panics
+		r := start(t, s)
+		r.accept(calling("fn", hook))
+		pass(time.Minute)
+		if st := r.store.Stats(); st.Done != 1 || len(f.of(hook)) != 0 || r.holds.count() != 0 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+func TestBytesThatAreNoQueueRequestAreMalformed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFake(statuses(200))
+		s := defaults(t)
+		s.caller = f
+		r := start(t, s)
+		id := r.acceptRaw("", "", []byte(`{"Header":{"CANARY":5}}`))
+		pass(time.Minute)
+		if inv := r.letter(id); inv.Reason != invocation.Malformed || inv.Calls() != 0 || strings.Contains(inv.Detail, "CANARY") {
+			t.Errorf("%+v", inv)
+		}
+		if len(f.calls) != 0 {
+			t.Error("it was called")
+		}
+	})
+}
