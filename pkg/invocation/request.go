@@ -165,8 +165,8 @@ func (r *Request) readHeader(d *jsontext.Decoder) error {
 			return err
 		}
 		r.Header[key] = values[:len(values):len(values)]
-		if n := len(room) + len(values); n < cap(room) {
-			room = room[:n]
+		if n := len(room) + len(values); n <= cap(room) {
+			room = room[:n] // beyond it, append has found another place
 		}
 	}
 	_, err := d.ReadToken() // }

@@ -3,6 +3,7 @@ package invocation
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -213,5 +214,27 @@ func TestHeaderValuesDoNotShareMemory(t *testing.T) {
 	want := http.Header{"A": {"1", "2", "more"}, "B": {"more"}, "C": {"more"}, "D": {"3", "", "more"}, "E": {"4", "more"}}
 	if d := cmp.Diff(want, r.Header); d != "" {
 		t.Errorf("header (-want +got):\n%s", d)
+	}
+}
+
+func TestEveryValueOfALargeHeaderIsItsOwn(t *testing.T) {
+	t.Parallel()
+	want := http.Header{}
+	for n := range 50 { // more than share one piece of memory
+		name := fmt.Sprintf("X-%d", n)
+		for v := range n % 4 {
+			want[name] = append(want[name], fmt.Sprintf("%d of %d", v, n))
+		}
+	}
+	raw, err := json.Marshal(types.QueueRequest{Function: "f", Header: want})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Decode(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, r.Header); d != "" {
+		t.Fatalf("header (-want +got):\n%s", d)
 	}
 }
