@@ -15,8 +15,9 @@ var errAbandoned = errors.New("closed while the disk did not answer")
 // Close finishes what was submitted, syncs and closes. It may be called more
 // than once. While the disk is full or stalled, and after it has failed, Close
 // does not wait but leaves the files as they are: what was confirmed is in them,
-// and what waits is told ErrFailed. After Close every method that can return an
-// error returns ErrClosed.
+// and what waits is told ErrFailed. An error says that the disk did not answer;
+// with an interval of store_sync the end may be missing then. After Close every
+// method that can return an error returns ErrClosed.
 func (s *Store) Close() (err error) {
 	s.once.Do(func() {
 		close(s.quit)
@@ -67,10 +68,12 @@ func (s *Store) awaitClose(done <-chan error) error {
 			return err
 		case <-failed:
 			failed = nil
-			if !s.running {
-				return nil
+			if s.running {
+				<-s.committed // everybody has been answered
 			}
-			<-s.committed // everybody has been answered
+			if err := s.Failed(); errors.Is(err, errAbandoned) {
+				return err
+			}
 			return nil
 		case <-tick.C:
 			if _, full := s.disk.full(); full {

@@ -23,8 +23,8 @@ const seenGeneration = 10 * time.Minute
 
 // doors is what the committer knows of marks.
 type doors struct {
-	generation uint32 // the one that new marks go to
-	began      time.Time
+	generation uint32            // the one that new marks go to
+	began      time.Time         // zero until the first mark of this process
 	youngest   map[channel]int64 // timestamps of the youngest marks
 }
 
@@ -32,7 +32,7 @@ type channel struct{ cluster, name string }
 
 // openDoors finds the generation that marks go to.
 func (s *Store) openDoors() error {
-	s.doors = doors{generation: 1, began: s.now(), youngest: map[channel]int64{}}
+	s.doors = doors{generation: 1, youngest: map[channel]int64{}}
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: seenPrefix, UpperBound: after(seenPrefix)})
 	if err != nil {
 		return err
@@ -76,6 +76,9 @@ func (d *doors) kept() [2]uint32 { return [2]uint32{d.generation, d.generation -
 // turnGeneration begins a new generation when it is time, and drops the old ones.
 func (t *txn) turnGeneration() {
 	d := &t.s.doors
+	if d.began.IsZero() {
+		d.began = t.now
+	}
 	if age := t.now.Sub(d.began); age >= 0 && age < seenGeneration {
 		return
 	}
