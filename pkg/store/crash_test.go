@@ -212,7 +212,7 @@ func runCut(t *testing.T, c *cutter, sync time.Duration) {
 		t.Fatal(err)
 	}
 	err := script(p, func() error { return errors.Join(p.Close(), open()) })
-	if err := errors.Join(err, p.Close()); err != nil {
+	if err := errors.Join(err, p.Health(), p.Close()); err != nil {
 		t.Fatal(err)
 	}
 	c.mu.Lock()

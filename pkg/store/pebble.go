@@ -21,15 +21,19 @@ const (
 	cacheBytes    = 32 << 20
 )
 
-// stopWrites is the number of overlapping tables at which Pebble makes writes
-// wait for compaction. It is out of reach of a healthy store; in one where a
-// damaged table cannot be compacted, writes have to go on.
-const stopWrites = 1000
+// Numbers of overlapping tables. Beginning at more than Pebble's 4 lets more
+// deletions meet what they delete in one compaction. The number at which writes
+// wait for compaction is out of reach of a healthy store; in one where a damaged
+// table cannot be compacted, writes have to go on.
+const (
+	beginCompaction = 8
+	stopWrites      = 1000
+)
 
 // Forms of tables. Blocks hold a few QueueRequests; an index has one level; the
 // filters answer for the keys that are not there, as most door marks are.
 const (
-	blockBytes = 8 << 10
+	blockBytes = 16 << 10
 	indexBytes = 256 << 10
 	bloomBits  = 10
 )
@@ -55,6 +59,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		DisableWAL:            !s.durable,
 		MemTableSize:          memtableBytes,
 		CacheSize:             cacheBytes,
+		L0CompactionThreshold: beginCompaction,
 		L0StopWritesThreshold: stopWrites,
 		EventListener: &pebble.EventListener{
 			BackgroundError:   func(err error) { _ = s.damaged(err); pace.failed.Store(true) },
