@@ -84,7 +84,7 @@ func (i *Intake) admit(h *hold, now time.Time) store.Accept {
 		inv.State, inv.DiedAt = invocation.Dead, now
 		inv.Reason, inv.Detail = invocation.Malformed, detail(err)
 		i.opts.Metrics.malformed.WithLabelValues(queue).Inc()
-		i.log.Warn("malformed message, it goes to the dead set", "id", inv.ID, "call_id", inv.CallID, "queue", queue, "detail", inv.Detail)
+		i.log.Warn("malformed message, it is not called", "id", inv.ID, "call_id", inv.CallID, "queue", queue, "detail", inv.Detail)
 	} else {
 		inv.Function = r.Function
 		inv.Lane.Name = i.opts.Names.Canonical(r.Function)

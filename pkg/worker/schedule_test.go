@@ -266,7 +266,7 @@ func TestEveryRetryIsOnDisk(t *testing.T) {
 		r.accept(to("fn"))
 		pass(time.Second)
 		r.close()
-		r = start(t, s)
+		_ = start(t, s)
 		pass(time.Hour * 2)
 		calls := f.of("fn")
 		if len(calls) != 11 || calls[1].Retry != 1 || calls[1].begun.Sub(calls[0].end) < 10*time.Second {
