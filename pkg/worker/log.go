@@ -48,7 +48,11 @@ func (w *Worker) tell(a *attempt) {
 	case retry.Retry:
 		w.Logger.Info(message, append(s, "next", "retry", "wait", a.Wait, "at", a.next.Format(time.RFC3339Nano))...)
 	case retry.Bury:
-		w.Logger.Warn(message, append(s, "next", w.grave(), "reason", string(a.Reason), "detail", a.result.Detail)...)
+		s = append(s, "next", w.grave(), "reason", string(a.Reason))
+		if a.result.Detail != "" {
+			s = append(s, "detail", a.result.Detail)
+		}
+		w.Logger.Warn(message, s...)
 	case retry.Discard:
 		w.Logger.Warn(message, append(s, "next", "discarded", "reason", string(a.Reason))...)
 	default:
