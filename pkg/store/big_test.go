@@ -21,7 +21,7 @@ func many(t *testing.T) int {
 	text := os.Getenv("SOAK")
 	switch {
 	case text == "" && raced:
-		return 20_000
+		return 10_000
 	case text == "":
 		return 100_000
 	}

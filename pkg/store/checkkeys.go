@@ -53,10 +53,12 @@ func (c *checker) records() {
 		}
 		id := invocation.ID(key[2:])
 		orphan(id[:])
-		size := -1
+		size := lost
 		if more && bytes.Equal(raw.Key()[2:], id[:]) {
 			size = len(raw.Value())
 			more = raw.Next()
+		} else if raw.Error() != nil {
+			size = unreadable
 		}
 		c.record(id, value, size)
 	})
@@ -68,8 +70,13 @@ func (c *checker) records() {
 	}
 }
 
-// record checks one record, beside which a QueueRequest of size bytes lies, or
-// none when it is negative.
+// What is said of a QueueRequest instead of its size.
+const (
+	lost       = -1
+	unreadable = -2
+)
+
+// record checks one record, beside which a QueueRequest of size bytes lies.
 func (c *checker) record(id invocation.ID, value []byte, size int) {
 	c.Invocations++
 	inv, err := decodeRecord(id, value)
@@ -77,13 +84,14 @@ func (c *checker) record(id invocation.ID, value []byte, size int) {
 		c.find("invocation %s cannot be understood: %v", id, plainly(err))
 		return
 	}
-	switch {
-	case size < 0:
+	switch size {
+	case unreadable: // records says it once for all
+	case lost:
 		c.find("invocation %s has lost its QueueRequest", id)
-	case size != inv.Size:
-		c.find("invocation %s has a QueueRequest of %d bytes, it came with %d", id, size, inv.Size)
-	default:
+	case inv.Size:
 		c.Bytes += int64(size)
+	default:
+		c.find("invocation %s has a QueueRequest of %d bytes, it came with %d", id, size, inv.Size)
 	}
 	c.places.expect(appendFacts(nil, entryOf(inv)))
 	c.callIDs.expect(appendCallKey(nil, inv.CallID, id))

@@ -228,8 +228,8 @@ func TestPowerCut(t *testing.T) {
 		percent, every int
 	}{
 		{"takes all that was not synced", 0, 1},
-		{"takes half of what was not synced", 50, 3},
-		{"leaves most of what was not synced", 90, 3},
+		{"takes half of what was not synced", 50, 6},
+		{"leaves most of what was not synced", 90, 6},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -62,7 +62,7 @@ const map16 = 0xde
 
 // encodeRecord writes everything about an invocation but its ID, which is its key.
 func encodeRecord(inv *invocation.Invocation) []byte {
-	w := recordWriters.Get().(*recordWriter) //nolint:forcetypeassert // the pool holds nothing else
+	w := recordWriters.Get().(*recordWriter)
 	defer recordWriters.Put(w)
 	w.buf.Reset()
 	w.n = 0
