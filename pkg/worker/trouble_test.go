@@ -280,7 +280,7 @@ func TestAPanicCostsOneInvocation(t *testing.T) {
 			t.Errorf("%d calls", len(f.calls))
 		}
 		lines := r.log.lines(t, "panic")
-		if len(lines) != 2 || lines[0]["panic"] != "string" || lines[1]["panic"] != "assignment to entry in nil map" || lines[0]["stack"] == "" {
+		if len(lines) != 2 || lines[0]["panic"] != "string" || lines[1]["panic"] != "runtime error: invalid memory address or nil pointer dereference" || lines[0]["stack"] == "" {
 			t.Errorf("told %v", lines)
 		}
 		if strings.Contains(r.log.String(), "CANARY") {
