@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"flag"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -42,6 +43,11 @@ func TestContract(t *testing.T) {
 
 func TestModel(t *testing.T) {
 	t.Parallel()
+	if store.Raced {
+		if err := flag.Set("rapid.checks", "40"); err != nil { // of 100, since each takes ten times as long
+			t.Fatal(err)
+		}
+	}
 	for name, k := range kinds {
 		if name == "on disk" {
 			continue // the same code as on a file system in memory, with thousands of syncs

@@ -37,6 +37,7 @@ type cutter struct {
 	percent int // of what is not synced and survives all the same
 	rng     *rand.Rand
 	every   int
+	one     bool // ends with the first finding
 
 	mu    sync.Mutex
 	ops   int
@@ -50,7 +51,7 @@ func (c *cutter) MaybeError(op errorfs.Op) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ops++; c.ops%c.every != 0 {
+	if c.ops++; c.ops%c.every != 0 || c.one && len(c.found) > 0 {
 		return nil
 	}
 	c.cut(fmt.Sprintf("before write %d, %v of %s", c.ops, op.Kind, op.Path))
@@ -249,7 +250,7 @@ func TestPowerCut(t *testing.T) {
 // answers before it syncs must be found out.
 func TestPowerCutFindsAnAnswerBeforeTheSync(t *testing.T) {
 	t.Parallel()
-	c := &cutter{every: 1}
+	c := &cutter{every: 1, one: true}
 	runCut(t, c, time.Hour)
 	if len(c.found) == 0 {
 		t.Error("the loss was not noticed")

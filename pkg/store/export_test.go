@@ -1,0 +1,4 @@
+package store
+
+// Raced tells that the race detector runs.
+const Raced = raced
