@@ -5,7 +5,6 @@ package store
 import (
 	"bytes"
 	"context"
-	"errors"
 	"math"
 	"sync"
 	"time"
@@ -95,8 +94,8 @@ func (o *dueOp) stage(t *txn) error {
 	if err != nil {
 		return s.damaged(err)
 	}
-	next, moved, err := o.move(t, it)
-	o.broken = s.damaged(closing(errors.Join(err, it.Error()), it))
+	next, moved := o.move(t, it)
+	o.broken = s.damaged(closing(it.Error(), it))
 	switch {
 	case o.broken == nil:
 		s.setDue(next)
@@ -108,16 +107,17 @@ func (o *dueOp) stage(t *txn) error {
 
 // move writes one step, and returns when the first entry after it falls due and
 // how many it has moved.
-func (o *dueOp) move(t *txn, it *pebble.Iterator) (next time.Time, moved int, err error) {
+func (o *dueOp) move(t *txn, it *pebble.Iterator) (next time.Time, moved int) {
 	for ok := it.First(); ok; ok = it.Next() {
 		e, err := parseEntry(inDelayed, it.Key(), it.Value())
 		if err != nil {
-			return never, moved, err
+			_ = t.s.damaged(err) // costs this entry only
+			continue
 		}
 		t.s.dueCursor = append(t.s.dueCursor[:0], it.Key()...)
 		if e.at.After(t.now) || moved == dueStep {
 			o.more = !e.at.After(t.now)
-			return e.at, moved, nil
+			return e.at, moved
 		}
 		t.unset(append(t.key[:0], it.Key()...))
 		t.delta.place(e.lane, inDelayed, -1)
@@ -125,5 +125,5 @@ func (o *dueOp) move(t *txn, it *pebble.Iterator) (next time.Time, moved int, er
 		t.touched[e.id] = struct{}{}
 		moved++
 	}
-	return never, moved, nil
+	return never, moved
 }
