@@ -53,8 +53,8 @@ func playerOn(t *testing.T, fsys vfs.FS) *player {
 // verifyClone holds what a power cut would leave just now against the ledger.
 func (p *player) verifyClone(t *testing.T, mem *vfs.MemFS) {
 	t.Helper()
-	l := p.copy()
-	s, err := Open(Options{Dir: "data", FS: mem.CrashClone(vfs.CrashCloneCfg{}), Now: func() time.Time { return p.now }, tune: small})
+	l, now := p.copy(), p.now // p may go on meanwhile
+	s, err := Open(Options{Dir: "data", FS: mem.CrashClone(vfs.CrashCloneCfg{}), Now: func() time.Time { return now }, tune: small})
 	if err != nil {
 		t.Fatalf("opening what is left: %v", err)
 	}
