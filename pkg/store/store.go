@@ -104,6 +104,9 @@ func Open(o Options) (*Store, error) {
 		return nil, errors.Join(explain(o.Dir, err), s.Close())
 	}
 	s.disk.open.Store(true)
+	if err := s.Failed(); err != nil { // by a compaction that began meanwhile
+		return nil, errors.Join(explain(o.Dir, err), s.Close())
+	}
 	return s, nil
 }
 
