@@ -1,0 +1,328 @@
+package worker
+
+// The ledger of the simulation: what messages there are, what was acked, and
+// every call. It complains as soon as a promise is broken.
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/invoke"
+	"queue-worker/pkg/store"
+)
+
+// plan is a message, and what its function and its callback will answer to the
+// n-th retry; 0 is no answer.
+type plan struct {
+	name      string
+	function  string
+	sequence  uint64
+	answers   []int
+	posts     []int // of its callback; nil when it has none
+	takes     time.Duration
+	pause     time.Duration // after its delivery
+	again     int           // deliveries more than needed
+	ackLost   bool          // it comes again although it was acked
+	delivered time.Time
+	acked     bool
+}
+
+// answer is the status that a call gets.
+func (m *plan) answer(callback bool, retry int) int {
+	codes := m.answers
+	if callback {
+		codes = m.posts
+	}
+	return codes[min(retry, len(codes)-1)]
+}
+
+func (m *plan) header() http.Header {
+	if m.posts == nil {
+		return nil
+	}
+	return http.Header{"X-Callback-Url": {"http://" + m.function + ".example/" + m.name}}
+}
+
+// task is a function's call or a callback's.
+type task struct {
+	name     string
+	callback bool
+}
+
+// try is one attempt at a task.
+type try struct {
+	task
+	retry int
+}
+
+// ledger is guarded by its mutex, and so is whether a process is dead: what a
+// dead one does is not entered.
+type ledger struct {
+	mu         sync.Mutex
+	plans      map[string]*plan
+	order      []*plan
+	calls      map[try]int
+	breaks     map[try]int            // crashes and aborts that it was in hand at
+	hand       map[task]int           // what is in hand, and which retry it is
+	settling   map[task]bool          // of those, what is being settled
+	marked     map[invocation.ID]bool // what a slot holds
+	stale      map[invocation.ID]bool // what one has ever held
+	kills      map[invocation.ID]int  // crashes that it was held at, as far as can be told afterwards
+	due        map[try]time.Time      // no earlier than this
+	done       map[task]int           // successes
+	limit, now int
+	crashes    int
+	complaints []string
+}
+
+func newLedger(rng *rand.Rand, n int) *ledger {
+	l := &ledger{
+		plans: map[string]*plan{}, calls: map[try]int{}, breaks: map[try]int{}, hand: map[task]int{}, settling: map[task]bool{},
+		kills: map[invocation.ID]int{}, marked: map[invocation.ID]bool{}, stale: map[invocation.ID]bool{}, due: map[try]time.Time{}, done: map[task]int{},
+	}
+	outcomes := [][]int{{200}, {200}, {500, 200}, {503, 0, 200}, {404}, {500}, {0}, {429, 404}, {500, 500, 500, 200}}
+	for i := range n {
+		m := &plan{
+			name: fmt.Sprint("m-", i), function: fmt.Sprint("fn-", rng.IntN(5)), sequence: uint64(i + 1),
+			answers: outcomes[rng.IntN(len(outcomes))],
+			takes:   time.Duration(rng.IntN(3000)) * time.Millisecond,
+			pause:   time.Duration(rng.IntN(5000)) * time.Millisecond,
+		}
+		m.ackLost = rng.IntN(4) == 0
+		switch rng.IntN(8) {
+		case 0:
+			m.takes *= 20 // a slow one
+		case 1:
+			m.again = 2 // a storm of redeliveries
+		case 2, 3, 4:
+			m.pause = 0 // they come in bursts
+		}
+		if rng.IntN(3) == 0 {
+			m.posts = [][]int{{200}, {204}, {404, 200}, {0, 500, 302, 200}, {500}}[rng.IntN(5)]
+		}
+		l.plans[m.name] = m
+		l.order = append(l.order, m)
+	}
+	return l
+}
+
+func (l *ledger) complain(format string, args ...any) {
+	l.complaints = append(l.complaints, fmt.Sprintf(format, args...))
+}
+
+// toDeliver is what the server would deliver now: what is not acked, and what
+// was acked just before when that ack was lost.
+func (l *ledger) toDeliver(now time.Time) []*plan {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var s []*plan
+	for _, m := range l.order {
+		if !m.acked || m.ackLost && now.Sub(m.delivered) < 5*time.Minute {
+			s = append(s, m)
+		}
+	}
+	return s
+}
+
+func (l *ledger) failed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.complaints) > 0
+}
+
+func (l *ledger) allAcked() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, m := range l.order {
+		if !m.acked {
+			return false
+		}
+	}
+	return true
+}
+
+// acked enters what the store answered to a delivery.
+func (l *ledger) acked(p *process, m *plan, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if p.dead {
+		return
+	}
+	switch err {
+	case nil, store.ErrSeen:
+		if !m.acked {
+			m.acked, m.delivered = true, time.Now()
+		}
+	case store.ErrClosed:
+	default:
+		l.complain("%s was not taken: %v", m.name, err)
+	}
+}
+
+// begin enters a call; it is false when the process is dead.
+func (l *ledger) begin(p *process, t task, c invoke.Call) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if p.dead {
+		return false
+	}
+	a := try{t, c.Retry}
+	if _, ok := l.hand[t]; ok && !l.settling[t] {
+		l.complain("%v is called while it is in hand", t)
+	}
+	delete(l.settling, t) // its retry may come before the slot that settles it hears of that
+	if l.now++; l.now > l.limit {
+		l.complain("%d calls at a time, the limit is %d", l.now, l.limit)
+	}
+	l.hand[t] = c.Retry
+	if l.calls[a]++; l.calls[a] > 1+l.breaks[a] {
+		l.complain("%v is made %d times, %d times without a crash", a, l.calls[a], l.calls[a]-l.breaks[a])
+	}
+	if c.Retry > simPolicy().Attempts {
+		l.complain("%v is over the limit", a)
+	}
+	if due, ok := l.due[a]; c.Retry > 0 && !ok {
+		l.complain("%v comes although the attempt before it has not failed", a)
+	} else if early := time.Until(due); early > 0 {
+		l.complain("%v is %s early", a, early)
+	}
+	return true
+}
+
+// end enters what a call came to.
+func (l *ledger) end(p *process, t task, retries, code int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if p.dead {
+		return
+	}
+	l.now--
+	if code == 200 || code == 204 {
+		l.done[t]++
+		return
+	}
+	due := time.Now().Add(simPolicy().Wait(retries+1, nil))
+	next := try{t, retries + 1}
+	if before, ok := l.due[next]; !ok || due.Before(before) {
+		l.due[next] = due
+	}
+}
+
+// settle enters that a settlement is under way, and returns what it is of.
+func (l *ledger) settle(inv *invocation.Invocation) try {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := task{inv.CallID, inv.Kind == invocation.KindCallback}
+	l.settling[t] = true
+	return try{t, l.hand[t]}
+}
+
+// settled enters that a settlement was confirmed.
+func (l *ledger) settled(p *process, a try) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if retries, ok := l.hand[a.task]; ok && !p.dead && retries == a.retry {
+		delete(l.hand, a.task)
+		delete(l.settling, a.task)
+	}
+}
+
+// mark enters that a slot holds an invocation, or does no longer.
+func (l *ledger) mark(p *process, id invocation.ID, held bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case p.dead:
+	case held:
+		l.marked[id], l.stale[id] = true, true
+	default:
+		delete(l.marked, id)
+	}
+}
+
+// interrupted enters that a process ended with something in hand. The caller has the lock.
+func (l *ledger) interrupted(crash, cut bool) {
+	for t, retries := range l.hand {
+		l.breaks[try{t, retries}]++
+	}
+	if crash {
+		marks := l.marked
+		if cut { // marks are not synced, so a power cut may bring an old one back
+			marks = l.stale
+		}
+		for id := range marks {
+			l.kills[id]++
+		}
+	}
+	clear(l.hand)
+	clear(l.marked)
+	clear(l.settling)
+	l.now = 0
+}
+
+// audit holds the ledger against what the store holds in the end.
+func (l *ledger) audit(s *store.Store) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	st := s.Stats()
+	if st.Ready+st.Delayed != 0 || st.Difference() != 0 {
+		l.complain("stalled or unaccounted: %+v", st)
+	}
+	letters, _, err := s.ListDead("", 10_000)
+	if err != nil {
+		l.complain("dead set: %v", err)
+	}
+	dead := map[task]*invocation.Invocation{}
+	for _, inv := range letters {
+		t := task{inv.CallID, inv.Kind == invocation.KindCallback}
+		if dead[t] != nil {
+			l.complain("%v is dead twice", t)
+		}
+		dead[t] = inv
+	}
+	for _, m := range l.order {
+		if !m.acked {
+			l.complain("%s is never acked", m.name)
+			continue
+		}
+		poisoned := l.auditTask(m, task{m.name, false}, dead)
+		if m.posts != nil && !poisoned {
+			l.auditTask(m, task{m.name, true}, dead)
+		}
+	}
+}
+
+// auditTask checks how one task ended, and reports whether that was as poison.
+func (l *ledger) auditTask(m *plan, t task, dead map[task]*invocation.Invocation) (poisoned bool) {
+	inv := dead[t]
+	if inv == nil {
+		if l.done[t] == 0 {
+			l.complain("%v is lost", t)
+		}
+		return false
+	}
+	if inv.Reason == invocation.Poison {
+		if l.kills[inv.ID] < store.PoisonLimit {
+			l.complain("%v is poison after %d times in hand at a crash", t, l.kills[inv.ID])
+		}
+		return true
+	}
+	last := m.answer(t.callback, inv.Retries)
+	want := invocation.AttemptsExhausted
+	if !t.callback && last == 404 {
+		want = invocation.NonRetryable
+	}
+	if inv.Reason != want || l.done[t] != 0 || inv.Calls() != inv.Retries+1 {
+		l.complain("%v is dead as %s after %d calls and %d retries, %d successes", t, inv.Reason, inv.Calls(), inv.Retries, l.done[t])
+	}
+	for n, a := range inv.Attempts {
+		if code := m.answer(t.callback, n); a.Status != code && (code != 0 || a.Cause == "") {
+			l.complain("%v remembers %d as its attempt %d, it was %d", t, a.Status, n, code)
+		}
+	}
+	return false
+}

@@ -1,0 +1,426 @@
+package worker
+
+// The simulation: the whole worker with the real store on a disk in memory, fake
+// functions, and a clock of their own. A seed chooses what the
+// functions do, when messages come and come again, and how each process ends: a
+// kill or a power cut at a step or in the middle of a write, an abort, a drain.
+// Afterwards the ledger must hold; see ledger_test.go.
+//
+//	go test ./pkg/worker -run TestSimulation -seed 17 -v
+//
+// A seed does not fix how goroutines take turns, so a failure may need a few runs.
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/invoke"
+	"queue-worker/pkg/retry"
+	"queue-worker/pkg/store"
+)
+
+var (
+	oneSeed  = flag.Uint64("seed", 0, "simulate this seed only")
+	simSeeds = flag.Uint64("seeds", 40, "how many seeds to simulate")
+)
+
+// defect is what a planted bug changes.
+type defect struct {
+	ackEarly    bool // a message is acked when it was handed to the store, not when it is durable
+	settleEarly bool // a settlement is confirmed before it is written
+	dueEarly    bool // a retry falls due a second too soon
+	markless    bool // attempts are not counted in what is stored
+}
+
+// world is what outlives a process: disk, functions, messages and the ledger.
+type world struct {
+	defect
+	*ledger
+	rng  *rand.Rand
+	disk *vfs.MemFS
+	log  *logBuffer
+}
+
+// process is one life of the worker.
+type process struct {
+	*world
+	store  *store.Store
+	lanes  *Lanes
+	worker *Worker
+
+	dead    bool // guarded by the ledger's mutex
+	crashed chan struct{}
+	left    map[string]int // passages of a step until the end of it
+	unkept  int            // percent of what was not synced that a crash keeps
+	opened  bool           // guarded likewise
+	full    time.Time      // until then the disk is full; guarded likewise
+	started time.Time
+}
+
+// step names of a process, besides writes to the disk.
+var steps = []string{"opening write", "write", "write", "write", "accepted", "call", "answer", "settle", "settled"}
+
+// simulate runs one seed and returns what the ledger says against it.
+func simulate(seed uint64, d defect) *world {
+	w := &world{defect: d, rng: rand.New(rand.NewPCG(seed, 1)), disk: newDisk(), log: &logBuffer{}}
+	w.ledger = newLedger(w.rng, 20+w.rng.IntN(40))
+	for range 4 + w.rng.IntN(8) {
+		w.live()
+	}
+	w.finish()
+	time.Sleep(time.Second) // for what a planted bug has left to do
+	return w
+}
+
+// live runs one process to the end that the seed has for it.
+func (w *world) live() {
+	p := w.newProcess()
+	how := w.rng.IntN(10)
+	if how < 8 {
+		p.left[steps[w.rng.IntN(len(steps))]] = 1 + w.rng.IntN(1<<w.rng.IntN(9)) // soon, mostly
+	}
+	if !p.open() {
+		p.bury()
+		return
+	}
+	if w.rng.IntN(4) == 0 {
+		p.mu.Lock()
+		p.full = time.Now().Add(time.Duration(w.rng.IntN(20)) * time.Second)
+		p.mu.Unlock()
+	}
+	run, abort := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); p.worker.Run(run) }()
+	feeding := make(chan struct{})
+	go func() { defer close(feeding); p.feed(run) }()
+	select {
+	case <-p.crashed:
+	case <-time.After(time.Duration(1+w.rng.IntN(100)) * time.Second):
+		if how == 9 {
+			p.worker.Drain()
+			select {
+			case <-ended:
+			case <-time.After(time.Duration(w.rng.IntN(60)) * time.Second):
+			}
+		}
+	}
+	abort()
+	<-ended
+	<-feeding
+	p.bury()
+}
+
+// bury takes down what is left of a process. After a crash its world is gone:
+// the disk is the copy that was made then.
+func (p *process) bury() {
+	p.mu.Lock()
+	if !p.dead {
+		p.interrupted(false, false)
+	}
+	p.full = time.Time{} // Close would give up on a full disk, and leave goroutines behind
+	p.mu.Unlock()
+	if p.store != nil {
+		_ = p.store.Close()
+	}
+	synctest.Wait()
+}
+
+// finish runs a last process that nothing happens to, until all is over.
+func (w *world) finish() {
+	p := w.newProcess()
+	if !p.open() {
+		w.complain("the store does not open any more")
+		return
+	}
+	run, abort := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); p.worker.Run(run) }()
+	p.feed(run)
+	for range 120 {
+		st := p.store.Stats()
+		if st.Ready+st.Delayed == 0 && w.allAcked() || w.failed() {
+			break
+		}
+		time.Sleep(time.Minute)
+	}
+	p.worker.Drain()
+	<-ended
+	synctest.Wait()
+	w.audit(p.store)
+	abort()
+	if err := p.store.Close(); err != nil {
+		w.complain("close: %v", err)
+	}
+}
+
+func (w *world) newProcess() *process {
+	p := &process{world: w, crashed: make(chan struct{}), left: map[string]int{}, unkept: 100, started: time.Now()}
+	if w.rng.IntN(3) == 0 {
+		p.unkept = w.rng.IntN(100) // a power cut; a kill spares what was written
+	}
+	return p
+}
+
+// open opens the store and makes the worker. It fails only when the process has
+// crashed meanwhile.
+func (p *process) open() bool {
+	inflight := 1 + p.rng.IntN(12)
+	logger := slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	p.lanes = NewLanes(inflight)
+	s, err := store.Open(store.Options{
+		Dir: "data", FS: errorfs.Wrap(p.disk, errorfs.InjectorFunc(p.write)), Slots: inflight, Watcher: p.lanes, Logger: logger,
+	})
+	if err != nil {
+		if !p.isDead() {
+			p.complain("open: %v", err)
+		}
+		return false
+	}
+	p.store = s
+	p.mu.Lock()
+	p.limit, p.opened = inflight, true
+	p.mu.Unlock()
+	p.worker = New(Options{
+		Store: simStore{s, p, make([]invocation.ID, inflight)}, Lanes: p.lanes, Caller: p, Policy: simPolicy(), DeadSet: true,
+		CheckURL: func(raw string) (*url.URL, error) { return url.Parse(raw) },
+		Metrics:  NewMetrics(prometheus.NewRegistry(), NewLabels(invocation.Names{}), nil), Logger: logger,
+	})
+	return true
+}
+
+func simPolicy() retry.Policy {
+	codes, _ := retry.ParseCodes("429,500,503")
+	dead, _ := retry.ParseCodes("4xx,5xx")
+	return retry.Policy{Attempts: 3, Initial: 10 * time.Second, Max: 30 * time.Second, Codes: codes, DeadCodes: dead, MaxRetryAfter: time.Minute}
+}
+
+// write is passed before every operation of the disk.
+func (p *process) write(op errorfs.Op) error {
+	if op.Kind.ReadOrWrite() != errorfs.OpIsWrite {
+		return nil
+	}
+	p.mu.Lock()
+	opened := p.opened
+	p.mu.Unlock()
+	if opened {
+		p.passed("write")
+	} else {
+		p.passed("opening write")
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if op.Kind == errorfs.OpFileWrite && time.Now().Before(p.full) && !p.dead {
+		return syscall.ENOSPC
+	}
+	return nil
+}
+
+// passed is called at every step; at the one that the seed has chosen the
+// process crashes, and what it does from then on happens nowhere.
+func (p *process) passed(step string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n, ok := p.left[step]
+	if !ok || p.dead {
+		return
+	}
+	p.left[step] = n - 1
+	if n > 1 {
+		return
+	}
+	p.disk = p.disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: p.unkept, RNG: rand.New(rand.NewPCG(uint64(n), 2))})
+	p.dead = true
+	p.crashes++
+	p.interrupted(true, p.unkept < 100)
+	close(p.crashed)
+}
+
+func (p *process) isDead() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.dead
+}
+
+// feed delivers what is not acked, some of it twice and some once more later.
+func (p *process) feed(ctx context.Context) {
+	for _, m := range p.toDeliver(time.Now()) {
+		for range 1 + m.again {
+			p.deliver(m)
+		}
+		select {
+		case <-time.After(m.pause):
+		case <-ctx.Done():
+			return
+		case <-p.crashed:
+			return
+		}
+	}
+}
+
+// deliver hands a message to the store, as the intake does.
+func (p *process) deliver(m *plan) {
+	if p.isDead() {
+		return
+	}
+	now := time.Now()
+	lane := invocation.Lane{Queue: queue, Name: m.function}
+	inv := &invocation.Invocation{
+		ID: invocation.NewID(now), CallID: m.name, Function: m.function, Lane: lane, Accepted: now, Since: now,
+	}
+	raw, _ := json.Marshal(message{Function: m.function, Body: []byte(m.name), Header: m.header()})
+	done := func(err error) {
+		p.passed("accepted")
+		p.acked(p, m, err)
+	}
+	door := &store.Door{Cluster: "c", Channel: queue, Sequence: m.sequence, Timestamp: 1}
+	if p.ackEarly {
+		p.acked(p, m, nil)
+	}
+	p.store.Accept(store.Accept{Inv: inv, Raw: raw, Door: door}, done)
+}
+
+// simStore is the store with steps in it, and with the planted bugs.
+type simStore struct {
+	Store
+	p     *process
+	slots []invocation.ID
+}
+
+func (s simStore) Hold(slot int, id invocation.ID) {
+	s.p.mark(s.p, id, true)
+	s.slots[slot] = id
+	s.Store.Hold(slot, id)
+}
+
+func (s simStore) Release(slot int) {
+	s.Store.Release(slot)
+	s.p.mark(s.p, s.slots[slot], false)
+}
+
+func (s simStore) Settle(ctx context.Context, st store.Settlement) error {
+	s.p.passed("settle")
+	a := s.p.settle(st.Inv)
+	if s.p.dueEarly && st.Verdict == store.Later {
+		st.Inv.Since = st.Inv.Since.Add(-time.Second)
+	}
+	if s.p.markless {
+		st.Inv.Retries = 0
+	}
+	if s.p.settleEarly {
+		go func() { time.Sleep(time.Millisecond); _ = s.Store.Settle(context.WithoutCancel(ctx), st) }()
+		s.p.settled(s.p, a)
+		return nil
+	}
+	err := s.Store.Settle(ctx, st)
+	if err == nil {
+		s.p.settled(s.p, a)
+	}
+	s.p.passed("settled")
+	return err
+}
+
+// Function implements Caller.
+func (p *process) Function(ctx context.Context, c invoke.Call) invoke.Result {
+	return p.call(ctx, p.plans[c.CallID], c, false)
+}
+
+// Callback implements Caller.
+func (p *process) Callback(ctx context.Context, _ string, c invoke.Call) invoke.Result {
+	return p.call(ctx, p.plans[c.CallID], c, true)
+}
+
+func (p *process) call(ctx context.Context, m *plan, c invoke.Call, callback bool) invoke.Result {
+	p.passed("call")
+	t := task{m.name, callback}
+	if !p.begin(p, t, c) {
+		<-ctx.Done()
+		return invoke.Result{Canceled: true}
+	}
+	select {
+	case <-time.After(m.takes):
+	case <-ctx.Done():
+		return invoke.Result{Canceled: true} // it stays in hand, for the next process
+	}
+	p.passed("answer")
+	code := m.answer(callback, c.Retry)
+	p.end(p, t, c.Retry, code)
+	res := invoke.Result{Status: code, Duration: m.takes, Header: http.Header{}, Body: []byte(m.name)}
+	if code == 0 {
+		res.Status, res.Cause = http.StatusServiceUnavailable, invocation.CauseReset
+	}
+	return res
+}
+
+func TestSimulation(t *testing.T) {
+	t.Parallel()
+	seeds := *simSeeds
+	if testing.Short() {
+		seeds = min(seeds, 8)
+	}
+	for seed := range seeds {
+		if *oneSeed != 0 {
+			seed = *oneSeed - 1
+		}
+		t.Run(fmt.Sprint("seed ", seed+1), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				begun := time.Now()
+				w := simulate(seed+1, defect{})
+				for _, c := range w.complaints {
+					t.Error(c)
+				}
+				if t.Failed() {
+					t.Logf("go test ./pkg/worker -run TestSimulation -seed %d\n%s", seed+1, w.log)
+				}
+				t.Logf("%d messages, %d attempts, %d crashes in %s", len(w.order), len(w.calls), w.crashes, time.Since(begun))
+			})
+		})
+		if *oneSeed != 0 {
+			return
+		}
+	}
+}
+
+// TestTheSimulationFindsPlantedBugs is the test of the test.
+func TestTheSimulationFindsPlantedBugs(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		defect defect
+		want   string
+	}{
+		{"a message that is acked before it is durable", defect{ackEarly: true}, "lost"},
+		{"a settlement that is confirmed before it is written", defect{settleEarly: true}, "without a crash"},
+		{"a retry that falls due too soon", defect{dueEarly: true}, "early"},
+		{"a count of attempts that is not stored", defect{markless: true}, "without a crash"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			for seed := range uint64(50) {
+				var found []string
+				synctest.Test(t, func(*testing.T) { found = simulate(seed+1, tt.defect).complaints })
+				if all := strings.Join(found, "\n"); strings.Contains(all, tt.want) {
+					t.Logf("found by seed %d: %.200s", seed+1, all)
+					return
+				}
+			}
+			t.Error("50 seeds have not found it")
+		})
+	}
+}
