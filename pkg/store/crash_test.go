@@ -104,11 +104,11 @@ func (p *player) lives() error {
 			return err
 		}
 		p.Hold(n, inv.ID)
-		p.now = p.now.Add(time.Second)
+		p.pass(time.Second)
 		again := func(i *invocation.Invocation) {
 			i.Retries++
-			i.Since = p.now
-			i.Record(invocation.Attempt{At: p.now, Status: 500})
+			i.Since = p.time()
+			i.Record(invocation.Attempt{At: p.time(), Status: 500})
 		}
 		if err := p.settle(inv, Later, again, n%2 == 0); err != nil {
 			return err
@@ -140,12 +140,12 @@ func (p *player) burst(n, size int) error {
 // waits delays some, and moves them when they are due.
 func (p *player) waits(ctx context.Context) error {
 	for n := range 4 {
-		if _, err := p.do(150, func(i *invocation.Invocation) { i.Since = p.now.Add(time.Duration(n) * time.Second) }); err != nil {
+		if _, err := p.do(150, func(i *invocation.Invocation) { i.Since = p.time().Add(time.Duration(n) * time.Second) }); err != nil {
 			return err
 		}
 	}
-	p.now = p.now.Add(2 * time.Second)
-	end := p.begin(p.moveAll(p.now))
+	p.pass(2 * time.Second)
+	end := p.begin(p.moveAll(p.time()))
 	_, err := p.MoveDue(ctx)
 	end(err)
 	return err
@@ -159,15 +159,15 @@ func (p *player) dies(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		p.now = p.now.Add(time.Second)
-		bury := func(i *invocation.Invocation) { i.Reason, i.DiedAt = invocation.NonRetryable, p.now }
+		p.pass(time.Second)
+		bury := func(i *invocation.Invocation) { i.Reason, i.DiedAt = invocation.NonRetryable, p.time() }
 		if err := p.settle(inv, Bury, bury, false); err != nil {
 			return err
 		}
 		letters = append(letters, inv)
 	}
 	revived := *letters[0]
-	revived.State, revived.Reason, revived.DiedAt, revived.Since = invocation.Pending, "", time.Time{}, p.now
+	revived.State, revived.Reason, revived.DiedAt, revived.Since = invocation.Pending, "", time.Time{}, p.time()
 	revived.Replays++
 	end := p.begin(change{to: map[invocation.ID]state{revived.ID: stateOf(inReady, &revived)}})
 	err := p.Replay(ctx, revived.ID)
@@ -199,9 +199,9 @@ func (p *player) dies(ctx context.Context) error {
 // runCut runs the script with cuts, and returns what was found wrong.
 func runCut(t *testing.T, c *cutter, sync time.Duration) {
 	t.Helper()
-	p := &player{ledger: newLedger(), now: time.Now()}
+	p := newPlayer(nil)
 	c.ledger, c.mem = p.ledger, vfs.NewCrashableMem()
-	now := func() time.Time { return p.now }
+	now := p.time
 	c.opts = Options{Dir: "data", Slots: 4, Sync: sync, Now: now, tune: small}
 	o := c.opts
 	o.FS = errorfs.Wrap(c.mem, c)
@@ -290,7 +290,7 @@ func TestAnIntervalLosesOnlyTheEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	toggle.On()
-	p := &player{Store: s, ledger: newLedger(), now: time.Now()}
+	p := newPlayer(s)
 	for n := range 80 {
 		inv, err := p.do(1000, nil)
 		if err != nil {

@@ -9,13 +9,11 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"queue-worker/pkg/invocation"
 )
@@ -39,7 +37,7 @@ func filled(t *testing.T, n int) (dir string, all []*invocation.Invocation) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &player{Store: s, ledger: newLedger(), now: time.Now()}
+	p := newPlayer(s)
 	for i := range n {
 		inv, _ := p.make(0)
 		done := make(chan error, 1)
@@ -96,7 +94,7 @@ func TestADamagedTableCostsOnlyWhatIsInIt(t *testing.T) {
 	if err := s.Health(); err != nil {
 		t.Errorf("health is %v before anything was read", err)
 	}
-	p := &player{Store: s, ledger: newLedger(), now: time.Now()}
+	p := newPlayer(s)
 	for i, inv := range all {
 		_, raw, err := s.Load(inv.ID)
 		if i == 4 {
@@ -121,7 +119,7 @@ func TestADamagedTableCostsOnlyWhatIsInIt(t *testing.T) {
 	if err := errors.Join(s.Err(), s.Full(), s.Failed()); err != nil {
 		t.Errorf("the rest need not rest: %v", err)
 	}
-	if err := p.settle(all[4], Bury, func(i *invocation.Invocation) { i.DiedAt = p.now }, false); err != nil {
+	if err := p.settle(all[4], Bury, func(i *invocation.Invocation) { i.DiedAt = p.time() }, false); err != nil {
 		t.Errorf("burying what is damaged: %v", err)
 	}
 	if page, _, err := s.ListDead("", 10); err != nil || len(page) != 1 {
@@ -140,7 +138,7 @@ func TestADamagedTableStopsNeitherWritesNorTheProcessor(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = s.Close() }()
-	p := &player{Store: s, ledger: newLedger(), now: time.Now()}
+	p := newPlayer(s)
 	for range 30 {
 		if err := errors.Join(p.burst(4, 1000), s.db.Flush()); err != nil {
 			t.Fatal(err)
@@ -218,187 +216,4 @@ func damageFile(name string, damage func([]byte) []byte) error {
 		return err
 	}
 	return os.WriteFile(name, damage(b), 0o600)
-}
-
-func TestCheck(t *testing.T) {
-	t.Parallel()
-	id := invocation.ID{1, 2, 3}
-	tests := []struct {
-		name   string
-		damage func(t *testing.T, s *Store, inv *invocation.Invocation)
-		want   string // a part of the only finding; "" for none
-	}{
-		{"nothing is wrong", func(*testing.T, *Store, *invocation.Invocation) {}, ""},
-		{"an index entry is missing", func(t *testing.T, s *Store, inv *invocation.Invocation) {
-			remove(t, s, appendReadyKey(nil, Ready{Lane: inv.Lane, Since: inv.Since, ID: inv.ID}))
-		}, "is in no index: it would never be called"},
-		{"there are two index entries", func(t *testing.T, s *Store, inv *invocation.Invocation) {
-			put(t, s, appendTimedKey(nil, delayedPrefix, inv.Since, inv.ID), delayedValue(inv.Size, inv.Lane))
-		}, "is ready and delayed at once"},
-		{"an index entry points nowhere", func(t *testing.T, s *Store, inv *invocation.Invocation) {
-			put(t, s, appendReadyKey(nil, Ready{Lane: inv.Lane, Since: inv.Since, ID: id}), readyValue(1))
-		}, "belongs to no invocation"},
-		{"an index entry has another size", func(t *testing.T, s *Store, inv *invocation.Invocation) {
-			put(t, s, appendReadyKey(nil, Ready{Lane: inv.Lane, Since: inv.Since, ID: inv.ID}), readyValue(1))
-		}, "does not agree with its record"},
-		{"an index entry is at another time", func(t *testing.T, s *Store, inv *invocation.Invocation) {
-			put(t, s, appendReadyKey(nil, Ready{Lane: inv.Lane, Since: inv.Since.Add(1), ID: inv.ID}), readyValue(inv.Size))
-		}, "does not agree with its record"},
-		{"an index entry is noise", func(t *testing.T, s *Store, _ *invocation.Invocation) {
-			put(t, s, append([]byte("d/"), id[:]...), nil)
-		}, "cannot be understood"},
-		{"the QueueRequest is missing", func(t *testing.T, s *Store, inv *invocation.Invocation) {
-			remove(t, s, appendBytesKey(nil, inv.ID))
-		}, "has lost its QueueRequest"},
-		{"the QueueRequest is cut off", func(t *testing.T, s *Store, inv *invocation.Invocation) {
-			put(t, s, appendBytesKey(nil, inv.ID), []byte("x"))
-		}, "has a QueueRequest of 1 bytes, it came with 50"},
-		{"a QueueRequest is left over", func(t *testing.T, s *Store, _ *invocation.Invocation) {
-			put(t, s, appendBytesKey(nil, id), []byte("x"))
-		}, "belongs to no invocation"},
-		{"a record is noise", func(t *testing.T, s *Store, inv *invocation.Invocation) {
-			put(t, s, appendRecordKey(nil, inv.ID), []byte{0xc1})
-		}, "cannot be understood"},
-		{"the call id is missing", func(t *testing.T, s *Store, inv *invocation.Invocation) {
-			remove(t, s, appendCallKey(nil, inv.CallID, inv.ID))
-		}, "cannot be found by its call id"},
-		{"a call id points nowhere", func(t *testing.T, s *Store, _ *invocation.Invocation) {
-			put(t, s, appendCallKey(nil, "c", id), nil)
-		}, "which is not there"},
-		{"a call id points to another", func(t *testing.T, s *Store, inv *invocation.Invocation) {
-			put(t, s, appendCallKey(nil, "other", inv.ID), nil)
-		}, "which has another"},
-		{"there is a key of no known kind", func(t *testing.T, s *Store, _ *invocation.Invocation) {
-			put(t, s, []byte("q"), nil)
-		}, `key "q" is of no known kind`},
-		{"the version is missing", func(t *testing.T, s *Store, _ *invocation.Invocation) { remove(t, s, versionKey) }, "version is missing"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			mem := vfs.NewMem()
-			p := playerOn(t, mem)
-			if err := errors.Join(p.lives(), p.dies(t.Context())); err != nil {
-				t.Fatal(err)
-			}
-			inv, err := p.do(50, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := p.do(70, func(i *invocation.Invocation) { i.Since = p.now.Add(time.Hour) }); err != nil {
-				t.Fatal(err)
-			}
-			p.letter(t)
-			p.Hold(2, inv.ID)
-			st, mem2 := p.Stats(), clone(t, mem)
-			tt.damage(t, p.Store, inv)
-			if err := p.Close(); err != nil {
-				t.Fatal(err)
-			}
-			var steps []string
-			r, err := check(Options{Dir: "data", FS: mem}, func(step string) { steps = append(steps, step) })
-			if err != nil || len(steps) == 0 {
-				t.Fatalf("%v, steps %v", err, steps)
-			}
-			if tt.want != "" {
-				if len(r.Findings) == 0 || !strings.Contains(strings.Join(r.Findings, "\n"), tt.want) || r.OK() {
-					t.Errorf("found %q, want %q", r.Findings, tt.want)
-				}
-				return
-			}
-			if !r.OK() || r.Ready != st.Ready || r.Delayed != st.Delayed || r.Dead != st.Dead || r.Bytes != st.Bytes ||
-				r.Invocations != st.Ready+st.Delayed+st.Dead || r.Marks == 0 || r.InHand != 0 {
-				t.Errorf("report %+v, counts %+v", r, st)
-			}
-			if r, err := check(Options{Dir: "data", FS: mem2}, nil); err != nil || r.InHand != 3 || !r.OK() {
-				t.Errorf("while it was in hand: %+v, %v", r, err)
-			}
-		})
-	}
-}
-
-// clone copies a file system as it is.
-func clone(t *testing.T, from *vfs.MemFS) *vfs.MemFS {
-	t.Helper()
-	to := vfs.NewMem()
-	if _, err := vfs.Clone(from, to, "data", "data"); err != nil {
-		t.Fatal(err)
-	}
-	return to
-}
-
-func put(t *testing.T, s *Store, key, value []byte) {
-	t.Helper()
-	if err := s.db.Set(key, value, pebble.Sync); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func remove(t *testing.T, s *Store, key []byte) {
-	t.Helper()
-	if err := s.db.Delete(key, pebble.Sync); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func TestCheckRefusesWhatItCannotCheck(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	if _, err := Check(dir, nil); err == nil || !strings.Contains(err.Error(), "there is no store in it") {
-		t.Errorf("an empty folder gives %v", err)
-	}
-	if _, err := Check(filepath.Join(dir, "nowhere"), nil); err == nil || !strings.Contains(err.Error(), "there is no store in it") {
-		t.Errorf("a missing folder gives %v", err)
-	}
-	s, err := Open(Options{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Check(dir, nil); !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), "stop the worker first") {
-		t.Errorf("a folder in use gives %v", err)
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	for range 2 {
-		if r, err := Check(dir, nil); err != nil || !r.OK() {
-			t.Errorf("an empty store gives %+v, %v", r, err)
-		}
-	}
-}
-
-func TestCheckNamesTheDamagedTable(t *testing.T) {
-	t.Parallel()
-	dir, _ := filled(t, 10)
-	damageBytes(t, dir, noise(4, 20_000)[8_000:8_100])
-	before := snapshot(t, dir)
-	r, err := Check(dir, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r.OK() || len(r.Findings) != 3 || r.Tables < 2 || r.Invocations != 10 {
-		t.Errorf("report %+v", r)
-	}
-	if !regexp.MustCompile(`^table [0-9]{6}\.sst is damaged: .*checksum mismatch`).MatchString(r.Findings[0]) {
-		t.Errorf("the first finding is %q", r.Findings[0])
-	}
-	if after := snapshot(t, dir); after != before {
-		t.Errorf("the check has changed the folder from %q to %q", before, after)
-	}
-}
-
-// snapshot is the names and sizes of all files but the lock.
-func snapshot(t *testing.T, dir string) string {
-	t.Helper()
-	var b strings.Builder
-	for _, name := range files(t, dir, "*") {
-		info, err := os.Stat(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if info.Name() != "LOCK" {
-			b.WriteString(info.Name() + " " + info.ModTime().String() + "\n")
-		}
-	}
-	return b.String()
 }

@@ -41,8 +41,8 @@ func (b broken) String() string { return "broken " + b.pattern }
 // playerOn opens a store on a file system and keeps a ledger beside it.
 func playerOn(t *testing.T, fsys vfs.FS) *player {
 	t.Helper()
-	p := &player{ledger: newLedger(), now: time.Now()}
-	s, err := Open(Options{Dir: "data", Slots: 4, FS: fsys, Now: func() time.Time { return p.now }, tune: small})
+	p := newPlayer(nil)
+	s, err := Open(Options{Dir: "data", Slots: 4, FS: fsys, Now: p.time, tune: small})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func playerOn(t *testing.T, fsys vfs.FS) *player {
 // verifyClone holds what a power cut would leave just now against the ledger.
 func (p *player) verifyClone(t *testing.T, mem *vfs.MemFS) {
 	t.Helper()
-	l, now := p.copy(), p.now // p may go on meanwhile
+	l, now := p.copy(), p.time() // p may go on meanwhile
 	s, err := Open(Options{Dir: "data", FS: mem.CrashClone(vfs.CrashCloneCfg{}), Now: func() time.Time { return now }, tune: small})
 	if err != nil {
 		t.Fatalf("opening what is left: %v", err)
@@ -120,7 +120,7 @@ func (p *player) letter(t *testing.T) *invocation.Invocation {
 	t.Helper()
 	inv, err := p.do(100, nil)
 	if err == nil {
-		err = p.settle(inv, Bury, func(i *invocation.Invocation) { i.DiedAt = p.now }, false)
+		err = p.settle(inv, Bury, func(i *invocation.Invocation) { i.DiedAt = p.time() }, false)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -142,7 +142,7 @@ func (p *player) untilFailed() error {
 func (p *player) checkFailed(t *testing.T, letter *invocation.Invocation, cause error) {
 	t.Helper()
 	ctx := t.Context()
-	inv := &invocation.Invocation{ID: invocation.NewID(p.now), Lane: letter.Lane, Since: p.now}
+	inv := &invocation.Invocation{ID: invocation.NewID(p.time()), Lane: letter.Lane, Since: p.time()}
 	for name, f := range map[string]func() error{
 		"accept": func() error {
 			done := make(chan error, 1)

@@ -11,7 +11,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
@@ -107,8 +106,8 @@ func (e events) wait(t *testing.T, want string) {
 func tight(t *testing.T, suffix string) (*player, *vfs.MemFS, *room, events) {
 	t.Helper()
 	mem, r, log := vfs.NewCrashableMem(), &room{suffix: suffix, left: -1}, make(events, 100)
-	p := &player{ledger: newLedger(), now: time.Now()}
-	s, err := Open(Options{Dir: "data", FS: tightFS{mem, r}, Logger: log.logger(), Now: func() time.Time { return p.now }, tune: small})
+	p := newPlayer(nil)
+	s, err := Open(Options{Dir: "data", FS: tightFS{mem, r}, Logger: log.logger(), Now: p.time, tune: small})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,7 +288,7 @@ func TestTheIntakeRestsAtMaxBytes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &player{Store: s, ledger: newLedger(), now: time.Now()}
+	p := newPlayer(s)
 	defer func() { _ = p.Close() }()
 	var last *invocation.Invocation
 	for range 2 {

@@ -26,14 +26,14 @@ type victim struct {
 
 func newVictim(t *testing.T, slots int) *victim {
 	t.Helper()
-	v := &victim{t: t, mem: vfs.NewCrashableMem(), slots: slots, player: &player{ledger: newLedger(), now: time.Now()}}
+	v := &victim{t: t, mem: vfs.NewCrashableMem(), slots: slots, player: newPlayer(nil)}
 	v.start()
 	return v
 }
 
 func (v *victim) start() {
 	v.t.Helper()
-	s, err := Open(Options{Dir: "data", Slots: v.slots, FS: v.mem, Now: func() time.Time { return v.now }})
+	s, err := Open(Options{Dir: "data", Slots: v.slots, FS: v.mem, Now: v.time})
 	if err != nil {
 		v.t.Fatal(err)
 	}
@@ -135,13 +135,13 @@ func TestWhatWasSettledBeforeTheCrashIsNotCounted(t *testing.T) {
 		inv := v.accepted()
 		v.Hold(n, inv.ID)
 		err := v.settle(inv, verdict, func(i *invocation.Invocation) {
-			i.Since, i.DiedAt = v.now.Add(time.Hour), v.now
+			i.Since, i.DiedAt = v.time().Add(time.Hour), v.time()
 		}, false)
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	v.Hold(5, invocation.NewID(v.now)) // never was
+	v.Hold(5, invocation.NewID(v.time())) // never was
 	if r := v.kill(8); r.InHand != 0 || len(r.Poisoned) != 0 {
 		t.Errorf("recovered %+v", r)
 	}

@@ -18,7 +18,7 @@ import (
 func TestNoKeyIsSetTwice(t *testing.T) {
 	t.Parallel()
 	p := playerOn(t, vfs.NewMem())
-	begin := p.now
+	begin := p.time()
 	again := func(i *invocation.Invocation) { i.Retries++ } // at the very place where it stands
 	bury := func(i *invocation.Invocation) { i.DiedAt = begin }
 	for round := range 30 {
@@ -28,21 +28,21 @@ func TestNoKeyIsSetTwice(t *testing.T) {
 		}
 		for range 3 {
 			due := inv.Since.Add(time.Minute)
-			p.now = inv.Since
+			p.set(inv.Since)
 			if err := errors.Join(
 				p.settle(inv, Later, again, false),
 				p.settle(inv, Later, func(i *invocation.Invocation) { i.Since = due }, false),
 			); err != nil {
 				t.Fatal(err)
 			}
-			p.now = due
+			p.set(due)
 			if _, err := p.MoveDue(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			if err := p.settle(inv, Bury, bury, false); err != nil {
 				t.Fatal(err)
 			}
-			p.now = begin
+			p.set(begin)
 			if err := p.Replay(t.Context(), inv.ID); err != nil {
 				t.Fatal(err)
 			}
@@ -100,7 +100,7 @@ func TestMarksOfTheDoorAreDropped(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		p.now = p.now.Add(seenGeneration)
+		p.pass(seenGeneration)
 	}
 	marks := 0
 	if err := p.each(seenPrefix, after(seenPrefix), func(_, _ []byte) (bool, error) { marks++; return true, nil }); err != nil {

@@ -19,8 +19,8 @@ func TestCloseLeavesNoGoroutine(t *testing.T) {
 		{Dir: "data", FS: vfs.NewMem(), Sync: time.Millisecond, tune: small},
 		{Dir: t.TempDir(), MinFree: 1},
 	} {
-		p := &player{ledger: newLedger(), now: time.Now()}
-		o.Now = func() time.Time { return p.now }
+		p := newPlayer(nil)
+		o.Now = p.time
 		s, err := Open(o)
 		if err != nil {
 			t.Fatal(err)

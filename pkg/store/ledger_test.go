@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"queue-worker/pkg/invocation"
@@ -235,17 +236,27 @@ func (l *ledger) moveAll(now time.Time) change {
 type player struct {
 	*Store
 	*ledger
-	now time.Time
-	n   int
+	clock atomic.Int64 // Unix nanoseconds
+	n     int
 }
+
+func newPlayer(s *Store) *player {
+	p := &player{Store: s, ledger: newLedger()}
+	p.set(time.Now())
+	return p
+}
+
+func (p *player) time() time.Time      { return time.Unix(0, p.clock.Load()) }
+func (p *player) set(t time.Time)      { p.clock.Store(t.UnixNano()) }
+func (p *player) pass(d time.Duration) { p.clock.Add(int64(d)) }
 
 func (p *player) make(size int) (*invocation.Invocation, []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.n++
 	inv := &invocation.Invocation{
-		ID: invocation.NewID(p.now), CallID: fmt.Sprint("call-", p.n%7), Function: "fn",
-		Lane: invocation.Lane{Queue: "q", Name: fmt.Sprint("fn", p.n%2)}, Accepted: p.now, Since: p.now, Size: size,
+		ID: invocation.NewID(p.time()), CallID: fmt.Sprint("call-", p.n%7), Function: "fn",
+		Lane: invocation.Lane{Queue: "q", Name: fmt.Sprint("fn", p.n%2)}, Accepted: p.time(), Since: p.time(), Size: size,
 	}
 	raw := make([]byte, size)
 	for i := range raw {
@@ -257,7 +268,7 @@ func (p *player) make(size int) (*invocation.Invocation, []byte) {
 
 // accept submits, and calls answered once the ledger knows of the answer.
 func (p *player) accept(a Accept, answered func(error)) {
-	end := p.begin(change{map[invocation.ID]state{a.Inv.ID: stateOf(placeOf(a.Inv, p.now), a.Inv)}, a.Door})
+	end := p.begin(change{map[invocation.ID]state{a.Inv.ID: stateOf(placeOf(a.Inv, p.time()), a.Inv)}, a.Door})
 	p.Accept(a, func(err error) { end(err); answered(err) })
 }
 
@@ -283,7 +294,7 @@ func (p *player) settle(inv *invocation.Invocation, v Verdict, with func(*invoca
 	c := change{to: map[invocation.ID]state{inv.ID: ""}}
 	if v == Later || v == Bury {
 		next.State = map[Verdict]invocation.State{Later: invocation.Pending, Bury: invocation.Dead}[v]
-		c.to[inv.ID] = stateOf(placeOf(&next, p.now), &next)
+		c.to[inv.ID] = stateOf(placeOf(&next, p.time()), &next)
 	}
 	if callback {
 		cb, raw := p.make(300)

@@ -31,7 +31,7 @@ func TestALetterThatCannotBeReadIsListedAndHidesNoOther(t *testing.T) {
 	var letters []*invocation.Invocation
 	for range 3 {
 		letters = append(letters, p.letter(t))
-		p.now = p.now.Add(time.Second)
+		p.pass(time.Second)
 	}
 	noiseFor(t, p, letters[1])
 	page, next, err := p.ListDead("", 10)
@@ -80,14 +80,14 @@ func TestADelayedEntryThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
 	p := playerOn(t, vfs.NewMem())
 	defer func() { _ = p.Close() }()
-	due := p.now.Add(time.Second)
+	due := p.time().Add(time.Second)
 	for range 3 {
 		if _, err := p.do(10, func(i *invocation.Invocation) { i.Since = due }); err != nil {
 			t.Fatal(err)
 		}
 	}
 	put(t, p.Store, appendTimedKey(nil, delayedPrefix, due.Add(-1), invocation.ID{1}), nil)
-	p.now = due.Add(time.Second)
+	p.set(due.Add(time.Second))
 	if more, err := p.MoveDue(t.Context()); err != nil || more {
 		t.Errorf("moving: %v, %v", more, err)
 	}
@@ -106,7 +106,7 @@ func TestMetricsTellOfCommits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &player{Store: s, ledger: newLedger(), now: time.Now()}
+	p := newPlayer(s)
 	if err := errors.Join(p.burst(10, 10), p.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +164,7 @@ func TestAnErrorOfReadingPasses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	later, err := p.do(10, func(i *invocation.Invocation) { i.Since = p.now.Add(time.Second) })
+	later, err := p.do(10, func(i *invocation.Invocation) { i.Since = p.time().Add(time.Second) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +173,7 @@ func TestAnErrorOfReadingPasses(t *testing.T) {
 		t.Fatal(err)
 	}
 	toggle := &errorfs.Toggle{Injector: broken{"*.sst", []errorfs.OpKind{errorfs.OpFileReadAt}, syscall.EIO}}
-	now := p.now
+	now := p.time()
 	s, err := Open(Options{
 		Dir: "data", FS: errorfs.Wrap(mem, toggle), Now: func() time.Time { return now },
 		tune: func(o *pebble.Options) { o.CacheSize = 1 },

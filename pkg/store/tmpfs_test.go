@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,8 +26,8 @@ func TestARealVolumeThatIsFull(t *testing.T) {
 	if err := os.WriteFile(ballast, make([]byte, 16<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p, log := &player{ledger: newLedger(), now: time.Now()}, make(events, 100)
-	o := Options{Dir: dir, Logger: log.logger(), Now: func() time.Time { return p.now }, MinFree: 1}
+	p, log := newPlayer(nil), make(events, 100)
+	o := Options{Dir: dir, Logger: log.logger(), Now: p.time, MinFree: 1}
 	s, err := Open(o)
 	if err != nil {
 		t.Fatal(err)
