@@ -112,20 +112,31 @@ func newAPI(o Options) (*api, error) {
 // routes is the whole surface.
 func (a *api) routes() http.Handler {
 	mux := http.NewServeMux()
-	open := func(path string, h http.Handler) { mux.Handle(path, methods{http.MethodGet: h}) }
-	guarded := func(path string, m methods) { mux.Handle(path, a.guard.admit(m)) }
+	a.healthRoutes(mux)
+	a.deadRoutes(mux)
+	mux.Handle("/", problemPath)
+	return a.outermost(mux)
+}
 
+// healthRoutes are open to everybody.
+func (a *api) healthRoutes(mux *http.ServeMux) {
+	open := func(path string, h http.Handler) { mux.Handle(path, methods{http.MethodGet: h}) }
 	open("/ping", http.HandlerFunc(ping))
 	open("/healthz", a.handle(a.healthz))
 	open("/readyz", a.handle(a.readyz))
 	metrics := a.metrics()
 	open("/metrics", metrics)
 	open("/_metrics", metrics) // where the mailbox and its scrapers had it
+}
 
-	guarded("/v1/dead_set", methods{http.MethodGet: a.handle(a.listDead)})
-	guarded("/v1/dead_set/{id}", methods{http.MethodGet: a.handle(a.showDead), http.MethodDelete: a.handle(a.dropDead)})
-	guarded("/v1/dead_set/{id}/replay", methods{http.MethodPost: a.handle(a.replayDead)})
+// deadRoutes show and change the dead set.
+func (a *api) deadRoutes(mux *http.ServeMux) {
+	a.guarded(mux, "/v1/dead_set", methods{http.MethodGet: a.handle(a.listDead)})
+	a.guarded(mux, "/v1/dead_set/{id}", methods{http.MethodGet: a.handle(a.showDead), http.MethodDelete: a.handle(a.dropDead)})
+	a.guarded(mux, "/v1/dead_set/{id}/replay", methods{http.MethodPost: a.handle(a.replayDead)})
+}
 
-	mux.Handle("/", problemPath)
-	return a.outermost(mux)
+// guarded serves a path to those who may see and change what is stored.
+func (a *api) guarded(mux *http.ServeMux, path string, m methods) {
+	mux.Handle(path, a.guard.admit(m))
 }

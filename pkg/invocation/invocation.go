@@ -88,6 +88,8 @@ type Invocation struct {
 	Crashes  int       `msgpack:"x,omitempty"` // times it was in hand when the worker died
 	Replays  int       `msgpack:"p,omitempty"` // times it was taken out of the dead set
 
+	Terms *Terms `msgpack:"b,omitempty"` // what came with it and holds for it alone; nil for nothing
+
 	Reason Reason    `msgpack:"w,omitempty"` // why it is dead
 	Detail string    `msgpack:"e,omitempty"` // one sentence beside Reason; no payload, no credentials
 	DiedAt time.Time `msgpack:"d,omitempty"`

@@ -17,11 +17,13 @@ const (
 	Poison Reason = "poison"
 	// CallbackRefused: the callback's URL leads where callback_policy forbids.
 	CallbackRefused Reason = "callback_refused"
+	// MaxAgeExceeded: the next attempt would have come after its time was over.
+	MaxAgeExceeded Reason = "max_age_exceeded"
 )
 
 // Reasons lists the closed set, for label sets that are complete from the start.
 func Reasons() []Reason {
-	return []Reason{AttemptsExhausted, NonRetryable, Malformed, Poison, CallbackRefused}
+	return []Reason{AttemptsExhausted, NonRetryable, Malformed, Poison, CallbackRefused, MaxAgeExceeded}
 }
 
 // Cause says why a call got no answer. Such calls count as status 503.

@@ -87,6 +87,10 @@ func encodeRecord(inv *invocation.Invocation) []byte {
 	w.number("m", inv.Omitted)
 	w.number("x", inv.Crashes)
 	w.number("p", inv.Replays)
+	if inv.Terms != nil {
+		w.name("b")
+		must(w.enc.Encode(inv.Terms))
+	}
 	w.text("w", string(inv.Reason))
 	w.text("e", inv.Detail)
 	w.time("d", inv.DiedAt)

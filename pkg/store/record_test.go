@@ -29,6 +29,9 @@ func fillIn(t *testing.T, v reflect.Value) {
 		v.SetInt(1 << 33)
 	case reflect.Uint8:
 		v.SetUint(1)
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fillIn(t, v.Elem())
 	case reflect.Struct:
 		for i := range v.NumField() {
 			fillIn(t, v.Field(i))

@@ -1,0 +1,66 @@
+package invocation
+
+// What one invocation asks for beside the settings.
+
+import "time"
+
+// Source tells how an invocation came in, which decides how it is retried.
+type Source uint8
+
+const (
+	// SourceGateway: through NATS Streaming, as OpenFaaS's gateway publishes.
+	SourceGateway Source = iota
+	// SourceHTTP: POST /async-function, retried like the gateway's.
+	SourceHTTP
+	// SourceMailbox: POST /deadletter. Everything but 2xx is delivered again,
+	// always after Terms.Delay, until Terms.MaxRetries.
+	SourceMailbox
+	// SourceProducer: POST /queue/producer. Everything but 2xx is delivered again,
+	// first after a second, then after twice the wait before, up to max_retry_wait.
+	SourceProducer
+)
+
+// String is the word for logs and the API.
+func (s Source) String() string {
+	switch s {
+	case SourceGateway:
+		return "gateway"
+	case SourceHTTP:
+		return "http"
+	case SourceMailbox:
+		return "mailbox"
+	case SourceProducer:
+		return "producer"
+	}
+	panic("invocation: unknown source")
+}
+
+// Unlimited as a number of retries is no limit.
+const Unlimited = -1
+
+// Terms are what came with one invocation and holds for it alone.
+type Terms struct {
+	Source Source `msgpack:"s,omitempty"`
+	// MaxRetries and Delay are the mailbox's: X-Max-Retries, Unlimited without it,
+	// and X-Delay-Duration.
+	MaxRetries int           `msgpack:"m,omitempty"`
+	Delay      time.Duration `msgpack:"d,omitempty"`
+	// Expires is when it is too late: no attempt begins after it. Zero for never.
+	Expires time.Time `msgpack:"x,omitempty"`
+}
+
+// Source tells how the invocation came in.
+func (i *Invocation) Source() Source {
+	if i.Terms == nil {
+		return SourceGateway
+	}
+	return i.Terms.Source
+}
+
+// Expires is when it is too late to call, zero for never.
+func (i *Invocation) Expires() time.Time {
+	if i.Terms == nil {
+		return time.Time{}
+	}
+	return i.Terms.Expires
+}
