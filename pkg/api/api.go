@@ -1,5 +1,6 @@
-// Package api is the HTTP surface of the queue-worker: health and metrics, which
-// are open, and the dead set, which is not. routes in this file lists it all.
+// Package api is the HTTP surface of the queue-worker: health, metrics and what
+// takes work in, which are open, and what is stored, which is not. surface in this
+// file lists it all.
 //
 // A handler decodes, calls and encodes; what it returns as an error becomes one
 // JSON shape in problem.go. Who may see and change what is stored is decided in
@@ -61,8 +62,8 @@ type Options struct {
 	// Durable reports whether the dead set outlives the process. Listings say so.
 	Durable bool
 	// BasicAuth asks for the credentials in SecretDir, in the files basic-auth-user
-	// and basic-auth-password. Without it only this machine may use the dead set,
-	// unless AdminOpen lets everyone.
+	// and basic-auth-password. Without it only this machine may see and change what
+	// is stored, unless AdminOpen lets everyone.
 	BasicAuth bool
 	SecretDir string
 	AdminOpen bool
@@ -110,16 +111,19 @@ func newAPI(o Options) (*api, error) {
 }
 
 // routes is the whole surface.
-func (a *api) routes() http.Handler {
-	mux := http.NewServeMux()
+func (a *api) routes() http.Handler { return a.outermost(a.surface()) }
+
+// surface puts every path to its handlers.
+func (a *api) surface() *surface {
+	mux := newSurface()
 	a.healthRoutes(mux)
 	a.deadRoutes(mux)
-	mux.Handle("/", problemPath)
-	return a.outermost(mux)
+	mux.rest(problemPath)
+	return mux
 }
 
 // healthRoutes are open to everybody.
-func (a *api) healthRoutes(mux *http.ServeMux) {
+func (a *api) healthRoutes(mux *surface) {
 	open := func(path string, h http.Handler) { mux.Handle(path, methods{http.MethodGet: h}) }
 	open("/ping", http.HandlerFunc(ping))
 	open("/healthz", a.handle(a.healthz))
@@ -130,13 +134,16 @@ func (a *api) healthRoutes(mux *http.ServeMux) {
 }
 
 // deadRoutes show and change the dead set.
-func (a *api) deadRoutes(mux *http.ServeMux) {
+func (a *api) deadRoutes(mux *surface) {
 	a.guarded(mux, "/v1/dead_set", methods{http.MethodGet: a.handle(a.listDead)})
 	a.guarded(mux, "/v1/dead_set/{id}", methods{http.MethodGet: a.handle(a.showDead), http.MethodDelete: a.handle(a.dropDead)})
 	a.guarded(mux, "/v1/dead_set/{id}/replay", methods{http.MethodPost: a.handle(a.replayDead)})
 }
 
 // guarded serves a path to those who may see and change what is stored.
-func (a *api) guarded(mux *http.ServeMux, path string, m methods) {
-	mux.Handle(path, a.guard.admit(m))
+func (a *api) guarded(mux *surface, path string, m methods) {
+	for method, h := range m {
+		m[method] = a.guard.admit(h)
+	}
+	mux.Handle(path, m)
 }

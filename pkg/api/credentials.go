@@ -38,7 +38,7 @@ var (
 		Hint: "use the user and the password of OpenFaaS's basic-auth secret",
 	}
 	problemUnreadable = &problem{
-		status: http.StatusForbidden, Text: "nobody may use the dead set, because the credentials cannot be read", Reason: forbidden,
+		status: http.StatusForbidden, Text: "nobody may see and change what is stored, because the credentials cannot be read", Reason: forbidden,
 		Hint: "basic_auth=true: mount the secret with " + userFile + " and " + passwordFile + " at secret_mount_path",
 	}
 )
@@ -115,7 +115,7 @@ func (c *credentials) reload() {
 }
 
 func (c *credentials) warn(err error) {
-	c.log.Warn("credentials of basic_auth cannot be read, the dead set is closed and all else goes on", keyError, err,
+	c.log.Warn("credentials of basic_auth cannot be read, nobody may see and change what is stored; all else goes on", keyError, err,
 		"hint", "mount the secret with "+userFile+" and "+passwordFile+" at secret_mount_path, or set basic_auth=false")
 }
 

@@ -12,7 +12,7 @@ import (
 
 // guard admits requests to what is stored:
 //
-//	cross-origin and not safe      403
+//	cross-origin and not safe      403, on every path, see outermost
 //	basic_auth, files unreadable   403
 //	basic_auth, wrong credentials  401
 //	no basic_auth, not local       403, unless admin_open
@@ -39,10 +39,10 @@ const (
 var (
 	problemOrigin = &problem{
 		status: http.StatusForbidden, Text: "cross-origin requests are refused", Reason: forbidden,
-		Hint: "a page of another site may not act on the dead set; use curl or a page of this server",
+		Hint: "a page of another site may not act here; use curl or a page of this server",
 	}
 	problemNotLocal = &problem{
-		status: http.StatusForbidden, Text: "only this machine may use the dead set", Reason: forbidden,
+		status: http.StatusForbidden, Text: "only this machine may see and change what is stored", Reason: forbidden,
 		Hint: "set basic_auth=true to ask for OpenFaaS's credentials, or admin_open=true to let everyone who reaches this port; " +
 			"curl to localhost and kubectl port-forward work without either, a proxy does not",
 	}
@@ -56,26 +56,30 @@ func callerOf(ctx context.Context) string {
 	return by
 }
 
+// admitted is a handler for those alone who may.
+type admitted struct {
+	guard *guard
+	next  http.Handler
+}
+
 // admit lets only those through who may.
-func (g *guard) admit(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		by, refusal := g.who(r)
-		if refusal != nil {
-			if refusal.status == http.StatusUnauthorized {
-				w.Header().Set("WWW-Authenticate", challenge)
-			}
-			refusal.ServeHTTP(w, r)
-			return
+func (g *guard) admit(next http.Handler) http.Handler { return admitted{g, next} }
+
+func (a admitted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	by, refusal := a.guard.who(r)
+	if refusal != nil {
+		if refusal.status == http.StatusUnauthorized {
+			w.Header().Set("WWW-Authenticate", challenge)
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, by)))
-	})
+		refusal.ServeHTTP(w, r)
+		return
+	}
+	a.next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, by)))
 }
 
 // who tells who is asking, or why they may not.
 func (g *guard) who(r *http.Request) (string, *problem) {
 	switch {
-	case g.origin.Check(r) != nil:
-		return "", problemOrigin
 	case g.credentials != nil:
 		return g.credentials.check(r)
 	case g.open:

@@ -5,16 +5,54 @@ package api
 import (
 	"net/http"
 	"net/http/httptest"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
-// guardedPaths is every operation on what is stored.
-var guardedPaths = []string{
-	"GET /v1/dead_set",
-	"GET /v1/dead_set/" + idOf(0).String(),
-	"DELETE /v1/dead_set/" + idOf(0).String(),
-	"POST /v1/dead_set/" + idOf(0).String() + "/replay",
+// openPaths is every operation that is open to everybody. Whatever else there is,
+// is guarded: what is added stands here, or in every table of this file.
+var openPaths = []string{
+	"GET /_metrics",
+	"GET /healthz",
+	"GET /metrics",
+	"GET /ping",
+	"GET /readyz",
+}
+
+// guardedPaths is every operation on what is stored, as a request line.
+func guardedPaths(a *api) []string {
+	var lines []string
+	for _, o := range a.surface().list {
+		if o.guarded {
+			lines = append(lines, requestLine(o))
+		}
+	}
+	return lines
+}
+
+// wildcard is a part of a path that is anything.
+var wildcard = regexp.MustCompile(`\{[^}]*\}`)
+
+func requestLine(o operation) string {
+	return o.method + " " + wildcard.ReplaceAllString(o.path, idOf(0).String())
+}
+
+func TestOnlyWhatTakesWorkInAndSaysHowItIsIsOpen(t *testing.T) {
+	t.Parallel()
+	var open []string
+	for _, o := range newRig(t).surface().list {
+		if !o.guarded {
+			open = append(open, requestLine(o))
+		}
+	}
+	slices.Sort(open)
+	if d := cmp.Diff(openPaths, open); d != "" {
+		t.Errorf("open to everybody (-want +got):\n%s", d)
+	}
 }
 
 func TestWithoutBasicAuthOnlyThisMachineMay(t *testing.T) {
@@ -46,9 +84,10 @@ func TestWithoutBasicAuthOnlyThisMachineMay(t *testing.T) {
 		{"a proxy says X-Real-IP", "127.0.0.1:5000", "localhost", "X-Real-Ip", false},
 	}
 	for _, open := range []bool{false, true} {
-		h := newRig(t, func(o *Options) { o.AdminOpen = open }).routes()
+		r := newRig(t, func(o *Options) { o.AdminOpen = open })
+		h := r.routes()
 		for _, tt := range tests {
-			for _, path := range guardedPaths {
+			for _, path := range guardedPaths(r.api) {
 				w := httptest.NewRecorder()
 				h.ServeHTTP(w, arriving(path, func(r *http.Request) {
 					r.RemoteAddr, r.Host = tt.peer, tt.host
@@ -116,6 +155,52 @@ func TestPagesOfOtherSitesMayNotAct(t *testing.T) {
 					t.Errorf("after %d the letter is there: %v", tt.want, err == nil)
 				}
 			})
+		}
+	}
+}
+
+func TestPagesOfOtherSitesMayNotActOnAnyPath(t *testing.T) {
+	t.Parallel()
+	for name, edit := range map[string]func(*Options){
+		"basic_auth": withBasicAuth(t), "admin_open": func(o *Options) { o.AdminOpen = true }, "neither": func(*Options) {},
+	} {
+		r := newRig(t, edit)
+		h := r.routes()
+		lines := []string{"POST /", "POST /nope", "PUT /v1/dead_set"}
+		for _, o := range r.surface().list {
+			if o.method != http.MethodGet {
+				lines = append(lines, requestLine(o))
+			}
+		}
+		for _, line := range lines {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, arriving(line, as(testUser, testPassword), func(r *http.Request) {
+				r.RemoteAddr, r.Host = "127.0.0.1:5000", "localhost:8081"
+				r.Header.Set("Sec-Fetch-Site", "cross-site")
+			}))
+			if w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "cross-origin") {
+				t.Errorf("%s: %s answers %d %s", name, line, w.Code, w.Body)
+			}
+		}
+	}
+}
+
+func TestNoAnswerOffersItselfToPagesOfOtherSites(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(o *Options) { o.AdminOpen = true })
+	h := r.routes()
+	for _, o := range r.surface().list {
+		for _, method := range []string{o.method, http.MethodOptions} {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, arriving(requestLine(operation{method, o.path, o.guarded}), func(r *http.Request) {
+				r.Header.Set("Origin", "http://example.com")
+				r.Header.Set("Access-Control-Request-Method", o.method)
+			}))
+			for name := range w.Header() {
+				if strings.HasPrefix(name, "Access-Control-") {
+					t.Errorf("%s %s answers with %s", method, o.path, name)
+				}
+			}
 		}
 	}
 }

@@ -26,6 +26,35 @@ func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	problemMethod.ServeHTTP(w, r)
 }
 
+// surface serves every path by its pattern, and knows them all, so that a test
+// can look at each of them.
+type surface struct {
+	mux  *http.ServeMux
+	list []operation
+}
+
+// operation is a method of a path.
+type operation struct {
+	method, path string
+	guarded      bool // only for those who may see and change what is stored
+}
+
+func newSurface() *surface { return &surface{mux: http.NewServeMux()} }
+
+// Handle serves a path by methods. It panics when a path comes twice.
+func (s *surface) Handle(path string, m methods) {
+	s.mux.Handle(path, m)
+	for method, h := range m {
+		_, guarded := h.(admitted)
+		s.list = append(s.list, operation{method, path, guarded})
+	}
+}
+
+// rest serves whatever no path is for.
+func (s *surface) rest(h http.Handler) { s.mux.Handle("/", h) }
+
+func (s *surface) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
 // allowed lists the methods, as the header Allow has it.
 func (m methods) allowed() string {
 	all := slices.Sorted(maps.Keys(m))
@@ -35,14 +64,19 @@ func (m methods) allowed() string {
 	return strings.Join(all, ", ")
 }
 
-// outermost sets what every answer has, and refuses paths that are not in their
-// shortest form: a ServeMux would redirect them, and a client that posts to a
-// path with a slash too many would be sent on with a GET.
+// outermost sets what every answer has, refuses what a page of another site asks,
+// and paths that are not in their shortest form: a ServeMux would redirect them,
+// and a client that posts to a path with a slash too many would be sent on with a
+// GET. No answer has a CORS header, so no page of another site reads one either.
 func (a *api) outermost(next http.Handler) http.Handler {
 	server := "queue-worker/" + a.Version
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Server", server)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
+		if a.guard.origin.Check(r) != nil {
+			problemOrigin.ServeHTTP(w, r)
+			return
+		}
 		if !isExact(r.URL.Path) {
 			problemPath.ServeHTTP(w, r)
 			return
