@@ -17,6 +17,8 @@ type Call struct {
 	// Retry is how many retries there were so far, this attempt included: 0 at
 	// the first call. RetryMax is how many there may be, -1 without a limit.
 	Retry, RetryMax int
+	// Terms are what came with the invocation; nil for nothing.
+	Terms *invocation.Terms
 	// Request is what to send. Nothing reads it after the call has returned.
 	Request *invocation.Request
 	// KeepBody asks for the answer's body, for a callback that will carry it.
@@ -76,7 +78,8 @@ func (c *Client) Function(ctx context.Context, call Call) Result {
 	return e.run(ctx)
 }
 
-// Callback posts header and body of call.Request to a URL that a caller chose.
+// Callback posts header and body of call.Request to a URL that a caller chose. Of
+// the header of what came through the callback producer only Content-Type goes.
 // Credentials in the URL go as basic auth. It returns when the answer has come,
 // the callback's timeout has passed or ctx is done. Any answer has its status;
 // which ones are a success is for the caller to say.

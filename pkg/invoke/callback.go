@@ -112,6 +112,9 @@ func callbackTarget(raw string) (*url.URL, *url.Userinfo, error) {
 // postHeader makes the header of a callback's request from the one that is stored.
 func (c *Client) postHeader(call Call, user *url.Userinfo) (http.Header, error) {
 	h := pass(call.Request.Header)
+	if call.source() == invocation.SourceProducer {
+		h = producerHeader(call)
+	}
 	if isBlank(h, "User-Agent") {
 		h["User-Agent"] = []string{userAgent(c.version)}
 	}
@@ -123,6 +126,16 @@ func (c *Client) postHeader(call Call, user *url.Userinfo) (http.Header, error) 
 	}
 	unreplayable(h)
 	return h, nil
+}
+
+// producerHeader makes the header of a message that came through the callback
+// producer.
+func producerHeader(call Call) http.Header {
+	h := http.Header{"Content-Type": {"application/json"}, invocation.HeaderCallID: {callID(call)}}
+	if t := call.Request.Header.Get("Content-Type"); t != "" {
+		h["Content-Type"] = []string{t}
+	}
+	return h
 }
 
 func basicAuth(user *url.Userinfo) string {

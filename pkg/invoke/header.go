@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/net/http/httpguts"
 
@@ -20,6 +21,15 @@ const (
 	HeaderRetry          = "X-Retry"     // retries so far: 0 at the first call
 	HeaderRetryMax       = "X-Retry-Max" // how many there may be; left out when there is no limit
 	HeaderIdempotencyKey = "Idempotency-Key"
+	HeaderDeadline       = "X-Deadline" // when it is too late for another attempt; left out when there is no such time
+)
+
+// Header fields of the mailbox. A delivery comes with them, and so do the calls
+// that are made of it: clients count their own retries by them.
+const (
+	HeaderRetries       = "X-Retries"        // X-Retry under its older name, from 1 on
+	HeaderMaxRetries    = "X-Max-Retries"    // left out when there is no limit
+	HeaderDelayDuration = "X-Delay-Duration" // whole seconds
 )
 
 const (
@@ -126,12 +136,15 @@ func sendable(h http.Header) error {
 
 // functionHeader makes the header of a function's call.
 func (c *Client) functionHeader(call Call) (http.Header, error) {
-	h := pass(call.Request.Header, invocation.HeaderCallID, HeaderRetry, HeaderRetryMax)
+	h := pass(call.Request.Header, ours(call)...)
 	if err := bounded(h); err != nil {
 		return nil, err
 	}
 	h[invocation.HeaderCallID] = []string{callID(call)}
 	setRetries(h, call.Retry, call.RetryMax)
+	if call.Terms != nil {
+		setTerms(h, call)
+	}
 	if isBlank(h, "User-Agent") {
 		h["User-Agent"] = []string{userAgent(c.version)}
 	}
@@ -143,6 +156,47 @@ func (c *Client) functionHeader(call Call) (http.Header, error) {
 	}
 	unreplayable(h)
 	return h, nil
+}
+
+// The fields of a caller that this program replaces.
+var (
+	oursAlways  = []string{invocation.HeaderCallID, HeaderRetry, HeaderRetryMax}
+	oursMailbox = append(oursAlways[:3:3], HeaderRetries, HeaderMaxRetries, HeaderDelayDuration)
+)
+
+func ours(call Call) []string {
+	names := oursAlways
+	if call.source() == invocation.SourceMailbox {
+		names = oursMailbox
+	}
+	if call.Terms != nil && !call.Terms.Expires.IsZero() {
+		names = append(names[:len(names):len(names)], HeaderDeadline)
+	}
+	return names
+}
+
+// setTerms tells the function what holds for this invocation alone.
+func setTerms(h http.Header, call Call) {
+	t := call.Terms
+	if !t.Expires.IsZero() {
+		h[HeaderDeadline] = []string{t.Expires.UTC().Format(time.RFC3339Nano)}
+	}
+	if t.Source != invocation.SourceMailbox {
+		return
+	}
+	h[HeaderRetries] = []string{strconv.Itoa(call.Retry)}
+	if t.MaxRetries >= 0 {
+		h[HeaderMaxRetries] = []string{strconv.Itoa(t.MaxRetries)}
+	}
+	h[HeaderDelayDuration] = []string{strconv.FormatInt(int64(t.Delay/time.Second), 10)}
+}
+
+// source tells how the invocation came in.
+func (c Call) source() invocation.Source {
+	if c.Terms == nil {
+		return invocation.SourceGateway
+	}
+	return c.Terms.Source
 }
 
 // callID is the caller's id, or the invocation's own when there is none.

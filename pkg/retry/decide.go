@@ -9,11 +9,12 @@ import (
 	"queue-worker/pkg/invocation"
 )
 
-// Statuses at and above these are failures.
+// Statuses from the first one on are failures, with Policy.Only2xx those outside
+// the other two.
 const (
-	functionFailure = 400 // redirects are not followed, so 3xx is an answer
-	callbackFailure = 300
-	callbackSuccess = 200
+	failureFrom  = 400 // redirects are not followed, so 3xx is an answer
+	strictFrom   = 300 // with Policy.Only2xx
+	strictBefore = 200
 )
 
 // Outcome is what one attempt came to, as far as the decision needs it.
@@ -32,12 +33,8 @@ type Outcome struct {
 	Malformed bool
 	// Refused: the callback's URL leads where callback_policy forbids.
 	Refused bool
-	// Callback: a URL was called and not a function. Only 2xx is success and
-	// every failure is retried, whatever the codes.
-	Callback bool
-	// SuccessBelow is the first status that is a failure; 0 means 400, and 300
-	// for a callback.
-	SuccessBelow int
+	// Expires is when it is too late for another attempt; zero for never.
+	Expires time.Time
 }
 
 // Verb is what is to be done with an invocation after an attempt.
@@ -78,13 +75,14 @@ type Decision struct {
 }
 
 // Decide says what follows an attempt that was the retries-th retry (0: the first
-// call). Now is only what a Retry-After date is compared with; random is as for
-// Wait. In this order:
+// call). Now is what a Retry-After date and Expires are compared with; random is
+// as for Wait. In this order:
 //
 //  1. malformed or refused: buried with that reason, for no retry can help
-//  2. a status below 400 (callback: 200..299): done
-//  3. no answer, an internal error, a status in Codes, any failed callback:
-//     retried while retries are left, then buried as attempts_exhausted
+//  2. a status below 400 (with Only2xx: 200..299): done
+//  3. no answer, an internal error, a status in Codes, with Only2xx any failure:
+//     retried while retries are left, then buried as attempts_exhausted; buried
+//     as max_age_exceeded when the retry would come after Expires
 //  4. any other status: final; buried as non_retryable when it is in DeadCodes,
 //     else discarded
 func (p Policy) Decide(retries int, o Outcome, now time.Time, random func() float64) Decision {
@@ -93,7 +91,7 @@ func (p Policy) Decide(retries int, o Outcome, now time.Time, random func() floa
 		return Decision{Verb: Bury, Reason: invocation.Malformed}
 	case o.Refused:
 		return Decision{Verb: Bury, Reason: invocation.CallbackRefused}
-	case o.done():
+	case p.succeeded(o):
 		return Decision{Verb: Done}
 	case p.retryable(o):
 		return p.again(max(retries, 0), o, now, random)
@@ -120,26 +118,25 @@ func (p Policy) again(retries int, o Outcome, now time.Time, random func() float
 		asked, _ := ParseRetryAfter(o.RetryAfter, now)
 		wait = max(wait, min(asked, p.MaxRetryAfter))
 	}
+	if !o.Expires.IsZero() && now.Add(wait).After(o.Expires) {
+		return Decision{Verb: Bury, Reason: invocation.MaxAgeExceeded}
+	}
 	return Decision{Verb: Retry, Wait: wait}
 }
 
 // retryable reports whether a failure may be tried again.
 func (p Policy) retryable(o Outcome) bool {
 	status := o.status()
-	return o.Callback || o.Cause != "" || o.Internal && status >= functionFailure || p.Codes.Has(status)
+	return p.Only2xx || o.Cause != "" || o.Internal && status >= failureFrom || p.Codes.Has(status)
 }
 
-// done reports whether the attempt succeeded.
-func (o Outcome) done() bool {
-	failure := o.SuccessBelow
-	if failure == 0 {
-		failure = functionFailure
-		if o.Callback {
-			failure = callbackFailure
-		}
-	}
+// succeeded reports whether the attempt succeeded.
+func (p Policy) succeeded(o Outcome) bool {
 	status := o.status()
-	return status < failure && (!o.Callback || status >= callbackSuccess)
+	if p.Only2xx {
+		return status >= strictBefore && status < strictFrom
+	}
+	return status < failureFrom
 }
 
 // status is the status that the attempt counts as.

@@ -37,6 +37,8 @@ func TestDecide(t *testing.T) {
 	endless := with(func(p *Policy) { p.Attempts = Unlimited })
 	keepNothing := with(func(p *Policy) { p.DeadCodes = Codes{} })
 	retryNothing := with(func(p *Policy) { p.Codes = Codes{} })
+	mailbox := once.ForMailbox(invocation.Terms{Source: invocation.SourceMailbox, MaxRetries: 9, Delay: 4 * time.Second})
+	anyMailbox := once.ForMailbox(invocation.Terms{Source: invocation.SourceMailbox, MaxRetries: invocation.Unlimited, Delay: -1})
 	tests := []struct {
 		name    string
 		policy  Policy
@@ -76,16 +78,35 @@ func TestDecide(t *testing.T) {
 
 		{"malformed is buried at once", defaults(), 0, Outcome{Malformed: true}, bury(invocation.Malformed)},
 		{"malformed is buried whatever the limit", endless, 5, Outcome{Malformed: true, Status: 503}, bury(invocation.Malformed)},
-		{"refused is buried at once", endless, 0, Outcome{Refused: true, Callback: true}, bury(invocation.CallbackRefused)},
+		{"refused is buried at once", endless, 0, Outcome{Refused: true}, bury(invocation.CallbackRefused)},
 		{"malformed comes before refused", defaults(), 0, Outcome{Malformed: true, Refused: true}, bury(invocation.Malformed)},
 
-		{"a callback that is taken is done", defaults(), 0, Outcome{Status: 202, Callback: true}, Decision{}},
-		{"a callback that redirects is retried", defaults(), 0, Outcome{Status: 302, Callback: true}, retryAfter(10 * time.Second)},
-		{"a callback that redirects is retried, limit given", defaults(), 0, Outcome{Status: 302, Callback: true, SuccessBelow: 300}, retryAfter(10 * time.Second)},
-		{"a callback answered 101 is retried", defaults(), 0, Outcome{Status: 101, Callback: true}, retryAfter(10 * time.Second)},
-		{"a callback answered 404 is retried", retryNothing, 0, Outcome{Status: 404, Callback: true}, retryAfter(10 * time.Second)},
-		{"a callback is exhausted too", defaults(), 10, Outcome{Status: 404, Callback: true}, bury(invocation.AttemptsExhausted)},
-		{"a function may be held to 2xx", with(func(p *Policy) { p.Codes = mustCodes("3xx") }), 0, Outcome{Status: 302, SuccessBelow: 300}, retryAfter(10 * time.Second)},
+		{"a callback that is taken is done", defaults().ForCallback(), 0, Outcome{Status: 202}, Decision{}},
+		{"a callback that redirects is retried", defaults().ForCallback(), 0, Outcome{Status: 302}, retryAfter(10 * time.Second)},
+		{"a callback answered 101 is retried", defaults().ForCallback(), 0, Outcome{Status: 101}, retryAfter(10 * time.Second)},
+		{"a callback answered 404 is retried", retryNothing.ForCallback(), 0, Outcome{Status: 404}, retryAfter(10 * time.Second)},
+		{"a callback is exhausted too", defaults().ForCallback(), 10, Outcome{Status: 404}, bury(invocation.AttemptsExhausted)},
+
+		{"a retry that comes just in time is made", defaults(), 0, Outcome{Status: 500, Expires: noon.Add(10 * time.Second)}, retryAfter(10 * time.Second)},
+		{"one that would come too late is not", defaults(), 0, Outcome{Status: 500, Expires: noon.Add(10*time.Second - 1)}, bury(invocation.MaxAgeExceeded)},
+		{"a Retry-After may make it too late", defaults(), 0, Outcome{Status: 429, RetryAfter: "60", Expires: noon.Add(time.Minute - 1)}, bury(invocation.MaxAgeExceeded)},
+		{"the limit of retries is the reason when both hold", defaults(), 10, Outcome{Status: 500, Expires: noon}, bury(invocation.AttemptsExhausted)},
+		{"a success is one however late it comes", defaults(), 0, Outcome{Status: 200, Expires: noon.Add(-time.Hour)}, Decision{}},
+		{"a final status is final however late it comes", defaults(), 0, Outcome{Status: 404, Expires: noon.Add(-time.Hour)}, bury(invocation.NonRetryable)},
+
+		{"the producer retries after a second", defaults().ForProducer(), 0, Outcome{Status: 400}, retryAfter(time.Second)},
+		{"the producer doubles its wait", defaults().ForProducer(), 4, Outcome{Status: 500}, retryAfter(16 * time.Second)},
+		{"the producer waits no longer than anybody else", defaults().ForProducer(), 9, Outcome{Status: 500}, retryAfter(2 * time.Minute)},
+		{"the producer waits longer when it is asked to", defaults().ForProducer(), 0, Outcome{Status: 503, RetryAfter: "7"}, retryAfter(7 * time.Second)},
+		{"the producer gives up after as many retries as others", defaults().ForProducer(), 10, Outcome{Status: 400}, bury(invocation.AttemptsExhausted)},
+		{"201 satisfies the producer", defaults().ForProducer(), 0, Outcome{Status: 201}, Decision{}},
+
+		{"the mailbox delivers again after its delay", mailbox, 0, Outcome{Status: 404}, retryAfter(4 * time.Second)},
+		{"the mailbox's delay does not grow", mailbox, 8, Outcome{Cause: invocation.CauseRefused}, retryAfter(4 * time.Second)},
+		{"the mailbox's delay is the same whatever is asked for", mailbox, 1, Outcome{Status: 429, RetryAfter: "60"}, retryAfter(4 * time.Second)},
+		{"the mailbox has the limit of the delivery", mailbox, 9, Outcome{Status: 500}, bury(invocation.AttemptsExhausted)},
+		{"the mailbox goes on without a limit", anyMailbox, 1 << 40, Outcome{Status: 302}, retryAfter(0)},
+		{"204 satisfies the mailbox", mailbox, 3, Outcome{Status: 204}, Decision{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -152,7 +173,9 @@ func TestPropertyDecide(t *testing.T) {
 			RetryAfter: rapid.SampledFrom([]string{"", "0", "7", "99999999999999999999", "junk", "Fri, 31 Dec 9999 23:59:59 GMT"}).Draw(t, "retry-after"),
 			Malformed:  rapid.Float64Range(0, 1).Draw(t, "malformed") > 0.9,
 			Refused:    rapid.Float64Range(0, 1).Draw(t, "refused") > 0.9,
-			Callback:   rapid.Bool().Draw(t, "callback"),
+		}
+		if rapid.Bool().Draw(t, "expires") {
+			o.Expires = noon.Add(time.Duration(rapid.Int64Range(-1e10, 1e12).Draw(t, "in")))
 		}
 		d := p.Decide(retries, o, noon, drawn(t))
 		if limit := max(p.Max, p.MaxRetryAfter, 0); d.Wait < 0 || d.Wait > limit {
@@ -166,6 +189,12 @@ func TestPropertyDecide(t *testing.T) {
 		}
 		if d.Verb == Retry && (o.Malformed || o.Refused || p.Attempts >= 0 && max(retries, 0) >= p.Attempts) {
 			t.Fatalf("a retry that is not allowed after %d of %d", retries, p.Attempts)
+		}
+		if d.Verb == Retry && !o.Expires.IsZero() && noon.Add(d.Wait).After(o.Expires) {
+			t.Fatal("a retry that comes too late")
+		}
+		if p.Only2xx && (d.Verb == Discard || d.Reason == invocation.NonRetryable) {
+			t.Fatal("a failure that is not retried")
 		}
 		if d.Verb == Done && (o.Cause != "" || o.Status < 100 || o.Status >= 400) {
 			t.Fatal("done without a success")

@@ -91,6 +91,9 @@ type Policy struct {
 	DeadCodes Codes
 	// Mode is how the wait is spread.
 	Mode Mode
+	// Only2xx: nothing but 2xx is a success and every failure is retried, whatever
+	// Codes and DeadCodes say. So it is for what is not called as a function.
+	Only2xx bool
 }
 
 // Wait is how long the n-th retry waits, n from 1; less counts as 1. It is never

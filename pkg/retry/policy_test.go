@@ -104,6 +104,7 @@ func anyPolicy(t *rapid.T) Policy {
 		Codes:         mustCodes(rapid.SampledFrom([]string{"", "429,503", "5xx", "1xx,2xx,3xx,4xx,5xx"}).Draw(t, "codes")),
 		DeadCodes:     mustCodes(rapid.SampledFrom([]string{"", "4xx,5xx"}).Draw(t, "dead codes")),
 		Mode:          rapid.SampledFrom(Modes()).Draw(t, "mode"),
+		Only2xx:       rapid.Float64Range(0, 1).Draw(t, "only 2xx") > 0.7,
 	}
 }
 

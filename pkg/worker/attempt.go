@@ -28,6 +28,8 @@ type attempt struct {
 	policy retry.Policy
 	begun  time.Time
 	result invoke.Result
+	// uncalled: it was given up without a call.
+	uncalled bool
 	retry.Decision
 	next     time.Time     // of a retry: when it falls due
 	callback *store.Accept // carries the result; nil when none was asked for
@@ -56,7 +58,11 @@ func (w *Worker) attempt(c contexts, r store.Ready) (over bool) {
 		return w.unreadable(r, err)
 	}
 	crash.Point("before-call")
-	w.call(c.calls, a)
+	if reason, why := hopeless(a.inv, time.Now()); reason != "" {
+		w.giveUp(a, reason, why)
+	} else {
+		w.call(c.calls, a)
+	}
 	if a.result.Canceled {
 		w.Logger.Info("aborted", attrs(a, "next", "called again after the restart")...)
 		return false
@@ -77,7 +83,7 @@ func (w *Worker) load(r store.Ready) (*attempt, error) {
 	if inv.State != invocation.Pending || placeOf(store.Ready{Since: inv.Since, ID: inv.ID}) != placeOf(r) {
 		return nil, store.ErrNotFound
 	}
-	return &attempt{at: r, inv: inv, raw: raw, policy: w.Policy}, nil
+	return &attempt{at: r, inv: inv, raw: raw, policy: w.basePolicy(inv)}, nil
 }
 
 // unreadable passes over an entry that cannot be loaded. One that is gone was
@@ -90,6 +96,29 @@ func (w *Worker) unreadable(r store.Ready, err error) (over bool) {
 	w.Logger.Error("cannot load invocation, passing over it until the restart",
 		keyID, r.ID.String(), keyFunction, r.Lane.Name, "error", err)
 	return false
+}
+
+// hopeless says why an invocation must not be called any more, "" when it may be.
+func hopeless(inv *invocation.Invocation, now time.Time) (reason invocation.Reason, why string) {
+	t := inv.Terms
+	switch {
+	case t == nil:
+		return "", ""
+	case !t.Expires.IsZero() && now.After(t.Expires):
+		return invocation.MaxAgeExceeded, "Its time was over before it could be called."
+	case t.Source == invocation.SourceMailbox && t.MaxRetries != invocation.Unlimited && inv.Retries > t.MaxRetries:
+		return invocation.AttemptsExhausted, "It came with all its retries made."
+	}
+	return "", ""
+}
+
+// giveUp ends an invocation without a call. The message is read all the same,
+// because it says where to tell of that.
+func (w *Worker) giveUp(a *attempt, reason invocation.Reason, why string) {
+	a.uncalled = true
+	a.result.Detail = why
+	a.Decision = retry.Decision{Verb: retry.Bury, Reason: reason}
+	w.guarded(a, "message", func() { a.req, _ = decode(a.raw) })
 }
 
 // call makes the call and keeps its record.
@@ -109,17 +138,15 @@ func (w *Worker) call(ctx context.Context, a *attempt) {
 
 // send decodes the QueueRequest and sends what is in it.
 func (w *Worker) send(ctx context.Context, a *attempt) invoke.Result {
-	req, err := invocation.Decode(a.raw)
-	if err != nil && !errors.Is(err, invocation.ErrNoFunction) {
+	req, err := decode(a.raw)
+	if err != nil {
 		// The decoder's error is not told, because it repeats parts of the message.
 		return invoke.Result{Malformed: true, Detail: "The message cannot be decoded."}
 	}
 	a.req = req
-	if a.inv.Kind == invocation.KindFunction {
-		a.policy = w.policyFor(a.inv.Function, req)
-	}
+	a.policy = w.withAnnotations(a.policy, a.inv, req)
 	c := invoke.Call{
-		ID: a.inv.ID, CallID: a.inv.CallID, Request: req,
+		ID: a.inv.ID, CallID: a.inv.CallID, Request: req, Terms: a.inv.Terms,
 		Retry: a.inv.Retries, RetryMax: a.policy.Attempts,
 	}
 	if a.inv.Kind == invocation.KindCallback {
@@ -127,6 +154,16 @@ func (w *Worker) send(ctx context.Context, a *attempt) invoke.Result {
 	}
 	c.KeepBody = req.CallbackURL != ""
 	return w.Caller.Function(ctx, c)
+}
+
+// decode reads a QueueRequest. That it names no usable function is for the call to
+// say: a callback needs none.
+func decode(raw []byte) (*invocation.Request, error) {
+	req, err := invocation.Decode(raw)
+	if errors.Is(err, invocation.ErrNoFunction) {
+		err = nil
+	}
+	return req, err
 }
 
 // guarded is the one place that recovers from a panic, which costs only the
@@ -157,7 +194,7 @@ func outcome(a *attempt) retry.Outcome {
 		Status: r.Status, Cause: r.Cause, Malformed: r.Malformed, Refused: r.Refused,
 		Internal:   len(r.Header[headerInternal]) > 0,
 		RetryAfter: r.Header.Get("Retry-After"),
-		Callback:   a.inv.Kind == invocation.KindCallback,
+		Expires:    a.inv.Expires(),
 	}
 }
 

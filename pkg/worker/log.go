@@ -38,10 +38,7 @@ func (w *Worker) tell(a *attempt) {
 		s = append(s, "cause", string(a.result.Cause))
 	}
 	s = append(s, "duration", a.result.Duration.Round(time.Microsecond), "retry", progress(a))
-	message := "invoked"
-	if a.inv.Kind == invocation.KindCallback {
-		message = "callback"
-	}
+	message := word(a)
 	switch a.Verb {
 	case retry.Done:
 		w.Logger.Info(message, append(s, "next", "done")...)
@@ -61,6 +58,19 @@ func (w *Worker) tell(a *attempt) {
 	if a.callback != nil && a.callback.Inv.State == invocation.Dead {
 		w.tellRefused(a.callback.Inv)
 	}
+}
+
+// word is what happened, in one word or two: the message of the line.
+func word(a *attempt) string {
+	switch {
+	case a.uncalled:
+		return "not called"
+	case a.inv.Source() == invocation.SourceProducer:
+		return "posted"
+	case a.inv.Kind == invocation.KindCallback:
+		return "callback"
+	}
+	return "invoked"
 }
 
 // tellRefused logs a callback that was dead from the start.

@@ -9,15 +9,34 @@ import (
 	"queue-worker/pkg/retry"
 )
 
-// policyFor is the worker's policy with the annotations of the message in it.
-func (w *Worker) policyFor(function string, req *invocation.Request) retry.Policy {
-	if req == nil || len(req.Annotations) == 0 {
-		return w.Policy
+// basePolicy is the policy of an invocation without what its message says.
+func (w *Worker) basePolicy(inv *invocation.Invocation) retry.Policy {
+	switch source := inv.Source(); {
+	case source == invocation.SourceMailbox:
+		return w.Policy.ForMailbox(*inv.Terms)
+	case source == invocation.SourceProducer:
+		return w.Policy.ForProducer()
+	case inv.Kind == invocation.KindCallback:
+		return w.Policy.ForCallback()
 	}
-	p, problems := w.Policy.WithAnnotations(req.Annotations)
+	return w.Policy
+}
+
+// annotated reports whether annotations of its function hold for an invocation.
+// What came through the mailbox brought its own terms, and a URL has none.
+func annotated(inv *invocation.Invocation) bool {
+	return inv.Kind == invocation.KindFunction && inv.Source() != invocation.SourceMailbox
+}
+
+// withAnnotations is a policy with the annotations of the message in it.
+func (w *Worker) withAnnotations(p retry.Policy, inv *invocation.Invocation, req *invocation.Request) retry.Policy {
+	if len(req.Annotations) == 0 || !annotated(inv) {
+		return p
+	}
+	p, problems := p.WithAnnotations(req.Annotations)
 	for _, problem := range problems {
-		if w.warned.first(function + "\x00" + problem.Key + "\x00" + problem.Value) {
-			w.Logger.Warn("annotation not usable, the worker's setting holds", keyFunction, function,
+		if w.warned.first(inv.Function + "\x00" + problem.Key + "\x00" + problem.Value) {
+			w.Logger.Warn("annotation not usable, the worker's setting holds", keyFunction, inv.Function,
 				"annotation", problem.Key, "value", problem.Value, "expected", problem.Expected)
 		}
 	}

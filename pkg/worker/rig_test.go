@@ -168,6 +168,24 @@ func (r *rig) accept(m message) invocation.ID {
 	return r.acceptRaw(m.Function, m.Header.Get("X-Call-Id"), raw)
 }
 
+// acceptAs is accept of a message that comes with terms of its own.
+func (r *rig) acceptAs(m message, change func(*invocation.Invocation)) invocation.ID {
+	r.t.Helper()
+	raw, err := json.Marshal(m)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	inv := newInvocation(m.Function, m.Header.Get("X-Call-Id"))
+	change(inv)
+	r.holds.take(inv.ID)
+	done := make(chan error, 1)
+	r.store.Accept(store.Accept{Inv: inv, Raw: raw}, func(err error) { done <- err })
+	if err := <-done; err != nil {
+		r.t.Fatal(err)
+	}
+	return inv.ID
+}
+
 func (r *rig) acceptRaw(function, callID string, raw []byte) invocation.ID {
 	r.t.Helper()
 	done := make(chan error, 1)
@@ -180,6 +198,13 @@ func (r *rig) acceptRaw(function, callID string, raw []byte) invocation.ID {
 
 // submit takes a message in and does not wait.
 func (r *rig) submit(function, callID string, raw []byte, done chan<- error) invocation.ID {
+	inv := newInvocation(function, callID)
+	r.holds.take(inv.ID)
+	r.store.Accept(store.Accept{Inv: inv, Raw: raw}, func(err error) { done <- err })
+	return inv.ID
+}
+
+func newInvocation(function, callID string) *invocation.Invocation {
 	now := time.Now()
 	inv := &invocation.Invocation{
 		ID: invocation.NewID(now), CallID: callID, Function: function,
@@ -188,9 +213,7 @@ func (r *rig) submit(function, callID string, raw []byte, done chan<- error) inv
 	if callID == "" {
 		inv.CallID = inv.ID.String()
 	}
-	r.holds.take(inv.ID)
-	r.store.Accept(store.Accept{Inv: inv, Raw: raw}, func(err error) { done <- err })
-	return inv.ID
+	return inv
 }
 
 // letter is the dead letter with an id.

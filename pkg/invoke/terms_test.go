@@ -1,0 +1,115 @@
+package invoke
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/openfaas/faas-provider/types"
+
+	"queue-worker/pkg/invocation"
+)
+
+// What an invocation's own terms change about the request: byte for byte.
+func TestTermsOnTheWire(t *testing.T) {
+	t.Parallel()
+	expires := time.Date(2026, time.March, 5, 13, 0, 0, 250e6, time.FixedZone("", 3600))
+	mailbox := invocation.Terms{Source: invocation.SourceMailbox, MaxRetries: 9, Delay: 4 * time.Second}
+	unlimited := invocation.Terms{Source: invocation.SourceMailbox, MaxRetries: invocation.Unlimited, Expires: expires}
+	forged := http.Header{
+		"Content-Type": {"text/plain"}, "X-Retries": {"99"}, "X_Retries": {"99"}, "X-Max-Retries": {"99"},
+		"X-Delay-Duration": {"99"}, "X-Deadline": {"never"}, "X-Callback-Url": {"http://cb/"},
+	}
+	for _, tt := range []struct {
+		name string
+		call Call
+		want string
+	}{
+		{
+			"a mailbox delivery tells its own count, limit and delay",
+			Call{ID: testID, CallID: "c1", Retry: 2, RetryMax: 9, Terms: &mailbox},
+			`X-Call-Id: c1
+X-Callback-Url: http://cb/
+X-Deadline: never
+X-Delay-Duration: 4
+X-Max-Retries: 9
+X-Retries: 2
+X-Retry: 2
+X-Retry-Max: 9
+`,
+		},
+		{
+			"a mailbox delivery without a limit and with a deadline",
+			Call{ID: testID, CallID: "c1", Retry: 1, RetryMax: -1, Terms: &unlimited},
+			`X-Call-Id: c1
+X-Callback-Url: http://cb/
+X-Deadline: 2026-03-05T12:00:00.25Z
+X-Delay-Duration: 0
+X-Retries: 1
+X-Retry: 1
+`,
+		},
+		{
+			"any other invocation passes a caller's fields on, and has a deadline of its own",
+			Call{ID: testID, CallID: "c1", Retry: 1, RetryMax: 3, Terms: &invocation.Terms{Source: invocation.SourceHTTP, Expires: expires}},
+			`X-Call-Id: c1
+X-Callback-Url: http://cb/
+X-Deadline: 2026-03-05T12:00:00.25Z
+X-Delay-Duration: 99
+X-Max-Retries: 99
+X-Retries: 99
+X-Retry: 1
+X-Retry-Max: 3
+X_retries: 99
+`,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := answering(t, wire(200, ""))
+			c := newClient(t, s.address, nil)
+			tt.call.Request = decoded(t, types.QueueRequest{Function: "figlet", Header: forged})
+			if r := c.Function(t.Context(), tt.call); r.Status != 200 {
+				t.Fatalf("result is %+v", r)
+			}
+			want := crlf("POST /function/figlet/ HTTP/1.1\nHost: " + s.address + "\nUser-Agent: queue-worker/1.2.3\nContent-Length: 0\n" +
+				"Content-Type: text/plain\n" + tt.want + "idempotency-key: " + testIDText + "\n\n")
+			if d := cmp.Diff([]string{want}, s.seen()); d != "" {
+				t.Errorf("request (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+func TestAProducersMessageIsPostedWithItsTypeOnly(t *testing.T) {
+	t.Parallel()
+	const body = `{"message":"hello"}`
+	for _, tt := range []struct {
+		name   string
+		header http.Header
+		want   string
+	}{
+		{"as it was stored", http.Header{"Content-Type": {"application/json; charset=utf-8"}, "Authorization": {"Bearer CANARY"}, "X-A": {"b"}}, "application/json; charset=utf-8"},
+		{"JSON when nothing was stored", nil, "application/json"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := answering(t, wire(200, ""))
+			c := newClient(t, s.address, nil)
+			call := Call{
+				ID: testID, CallID: "c1", Retry: 3, RetryMax: 10, Terms: &invocation.Terms{Source: invocation.SourceProducer},
+				Request: decoded(t, types.QueueRequest{Function: "producer", Header: tt.header, Body: []byte(body)}),
+			}
+			if r := c.Callback(t.Context(), "http://user:pw@"+s.address+"/cb?a=b", call); r.Status != 200 {
+				t.Fatalf("result is %+v", r)
+			}
+			want := crlf("POST /cb?a=b HTTP/1.1\nHost: " + s.address + "\nUser-Agent: queue-worker/1.2.3\nContent-Length: 19\n" +
+				"Authorization: Basic dXNlcjpwdw==\nContent-Type: " + tt.want + "\nX-Call-Id: c1\n\n" + body)
+			if d := cmp.Diff(strings.Split(want, "\r\n"), strings.Split(s.seen()[0], "\r\n")); d != "" {
+				t.Errorf("request (-want +got):\n%s", d)
+			}
+		})
+	}
+}

@@ -1,0 +1,41 @@
+// Policies of what did not come through the gateway.
+
+package retry
+
+import (
+	"time"
+
+	"queue-worker/pkg/invocation"
+)
+
+// producerInitial is the first wait of what the callback producer delivers.
+const producerInitial = time.Second
+
+// ForCallback is the policy of a callback: the worker's own waits, and nothing but
+// 2xx counts as delivered.
+func (p Policy) ForCallback() Policy {
+	p.Only2xx = true
+	return p
+}
+
+// ForProducer is the policy of a message of the callback producer. Its waits begin
+// at one second and double up to the worker's longest one:
+//
+//	retry    1   2   3   4    5    6    7     8
+//	wait    1s  2s  4s  8s  16s  32s  64s  120s
+func (p Policy) ForProducer() Policy {
+	p.Only2xx, p.Mode = true, Exponential
+	p.Initial = producerInitial
+	return p
+}
+
+// ForMailbox is the policy of a mailbox delivery: always the same wait, whatever
+// an answer asks for, and the limit that the delivery itself brought. A delay below
+// zero counts as none.
+func (p Policy) ForMailbox(t invocation.Terms) Policy {
+	p.Only2xx, p.Mode = true, Constant
+	p.Attempts = t.MaxRetries
+	p.Initial = max(t.Delay, 0)
+	p.Max, p.MaxRetryAfter = p.Initial, 0
+	return p
+}
