@@ -51,6 +51,12 @@ const (
 	maxMemory = 64 << 30
 	// maxResponse bounds one answer. It is held in memory and stored in one batch.
 	maxResponse = 256 << 20
+	// minRequest is the smallest bound on a body that leaves room for any use, and
+	// maxRequest the largest: it is held in memory and stored in one batch.
+	minRequest, maxRequest = 1 << 10, 256 << 20
+	// minWindow and maxWindow bound how long keys are remembered, each of which
+	// takes about 150 bytes on disk.
+	minWindow, maxWindow = time.Second, 30 * 24 * time.Hour
 	// maxDisk bounds sizes on disk, above which the unit is wrong.
 	maxDisk = 1 << 50
 )
@@ -82,6 +88,8 @@ var bounds = map[string]bound{
 	"dead_set_max_age":    {min: int64(minAge), max: int64(maxAge), orZero: true},
 	"dead_set_max_bytes":  {min: minDeadBytes, max: maxDisk, orZero: true},
 	"callback_timeout":    {min: int64(minTimeout), max: int64(maxCallback)},
+	"max_request_bytes":   {min: minRequest, max: maxRequest},
+	"idempotency_window":  {min: int64(minWindow), max: int64(maxWindow), orZero: true},
 }
 
 // holds reports whether n is in range.

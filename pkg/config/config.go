@@ -80,10 +80,16 @@ type Config struct {
 	TLSInsecure     bool          `env:"tls_insecure" envDefault:"false" doc:"Do not check the certificates of https callbacks." was:"Since 2020, for callbacks."`
 
 	// What the worker serves.
-	ListenAddress   string `group:"HTTP" env:"http_listen_address" envDefault:":8081" form:"host:port or :port, the port from 0 to 65535" doc:"Where health, metrics and the dead set are served. Port 0 takes any free one, which the log tells."`
+	ListenAddress   string `group:"HTTP" env:"http_listen_address" envDefault:":8081" form:"host:port or :port, the port from 0 to 65535" doc:"Where everything over HTTP is served: work to be done, what is stored, health and metrics. Port 0 takes any free one, which the log tells."`
 	BasicAuth       bool   `env:"basic_auth" envDefault:"false" doc:"Ask for the credentials of OpenFaaS where what is stored is read or changed. Without it only a loopback peer may do so." was:"For reports to the gateway until April 2022; charts still set it and mount the secret."`
 	SecretMountPath string `env:"secret_mount_path" envDefault:"/var/secrets/gateway" form:"a path" doc:"Folder with the files basic-auth-user and basic-auth-password." was:"/var/secrets in charts until October 2021, /run/secrets in faasd."`
 	AdminOpen       bool   `env:"admin_open" envDefault:"false" doc:"Without basic_auth: anyone who reaches the port may read and change what is stored."`
+
+	// How work is taken in over HTTP.
+	MaxRequestBytes   int64         `group:"Taking work in" env:"max_request_bytes" envDefault:"8MiB" doc:"Bytes of a body that POST /async-function, /deadletter and /queue/producer take; 413 beyond. Without data_dir NATS Streaming's max_payload bounds it too, to about 780 kB by default."`
+	IdempotencyWindow time.Duration `env:"idempotency_window" envDefault:"1h" doc:"How long an Idempotency-Key of POST /async-function is remembered: who sends it again with the same content gets the first call id, and nothing runs twice. Without data_dir a restart forgets it. 0: the header means nothing here."`
+	IngestCheck       bool          `env:"ingest_check" envDefault:"true" doc:"Ask the gateway whether a function exists before POST /async-function takes an invocation of it, and answer 404 when it surely does not. A gateway that is away, or does not take the credentials under secret_mount_path, refuses nothing."`
+	IngestAuth        bool          `env:"ingest_auth" envDefault:"false" doc:"Ask for the credentials of OpenFaaS where work is taken in, too. false: who reaches the port may send work, as with the gateway."`
 
 	LogEncoding string `group:"Logs" env:"log_encoding" envDefault:"console" oneof:"console,json" doc:"How a line is written." was:"The JetStream worker's, since July 2022."`
 	Debug       bool   `env:"debug" envDefault:"false" doc:"Log more. Bodies, header values and query strings are never logged." was:"The JetStream worker's, since July 2022."`

@@ -62,6 +62,7 @@ func defaults() *Config {
 		MaxUnsettled: 10_000, MaxUnsettledBytes: 64 << 20, MaxResponseBytes: 1 << 20,
 		MaxRetryAfter: time.Hour, DrainTimeout: 25 * time.Second,
 		CallbackPolicy: "guarded", CallbackTimeout: 10 * time.Second,
+		MaxRequestBytes: 8 << 20, IdempotencyWindow: time.Hour, IngestCheck: true,
 	}
 }
 
@@ -118,6 +119,7 @@ func TestEveryFieldCanBeSet(t *testing.T) {
 		"dead_set=off", "dead_set_codes=404", "dead_set_max_age=0", "dead_set_max_bytes=0",
 		"callback_policy=strict", "callback_allow=hooks.example.com,10.0.0.0/8,::1", "callback_timeout=3", "tls_insecure=1",
 		"http_listen_address=127.0.0.1:9000", "basic_auth=true", "secret_mount_path=/run/secrets", "admin_open=yes",
+		"max_request_bytes=2MiB", "idempotency_window=0", "ingest_check=off", "ingest_auth=on",
 		"log_encoding=json", "debug=1", "stan_embedded=true", "stan_listen_address=:4223")
 	want := &Config{
 		NATSAddress: "fd00::1", NATSPort: 4333, NATSCluster: "c1", Channels: []string{"a", "b.c"}, QueueGroup: "g",
@@ -130,6 +132,7 @@ func TestEveryFieldCanBeSet(t *testing.T) {
 		DeadSetCodes:   "404",
 		CallbackPolicy: "strict", CallbackAllow: []string{"hooks.example.com", "10.0.0.0/8", "::1"}, CallbackTimeout: 3 * time.Second, TLSInsecure: true,
 		ListenAddress: "127.0.0.1:9000", BasicAuth: true, SecretMountPath: "/run/secrets", AdminOpen: true,
+		MaxRequestBytes: 2 << 20, IngestAuth: true,
 		LogEncoding: "json", Debug: true, StanEmbedded: true, StanListenAddress: ":4223",
 	}
 	if d := diff(want, got); d != "" {

@@ -37,6 +37,9 @@ type Request struct {
 	// CallbackURL is where the result goes, "" for nowhere. The header wins over
 	// the URL object, because the object has lost the credentials on the wire.
 	CallbackURL string
+	// Envelope came with a QueueRequest that this program published itself; nil for
+	// the ones of gateways.
+	Envelope *Envelope
 
 	body []byte // base64, a part of the bytes given to Decode; or the plain body
 	flat bool   // body is plain
@@ -69,6 +72,9 @@ func Decode(raw []byte) (*Request, error) {
 		r.CallbackURL = callback.String()
 	}
 	r.Function = strings.Trim(r.Function, "/")
+	if r.Envelope != nil && r.Envelope.Kind == KindCallback {
+		return r, nil // it calls a URL, and may carry no function's result
+	}
 	if !ValidName(r.Function) {
 		return r, ErrNoFunction
 	}
@@ -128,10 +134,11 @@ const (
 	fieldQueueName   field = "QueueName"
 	fieldAnnotations field = "Annotations"
 	fieldCallbackURL field = "CallbackUrl"
+	fieldEnvelope    field = EnvelopeKey
 )
 
 var fields = []field{
-	fieldHeader, fieldBody, fieldPath, fieldQueryString, fieldFunction, fieldQueueName, fieldAnnotations, fieldCallbackURL,
+	fieldHeader, fieldBody, fieldPath, fieldQueryString, fieldFunction, fieldQueueName, fieldAnnotations, fieldCallbackURL, fieldEnvelope,
 }
 
 // fieldOf finds a key, in any case.
@@ -223,6 +230,9 @@ func (r *Request) set(f field, value jsontext.Value, callback **url.URL) error {
 		return json.Unmarshal(value, &r.Annotations, lenient)
 	case fieldCallbackURL:
 		return setCallback(value, callback)
+	case fieldEnvelope:
+		r.Envelope = &Envelope{}
+		return r.Envelope.UnmarshalJSON(value)
 	}
 	return nil
 }

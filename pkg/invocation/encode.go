@@ -1,0 +1,112 @@
+package invocation
+
+// Making a QueueRequest around a body that is read piece by piece.
+
+import (
+	"encoding/base64"
+	stdjson "encoding/json"
+
+	"github.com/openfaas/faas-provider/types"
+)
+
+// Overhead is room for what stands behind the body of a QueueRequest: the end of
+// the JSON, and an Envelope without its URL.
+const Overhead = 512
+
+// EncodedLen is how many bytes a body of n bytes takes inside a QueueRequest.
+func EncodedLen(n int64) int64 { return (n + 2) / 3 * 4 }
+
+// Encoder makes the bytes of a QueueRequest. The body is written to it, and is in
+// memory once, as the base64 that it will be stored as.
+type Encoder struct {
+	buf   []byte
+	carry [3]byte // what is left of the body until three bytes are together
+	held  int     // bytes in carry
+	room  func(n int64) error
+}
+
+// NewEncoder begins a QueueRequest with everything of head but its body, and with
+// room for a body of size bytes; it may become longer. room is asked before memory
+// is taken, and told with a negative number when some is given back; its error
+// ends the encoding. nil: any amount is fine.
+func NewEncoder(head types.QueueRequest, size int64, room func(n int64) error) (*Encoder, error) {
+	head.Body = nil
+	json, err := stdjson.Marshal(head)
+	if err != nil {
+		return nil, err
+	}
+	if room == nil {
+		room = func(int64) error { return nil }
+	}
+	e := &Encoder{room: room}
+	json[len(json)-1] = ',' // the closing brace
+	if err := e.grow(len(json) + len(bodyKey) + int(EncodedLen(size)) + Overhead); err != nil {
+		return nil, err
+	}
+	e.buf = append(append(e.buf, json...), bodyKey...)
+	return e, nil
+}
+
+const bodyKey = `"Body":"`
+
+// Write adds to the body.
+func (e *Encoder) Write(p []byte) (int, error) {
+	n := len(p)
+	if e.held > 0 {
+		took := copy(e.carry[e.held:], p)
+		e.held += took
+		p = p[took:]
+		if e.held < len(e.carry) {
+			return n, nil
+		}
+		if err := e.add(e.carry[:]); err != nil {
+			return 0, err
+		}
+		e.held = 0
+	}
+	whole := len(p) / 3 * 3
+	if err := e.add(p[:whole]); err != nil {
+		return 0, err
+	}
+	e.held = copy(e.carry[:], p[whole:])
+	return n, nil
+}
+
+// Finish ends the QueueRequest, with an envelope or, when it is nil, without, and
+// returns its bytes. The encoder must not be used afterwards.
+func (e *Encoder) Finish(env *Envelope) ([]byte, error) {
+	if err := e.add(e.carry[:e.held]); err != nil {
+		return nil, err
+	}
+	e.buf = append(e.buf, '"')
+	if env != nil {
+		json, err := stdjson.Marshal(env)
+		if err != nil {
+			return nil, err
+		}
+		e.buf = append(append(e.buf, `,"`+EnvelopeKey+`":`...), json...)
+	}
+	return append(e.buf, '}'), nil
+}
+
+// add appends p as base64. Only the last p may have a length that is not a
+// multiple of three.
+func (e *Encoder) add(p []byte) error {
+	if need := len(e.buf) + base64.StdEncoding.EncodedLen(len(p)) + Overhead; need > cap(e.buf) {
+		if err := e.grow(max(need, 2*cap(e.buf))); err != nil {
+			return err
+		}
+	}
+	e.buf = base64.StdEncoding.AppendEncode(e.buf, p)
+	return nil
+}
+
+// grow moves to a larger piece of memory.
+func (e *Encoder) grow(to int) error {
+	if err := e.room(int64(to)); err != nil {
+		return err
+	}
+	old := int64(cap(e.buf))
+	e.buf = append(make([]byte, 0, to), e.buf...)
+	return e.room(-old)
+}

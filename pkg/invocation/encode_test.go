@@ -1,0 +1,223 @@
+package invocation
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/openfaas/faas-provider/types"
+	"pgregory.net/rapid"
+)
+
+// encodeAll writes a body in pieces of the given lengths, over and over.
+func encodeAll(t rapid.TB, head types.QueueRequest, body []byte, size int64, pieces []int, env *Envelope) []byte {
+	e, err := NewEncoder(head, size, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := 0; len(body) > 0; n++ {
+		cut := min(pieces[n%len(pieces)], len(body))
+		if wrote, err := e.Write(body[:cut]); err != nil || wrote != cut {
+			t.Fatalf("Write of %d bytes says %d, %v", cut, wrote, err)
+		}
+		body = body[cut:]
+	}
+	raw, err := e.Finish(env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+func TestWhatIsEncodedIsDecodedExactly(t *testing.T) {
+	t.Parallel()
+	text := rapid.StringMatching(`[ -~äßИ界\n"\\]{0,40}`)
+	moment := rapid.Custom(func(t *rapid.T) time.Time {
+		return time.Unix(rapid.Int64Range(0, 7_000_000_000).Draw(t, "seconds"), rapid.Int64Range(0, 999_999_999).Draw(t, "ns")).UTC()
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		head := types.QueueRequest{
+			Header: http.Header{}, Host: text.Draw(t, "host"), Method: http.MethodPost, Path: text.Draw(t, "path"),
+			QueryString: text.Draw(t, "query"), Function: rapid.StringMatching(`[a-z][a-z0-9.-]{0,20}`).Draw(t, "function"),
+		}
+		for range rapid.IntRange(0, 5).Draw(t, "fields") {
+			name := http.CanonicalHeaderKey(rapid.StringMatching(`[A-Za-z][A-Za-z0-9-]{0,12}`).Draw(t, "name"))
+			head.Header[name] = rapid.SliceOfN(text, 1, 3).Draw(t, "values")
+		}
+		delete(head.Header, "X-Callback-Url")
+		var env *Envelope
+		if rapid.Bool().Draw(t, "an envelope") {
+			env = &Envelope{
+				ID: NewID(time.Now()), Accepted: moment.Draw(t, "accepted"), Due: moment.Draw(t, "due"),
+				Retries: rapid.IntRange(0, MaxCount+1).Draw(t, "retries"),
+				Terms: Terms{
+					Source:     rapid.SampledFrom([]Source{SourceHTTP, SourceMailbox, SourceProducer}).Draw(t, "source"),
+					MaxRetries: rapid.IntRange(Unlimited, MaxCount).Draw(t, "max"),
+					Delay:      time.Duration(rapid.Int64Range(0, int64(MaxDelay)).Draw(t, "delay")),
+				},
+			}
+			if rapid.Bool().Draw(t, "expires") {
+				env.Terms.Expires = moment.Draw(t, "expires at")
+			}
+			if rapid.Bool().Draw(t, "a callback") {
+				env.Kind, env.URL = KindCallback, "http://example.com/"+text.Draw(t, "url")
+			}
+		}
+		body := rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "body")
+		size := rapid.Int64Range(0, 300).Draw(t, "announced") // may be wrong
+		pieces := rapid.SliceOfN(rapid.IntRange(1, 50), 1, 8).Draw(t, "pieces")
+		raw := encodeAll(t, head, body, size, pieces, env)
+
+		r, err := Decode(raw)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, raw)
+		}
+		got, err := io.ReadAll(r.Body())
+		if err != nil || !bytes.Equal(got, body) {
+			t.Fatalf("body %q, %v, want %q", got, err, body)
+		}
+		want := &Request{Header: head.Header, Path: head.Path, QueryString: head.QueryString, Function: head.Function, Envelope: env}
+		if d := cmp.Diff(want, r, cmp.FilterPath(unexported, cmp.Ignore()), cmpopts.EquateEmpty()); d != "" {
+			t.Fatalf("decoded (-want +got):\n%s\n%s", d, raw)
+		}
+	})
+}
+
+// unexported is the place of a Request's body.
+func unexported(p cmp.Path) bool {
+	name := p.Last().String()
+	return name == ".body" || name == ".flat"
+}
+
+func TestTheEncoderTakesNoMoreRoomThanItSays(t *testing.T) {
+	t.Parallel()
+	body := make([]byte, 8<<20)
+	for _, tt := range []struct {
+		name        string
+		size        int64
+		most, times int64
+	}{
+		{"a length that was announced", int64(len(body)), EncodedLen(int64(len(body))) + 4<<10, 1},
+		{"no length", 0, 4 * EncodedLen(int64(len(body))), 20},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var held, most, times int64
+			e, err := NewEncoder(types.QueueRequest{Function: "f"}, tt.size, func(n int64) error {
+				if n > 0 {
+					times++
+				}
+				held += n
+				most = max(most, held)
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.Copy(e, bytes.NewReader(body)); err != nil {
+				t.Fatal(err)
+			}
+			raw, err := e.Finish(&Envelope{ID: NewID(time.Now()), Accepted: time.Now(), Due: time.Now(), Terms: Terms{Source: SourceHTTP}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if most > tt.most || times > tt.times || held != int64(cap(raw)) {
+				t.Errorf("it took %d bytes at most, in %d steps, and has %d of %d at the end", most, times, held, cap(raw))
+			}
+		})
+	}
+}
+
+func TestTheEncoderEndsWhenThereIsNoRoom(t *testing.T) {
+	t.Parallel()
+	no := errors.New("no room")
+	var allowed int64 = 4096
+	e, err := NewEncoder(types.QueueRequest{Function: "f"}, 100, func(n int64) error {
+		if n > allowed {
+			return no
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Write(make([]byte, 64<<10)); !errors.Is(err, no) {
+		t.Errorf("a body beyond the room is taken: %v", err)
+	}
+	allowed = 0
+	if _, err := NewEncoder(types.QueueRequest{Function: "f"}, 100, func(n int64) error { return no }); !errors.Is(err, no) {
+		t.Errorf("a beginning beyond the room is taken: %v", err)
+	}
+}
+
+func TestAnEnvelopeIsOneOfOursOrMalformed(t *testing.T) {
+	t.Parallel()
+	const (
+		id   = `"id":"0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7"`
+		when = `"accepted":"2026-03-04T05:06:07Z","due":"2026-03-04T05:06:07Z"`
+		good = id + `,"kind":"function","source":"http",` + when
+	)
+	tests := []struct {
+		name, envelope string
+		ok             bool
+	}{
+		{"the least there is", `{` + good + `}`, true},
+		{"nothing", `null`, true},
+		{"keys of a later version", `{` + good + `,"more":1}`, true},
+		{"a callback", `{` + id + `,"kind":"callback","url":"http://h/","source":"producer",` + when + `}`, true},
+		{"not an object", `7`, false},
+		{"no id", `{"kind":"function","source":"http",` + when + `}`, false},
+		{"an id that is none", `{"id":"x","kind":"function","source":"http",` + when + `}`, false},
+		{"an unknown kind", `{` + id + `,"kind":"x","source":"http",` + when + `}`, false},
+		{"no kind", `{` + id + `,"source":"http",` + when + `}`, false},
+		{"an unknown source", `{` + id + `,"kind":"function","source":"x",` + when + `}`, false},
+		{"a gateway's", `{` + id + `,"kind":"function","source":"gateway",` + when + `}`, false},
+		{"no times", `{` + id + `,"kind":"function","source":"http"}`, false},
+		{"a time after the end of keys", `{` + id + `,"kind":"function","source":"http","accepted":"2026-03-04T05:06:07Z","due":"9999-03-04T05:06:07Z"}`, false},
+		{"a callback without a URL", `{` + id + `,"kind":"callback","source":"producer",` + when + `}`, false},
+		{"a function with a URL", `{` + good + `,"url":"http://h/"}`, false},
+		{"a negative retry", `{` + good + `,"retries":-1}`, false},
+		{"retries beyond any bound", `{` + good + `,"retries":9223372036854775807}`, false},
+		{"a limit below none", `{` + good + `,"max_retries":-2}`, false},
+		{"a delay that is none", `{` + good + `,"delay":"x"}`, false},
+		{"a negative delay", `{` + good + `,"delay":"-1s"}`, false},
+		{"a delay of years", `{` + good + `,"delay":"9000h"}`, false},
+		{"an end before 1970", `{` + good + `,"expires":"1960-03-04T05:06:07Z"}`, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := Decode([]byte(`{"Function":"f","QueueWorker":` + tt.envelope + `}`))
+			if (err == nil) != tt.ok {
+				t.Errorf("error is %v", err)
+			}
+			if err != nil && !errors.Is(err, ErrUndecodable) {
+				t.Errorf("error is %v, want ErrUndecodable", err)
+			}
+		})
+	}
+}
+
+func TestAnEnvelopeIsTakenOver(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	given := &Invocation{
+		ID: NewID(now), Kind: KindCallback, URL: "http://h/x", Accepted: now.Add(-time.Minute), Since: now.Add(time.Hour), Retries: 3,
+		Terms: &Terms{Source: SourceMailbox, MaxRetries: Unlimited, Delay: 4 * time.Second, Expires: now.Add(2 * time.Hour)},
+	}
+	e := EnvelopeOf(given)
+	got := &Invocation{}
+	e.Take(got, now)
+	if d := cmp.Diff(given, got); d != "" {
+		t.Errorf("taken over (-want +got):\n%s", d)
+	}
+	e.Take(got, now.Add(3*time.Hour))
+	if !got.Since.Equal(now.Add(3 * time.Hour)) {
+		t.Errorf("what fell due on the way is ready at %s", got.Since)
+	}
+}
