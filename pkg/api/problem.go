@@ -22,6 +22,7 @@ const (
 	notFound         reason = "not_found"          // 404: no such path, or no such letter
 	methodNotAllowed reason = "method_not_allowed" // 405
 	notDead          reason = "not_dead"           // 409: it is there, but not dead
+	tooLarge         reason = "too_large"          // 413
 	internal         reason = "internal"           // 500: see the log
 	unhealthy        reason = "unhealthy"          // 503: only a restart can help
 	notReady         reason = "not_ready"          // 503: see reasons

@@ -19,8 +19,12 @@ const (
 	maxLimit     = 500
 )
 
-// params are the query parameters of a request, each there once.
+// params are the query parameters of a request, each there once, but for the
+// header of a filter.
 type params url.Values
+
+// repeatable is the parameter that may be there several times.
+const repeatable = "header"
 
 // readParams reads the query. Only the allowed names may be in it.
 func readParams(r *http.Request, allowed ...string) (params, error) {
@@ -32,7 +36,7 @@ func readParams(r *http.Request, allowed ...string) (params, error) {
 		if !slices.Contains(allowed, name) {
 			return nil, refuse("unknown parameter", knownParams(allowed))
 		}
-		if len(values) > 1 {
+		if len(values) > 1 && name != repeatable {
 			return nil, refuse("a parameter is there twice", "give each at most once")
 		}
 	}
@@ -50,12 +54,15 @@ func refuse(text, hint string) *problem {
 	return &problem{status: http.StatusBadRequest, Text: text, Reason: badRequest, Hint: hint}
 }
 
+// has reports whether a parameter is there, be it empty.
+func (p params) has(name string) bool { return len(p[name]) > 0 }
+
 // text is a parameter as it is, "" when it is absent.
 func (p params) text(name string) string { return url.Values(p).Get(name) }
 
 // count is a whole number from 1 to most, or the default when it is absent.
 func (p params) count(name string, otherwise, most int) (int, error) {
-	if _, ok := p[name]; !ok {
+	if !p.has(name) {
 		return otherwise, nil
 	}
 	s := p.text(name)
@@ -68,8 +75,8 @@ func (p params) count(name string, otherwise, most int) (int, error) {
 
 // flag is true or false, false when it is absent.
 func (p params) flag(name string) (bool, error) {
-	switch _, there := p[name]; {
-	case !there, p.text(name) == "false":
+	switch {
+	case !p.has(name), p.text(name) == "false":
 		return false, nil
 	case p.text(name) == "true":
 		return true, nil

@@ -1,0 +1,70 @@
+package api
+
+// Reading JSON that a request carries.
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/go-json-experiment/json"
+)
+
+// maxBody bounds the JSON that an operation reads. Its largest has a filter.
+const maxBody = 64 << 10
+
+var (
+	problemJSON = &problem{
+		status: http.StatusBadRequest, Text: "the body is not the JSON that is expected", Reason: badRequest,
+		Hint: "one JSON object; each key at most once, spelt as documented, with a value of its type",
+	}
+	problemUnknownKey = &problem{
+		status: http.StatusBadRequest, Text: "the body has a key that is not known here", Reason: badRequest,
+		Hint: "keys are spelt exactly as documented; a filter with a typing error would act on everything",
+	}
+	problemTooLarge = &problem{
+		status: http.StatusRequestEntityTooLarge, Text: "the body is too large", Reason: tooLarge,
+		Hint: "what this path reads is short",
+	}
+)
+
+// readJSON decodes the body of a request into v, which points to a struct. A
+// body that is missing is an empty object. Errors are problems.
+func readJSON(w http.ResponseWriter, r *http.Request, v any) error {
+	b, err := readBody(w, r)
+	if err != nil || len(b) == 0 {
+		return err
+	}
+	return decodeJSON(b, v)
+}
+
+// readBody reads a short body whole.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if _, tooMuch := errors.AsType[*http.MaxBytesError](err); tooMuch {
+		return nil, problemTooLarge
+	}
+	if err != nil {
+		return nil, refuse("the body was cut off", "send it whole")
+	}
+	return b, nil
+}
+
+// decodeJSON decodes an object strictly: no key twice, none that is unknown.
+func decodeJSON(b []byte, v any) error {
+	if !bytes.HasPrefix(bytes.TrimLeft(b, " \t\r\n"), []byte("{")) {
+		return problemJSON
+	}
+	err := json.Unmarshal(b, v, json.RejectUnknownMembers(true))
+	if err == nil {
+		return nil
+	}
+	if p, ok := errors.AsType[*problem](err); ok {
+		return p
+	}
+	if errors.Is(err, json.ErrUnknownName) {
+		return problemUnknownKey
+	}
+	return problemJSON
+}
