@@ -81,19 +81,19 @@ func (t *txn) put(inv *invocation.Invocation, record []byte) {
 		t.delta.place(inv.Lane, inDead, 1)
 		t.delta.deadBytes += int64(inv.Size)
 	case inv.Since.After(t.now):
-		t.set(appendTimedKey(t.key[:0], delayedPrefix, inv.Since, inv.ID), delayedValue(inv.Size, inv.Lane))
-		t.delta.place(inv.Lane, inDelayed, 1)
+		t.set(appendTimedKey(t.key[:0], delayedPrefix, inv.Since, inv.ID), delayedValue(inv.Size, inv.Lane, inv.Source()))
+		t.delta.pend(inv.Lane, inDelayed, inv.Source(), 1)
 		if t.due.IsZero() || inv.Since.Before(t.due) {
 			t.due = inv.Since
 		}
 	default:
-		t.putReady(Ready{Lane: inv.Lane, Since: inv.Since, ID: inv.ID}, inv.Size)
+		t.putReady(Ready{Lane: inv.Lane, Since: inv.Since, ID: inv.ID}, inv.Size, inv.Source())
 	}
 }
 
-func (t *txn) putReady(r Ready, size int) {
-	t.set(appendReadyKey(t.key[:0], r), readyValue(size))
-	t.delta.place(r.Lane, inReady, 1)
+func (t *txn) putReady(r Ready, size int, from invocation.Source) {
+	t.set(appendReadyKey(t.key[:0], r), readyValue(size, from))
+	t.delta.pend(r.Lane, inReady, from, 1)
 	t.ready = append(t.ready, r)
 }
 

@@ -25,6 +25,7 @@ type Report struct {
 	Ready, Delayed, Dead int   // index entries
 	Marks                int   // messages known at the door
 	InHand               int   // marks of what was in hand when the worker died
+	Notes                int
 
 	Findings []string // what is wrong, a sentence each
 	More     int      // findings beyond those

@@ -28,16 +28,16 @@ func TestCheck(t *testing.T) {
 			remove(t, s, appendReadyKey(nil, Ready{Lane: inv.Lane, Since: inv.Since, ID: inv.ID}))
 		}, "is in no index: it would never be called"},
 		{"there are two index entries", func(t *testing.T, s *Store, inv *invocation.Invocation) {
-			put(t, s, appendTimedKey(nil, delayedPrefix, inv.Since, inv.ID), delayedValue(inv.Size, inv.Lane))
+			put(t, s, appendTimedKey(nil, delayedPrefix, inv.Since, inv.ID), delayedValue(inv.Size, inv.Lane, inv.Source()))
 		}, "is ready and delayed at once"},
 		{"an index entry points nowhere", func(t *testing.T, s *Store, inv *invocation.Invocation) {
-			put(t, s, appendReadyKey(nil, Ready{Lane: inv.Lane, Since: inv.Since, ID: id}), readyValue(1))
+			put(t, s, appendReadyKey(nil, Ready{Lane: inv.Lane, Since: inv.Since, ID: id}), readyValue(1, 0))
 		}, "belongs to no invocation"},
 		{"an index entry has another size", func(t *testing.T, s *Store, inv *invocation.Invocation) {
-			put(t, s, appendReadyKey(nil, Ready{Lane: inv.Lane, Since: inv.Since, ID: inv.ID}), readyValue(1))
+			put(t, s, appendReadyKey(nil, Ready{Lane: inv.Lane, Since: inv.Since, ID: inv.ID}), readyValue(1, 0))
 		}, "does not agree with its record"},
 		{"an index entry is at another time", func(t *testing.T, s *Store, inv *invocation.Invocation) {
-			put(t, s, appendReadyKey(nil, Ready{Lane: inv.Lane, Since: inv.Since.Add(1), ID: inv.ID}), readyValue(inv.Size))
+			put(t, s, appendReadyKey(nil, Ready{Lane: inv.Lane, Since: inv.Since.Add(1), ID: inv.ID}), readyValue(inv.Size, 0))
 		}, "does not agree with its record"},
 		{"an index entry is noise", func(t *testing.T, s *Store, _ *invocation.Invocation) {
 			put(t, s, append([]byte("d/"), id[:]...), nil)

@@ -191,15 +191,22 @@ func (c *checker) calls() {
 	})
 }
 
-// rest counts the door marks and looks for keys of no known kind.
+// rest counts door marks and notes and looks for keys of no known kind.
 func (c *checker) rest() {
 	c.each("door marks", seenPrefix, func(_, _ []byte) { c.Marks++ })
+	c.each("notes", notePrefix, func(key, value []byte) {
+		c.Notes++
+		n := Note{string(key[len(notePrefix):]), value}
+		if err := n.check(); err != nil {
+			c.find("note %q: %v", n.Name, err)
+		}
+	})
 	it, err := c.s.db.NewIter(nil)
 	if err != nil {
 		c.find("keys cannot be read: %v", plainly(err))
 		return
 	}
-	known := [][]byte{recordPrefix, bytesPrefix, callPrefix, seenPrefix, readyPrefix, delayedPrefix, deadPrefix}
+	known := [][]byte{recordPrefix, bytesPrefix, callPrefix, seenPrefix, readyPrefix, delayedPrefix, deadPrefix, notePrefix}
 	for ok := it.First(); ok; {
 		ok = c.pass(it, known)
 	}

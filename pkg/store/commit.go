@@ -34,8 +34,11 @@ type txn struct {
 	due     time.Time                  // earliest delayed entry written, zero for none
 	touched map[invocation.ID]struct{} // ids that this batch changes
 	seen    map[Door]struct{}          // door marks that this batch writes
+	notes   []Note                     // that this batch writes
 	ops     []op
 	key     []byte // where keys are put together
+
+	moreNotes, noteBytes int // what notes come to
 }
 
 // errConflict makes the committer finish the batch before it stages an op again,
@@ -82,9 +85,10 @@ func (t *txn) begin() {
 	clear(t.touched)
 	clear(t.seen)
 	clear(t.ops)
+	clear(t.notes)
 	*t = txn{
 		s: t.s, batch: t.s.db.NewBatch(), touched: t.touched, seen: t.seen,
-		ops: t.ops[:0], ready: t.ready[:0], key: t.key[:0], delta: delta{places: t.delta.places[:0]},
+		ops: t.ops[:0], notes: t.notes[:0], ready: t.ready[:0], key: t.key[:0], delta: delta{places: t.delta.places[:0]},
 	}
 }
 
@@ -128,6 +132,9 @@ func (s *Store) finish(t *txn) {
 	s.began.Store(0)
 	if err == nil {
 		s.counts.apply(&t.delta)
+		if len(t.notes) > 0 {
+			s.notes.apply(t.notes)
+		}
 		if s.watcher != nil && len(t.ready) > 0 {
 			s.watcher.Ready(t.ready)
 		}

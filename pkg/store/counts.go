@@ -28,6 +28,7 @@ type Stats struct {
 	Ready, Delayed, Dead int
 	Bytes                int64 // QueueRequests of all that is there
 	DeadBytes            int64 // QueueRequests in the dead set
+	Mailbox              int   // ready or delayed ones that came through the mailbox
 }
 
 // Difference is invariant I6: what came in less what is there and what left.
@@ -62,6 +63,7 @@ func (p place) String() string {
 type delta struct {
 	accepted, done, dropped uint64
 	bytes, deadBytes        int64
+	mailbox                 int
 	places                  []placeDelta
 }
 
@@ -73,6 +75,14 @@ type placeDelta struct {
 
 func (d *delta) place(l invocation.Lane, in place, n int) {
 	d.places = append(d.places, placeDelta{l, in, n})
+}
+
+// pend is place for what is ready or delayed.
+func (d *delta) pend(l invocation.Lane, in place, from invocation.Source, n int) {
+	d.place(l, in, n)
+	if from == invocation.SourceMailbox {
+		d.mailbox += n
+	}
 }
 
 type counts struct {
@@ -90,6 +100,7 @@ func (c *counts) apply(d *delta) {
 	t.Dropped += d.dropped
 	t.Bytes += d.bytes
 	t.DeadBytes += d.deadBytes
+	t.Mailbox += d.mailbox
 	for _, p := range d.places {
 		l := c.lanes[p.lane]
 		if l == nil {

@@ -1,6 +1,7 @@
 package store
 
-// The dead set: list, replay, drop, and the bounds that take the oldest.
+// The dead set: list, and the bounds that take the oldest. letters.go lists it,
+// act.go has what people do with it.
 
 import (
 	"bytes"
@@ -11,9 +12,6 @@ import (
 
 	"queue-worker/pkg/invocation"
 )
-
-// ErrBadCursor is returned for a cursor that ListDead did not give.
-var ErrBadCursor = errors.New("not a cursor of this listing")
 
 // ListDead reads up to limit dead letters, oldest first, beginning after the
 // cursor of an earlier page ("" for the start). The cursor it returns is "" when
@@ -56,62 +54,12 @@ func (s *Store) deadLetter(key, value []byte) (*invocation.Invocation, error) {
 	}
 	inv, err := s.get(e.id)
 	switch {
-	case err == nil && inv.State == invocation.Dead && inv.DiedAt.Equal(e.at):
+	case err == nil && inv.State == invocation.Dead && sameStamp(inv.DiedAt, e.at):
 		return inv, nil
 	case err == nil, errors.Is(err, ErrNotFound):
 		return nil, nil
 	}
 	return e.letter.invocation(e), nil // s.get has noted the damage
-}
-
-// Replay takes a dead letter out of the dead set and makes it ready at once,
-// with all its retries before it. Its history stays. ErrNotFound when no dead
-// letter has this id; so a second replay of one letter does nothing.
-func (s *Store) Replay(ctx context.Context, id invocation.ID) error {
-	o := &deadOp{id: id, call: make(call, 1), then: (*txn).revive}
-	return s.wait(ctx, o, o.call)
-}
-
-// revive makes a dead letter ready at once.
-func (t *txn) revive(inv *invocation.Invocation) {
-	inv.State, inv.Since = invocation.Pending, t.now
-	inv.Retries, inv.Crashes = 0, 0
-	inv.Reason, inv.Detail, inv.DiedAt = "", "", time.Time{}
-	inv.Replays++
-	t.rewrite(inv, encodeRecord(inv))
-}
-
-// Drop removes a dead letter for good. ErrNotFound when no dead letter has this id.
-func (s *Store) Drop(ctx context.Context, id invocation.ID) error {
-	o := &deadOp{id: id, call: make(call, 1), then: (*txn).discard}
-	return s.wait(ctx, o, o.call)
-}
-
-func (t *txn) discard(inv *invocation.Invocation) { t.conclude(Drop, inv, nil) }
-
-// deadOp takes one letter out of the dead set and carries out what comes then.
-type deadOp struct {
-	call
-	id   invocation.ID
-	then func(*txn, *invocation.Invocation)
-}
-
-func (o *deadOp) size() int { return 0 }
-
-func (o *deadOp) stage(t *txn) error {
-	if err := t.touch(o.id); err != nil {
-		return err
-	}
-	inv, err := t.s.get(o.id)
-	if err != nil {
-		return err
-	}
-	if inv.State != invocation.Dead {
-		return ErrNotFound
-	}
-	t.leaveDead(inv)
-	o.then(t, inv)
-	return nil
 }
 
 // leaveDead deletes the index entry of a dead letter.
@@ -177,7 +125,7 @@ func (o *expireOp) stage(t *txn) error {
 	for _, inv := range o.taken {
 		t.touched[inv.ID] = struct{}{}
 		t.leaveDead(inv)
-		t.discard(inv)
+		t.conclude(Drop, inv, nil)
 	}
 	return nil
 }

@@ -120,8 +120,8 @@ func (o *dueOp) move(t *txn, it *pebble.Iterator) (next time.Time, moved int) {
 			return e.at, moved
 		}
 		t.unset(append(t.key[:0], it.Key()...))
-		t.delta.place(e.lane, inDelayed, -1)
-		t.putReady(Ready{Lane: e.lane, Since: e.at, ID: e.id}, e.size)
+		t.delta.pend(e.lane, inDelayed, e.source, -1)
+		t.putReady(Ready{Lane: e.lane, Since: e.at, ID: e.id}, e.size, e.source)
 		t.touched[e.id] = struct{}{}
 		moved++
 	}

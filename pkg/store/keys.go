@@ -8,21 +8,24 @@ package store
 //	b/<id>                                     its QueueRequest, byte for byte
 //	c/<hash of call id><id>                    for questions by call id
 //	s/<generation><door>                       messages seen at the door, see seen.go
+//	n/<name>                                   notes, see notes.go
 //
 // and exactly one of these, which says where the invocation is:
 //
-//	r/<queue>\0<lane>\0<since><id> -> size              ready (or in hand)
-//	d/<due><id>                   -> size, queue\0lane  delayed
-//	x/<died><id>                  -> letter            dead
+//	r/<queue>\0<lane>\0<since><id> -> size, source              ready (or in hand)
+//	d/<due><id>                   -> size, queue\0lane, source  delayed
+//	x/<died><id>                  -> letter                    dead
 //
-// The size is that of the QueueRequest; with it in the index, all counts are
-// taken at the start without reading the records.
+// The size is that of the QueueRequest; the source is left out for the gateway.
+// With both in the index, all counts are taken at the start without reading the
+// records.
 
 import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"math"
 	"time"
 
 	"queue-worker/pkg/invocation"
@@ -41,6 +44,7 @@ var (
 	readyPrefix   = []byte("r/")
 	delayedPrefix = []byte("d/")
 	deadPrefix    = []byte("x/")
+	notePrefix    = []byte("n/")
 )
 
 // Lengths of the fixed parts.
@@ -74,8 +78,25 @@ func appendCallRange(b []byte, callID string) []byte {
 	return append(append(b, callPrefix...), h[:hashLen]...)
 }
 
+// lastSecond is the last whole second that a time in a key can tell, in the year 2262.
+const lastSecond = math.MaxInt64 / int64(time.Second)
+
+// stamp appends a time. One before 1970 counts as then, one that is too late to be
+// told as never.
 func stamp(b []byte, t time.Time) []byte {
-	return binary.BigEndian.AppendUint64(b, uint64(max(t.UnixNano(), 0))) // #nosec G115 -- not negative
+	switch at := t.Unix(); {
+	case at < 0:
+		return binary.BigEndian.AppendUint64(b, 0)
+	case at >= lastSecond:
+		return binary.BigEndian.AppendUint64(b, math.MaxInt64)
+	}
+	return binary.BigEndian.AppendUint64(b, uint64(t.UnixNano())) // #nosec G115 -- not negative
+}
+
+// sameStamp tells whether two times are one in a key.
+func sameStamp(a, b time.Time) bool {
+	var x, y [stampLen]byte
+	return bytes.Equal(stamp(x[:0], a), stamp(y[:0], b))
 }
 
 func unstamp(b []byte) time.Time {

@@ -66,7 +66,9 @@ func (o *crashOp) crashed(t *txn, at Ready, inv *invocation.Invocation) {
 		t.set(appendRecordKey(t.key[:0], inv.ID), encodeRecord(inv))
 		return
 	}
-	t.leaveReady(at)
+	if err := t.leaveReady(at); err != nil {
+		return // it was there a moment ago: the error has been noted
+	}
 	inv.State, inv.Reason, inv.DiedAt = invocation.Dead, invocation.Poison, t.now
 	inv.Detail = "the worker crashed each time that it was in hand"
 	t.rewrite(inv, encodeRecord(inv))

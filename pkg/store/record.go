@@ -23,19 +23,20 @@ type letter struct {
 	Status   int               `msgpack:"s"`
 	Size     int               `msgpack:"z"`
 	Function string            `msgpack:"f,omitempty"`
+	Replays  int               `msgpack:"p,omitempty"`
 }
 
 func letterOf(inv *invocation.Invocation) letter {
 	return letter{
 		Queue: inv.Lane.Queue, Lane: inv.Lane.Name, Reason: inv.Reason,
-		Status: inv.LastStatus(), Size: inv.Size, Function: inv.Function,
+		Status: inv.LastStatus(), Size: inv.Size, Function: inv.Function, Replays: inv.Replays,
 	}
 }
 
 // invocation is what a letter alone tells of a dead invocation.
 func (l letter) invocation(e entry) *invocation.Invocation {
 	return &invocation.Invocation{
-		ID: e.id, Lane: l.lane(), Function: l.Function, Size: l.Size, State: invocation.Dead,
+		ID: e.id, Lane: l.lane(), Function: l.Function, Size: l.Size, State: invocation.Dead, Replays: l.Replays,
 		Reason: l.Reason, DiedAt: e.at, Detail: "its record cannot be read; run the store check",
 	}
 }
@@ -166,13 +167,51 @@ func decodeLetter(b []byte) (letter, error) {
 }
 
 // readyValue and delayedValue are the values of the other two indexes.
-func readyValue(size int) []byte {
-	return binary.AppendUvarint(nil, uint64(size)) // #nosec G115 -- a length
+func readyValue(size int, from invocation.Source) []byte {
+	return appendSource(binary.AppendUvarint(nil, uint64(size)), from) // #nosec G115 -- a length
 }
 
-func delayedValue(size int, l invocation.Lane) []byte {
-	return laneText(readyValue(size), l)
+func delayedValue(size int, l invocation.Lane, from invocation.Source) []byte {
+	b := laneText(binary.AppendUvarint(nil, uint64(size)), l) // #nosec G115 -- a length
+	if from == invocation.SourceGateway {
+		return b
+	}
+	return appendSource(append(b, 0), from)
 }
+
+// appendSource writes nothing for the source of most.
+func appendSource(b []byte, from invocation.Source) []byte {
+	if from == invocation.SourceGateway {
+		return b
+	}
+	return append(b, byte(from))
+}
+
+func parseReadyValue(b []byte) (size int, from invocation.Source, err error) {
+	size, rest, err := parseSize(b)
+	if len(rest) > 0 {
+		from = invocation.Source(rest[0])
+	}
+	return size, from, err
+}
+
+func parseDelayedValue(b []byte) (size int, l invocation.Lane, from invocation.Source, err error) {
+	size, rest, err := parseSize(b)
+	if err != nil {
+		return 0, l, from, err
+	}
+	queue, rest, ok := bytes.Cut(rest, nul)
+	if !ok {
+		return 0, l, from, errBadKey
+	}
+	name, rest, _ := bytes.Cut(rest, nul)
+	if len(rest) > 0 {
+		from = invocation.Source(rest[0])
+	}
+	return size, invocation.Lane{Queue: string(queue), Name: string(name)}, from, nil
+}
+
+var nul = []byte{0}
 
 // parseSize reads the size that begins a value and returns what follows it.
 func parseSize(b []byte) (size int, rest []byte, err error) {

@@ -15,7 +15,8 @@ type entry struct {
 	at     time.Time // since, due or died
 	id     invocation.ID
 	size   int
-	letter letter // of a dead one
+	source invocation.Source // of a pending one
+	letter letter            // of a dead one
 }
 
 // parseEntry reads a key and value of the index named by in.
@@ -30,13 +31,10 @@ func parseEntry(in place, key, value []byte) (e entry, err error) {
 		var r Ready
 		if r, err = parseReady(key); err == nil {
 			e.lane = r.Lane
-			e.size, _, err = parseSize(value)
+			e.size, e.source, err = parseReadyValue(value)
 		}
 	case inDelayed:
-		var rest []byte
-		if e.size, rest, err = parseSize(value); err == nil {
-			e.lane, err = parseLane(rest)
-		}
+		e.size, e.lane, e.source, err = parseDelayedValue(value)
 	case inDead:
 		e.letter, err = decodeLetter(value)
 		e.lane, e.size = e.letter.lane(), e.letter.Size

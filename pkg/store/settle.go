@@ -45,14 +45,9 @@ func (o *settleOp) stage(t *txn) error {
 	if err := t.touch(o.At.ID); err != nil {
 		return err
 	}
-	ok, err := t.s.has(appendReadyKey(t.key[:0], o.At))
-	if err != nil {
+	if err := t.leaveReady(o.At); err != nil {
 		return err
 	}
-	if !ok {
-		return ErrNotFound
-	}
-	t.leaveReady(o.At)
 	t.conclude(o.Verdict, o.Inv, o.record)
 	if o.Callback != nil {
 		t.insert(o.callback)
@@ -60,10 +55,20 @@ func (o *settleOp) stage(t *txn) error {
 	return nil
 }
 
-// leaveReady deletes the index entry of a ready invocation.
-func (t *txn) leaveReady(r Ready) {
-	t.unset(appendReadyKey(t.key[:0], r))
-	t.delta.place(r.Lane, inReady, -1)
+// leaveReady deletes the index entry of a ready invocation. ErrNotFound when
+// there is none.
+func (t *txn) leaveReady(r Ready) error {
+	key := appendReadyKey(t.key[:0], r)
+	var from invocation.Source
+	err := t.s.look(key, func(v []byte) error {
+		_, from, _ = parseReadyValue(v) // a value that is damaged keeps nobody here
+		return nil
+	})
+	if err == nil {
+		t.unset(key)
+		t.delta.pend(r.Lane, inReady, from, -1)
+	}
+	return err
 }
 
 // conclude writes what a verdict means, apart from the index entry that was left.

@@ -58,6 +58,7 @@ type Store struct {
 	disk    *disk
 
 	counts    counts
+	notes     notes
 	due       due
 	marks     marks
 	recovered Recovered
@@ -114,7 +115,7 @@ func newStore(o Options) *Store {
 	s := &Store{
 		opts: o, log: o.Logger, now: o.Now, watcher: o.Watcher, metrics: o.Metrics,
 		durable: o.Dir != "", fs: o.FS, dir: "store",
-		counts: counts{lanes: map[invocation.Lane]*LaneStats{}}, due: due{at: never},
+		counts: counts{lanes: map[invocation.Lane]*LaneStats{}}, due: due{at: never}, notes: notes{all: map[string][]byte{}},
 		ops: make(chan op, queueOps), room: semaphore.NewWeighted(queueBytes),
 		sync: make(chan *pebble.Batch), synced: make(chan error, 1),
 		quit: make(chan struct{}), stop: make(chan struct{}), committed: make(chan struct{}), failed: make(chan struct{}),
@@ -166,7 +167,7 @@ func (s *Store) open() (err error) {
 	if err := s.checkLayout(); err != nil {
 		return err
 	}
-	if err := errors.Join(s.count(), s.openDoors()); err != nil {
+	if err := errors.Join(s.count(), s.openDoors(), s.openNotes()); err != nil {
 		return err
 	}
 	s.checkSpace()
@@ -211,7 +212,7 @@ func knownLayout(v []byte) error {
 func (s *Store) count() error {
 	var d delta
 	err := s.scanIndexes(func(e entry) error {
-		d.place(e.lane, e.in, 1)
+		d.pend(e.lane, e.in, e.source, 1)
 		d.bytes += int64(e.size)
 		s.counts.total.AtStart++
 		if e.in == inDead {

@@ -38,11 +38,10 @@ func (t *tally) agree() bool     { return t.expected == t.met }
 // entryOf is the index entry that an invocation should have. One that is pending
 // may stand in either of two indexes.
 func entryOf(inv *invocation.Invocation) entry {
-	e := entry{in: inReady, lane: inv.Lane, at: inv.Since, id: inv.ID, size: inv.Size}
 	if inv.State == invocation.Dead {
-		e.in, e.at = inDead, inv.DiedAt
+		return entry{in: inDead, lane: inv.Lane, at: inv.DiedAt, id: inv.ID, size: inv.Size, letter: letterOf(inv)}
 	}
-	return e
+	return entry{in: inReady, lane: inv.Lane, at: inv.Since, id: inv.ID, size: inv.Size, source: inv.Source()}
 }
 
 // entryKey is the key of an invocation's entry in one of the indexes.
@@ -62,9 +61,9 @@ func entryKey(in place, inv *invocation.Invocation) []byte {
 // delayed are alike in it.
 func appendFacts(b []byte, e entry) []byte {
 	if e.in == inDead {
-		b = append(b, 'x')
+		b = append(append(b, 'x'), encodeLetter(e.letter)...)
 	}
 	b = append(laneText(b, e.lane), 0)
 	b = append(stamp(b, e.at), e.id[:]...)
-	return append(b, readyValue(e.size)...)
+	return append(b, readyValue(e.size, e.source)...)
 }

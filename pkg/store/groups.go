@@ -1,0 +1,82 @@
+package store
+
+// The dead set in groups: what died of the same thing.
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+	"time"
+
+	"queue-worker/pkg/invocation"
+)
+
+// ManyReplays is the number of replays from which on a letter that died again is
+// counted apart: it is not likely to succeed the next time.
+const ManyReplays = 3
+
+// Group counts the dead letters of one lane with the same reason and the same
+// status of the last attempt.
+type Group struct {
+	Queue, Function string // the lane
+	Reason          invocation.Reason
+	Status          int // 0 for letters without an attempt
+	Count           int
+	Bytes           int64     // of their QueueRequests
+	First, Last     time.Time // when the oldest and the youngest died
+	Replayed        int       // those that were replayed ManyReplays times or more
+}
+
+func (g *Group) add(e *entry) {
+	g.Count++
+	g.Bytes += int64(e.size)
+	if g.First.IsZero() || e.at.Before(g.First) {
+		g.First = e.at
+	}
+	if e.at.After(g.Last) {
+		g.Last = e.at
+	}
+	if e.letter.Replays >= ManyReplays {
+		g.Replayed++
+	}
+}
+
+// kind is what the letters of a group have in common.
+type kind struct {
+	queue, lane string
+	reason      invocation.Reason
+	status      int
+}
+
+// Groups counts the dead letters that pass f, largest group first. It goes once
+// over the index, and reads records only where f needs them. What dies or leaves
+// meanwhile may be counted or not.
+func (s *Store) Groups(ctx context.Context, f Filter) ([]Group, error) {
+	groups := map[kind]*Group{}
+	w := newDeadWalk(s, &f)
+	for w.more = true; w.more; {
+		err := w.step(ctx, math.MaxInt, false, func(e *entry, _ *invocation.Invocation) {
+			l := &e.letter
+			k := kind{l.Queue, l.Lane, l.Reason, l.Status}
+			g := groups[k]
+			if g == nil {
+				g = &Group{Queue: l.Queue, Function: l.Lane, Reason: l.Reason, Status: l.Status}
+				groups[k] = g
+			}
+			g.add(e)
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	all := make([]Group, 0, len(groups))
+	for _, g := range groups {
+		all = append(all, *g)
+	}
+	slices.SortFunc(all, func(a, b Group) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Queue, b.Queue), cmp.Compare(a.Function, b.Function),
+			cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Status, b.Status))
+	})
+	return all, nil
+}
