@@ -1,0 +1,222 @@
+// Package watch knows who waits for the end of an invocation, and the latest that
+// ended.
+//
+//	worker, people --Ended--> Watch --wakes--> Await: looks again
+//	intake --Arrived-----------^
+//
+// What is pending or dead lies in the store, and so do results for as long as
+// result_ttl says. What is over leaves the store and nothing else would know of it:
+// here it is remembered, in memory, until enough others have ended. Whoever looks an
+// invocation up asks the store first and this package after it; because an end is
+// noted here before it is written there (Ending), there is no instant at which
+// neither knows it.
+//
+// The package reads no store, decides nothing and starts no goroutine.
+package watch
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"queue-worker/pkg/invocation"
+)
+
+const (
+	// mostEnds and mostBytes bound what is remembered. Few records need a tenth of
+	// the bytes that are there for each; those with a long history do.
+	mostEnds  = 10_000
+	mostBytes = 16 << 20
+	// mostWaiting bounds those who wait. Each costs a channel and a connection.
+	mostWaiting = 10_000
+)
+
+var (
+	// ErrClosed: nobody waits any more, because the process is about to end.
+	ErrClosed = errors.New("nobody waits while the process drains")
+	// ErrCrowded: too many wait already.
+	ErrCrowded = errors.New("too many requests wait for the end of an invocation")
+)
+
+// Outcome is how an invocation ended: done, dead, dropped or cancelled.
+type Outcome string
+
+// End is how an invocation ended.
+type End struct {
+	Inv     *invocation.Invocation // as it was then; nobody changes it any more
+	Outcome Outcome
+	At      time.Time
+}
+
+// Watch is safe for use by many goroutines. Make it with New.
+type Watch struct {
+	closed chan struct{}
+
+	mu       sync.Mutex
+	memory   memory
+	waiting  map[key]map[chan struct{}]struct{}
+	waiters  int
+	isClosed bool
+}
+
+// key is what somebody waits for: one invocation, or all of a call id.
+type key struct {
+	id   invocation.ID
+	call string
+}
+
+// New makes a Watch that knows of nothing.
+func New() *Watch {
+	return &Watch{
+		closed: make(chan struct{}), waiting: map[key]map[chan struct{}]struct{}{},
+		memory: newMemory(mostEnds, mostBytes),
+	}
+}
+
+// Ending notes an end that is about to be written to the store. Until it is, the
+// store still has the invocation, and whoever asks the store first is told so.
+// Ended follows, or Stays.
+func (w *Watch) Ending(e End) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.memory.add(e)
+}
+
+// Stays takes an Ending back, because it could not be written, or an Ended, because
+// the invocation is there again.
+func (w *Watch) Stays(id invocation.ID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.memory.remove(id)
+}
+
+// Ended notes an end that is durable, and wakes who waits for it.
+func (w *Watch) Ended(e End) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.memory.add(e)
+	w.wake(e.Inv)
+}
+
+// Changed wakes who waits for an invocation: it was taken in, or got another place
+// in the store.
+func (w *Watch) Changed(inv *invocation.Invocation) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wake(inv)
+}
+
+// Lately tells how an invocation ended, if that is remembered.
+func (w *Watch) Lately(id invocation.ID) (End, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.memory.find(id)
+}
+
+// LatelyByCall tells how the invocations of a call id ended, as far as that is
+// remembered: the one that ended last first, and at most limit.
+func (w *Watch) LatelyByCall(call string, limit int) []End {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.memory.findCall(call, limit)
+}
+
+// Await calls look at once, and again whenever anything happens to the invocation
+// with this id or to one with this call id (zero and "" stand for nothing), until
+// look reports that it has seen enough. It returns look's error, ErrCrowded before
+// it has looked, the error of ctx, or ErrClosed, which wakes all. No change is
+// missed: one that comes after look began makes it look again.
+func (w *Watch) Await(ctx context.Context, id invocation.ID, call string, look func() (enough bool, err error)) error {
+	changed, err := w.attend(id, call)
+	if err != nil {
+		return err
+	}
+	defer w.leave(id, call, changed)
+	for {
+		if enough, err := look(); enough || err != nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-w.closed:
+			return ErrClosed
+		}
+	}
+}
+
+// Close wakes all who wait, and lets nobody wait from then on. Idempotent.
+func (w *Watch) Close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.isClosed {
+		w.isClosed = true
+		close(w.closed)
+	}
+}
+
+// attend registers a channel that is signalled with every change.
+func (w *Watch) attend(id invocation.ID, call string) (chan struct{}, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.waiters >= mostWaiting {
+		return nil, ErrCrowded
+	}
+	w.waiters++
+	changed := make(chan struct{}, 1)
+	for _, k := range keysOf(id, call) {
+		if w.waiting[k] == nil {
+			w.waiting[k] = map[chan struct{}]struct{}{}
+		}
+		w.waiting[k][changed] = struct{}{}
+	}
+	return changed, nil
+}
+
+func (w *Watch) leave(id invocation.ID, call string, changed chan struct{}) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waiters--
+	for _, k := range keysOf(id, call) {
+		delete(w.waiting[k], changed)
+		if len(w.waiting[k]) == 0 {
+			delete(w.waiting, k)
+		}
+	}
+}
+
+// wake signals those who wait for an invocation; the lock is held.
+func (w *Watch) wake(inv *invocation.Invocation) {
+	if w.waiters == 0 {
+		return
+	}
+	byID, byCall := w.waiting[key{id: inv.ID}], w.waiting[key{call: inv.CallID}]
+	for changed := range byID {
+		signal(changed)
+	}
+	for changed := range byCall {
+		if _, both := byID[changed]; !both {
+			signal(changed)
+		}
+	}
+}
+
+func signal(changed chan struct{}) {
+	select {
+	case changed <- struct{}{}:
+	default: // it was signalled before and has not looked yet
+	}
+}
+
+func keysOf(id invocation.ID, call string) []key {
+	var keys []key
+	if !id.IsZero() {
+		keys = append(keys, key{id: id})
+	}
+	if call != "" {
+		keys = append(keys, key{call: call})
+	}
+	return keys
+}
