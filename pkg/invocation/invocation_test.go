@@ -29,6 +29,25 @@ func TestIDsSortByTimeAndRiseWithinAMillisecond(t *testing.T) {
 	}
 }
 
+func TestADerivedIDIsTheSameEveryTimeAndSortsByTime(t *testing.T) {
+	t.Parallel()
+	at := time.Unix(1_795_000_000, 999_999_744)
+	id := DerivedID(at, []byte("faas-cluster/faas-request/1"))
+	if got := id.String(); got != DerivedID(at, []byte("faas-cluster/faas-request/1")).String() || got != "01a1ee56-61e7-7ffe-ad3d-b22c727ec6d8" {
+		t.Errorf("the id is %s", got)
+	}
+	if id == DerivedID(at, []byte("faas-cluster/faas-request/2")) {
+		t.Error("two identities have one id")
+	}
+	made := []string{NewID(at.Add(-time.Millisecond)).String(), DerivedID(at.Add(-300), nil).String(), id.String(), DerivedID(at.Add(300), nil).String()}
+	if !slices.IsSorted(made) {
+		t.Errorf("they do not sort by time: %v", made)
+	}
+	if zero := DerivedID(time.Time{}, nil).String(); zero[:13] != "00000000-0000" || zero[14] != '7' {
+		t.Errorf("before 1970: %s", zero)
+	}
+}
+
 func TestBothFormsOfANameAreOneFunction(t *testing.T) {
 	t.Parallel()
 	n := Names{DefaultNamespace: "openfaas-fn"}

@@ -40,6 +40,7 @@ type lane struct {
 	known   map[place]struct{}
 	running int
 	queued  bool // it stands in the round
+	paused  bool // it does not, whatever it has
 
 	// While somebody reads the index, others go on. What they do is kept until the
 	// reading is over, because it may or may not be in what was read.

@@ -35,8 +35,9 @@ type Lanes struct {
 
 	mu      sync.Mutex
 	lanes   map[invocation.Lane]*lane
-	round   []*lane // lanes with work, the next one first
-	slots   []int   // numbers of the free slots
+	paused  map[string]struct{} // names of lanes, there or not, of which nothing is begun
+	round   []*lane             // lanes with work, the next one first
+	slots   []int               // numbers of the free slots
 	started bool
 	stopped bool
 	stuck   bool           // a turn was lost to the store; kick has to be called
@@ -48,7 +49,7 @@ type Lanes struct {
 // NewLanes makes lanes that share slots for maxInflight calls at a time.
 func NewLanes(maxInflight int) *Lanes {
 	l := &Lanes{
-		limit: maxInflight, most: mostWindow, lanes: map[invocation.Lane]*lane{},
+		limit: maxInflight, most: mostWindow, lanes: map[invocation.Lane]*lane{}, paused: map[string]struct{}{},
 		wake: make(chan struct{}, 1), halt: make(chan struct{}),
 	}
 	if maxInflight >= reserveFrom {
@@ -135,6 +136,7 @@ func (l *Lanes) lane(key invocation.Lane) *lane {
 	found := l.lanes[key]
 	if found == nil {
 		found = newLane(key)
+		_, found.paused = l.paused[key.Name]
 		l.lanes[key] = found
 	}
 	return found
@@ -148,7 +150,7 @@ func (l *Lanes) window() int {
 
 // enqueue lets a lane that has work take its turn, behind those that wait.
 func (l *Lanes) enqueue(ln *lane) {
-	if !ln.queued && !ln.reading && ln.hasWork() {
+	if !ln.queued && !ln.reading && !ln.paused && ln.hasWork() {
 		ln.queued = true
 		l.round = append(l.round, ln)
 	}
@@ -229,8 +231,8 @@ func (l *Lanes) take(slot int, x index) (r store.Ready, ok bool) {
 		if ln == nil {
 			break
 		}
-		if len(ln.waiting) == 0 && !l.read(ln, x) || l.stopped {
-			continue
+		if len(ln.waiting) == 0 && !l.read(ln, x) || l.stopped || ln.paused {
+			continue // a lane that was paused while it was read has its turn after Resume
 		}
 		r = ln.ready(ln.pop())
 		l.enqueue(ln)

@@ -6,6 +6,7 @@ package worker
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -29,7 +30,8 @@ type lanesModel struct {
 	out     map[store.Ready]int               // in hand, by slot
 	given   map[store.Ready]bool              // handed out since the start
 	parked  map[store.Ready]bool
-	active  []int // slots that were begun and hold nothing
+	paused  map[string]bool // names of lanes
+	active  []int           // slots that were begun and hold nothing
 	begun   chan int
 	down    bool // Err
 	failing bool // NextReady
@@ -55,11 +57,14 @@ func (m *lanesModel) restart() {
 	m.lanes = NewLanes(m.limit)
 	m.lanes.most = m.window
 	m.out, m.given, m.parked = map[store.Ready]int{}, map[store.Ready]bool{}, map[store.Ready]bool{}
-	m.last = map[invocation.Lane]store.Ready{}
+	m.last, m.paused = map[invocation.Lane]store.Ready{}, map[string]bool{}
 	m.untold, m.active, m.begun = nil, nil, make(chan int, m.limit)
 	if m.nested == 0 && rapid.Bool().Draw(m.t, "ready before the start") {
 		m.commit()
 		m.tell()
+	}
+	if m.nested == 0 && rapid.Bool().Draw(m.t, "paused before the start") {
+		m.pause()
 	}
 	held := map[invocation.Lane]store.LaneStats{}
 	for l, entries := range m.index {
@@ -113,7 +118,7 @@ func (m *lanesModel) commit() {
 // draw makes an entry that has not been there before.
 func (m *lanesModel) draw() store.Ready {
 	m.ids++
-	r := store.Ready{Lane: invocation.Lane{Queue: "q", Name: string(rune('`' + rapid.IntRange(1, m.names).Draw(m.t, "lane")))}}
+	r := store.Ready{Lane: invocation.Lane{Queue: "q", Name: m.name()}}
 	at := m.ids
 	if !m.ordered {
 		at = rapid.IntRange(1, 50).Draw(m.t, "since")
@@ -178,7 +183,7 @@ func (m *lanesModel) Err() error {
 
 // act does one thing.
 func (m *lanesModel) act() {
-	switch rapid.SampledFrom([]string{"commit", "tell", "tell", "take", "take", "take", "take", "end", "end", "end", "kick", "trouble"}).Draw(m.t, "act") {
+	switch rapid.SampledFrom([]string{"commit", "tell", "tell", "take", "take", "take", "take", "end", "end", "end", "kick", "trouble", "pause", "resume"}).Draw(m.t, "act") {
 	case "commit":
 		m.commit()
 	case "tell":
@@ -189,11 +194,31 @@ func (m *lanesModel) act() {
 		m.end()
 	case "kick":
 		m.lanes.kick()
+	case "pause":
+		m.pause()
+	case "resume":
+		m.resume(m.name())
 	case "trouble":
 		m.down = rapid.IntRange(0, 9).Draw(m.t, "down") == 0
 		m.failing = rapid.IntRange(0, 9).Draw(m.t, "failing") == 0
 	}
 	m.settled()
+}
+
+// name draws the name of a lane.
+func (m *lanesModel) name() string {
+	return string(rune('`' + rapid.IntRange(1, m.names).Draw(m.t, "lane")))
+}
+
+func (m *lanesModel) pause() {
+	name := m.name()
+	m.paused[name] = true
+	m.lanes.Pause(name)
+}
+
+func (m *lanesModel) resume(name string) {
+	delete(m.paused, name)
+	m.lanes.Resume(name)
 }
 
 // take lets a slot ask for an entry.
@@ -210,6 +235,9 @@ func (m *lanesModel) take() {
 	}
 	if m.given[r] {
 		m.t.Fatalf("%v is handed out twice", r)
+	}
+	if m.paused[r.Lane.Name] || m.lanes.Paused(r.Lane.Name) {
+		m.t.Fatalf("%v is handed out while its lane is paused", r)
 	}
 	if _, ok := slices.BinarySearchFunc(m.index[r.Lane], r, compare); !ok {
 		m.t.Fatalf("%v is handed out and not in the index", r)
@@ -279,6 +307,9 @@ func (m *lanesModel) rest() {
 	m.down, m.failing = false, false
 	m.tell()
 	m.lanes.kick()
+	for _, name := range slices.Sorted(maps.Keys(m.paused)) {
+		m.resume(name)
+	}
 	m.settled()
 	for {
 		for len(m.active) > 0 {
