@@ -27,10 +27,12 @@ import (
 
 // Letters reads the dead set.
 type Letters interface {
-	// ListDead reads up to limit dead letters, oldest first, from after cursor ("":
-	// from the start), and the cursor of the next page, "" when there is none.
+	// Letters reads up to limit dead letters that pass a filter, oldest first, from
+	// after cursor ("": from the start). A page that has a Next may be short.
 	// store.ErrBadCursor for a cursor that it did not give.
-	ListDead(cursor string, limit int) ([]*invocation.Invocation, string, error)
+	Letters(ctx context.Context, f store.Filter, cursor string, limit int) (store.LetterPage, error)
+	// Groups counts the dead letters that pass a filter, largest group first.
+	Groups(context.Context, store.Filter) ([]store.Group, error)
 	// Load reads an invocation in any state and its QueueRequest, which is the
 	// caller's. store.ErrNotFound when there is none.
 	Load(invocation.ID) (*invocation.Invocation, []byte, error)
@@ -59,6 +61,8 @@ var _ Store = (*store.Store)(nil)
 // Options are what the API needs. Store, Gatherer, Healthy and Ready are required.
 type Options struct {
 	Store Store
+	// Names tells which names are one function.
+	Names invocation.Names
 	// Durable reports whether the dead set outlives the process. Listings say so.
 	Durable bool
 	// BasicAuth asks for the credentials in SecretDir, in the files basic-auth-user
@@ -136,6 +140,7 @@ func (a *api) healthRoutes(mux *surface) {
 // deadRoutes show and change the dead set.
 func (a *api) deadRoutes(mux *surface) {
 	a.guarded(mux, "/v1/dead_set", methods{http.MethodGet: a.handle(a.listDead)})
+	a.guarded(mux, "/v1/dead_set/groups", methods{http.MethodGet: a.handle(a.groupDead)})
 	a.guarded(mux, "/v1/dead_set/{id}", methods{http.MethodGet: a.handle(a.showDead), http.MethodDelete: a.handle(a.dropDead)})
 	a.guarded(mux, "/v1/dead_set/{id}/replay", methods{http.MethodPost: a.handle(a.replayDead)})
 }

@@ -1,11 +1,12 @@
 package api
 
-// GET /v1/dead_set: the dead set page by page, oldest first.
+// GET /v1/dead_set: the letters that pass a filter page by page, oldest first.
 
 import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
@@ -29,12 +30,13 @@ type pageSize struct {
 	shown int64 // bytes of JSON, about
 	read  int64 // bytes of QueueRequests that are read for the previews
 	chunk int   // letters that are read at a time
+	looks int   // times that the store looks at as much as it does at once and finds less
 }
 
-var defaultPageSize = pageSize{shown: 4 << 20, read: 64 << 20, chunk: 16}
+var defaultPageSize = pageSize{shown: 4 << 20, read: 64 << 20, chunk: 16, looks: 4}
 
 func (a *api) listDead(w http.ResponseWriter, r *http.Request) error {
-	p, err := readParams(r, "limit", "cursor")
+	p, err := readParams(r, append([]string{"limit", "cursor"}, filterNames...)...)
 	if err != nil {
 		return err
 	}
@@ -42,7 +44,11 @@ func (a *api) listDead(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page, err := a.page(r.Context(), p.text("cursor"), limit)
+	f, err := readFilter(p, a.Names, time.Now())
+	if err != nil {
+		return err
+	}
+	page, err := a.page(r.Context(), f, p.text("cursor"), limit)
 	if err != nil {
 		return err
 	}
@@ -50,20 +56,24 @@ func (a *api) listDead(w http.ResponseWriter, r *http.Request) error {
 }
 
 // page reads up to limit letters from after the cursor.
-func (a *api) page(ctx context.Context, cursor string, limit int) (*listing, error) {
+func (a *api) page(ctx context.Context, f store.Filter, cursor string, limit int) (*listing, error) {
 	l := &listing{Messages: []letter{}, Next: cursor, Durable: a.Durable}
 	if !a.Durable {
 		l.Note = noteInMemory
 	}
-	for left := a.size; len(l.Messages) < limit && left.shown > 0 && left.read > 0; {
-		chunk, next, err := a.Store.ListDead(l.Next, min(left.chunk, limit-len(l.Messages)))
+	for left := a.size; len(l.Messages) < limit && left.shown > 0 && left.read > 0 && left.looks > 0; {
+		want := min(left.chunk, limit-len(l.Messages))
+		chunk, err := a.Store.Letters(ctx, f, l.Next, want)
 		if err != nil {
 			return nil, err
 		}
-		if err := a.appendLetters(ctx, l, chunk, &left); err != nil {
+		if len(chunk.Letters) < want {
+			left.looks--
+		}
+		if err := a.appendLetters(ctx, l, chunk.Letters, &left); err != nil {
 			return nil, err
 		}
-		if l.Next = next; next == "" {
+		if l.Next = chunk.Next; l.Next == "" {
 			break
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/openfaas/faas-provider/types"
 
 	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
 )
 
 // readAll reads the dead set page by page.
@@ -77,9 +78,9 @@ func TestPagesEndEarlyRatherThanReadOrShowTooMuch(t *testing.T) {
 		size  pageSize
 		pages int
 	}{
-		{"one letter is too much to read", pageSize{shown: 1 << 30, read: 1, chunk: 3}, 7},
-		{"one letter is too much to show", pageSize{shown: 1, read: 1 << 30, chunk: 4}, 5},
-		{"nothing is too much", pageSize{shown: 1 << 30, read: 1 << 30, chunk: 7}, 1},
+		{"one letter is too much to read", pageSize{shown: 1 << 30, read: 1, chunk: 3, looks: 1}, 7},
+		{"one letter is too much to show", pageSize{shown: 1, read: 1 << 30, chunk: 4, looks: 1}, 5},
+		{"nothing is too much", pageSize{shown: 1 << 30, read: 1 << 30, chunk: 7, looks: 1}, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -118,7 +119,7 @@ func BenchmarkPageOfLargeMessages(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := r.page(b.Context(), "", maxLimit); err != nil {
+		if _, err := r.page(b.Context(), store.Filter{}, "", maxLimit); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -230,8 +231,8 @@ type brokenStore struct {
 	err error
 }
 
-func (s brokenStore) ListDead(string, int) ([]*invocation.Invocation, string, error) {
-	return []*invocation.Invocation{deadAt(0)}, "", nil
+func (s brokenStore) Letters(context.Context, store.Filter, string, int) (store.LetterPage, error) {
+	return store.LetterPage{Letters: []*invocation.Invocation{deadAt(0)}}, nil
 }
 
 func (s brokenStore) Get(invocation.ID) (*invocation.Invocation, error) { return deadAt(0), nil }

@@ -16,9 +16,10 @@ import (
 // emptyStore has no letters.
 type emptyStore struct{}
 
-func (emptyStore) ListDead(string, int) ([]*invocation.Invocation, string, error) {
-	return nil, "", nil
+func (emptyStore) Letters(context.Context, store.Filter, string, int) (store.LetterPage, error) {
+	return store.LetterPage{}, nil
 }
+func (emptyStore) Groups(context.Context, store.Filter) ([]store.Group, error) { return nil, nil }
 
 func (emptyStore) Load(invocation.ID) (*invocation.Invocation, []byte, error) {
 	return nil, nil, store.ErrNotFound
