@@ -24,6 +24,7 @@ func cast(t testing.TB, r *rig) {
 	t.Helper()
 	exhausted := deadAt(0)
 	exhausted.Retries, exhausted.Replays, exhausted.Crashes = 2, 1, 1
+	exhausted.Terms = &invocation.Terms{Source: invocation.SourceHTTP, Expires: begin.Add(time.Hour)}
 	exhausted.CallID = "eb8283f5-1679-48e0-afec-194544b054aa"
 	exhausted.Attempts = []invocation.Attempt{
 		{At: begin.Add(-30 * time.Second), Status: 500, Duration: 1500 * time.Millisecond},

@@ -185,7 +185,7 @@ func (a *App) onRest(resting bool) {
 func (a *App) serve(context.Context) error {
 	c := a.Config
 	handler, err := api.New(api.Options{
-		Store: a.store, Durable: a.store.Durable(), BasicAuth: c.BasicAuth, SecretDir: c.SecretMountPath,
+		Store: a.store, Names: a.names, Durable: a.store.Durable(), BasicAuth: c.BasicAuth, SecretDir: c.SecretMountPath,
 		AdminOpen: c.AdminOpen, Gatherer: a.registry, Healthy: a.healthy, Ready: a.ready,
 		Version: a.Version, Logger: a.log,
 	})
