@@ -113,12 +113,12 @@ func (w *world) clean(stop <-chan struct{}, gone *atomic.Int64) {
 			return
 		default:
 		}
-		page, _, err := w.ListDead("", 5)
+		page, err := w.Letters(w.Context(), store.Filter{}, "", 5)
 		if err != nil {
 			w.Error(err)
 			return
 		}
-		for _, inv := range page {
+		for _, inv := range page.Letters {
 			if inv.ID[14]%2 != 0 {
 				continue
 			}

@@ -46,16 +46,17 @@ var deadSet = []test{
 	{"dead letters are listed oldest first, page by page", func(w *world) {
 		all := w.kill(5)
 		w.wantDead(all...)
-		page, next, err := w.ListDead("", 5)
-		if err != nil || len(page) != 5 || next != "" {
-			w.Errorf("a page that holds all: %d, next %q, %v", len(page), next, err)
+		page, err := w.Letters(w.Context(), store.Filter{}, "", 5)
+		if err != nil || len(page.Letters) != 5 || page.Next != "" {
+			w.Errorf("a page that holds all: %d, next %q, %v", len(page.Letters), page.Next, err)
 		}
-		page, next, err = w.ListDead("", 4)
-		if err != nil || len(page) != 4 || next == "" {
-			w.Errorf("a page that does not: %d, next %q, %v", len(page), next, err)
+		page, err = w.Letters(w.Context(), store.Filter{}, "", 4)
+		if err != nil || len(page.Letters) != 4 || page.Next == "" {
+			w.Errorf("a page that does not: %d, next %q, %v", len(page.Letters), page.Next, err)
 		}
-		if page, next, err = w.ListDead(next, 4); err != nil || len(page) != 1 || next != "" || page[0].ID != all[4].ID {
-			w.Errorf("the page after it: %v, next %q, %v", ids(page), next, err)
+		page, err = w.Letters(w.Context(), store.Filter{}, page.Next, 4)
+		if err != nil || len(page.Letters) != 1 || page.Next != "" || page.Letters[0].ID != all[4].ID {
+			w.Errorf("the page after it: %v, next %q, %v", ids(page.Letters), page.Next, err)
 		}
 	}},
 	{"letters that die in the same instant are all listed", func(w *world) {
@@ -70,7 +71,7 @@ var deadSet = []test{
 	}},
 	{"a listing goes on where it was, whatever came and went meanwhile", func(w *world) {
 		all := w.kill(6)
-		_, next, err := w.ListDead("", 3)
+		first, err := w.Letters(w.Context(), store.Filter{}, "", 3)
 		if err != nil {
 			w.Fatal(err)
 		}
@@ -80,14 +81,14 @@ var deadSet = []test{
 			}
 		}
 		late := w.kill(1)
-		page, next, err := w.ListDead(next, 10)
-		if d := cmp.Diff(ids([]*invocation.Invocation{all[4], all[5], late[0]}), ids(page)); d != "" || next != "" || err != nil {
-			w.Errorf("next %q, %v, page (-want +got):\n%s", next, err, d)
+		page, err := w.Letters(w.Context(), store.Filter{}, first.Next, 10)
+		if d := cmp.Diff(ids([]*invocation.Invocation{all[4], all[5], late[0]}), ids(page.Letters)); d != "" || page.Next != "" || err != nil {
+			w.Errorf("next %q, %v, page (-want +got):\n%s", page.Next, err, d)
 		}
 	}},
 	{"a cursor that no listing gave is refused", func(w *world) {
 		for _, cursor := range []string{"x", "00", "zz", "0123456789abcdef0123456789abcdef0123456789abcde", "é"} {
-			if _, _, err := w.ListDead(cursor, 10); !errors.Is(err, store.ErrBadCursor) {
+			if _, err := w.Letters(w.Context(), store.Filter{}, cursor, 10); !errors.Is(err, store.ErrBadCursor) {
 				w.Errorf("%q gives %v, want ErrBadCursor", cursor, err)
 			}
 		}
@@ -95,7 +96,7 @@ var deadSet = []test{
 	{"a listing without room lists nothing", func(w *world) {
 		w.kill(2)
 		for _, limit := range []int{0, -1} {
-			if page, _, err := w.ListDead("", limit); len(page) != 0 || err != nil {
+			if page, err := w.Letters(w.Context(), store.Filter{}, "", limit); len(page.Letters) != 0 || err != nil {
 				w.Errorf("limit %d gives %v, %v", limit, page, err)
 			}
 		}

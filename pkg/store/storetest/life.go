@@ -98,7 +98,12 @@ var life = []test{
 			"get":        func() error { _, err := w.Get(inv.ID); return err },
 			"find call":  func() error { _, err := w.FindCall("c", 1); return err },
 			"move due":   func() error { _, err := w.MoveDue(ctx); return err },
-			"list dead":  func() error { _, _, err := w.ListDead("", 1); return err },
+			"letters":    func() error { _, err := w.Letters(ctx, store.Filter{}, "", 1); return err },
+			"groups":     func() error { _, err := w.Groups(ctx, store.Filter{}); return err },
+			"pending":    func() error { _, _, err := w.Pending(ctx, store.PendingFilter{}, "", 1); return err },
+			"act":        func() error { _, err := w.Act(ctx, store.Batch{IDs: []invocation.ID{inv.ID}}); return err },
+			"cancel":     func() error { _, err := w.Cancel(ctx, inv.ID); return err },
+			"put note":   func() error { return w.PutNote(ctx, store.Note{Name: "n"}) },
 			"replay":     func() error { return w.Replay(ctx, inv.ID) },
 			"drop":       func() error { return w.Drop(ctx, inv.ID) },
 			"expire":     func() error { _, err := w.Expire(ctx, store.Bounds{MaxAge: 1}); return err },
@@ -110,7 +115,10 @@ var life = []test{
 		if st := w.Stats(); st.Ready != 1 {
 			w.Errorf("counts %+v", st)
 		}
-		_, _ = w.Lanes(), w.NextDue()
+		_, _, _ = w.Lanes(), w.NextDue(), w.Notes("")
+		if _, ok := w.Oldest(lane("fn")); ok {
+			w.Error("the oldest of a lane is known")
+		}
 	}},
 	{"Close may be called again", func(w *world) {
 		for range 3 {

@@ -29,10 +29,18 @@ type Store interface {
 	NextDue() time.Time
 	MoveDue(context.Context) (more bool, err error)
 
-	ListDead(cursor string, limit int) ([]*invocation.Invocation, string, error)
+	Letters(ctx context.Context, f store.Filter, cursor string, limit int) (store.LetterPage, error)
+	Groups(context.Context, store.Filter) ([]store.Group, error)
 	Replay(context.Context, invocation.ID) error
 	Drop(context.Context, invocation.ID) error
 	Expire(context.Context, store.Bounds) ([]*invocation.Invocation, error)
+
+	Act(context.Context, store.Batch) ([]store.Taken, error)
+	Cancel(context.Context, invocation.ID) (*invocation.Invocation, error)
+	Pending(ctx context.Context, f store.PendingFilter, cursor string, limit int) ([]*invocation.Invocation, string, error)
+	Oldest(invocation.Lane) (time.Time, bool)
+	PutNote(context.Context, store.Note) error
+	Notes(prefix string) map[string][]byte
 
 	Stats() store.Stats
 	Lanes() map[invocation.Lane]store.LaneStats
@@ -68,7 +76,8 @@ func Run(t *testing.T, k Kind) {
 		tests []test
 	}{
 		{"accepting", accepting}, {"the door", door}, {"settling", settling}, {"falling due", fallingDue},
-		{"the dead set", deadSet}, {"its life", life}, {"many at once", crowd},
+		{"the dead set", deadSet}, {"letters by filter", letters}, {"acts", acts}, {"what is pending", pending},
+		{"notes", notes}, {"its life", life}, {"many at once", crowd},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {

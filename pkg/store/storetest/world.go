@@ -180,17 +180,23 @@ func (w *world) wantReady(function string, want ...*invocation.Invocation) {
 // dead reads the dead set, page by page.
 func (w *world) dead() []*invocation.Invocation {
 	w.Helper()
+	return w.letters(store.Filter{})
+}
+
+// letters reads the dead letters that pass a filter, page by page.
+func (w *world) letters(f store.Filter) []*invocation.Invocation {
+	w.Helper()
 	var all []*invocation.Invocation
 	for cursor := ""; ; {
-		page, next, err := w.ListDead(cursor, 2)
+		page, err := w.Letters(w.Context(), f, cursor, 2)
 		if err != nil {
-			w.Fatalf("list dead: %v", err)
+			w.Fatalf("letters: %v", err)
 		}
-		all = append(all, page...)
-		if next == "" {
+		all = append(all, page.Letters...)
+		if page.Next == "" {
 			return all
 		}
-		cursor = next
+		cursor = page.Next
 	}
 }
 

@@ -1,0 +1,129 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+)
+
+// waiting reads what is pending, page by page.
+func (w *world) waiting(f store.PendingFilter, limit int) []*invocation.Invocation {
+	w.Helper()
+	var all []*invocation.Invocation
+	for cursor := ""; ; {
+		page, next, err := w.Pending(w.Context(), f, cursor, limit)
+		if err != nil {
+			w.Fatalf("pending: %v", err)
+		}
+		all = append(all, page...)
+		if next == "" {
+			return all
+		}
+		cursor = next
+	}
+}
+
+// crowdOf accepts pending invocations of several kinds.
+func (w *world) crowdOf() []*invocation.Invocation {
+	w.Helper()
+	now := w.clock.Now()
+	var all []*invocation.Invocation
+	for _, d := range []struct {
+		queue, function string
+		in              time.Duration
+	}{
+		{"faas-request", "fn", 0}, {"faas-request", "fn", 0}, {"faas-request", "fn2", 0}, {"slow", "fn", 0},
+		{"slow", "fn", time.Minute}, {"faas-request", "fn", time.Hour}, {"faas-request", "gn", 2 * time.Hour},
+	} {
+		inv := w.pending(d.function, now.Add(d.in))
+		inv.Lane.Queue = d.queue
+		w.take(inv)
+		w.clock.add(time.Second)
+		all = append(all, inv)
+	}
+	return all
+}
+
+var pending = []test{
+	{"what is pending is listed lane by lane, then by due time", func(w *world) {
+		all := w.crowdOf()
+		w.kill(1)
+		for name, tt := range map[string]struct {
+			f    store.PendingFilter
+			want []int
+		}{
+			"all":              {store.PendingFilter{}, []int{0, 1, 2, 3, 4, 5, 6}},
+			"ready":            {store.PendingFilter{State: store.StateReady}, []int{0, 1, 2, 3}},
+			"delayed":          {store.PendingFilter{State: store.StateDelayed}, []int{4, 5, 6}},
+			"queue":            {store.PendingFilter{Queue: "slow"}, []int{3, 4}},
+			"function":         {store.PendingFilter{Function: "fn"}, []int{0, 1, 3, 4, 5}},
+			"both":             {store.PendingFilter{Queue: "faas-request", Function: "fn"}, []int{0, 1, 5}},
+			"both, ready":      {store.PendingFilter{Queue: "faas-request", Function: "fn", State: store.StateReady}, []int{0, 1}},
+			"unknown function": {store.PendingFilter{Function: "hn"}, nil},
+			"until":            {store.PendingFilter{Until: all[2].Accepted}, []int{0, 1}},
+		} {
+			for _, limit := range []int{1, 2, 3, 10} {
+				if d := cmp.Diff(ids(of(all, tt.want...)), ids(w.waiting(tt.f, limit))); d != "" {
+					w.Errorf("%s by %d (-want +got):\n%s", name, limit, d)
+				}
+			}
+		}
+		if d := cmp.Diff(all, w.waiting(store.PendingFilter{}, 10)); d != "" {
+			w.Errorf("records (-want +got):\n%s", d)
+		}
+	}},
+	{"a listing of what is pending goes on where it was, whatever came and went meanwhile", func(w *world) {
+		all := w.crowdOf()
+		_, next, err := w.Pending(w.Context(), store.PendingFilter{}, "", 2)
+		if err != nil {
+			w.Fatal(err)
+		}
+		for _, inv := range of(all, 0, 1, 2) { // one is the cursor's own, with it its lane is gone
+			if _, err := w.Cancel(w.Context(), inv.ID); err != nil {
+				w.Fatal(err)
+			}
+		}
+		page, next, err := w.Pending(w.Context(), store.PendingFilter{}, next, 10)
+		if d := cmp.Diff(ids(of(all, 3, 4, 5, 6)), ids(page)); d != "" || next != "" || err != nil {
+			w.Errorf("next %q, %v, page (-want +got):\n%s", next, err, d)
+		}
+	}},
+	{"a cursor that no listing of what is pending gave is refused", func(w *world) {
+		for _, cursor := range []string{"x", "00", "zz", "ci9h", "ZC8", "é", "===="} {
+			if _, _, err := w.Pending(w.Context(), store.PendingFilter{}, cursor, 10); !errors.Is(err, store.ErrBadCursor) {
+				w.Errorf("%q gives %v, want ErrBadCursor", cursor, err)
+			}
+		}
+		w.crowdOf()
+		if page, _, err := w.Pending(w.Context(), store.PendingFilter{}, "", 0); err != nil || len(page) != 0 {
+			w.Errorf("without room: %v, %v", page, err)
+		}
+		ctx, cancel := context.WithCancel(w.Context())
+		cancel()
+		if _, _, err := w.Pending(ctx, store.PendingFilter{}, "", 1); !errors.Is(err, context.Canceled) {
+			w.Errorf("who has gone gets %v", err)
+		}
+	}},
+	{"the oldest of a lane is the one that became ready first", func(w *world) {
+		if at, ok := w.Oldest(lane("fn")); ok {
+			w.Errorf("in an empty lane: %v", at)
+		}
+		first, second := w.pending("fn", w.clock.Now().Add(-time.Hour)), w.now("fn")
+		w.take(second, first, w.pending("gn", w.clock.Now().Add(time.Hour)))
+		if at, ok := w.Oldest(lane("fn")); !ok || !at.Equal(first.Since) {
+			w.Errorf("%v, %v", at, ok)
+		}
+		w.settle(first, store.Done, nil)
+		if at, ok := w.Oldest(lane("fn")); !ok || !at.Equal(second.Since) {
+			w.Errorf("after the first: %v, %v", at, ok)
+		}
+		if at, ok := w.Oldest(lane("gn")); ok {
+			w.Errorf("where all are delayed: %v", at)
+		}
+	}},
+}
