@@ -32,6 +32,7 @@ var layers = []struct {
 	{"pkg/jobs", []string{"pkg/store", "pkg/invocation"}},
 	{"pkg/watch", []string{"pkg/worker", "pkg/store", "pkg/invocation"}},
 	{"pkg/gateway", []string{"pkg/invocation"}},
+	{"pkg/pace", []string{"pkg/invocation"}},
 	{"pkg/dev", []string{"pkg/invocation"}},
 	{"pkg/intake", []string{"pkg/store", "pkg/crash", "pkg/invocation"}},
 	{"pkg/broker", nil},
