@@ -21,16 +21,17 @@ var layers = []struct {
 }{
 	{"cmd/queue-worker", []string{"pkg/app", "pkg/dev", "pkg/client", "pkg/broker", "pkg/config", "pkg/store"}},
 	{"pkg/app", []string{
-		"pkg/api", "pkg/console", "pkg/jobs", "pkg/watch", "pkg/gateway", "pkg/dev", "pkg/intake", "pkg/broker", "pkg/worker", "pkg/config",
+		"pkg/api", "pkg/console", "pkg/jobs", "pkg/watch", "pkg/pause", "pkg/gateway", "pkg/dev", "pkg/intake", "pkg/broker", "pkg/worker", "pkg/config",
 		"pkg/store", "pkg/invoke", "pkg/egress", "pkg/retry", "pkg/invocation",
 	}},
 	{"pkg/client", nil}, // knows the program only by its HTTP surface
 	{"pkg/api", []string{
-		"pkg/console", "pkg/jobs", "pkg/watch", "pkg/gateway", "pkg/worker", "pkg/store", "pkg/egress", "pkg/retry", "pkg/invocation",
+		"pkg/console", "pkg/jobs", "pkg/watch", "pkg/pause", "pkg/gateway", "pkg/worker", "pkg/store", "pkg/egress", "pkg/retry", "pkg/invocation",
 	}},
 	{"pkg/console", []string{"pkg/invocation"}},
 	{"pkg/jobs", []string{"pkg/store", "pkg/invocation"}},
 	{"pkg/watch", []string{"pkg/worker", "pkg/store", "pkg/invocation"}},
+	{"pkg/pause", []string{"pkg/store"}},
 	{"pkg/gateway", []string{"pkg/invocation"}},
 	{"pkg/pace", []string{"pkg/invocation"}},
 	{"pkg/dev", []string{"pkg/invocation"}},
