@@ -150,6 +150,24 @@ func (b *book) take(k key, m *stan.Msg) {
 	b.grow(h.size)
 }
 
+// rename gives a hold another id, the one that its message brought along. It
+// reports false, and changes nothing, when another message in hand has that id.
+func (b *book) rename(h *hold, id invocation.ID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.durable {
+		h.id = id
+		return true
+	}
+	if _, taken := b.byID[id]; taken {
+		return false
+	}
+	delete(b.byID, h.id)
+	h.id = id
+	b.byID[id] = h
+	return true
+}
+
 // takeAll returns what waits to be handed to the store, oldest first.
 func (b *book) takeAll() []*hold {
 	b.mu.Lock()

@@ -110,7 +110,7 @@ type Intake struct {
 
 	halt chan struct{}  // closed by Close to end Run
 	quit chan struct{}  // closed by Close to end take and ack, which outlive Run
-	busy sync.WaitGroup // take and ack
+	busy sync.WaitGroup // take, ack and publishing; nothing is added once closed is set
 
 	mu       sync.Mutex
 	running  chan struct{} // closed when Run has returned; nil before Run

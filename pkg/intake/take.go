@@ -4,6 +4,7 @@ package intake
 
 import (
 	"errors"
+	"net/url"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -40,6 +41,11 @@ func (i *Intake) takeLoop() {
 func (i *Intake) accept(h *hold) {
 	a := i.admit(h, time.Now())
 	h.raw = nil
+	if a.Inv.ID != h.id && !i.book.rename(h, a.Inv.ID) {
+		i.opts.Metrics.duplicates.WithLabelValues(a.Inv.Lane.Queue).Inc()
+		i.book.done(h) // the same submission is in hand already
+		return
+	}
 	dead := a.Inv.State == invocation.Dead
 	crash.Point("before-commit")
 	i.opts.Store.Accept(a, func(err error) { i.accepted(h, dead, err) })
@@ -80,16 +86,21 @@ func (i *Intake) admit(h *hold, now time.Time) store.Accept {
 			inv.CallID = id
 		}
 	}
-	if err != nil {
-		inv.State, inv.DiedAt = invocation.Dead, now
-		inv.Reason, inv.Detail = invocation.Malformed, detail(err)
+	a := store.Accept{Inv: inv, Raw: h.raw}
+	if err == nil {
+		err = i.name(inv, r, now)
+	}
+	switch {
+	case err != nil:
+		inv.Bury(invocation.Malformed, detail(err), now)
 		i.opts.Metrics.malformed.WithLabelValues(queue).Inc()
 		i.log.Warn("malformed message, it is not called", "id", inv.ID, "call_id", inv.CallID, "queue", queue, "detail", inv.Detail)
-	} else {
-		inv.Function = r.Function
-		inv.Lane.Name = i.opts.Names.Canonical(r.Function)
+	case r.Envelope != nil:
+		//ONCE a.Once = true // a publisher that did not hear of its success may try again
+		if inv.IsExhausted() {
+			inv.Bury(invocation.AttemptsExhausted, "", now)
+		}
 	}
-	a := store.Accept{Inv: inv, Raw: h.raw}
 	if i.durable {
 		// Without a durable store the book knows what came before, for as long as it
 		// is unacked and a while longer, in bounded memory.
@@ -97,6 +108,33 @@ func (i *Intake) admit(h *hold, now time.Time) store.Accept {
 	}
 	return a
 }
+
+// name gives an invocation its function or its URL, and what its envelope says.
+func (i *Intake) name(inv *invocation.Invocation, r *invocation.Request, now time.Time) error {
+	inv.Function = r.Function
+	inv.Lane.Name = i.opts.Names.Canonical(r.Function)
+	if r.Envelope == nil {
+		return nil
+	}
+	lane := inv.Lane.Name
+	if r.Envelope.Kind == invocation.KindCallback {
+		u, err := url.Parse(r.Envelope.URL)
+		if err != nil || u.Host == "" {
+			return errCallbackURL
+		}
+		lane = invocation.CallbackLane(u)
+	}
+	noCallID := inv.CallID == inv.ID.String()
+	r.Envelope.Take(inv, now)
+	inv.Lane.Name = lane
+	if noCallID {
+		inv.CallID = inv.ID.String()
+	}
+	return nil
+}
+
+// errCallbackURL repeats nothing of the URL, which may hold credentials.
+var errCallbackURL = errors.New("the envelope's URL is not one")
 
 // detail says in a sentence why a message cannot be used. The errors of the
 // decoder are not passed on, because they repeat values of the message.

@@ -105,6 +105,11 @@ func (i *Invocation) Record(a Attempt) {
 	}
 }
 
+// Bury makes an invocation dead that is not stored yet.
+func (i *Invocation) Bury(why Reason, detail string, now time.Time) {
+	i.State, i.DiedAt, i.Reason, i.Detail = Dead, now, why, detail
+}
+
 // LastStatus is the status of the latest attempt, 0 when there was none.
 func (i *Invocation) LastStatus() int {
 	if len(i.Attempts) == 0 {

@@ -64,3 +64,10 @@ func (i *Invocation) Expires() time.Time {
 	}
 	return i.Terms.Expires
 }
+
+// IsExhausted reports whether the next call would be one more than the mailbox was
+// told to make: a caller counts too, and may come with the last one behind it.
+func (i *Invocation) IsExhausted() bool {
+	t := i.Terms
+	return t != nil && t.Source == SourceMailbox && t.MaxRetries != Unlimited && i.Retries > t.MaxRetries
+}
