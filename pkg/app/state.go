@@ -51,11 +51,10 @@ func (a *App) recovered() error {
 	}
 	for _, inv := range r.Poisoned {
 		a.log.Warn("poison", "id", inv.ID.String(), "call_id", inv.CallID, "function", inv.Function, "crashes", inv.Crashes)
+		a.metrics.GivenUp(inv, a.Config.DeadSet)
 		if a.Config.DeadSet {
-			a.metrics.Dead(invocation.Poison)
 			continue
 		}
-		a.metrics.Discarded(invocation.Poison)
 		if err := a.store.Drop(context.Background(), inv.ID); err != nil {
 			return err
 		}
@@ -114,13 +113,13 @@ func (k keeper) Accept(x store.Accept, done func(error)) {
 	dead := x.Inv.State == invocation.Dead
 	if dead && !k.app.Config.DeadSet {
 		k.app.log.Warn("discarded", "id", x.Inv.ID.String(), "call_id", x.Inv.CallID, "reason", string(x.Inv.Reason), "detail", x.Inv.Detail)
-		k.app.metrics.Discarded(x.Inv.Reason)
+		k.app.metrics.GivenUp(x.Inv, false)
 		done(nil)
 		return
 	}
 	k.Store.Accept(x, func(err error) {
 		if dead && err == nil {
-			k.app.metrics.Dead(x.Inv.Reason)
+			k.app.metrics.GivenUp(x.Inv, true)
 		}
 		done(err)
 	})

@@ -30,6 +30,8 @@ type attempt struct {
 	result invoke.Result
 	// uncalled: it was given up without a call.
 	uncalled bool
+	// cancelled: a person has ended it; nothing follows, whatever the decision.
+	cancelled bool
 	retry.Decision
 	next     time.Time     // of a retry: when it falls due
 	callback *store.Accept // carries the result; nil when none was asked for
@@ -40,7 +42,8 @@ type attempt struct {
 // what makes the process die in between is found at the next start.
 func (w *Worker) handle(c contexts, slot int, r store.Ready) {
 	w.Store.Hold(slot, r.ID)
-	over := w.attempt(c, r)
+	over := w.attempt(c, &w.hands[slot], r)
+	w.hands[slot].end()
 	w.Store.Release(slot)
 	if over {
 		w.Lanes.finish(r)
@@ -52,7 +55,8 @@ func (w *Worker) handle(c contexts, slot int, r store.Ready) {
 // attempt makes an attempt and reports whether the entry has left its place. One
 // that has not must not be called again before a restart: what came of it is
 // known, or cannot be.
-func (w *Worker) attempt(c contexts, r store.Ready) (over bool) {
+func (w *Worker) attempt(c contexts, h *hand, r store.Ready) (over bool) {
+	calls := h.begin(c.calls, r.ID)
 	a, err := w.load(r)
 	if err != nil {
 		return w.unreadable(r, err)
@@ -61,13 +65,16 @@ func (w *Worker) attempt(c contexts, r store.Ready) (over bool) {
 	if reason, why := hopeless(a.inv, time.Now()); reason != "" {
 		w.giveUp(a, reason, why)
 	} else {
-		w.call(c.calls, a)
+		w.call(calls, a)
 	}
-	if a.result.Canceled {
+	if a.cancelled = h.decided(); a.result.Canceled && !a.cancelled {
 		w.Logger.Info("aborted", attrs(a, "next", "called again after the restart")...)
 		return false
 	}
 	crash.Point("before-settle")
+	if a.cancelled {
+		a.Decision = retry.Decision{Verb: retry.Discard}
+	}
 	over = w.settle(c.settlements, a)
 	crash.Point("after-settle")
 	return over

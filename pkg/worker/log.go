@@ -39,6 +39,10 @@ func (w *Worker) tell(a *attempt) {
 	}
 	s = append(s, "duration", a.result.Duration.Round(time.Microsecond), "retry", progress(a))
 	message := word(a)
+	if a.cancelled {
+		w.Logger.Info(message, append(s, "next", "cancelled")...)
+		return
+	}
 	switch a.Verb {
 	case retry.Done:
 		w.Logger.Info(message, append(s, "next", "done")...)

@@ -9,7 +9,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"queue-worker/pkg/invocation"
-	"queue-worker/pkg/retry"
 	"queue-worker/pkg/store"
 )
 
@@ -25,6 +24,7 @@ type Metrics struct {
 	dead      *prometheus.CounterVec
 	discarded *prometheus.CounterVec
 	processed *prometheus.CounterVec
+	outcomes  *prometheus.CounterVec
 	callbacks *prometheus.CounterVec
 	duration  *prometheus.HistogramVec
 	lateness  prometheus.Histogram
@@ -45,6 +45,7 @@ func NewMetrics(r prometheus.Registerer, labels *Labels, queues []string) *Metri
 		retries:   vec("queue_worker_retries_total", "Retries that were scheduled, by function.", "function_name"),
 		dead:      vec("queue_worker_dead_letters_total", "Invocations that were given up, by reason.", "reason"),
 		processed: vec("queue_worker_messages_processed_total", "Invocations that are over or in the dead set, by queue.", "queue_name"),
+		outcomes:  vec("queue_worker_outcomes_total", "Invocations that are over or in the dead set, by function and how they ended.", "function_name", "outcome"),
 		callbacks: vec("queue_worker_callbacks_total", "Callbacks that are over, by how they ended.", "outcome"),
 		discarded: vec("queue_worker_discarded_total", "Invocations that failed for good and were not kept, because dead_set or dead_set_codes says so.", "reason"),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -76,8 +77,11 @@ func (m *Metrics) zero(queues []string) {
 	for _, q := range queues {
 		m.processed.WithLabelValues(q)
 	}
-	for _, outcome := range []string{callbackDelivered, callbackDead} {
+	for _, outcome := range []string{callbackDelivered, callbackDead, callbackCancelled} {
 		m.callbacks.WithLabelValues(outcome)
+	}
+	for _, outcome := range []string{endDone, endDead, endDropped, endCancelled} {
+		m.outcomes.WithLabelValues(callbackLabel, outcome)
 	}
 	for _, kind := range []invocation.Kind{invocation.KindFunction, invocation.KindCallback} {
 		m.duration.WithLabelValues(kind.String())
@@ -87,10 +91,16 @@ func (m *Metrics) zero(queues []string) {
 	}
 }
 
-// Words of the label outcome.
+// Words of the label outcome, of callbacks and of all invocations.
 const (
 	callbackDelivered = "delivered"
 	callbackDead      = "dead"
+	callbackCancelled = "cancelled"
+
+	endDone      = "done"
+	endDead      = "dead"
+	endDropped   = "dropped"
+	endCancelled = "cancelled"
 )
 
 // begin records that a call begins.
@@ -112,41 +122,61 @@ func (m *Metrics) settled(a *attempt, st store.Settlement) {
 		m.retries.WithLabelValues(name).Inc()
 		return
 	}
-	m.processed.WithLabelValues(a.inv.Lane.Queue).Inc()
-	switch st.Verdict {
-	case store.Drop:
-		m.Discarded(a.Reason)
-	case store.Bury:
-		m.Dead(a.Reason)
-	case store.Done, store.Later:
-	}
-	if a.inv.Kind == invocation.KindCallback {
-		outcome := callbackDead
-		if a.Verb == retry.Done {
-			outcome = callbackDelivered
-		}
-		m.callbacks.WithLabelValues(outcome).Inc()
+	end := endOf(a, st)
+	m.ended(a.inv, end)
+	switch end {
+	case endDropped:
+		m.discarded.WithLabelValues(string(a.Reason)).Inc()
+	case endDead:
+		m.dead.WithLabelValues(string(a.Reason)).Inc()
 	}
 	if a.callback != nil && a.callback.Inv.State == invocation.Dead {
-		m.refused(a.callback.Inv, st.Callback != nil)
+		m.GivenUp(a.callback.Inv, st.Callback != nil)
 	}
 }
 
-// refused records a callback that was dead from the start.
-func (m *Metrics) refused(c *invocation.Invocation, kept bool) {
-	m.callbacks.WithLabelValues(callbackDead).Inc()
+// endOf is the word for how an attempt ended its invocation.
+func endOf(a *attempt, st store.Settlement) string {
+	switch {
+	case a.cancelled:
+		return endCancelled
+	case st.Verdict == store.Done:
+		return endDone
+	case st.Verdict == store.Bury:
+		return endDead
+	}
+	return endDropped
+}
+
+// ended counts an invocation that is over or in the dead set.
+func (m *Metrics) ended(inv *invocation.Invocation, end string) {
+	m.processed.WithLabelValues(inv.Lane.Queue).Inc()
+	m.outcomes.WithLabelValues(m.labels.Lane(inv.Lane), end).Inc()
+	if inv.Kind == invocation.KindCallback {
+		m.callbacks.WithLabelValues(callbackEnds[end]).Inc()
+	}
+}
+
+// callbackEnds are the words that callbacks have for the same.
+var callbackEnds = map[string]string{
+	endDone: callbackDelivered, endDead: callbackDead, endDropped: callbackDead, endCancelled: callbackCancelled,
+}
+
+// GivenUp counts an invocation that was given up without an attempt, as one that
+// was malformed when it came, and is kept in the dead set or not.
+func (m *Metrics) GivenUp(inv *invocation.Invocation, kept bool) {
 	if kept {
-		m.Dead(c.Reason)
+		m.ended(inv, endDead)
+		m.dead.WithLabelValues(string(inv.Reason)).Inc()
 		return
 	}
-	m.Discarded(c.Reason)
+	m.ended(inv, endDropped)
+	m.discarded.WithLabelValues(string(inv.Reason)).Inc()
 }
 
-// Dead counts an invocation that went to the dead set.
-func (m *Metrics) Dead(r invocation.Reason) { m.dead.WithLabelValues(string(r)).Inc() }
-
-// Discarded counts an invocation that was given up and not kept.
-func (m *Metrics) Discarded(r invocation.Reason) { m.discarded.WithLabelValues(string(r)).Inc() }
+// Cancelled counts an invocation that was cancelled while it waited. The worker
+// counts by itself those that were called just then.
+func (m *Metrics) Cancelled(inv *invocation.Invocation) { m.ended(inv, endCancelled) }
 
 func codeClass(a *attempt) string {
 	if a.result.Cause != "" {

@@ -20,19 +20,20 @@ func (w *Worker) settle(ctx context.Context, a *attempt) (over bool) {
 	next := follower(st)
 	if !next.IsZero() {
 		// Told before, since the callback may be over before Settle has returned.
-		w.over(a.inv.ID, next)
+		w.answersFor(a.inv.ID, next)
 	}
 	err := w.Store.Settle(ctx, st)
 	if err != nil {
 		if !next.IsZero() {
-			w.over(next, a.inv.ID)
+			w.answersFor(next, a.inv.ID)
 		}
 		return w.unsettled(a, err)
 	}
 	w.Metrics.settled(a, st)
+	w.remember(a)
 	w.tell(a)
-	if a.Verb != retry.Retry && next.IsZero() {
-		w.over(a.inv.ID, next)
+	if st.Verdict != store.Later && next.IsZero() {
+		w.answersFor(a.inv.ID, next)
 	}
 	return true
 }
@@ -49,10 +50,19 @@ func (w *Worker) unsettled(a *attempt, err error) (over bool) {
 	return false
 }
 
-// over tells that an invocation is over, or which one takes its place.
-func (w *Worker) over(id, successor invocation.ID) {
+// answersFor tells who answers for an invocation: nobody, because it is over, or
+// the one that takes its place.
+func (w *Worker) answersFor(id, successor invocation.ID) {
 	if w.Settled != nil {
 		w.Settled(id, successor)
+	}
+}
+
+// remember keeps what the call says of its lane.
+func (w *Worker) remember(a *attempt) {
+	if a.result.Status != 0 {
+		e := LastError{At: time.Now(), Status: a.result.Status, Cause: a.result.Cause}
+		w.activities.record(a.inv.Lane, a.Verb != retry.Done, e)
 	}
 }
 
@@ -60,7 +70,7 @@ func (w *Worker) over(id, successor invocation.ID) {
 // it. It is over only when the store has nothing of it any more.
 func (w *Worker) gone(id invocation.ID) {
 	if _, _, err := w.Store.Load(id); errors.Is(err, store.ErrNotFound) {
-		w.over(id, invocation.ID{})
+		w.answersFor(id, invocation.ID{})
 	}
 }
 
@@ -77,6 +87,10 @@ func follower(st store.Settlement) invocation.ID {
 // goes with it. One that is refused is stored only where there is a dead set.
 func (w *Worker) conclude(a *attempt, st *store.Settlement) {
 	now := time.Now()
+	if a.cancelled {
+		st.Verdict = store.Drop
+		return
+	}
 	switch a.Verb {
 	case retry.Done:
 		st.Verdict = store.Done

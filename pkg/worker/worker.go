@@ -80,11 +80,15 @@ type Options struct {
 type Worker struct {
 	Options
 
-	warned *warnings // annotations that were told of already
+	warned     *warnings // annotations that were told of already
+	activities *activities
+	hands      []hand // by slot
 }
 
 // New makes a worker. Nothing is called before Run.
-func New(o Options) *Worker { return &Worker{Options: o, warned: newWarnings()} }
+func New(o Options) *Worker {
+	return &Worker{Options: o, warned: newWarnings(), activities: newActivities(), hands: make([]hand, o.Lanes.limit)}
+}
 
 // settleGrace is how long outcomes may take to be stored after the calls were
 // aborted. A disk that is full or stalls would keep the process for ever.

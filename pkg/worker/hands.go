@@ -1,0 +1,94 @@
+package worker
+
+// What is in hand, slot by slot, so that a person can ask for it and end it.
+
+import (
+	"context"
+	"sync"
+
+	"queue-worker/pkg/invocation"
+)
+
+// hand is what one slot has in hand.
+//
+//	begin --> [ may be cancelled ] --> decided --> [ being settled ] --> end
+type hand struct {
+	mu        sync.Mutex
+	id        invocation.ID // zero for nothing
+	settling  bool          // it is decided what becomes of it
+	cancelled bool
+
+	// ctx is that of the slot's calls. It lives on from one call to the next until
+	// somebody cancels one, so that a call need not make its own.
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+// begin takes an invocation in hand, and returns the context of its call.
+func (h *hand) begin(calls context.Context, id invocation.ID) context.Context {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ctx == nil || h.cancelled {
+		h.ctx, h.cancel = context.WithCancel(calls)
+	}
+	h.id, h.settling, h.cancelled = id, false, false
+	return h.ctx
+}
+
+// decided ends the time in which it may be cancelled, and reports whether it was.
+func (h *hand) decided() (cancelled bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.settling = true
+	return h.cancelled
+}
+
+// end lets go of it.
+func (h *hand) end() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.id = invocation.ID{}
+}
+
+// abandon ends the call of an invocation, when that is in this hand and it is
+// not decided yet what becomes of it.
+func (h *hand) abandon(id invocation.ID) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.id != id || h.settling {
+		return false
+	}
+	h.cancelled = true
+	h.cancel()
+	return true
+}
+
+func (h *hand) holds(id invocation.ID) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.id == id
+}
+
+// Cancel ends the call of an invocation, which is then settled as dropped, with
+// no retry and no callback; Options.Over tells when that is durable. A crash before
+// that calls it again. It is false when the invocation is not in hand, or when its
+// call has ended and is being settled; somebody who finds it waiting in the store
+// may cancel it there. It does not wait, and may be called again.
+func (w *Worker) Cancel(id invocation.ID) bool {
+	for n := range w.hands {
+		if w.hands[n].abandon(id) {
+			return true
+		}
+	}
+	return false
+}
+
+// Running reports whether an invocation is in hand: being called or settled.
+func (w *Worker) Running(id invocation.ID) bool {
+	for n := range w.hands {
+		if w.hands[n].holds(id) {
+			return true
+		}
+	}
+	return false
+}
