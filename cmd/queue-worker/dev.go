@@ -25,19 +25,14 @@ type devOptions struct {
 
 func newDev(e *env) *cobra.Command {
 	var o devOptions
-	c := &cobra.Command{
-		Use:   "dev",
-		Short: "Run everything on this machine: NATS Streaming, worker, small gateway, chaos function",
-		Long: `dev runs the worker together with all that it needs: NATS Streaming inside
-the process, a small gateway, and a function, chaos-fn, that fails as it is told.
-It listens on loopback only and keeps its data over a restart or a kill.
-
-The worker's settings can be given as environment variables, as always:
-
-    max_retry_attempts=2 initial_retry_wait=1s queue-worker dev`,
-		Args: noArgs,
-		RunE: func(*cobra.Command, []string) error { return runDev(e, o) },
-	}
+	c := command("dev", "Run everything on this machine: NATS Streaming, worker, small gateway, chaos function", `
+All that the worker needs runs with it: NATS Streaming inside the process, a small
+gateway, and a function, chaos-fn, that fails as it is told. It listens on loopback
+only and keeps its data over a restart or a kill. The worker's settings can be given
+as environment variables, as always.`, codesPlain,
+		"queue-worker dev", "max_retry_attempts=2 initial_retry_wait=1s queue-worker dev")
+	c.Args = noArgs
+	c.RunE = func(*cobra.Command, []string) error { return runDev(e, o) }
 	f := c.Flags()
 	f.StringVar(&o.gateway, strings.TrimPrefix(dev.FlagGatewayListen, "--"), "127.0.0.1:8080", "address of the gateway")
 	f.StringVar(&o.chaos, strings.TrimPrefix(dev.FlagChaosListen, "--"), "127.0.0.1:0", "address of the chaos function; port 0 takes a free one")

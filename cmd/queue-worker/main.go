@@ -9,7 +9,11 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
+
+	"queue-worker/pkg/cli"
 )
 
 // version is set by the linker.
@@ -20,12 +24,13 @@ const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2
+	exitPartly = 3
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr)) }
+func main() { os.Exit(run(os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)) }
 
 // run carries out a command line and returns the exit code.
-func run(args, environ []string, stdout, stderr io.Writer) int {
+func run(args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	drain, stopDrain := context.WithCancel(context.Background())
 	defer stopDrain()
 	abort, stopAbort := context.WithCancel(context.Background())
@@ -44,17 +49,30 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 		}
 	}()
 
-	root := newRoot(&env{drain: drain, abort: abort, environ: environ, stdout: stdout, stderr: stderr})
+	root := newRoot(&env{drain: drain, abort: abort, environ: environ, stdin: stdin, stdout: stdout, stderr: stderr})
 	root.SetArgs(withoutIgnored(args))
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.Execute()
+	return exitCode(root.Execute(), stderr)
+}
+
+// exitCode says what went wrong, and how badly.
+func exitCode(err error, stderr io.Writer) int {
 	if err == nil {
 		return exitOK
 	}
-	_, _ = fmt.Fprintf(stderr, "queue-worker: %v\n", err)
-	if u := (usageError{}); errors.As(err, &u) {
+	text := err.Error()
+	if errors.Is(err, context.Canceled) {
+		text = "interrupted"
+	}
+	if text != "" {
+		_, _ = fmt.Fprintf(stderr, "queue-worker: %s\n", cli.CleanLines(text))
+	}
+	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
+	}
+	if _, ok := errors.AsType[partlyError](err); ok {
+		return exitPartly
 	}
 	return exitFailed
 }
@@ -63,6 +81,17 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 type env struct {
 	drain, abort context.Context // ended by the first and the second signal
 	environ      []string
+	stdin        io.Reader
 	stdout       io.Writer
 	stderr       io.Writer // progress of long work
+}
+
+// get is a variable of the environment, the last one of its name.
+func (e *env) get(name string) string {
+	for _, v := range slices.Backward(e.environ) {
+		if n, value, _ := strings.Cut(v, "="); n == name {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
 }

@@ -33,7 +33,7 @@ func TestExitCodesAndWhatIsSaid(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
-			code := run(tt.args, tt.environ, &stdout, &stderr)
+			code := run(tt.args, tt.environ, strings.NewReader(""), &stdout, &stderr)
 			if code != tt.code || !strings.Contains(stdout.String(), tt.stdout) || !strings.Contains(stderr.String(), tt.stderr) {
 				t.Errorf("code %d, stdout %q, stderr %q; want %d, %q, %q", code, &stdout, &stderr, tt.code, tt.stdout, tt.stderr)
 			}
@@ -57,7 +57,7 @@ func TestCheckReadsAStore(t *testing.T) {
 	}
 	check := func() (code int, stdout, stderr string) {
 		var out, errs bytes.Buffer
-		code = run([]string{"store", "check"}, []string{"data_dir=" + dir}, &out, &errs)
+		code = run([]string{"store", "check"}, []string{"data_dir=" + dir}, strings.NewReader(""), &out, &errs)
 		return code, out.String(), errs.String()
 	}
 	if code, _, stderr := check(); code != exitFailed || !strings.Contains(stderr, "in use") {

@@ -7,16 +7,15 @@ import (
 	"io"
 	"log"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/lmittmann/tint"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"queue-worker/pkg/app"
+	"queue-worker/pkg/cli"
 	"queue-worker/pkg/config"
 )
 
@@ -34,7 +33,12 @@ function, retries it with exponential back-off and keeps what was given up.
 
 Without a command it is the worker. All of its settings are environment
 variables, and docs/settings.md has the table of them. The defaults fit a
-gateway named "gateway" and a NATS Streaming server named "nats".`,
+gateway named "gateway" and a NATS Streaming server named "nats".
+
+The other commands ask a running worker, at --server.
+
+Exit codes: 0 ended as it was asked to, 1 failed, 2 wrong usage or settings.`,
+		Example:       "  queue-worker\n  queue-worker dev\n  queue-worker dead ls --server http://127.0.0.1:8081",
 		Args:          noArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -43,7 +47,10 @@ gateway named "gateway" and a NATS Streaming server named "nats".`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{errors.Join(err, errors.New("see '"+c.CommandPath()+" --help'"))}
 	})
-	root.AddCommand(newDev(e), newStore(e), newVersion(e))
+	root.CompletionOptions.DisableDefaultCmd = true // ours has examples and exit codes as well
+	root.AddCommand(
+		newDead(e), newReplay(e), newInvocation(e), newFunction(e), newSend(e), newPolicy(e),
+		newDev(e), newStore(e), newVersion(e), newCompletion(e))
 	return root
 }
 
@@ -55,13 +62,13 @@ func noArgs(c *cobra.Command, args []string) error {
 }
 
 func newVersion(e *env) *cobra.Command {
-	return &cobra.Command{
-		Use: "version", Short: "Print the version", Args: noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			_, err := io.WriteString(e.stdout, version+"\n")
-			return err
-		},
+	c := command("version", "Print the version", "", codesPlain, "queue-worker version")
+	c.Args = noArgs
+	c.RunE = func(*cobra.Command, []string) error {
+		_, err := io.WriteString(e.stdout, version+"\n")
+		return err
 	}
+	return c
 }
 
 // runWorker is the worker itself.
@@ -86,7 +93,7 @@ func newLogger(w io.Writer, c *config.Config) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: durationsAsText}))
 	}
 	return slog.New(tint.NewTextHandler(w, &tint.Options{
-		Level: level, TimeFormat: "2006-01-02T15:04:05.000Z07:00", NoColor: !isTerminal(w),
+		Level: level, TimeFormat: "2006-01-02T15:04:05.000Z07:00", NoColor: !cli.IsTerminal(w),
 	}))
 }
 
@@ -99,11 +106,6 @@ func durationsAsText(_ []string, a slog.Attr) slog.Attr {
 		return slog.String(a.Key, a.Value.Time().Format(time.RFC3339Nano))
 	}
 	return a
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) // #nosec G115 -- a file descriptor is small
 }
 
 // withoutIgnored takes out the flags that charts of the commercial worker pass,

@@ -14,18 +14,14 @@ import (
 )
 
 func newStore(e *env) *cobra.Command {
-	c := &cobra.Command{
-		Use: "store", Short: "Look at the store of a stopped worker", Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
-	}
+	c := group("store", "Look at the store of a stopped worker", "")
 	var dir string
-	check := &cobra.Command{
-		Use: "check", Short: "Read everything in the store and say what is found", Args: noArgs,
-		Long: `check opens the store of a stopped worker without changing it, reads every
-invocation in it and compares what is written about it. It ends with 0 when all
-is well and with 1 when anything was found.`,
-		RunE: func(*cobra.Command, []string) error { return checkStore(e, dir) },
-	}
+	check := command("check", "Read everything in the store and say what is found", `
+The store of a stopped worker is opened without changing it, every invocation in it is
+read, and what is written about it is compared.`, "0 all is well, 1 anything was found, 2 wrong usage",
+		"queue-worker store check --data-dir /data")
+	check.Args = noArgs
+	check.RunE = func(*cobra.Command, []string) error { return checkStore(e, dir) }
 	check.Flags().StringVar(&dir, "data-dir", "", "the store's folder (default: data_dir of the environment)")
 	c.AddCommand(check)
 	return c

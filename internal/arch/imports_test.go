@@ -19,11 +19,13 @@ var layers = []struct {
 	pkg     string
 	imports []string
 }{
-	{"cmd/queue-worker", []string{"pkg/app", "pkg/dev", "pkg/client", "pkg/broker", "pkg/config", "pkg/store"}},
+	{"cmd/queue-worker", []string{"pkg/app", "pkg/dev", "pkg/doctor", "pkg/client", "pkg/cli", "pkg/broker", "pkg/config", "pkg/store"}},
 	{"pkg/app", []string{
 		"pkg/api", "pkg/console", "pkg/jobs", "pkg/watch", "pkg/pause", "pkg/gateway", "pkg/dev", "pkg/intake", "pkg/broker", "pkg/worker", "pkg/config",
 		"pkg/store", "pkg/invoke", "pkg/egress", "pkg/retry", "pkg/invocation",
 	}},
+	{"pkg/doctor", []string{"pkg/client", "pkg/intake", "pkg/config", "pkg/store"}},
+	{"pkg/cli", nil},
 	{"pkg/client", nil}, // knows the program only by its HTTP surface
 	{"pkg/api", []string{
 		"pkg/console", "pkg/jobs", "pkg/watch", "pkg/pause", "pkg/gateway", "pkg/worker", "pkg/store", "pkg/egress", "pkg/retry", "pkg/invocation",
@@ -58,8 +60,10 @@ var confined = []confinement{
 	{"github.com/vmihailenco/msgpack", []string{"pkg/store"}, "how records are written is the store's own matter"},
 	{"github.com/caarlos0/env", []string{"pkg/config"}, "settings are read in one place"},
 	{"github.com/spf13/cobra", []string{"cmd/queue-worker"}, "commands are the business of the command line alone"},
+	{"github.com/jedib0t/go-pretty", []string{"pkg/cli"}, "how things look is decided in one place"},
+	{"github.com/schollz/progressbar", []string{"pkg/cli"}, "how things look is decided in one place"},
 	{"os", []string{
-		"cmd/queue-worker", "pkg/app", "pkg/api", "pkg/broker", "pkg/config", "pkg/dev", "pkg/intake", "pkg/store", "pkg/store/storetest", "e2e",
+		"cmd/queue-worker", "pkg/app", "pkg/api", "pkg/broker", "pkg/cli", "pkg/config", "pkg/dev", "pkg/doctor", "pkg/intake", "pkg/store", "pkg/store/storetest", "e2e",
 	}, "the packages that decide and call work without files and environment"},
 	{"log", []string{"cmd/queue-worker", "pkg/dev"}, "logging goes through a *slog.Logger that is passed in"},
 }

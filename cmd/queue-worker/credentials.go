@@ -1,0 +1,123 @@
+package main
+
+// Who asks: user and password from flags, from the environment, or from the
+// secret that OpenFaaS mounts. A password is never an argument, where everybody
+// on the machine can read it.
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+const (
+	userFile      = "basic-auth-user"
+	passwordFile  = "basic-auth-password" // #nosec G101 -- the name of a file
+	defaultSecret = "/var/secrets/gateway"
+	// maxSecret bounds what is read of a file that should hold a secret, in bytes.
+	maxSecret = 64 << 10
+)
+
+// credentials finds out who asks. Both are empty for nobody.
+func (r *remote) credentials(server string) (user, password string, err error) {
+	user = r.user
+	if user == "" {
+		user = r.e.get(envUser)
+	}
+	named := r.passwordStdin || r.passwordFile != "" || r.e.get(envPassword) != ""
+	switch {
+	case r.passwordStdin && r.passwordFile != "":
+		return "", "", errors.New("--password-stdin and --password-file exclude each other")
+	case r.secretDir != "" && (named && r.e.get(envPassword) == "" || r.user != ""):
+		return "", "", errors.New("--secret-dir holds both user and password: leave the other flags out")
+	case r.secretDir != "":
+		return readSecret(r.secretDir)
+	case user == "" && (r.passwordStdin || r.passwordFile != ""):
+		return "", "", errors.New("a password needs a --user, or " + envUser)
+	case user != "" && named:
+		password, err = r.password()
+		return user, password, err
+	case user != "":
+		return "", "", fmt.Errorf("the user %s needs a password: --password-file, --password-stdin or %s", user, envPassword)
+	}
+	return r.mounted(server)
+}
+
+func (r *remote) password() (string, error) {
+	switch {
+	case r.passwordStdin:
+		return readPassword(r.e.stdin)
+	case r.passwordFile != "":
+		return readFile(r.passwordFile)
+	}
+	return r.e.get(envPassword), nil
+}
+
+// mounted are the credentials of the secret, when there is one. What nobody has
+// named is sent to this machine only.
+func (r *remote) mounted(server string) (user, password string, err error) {
+	dir := r.e.get("secret_mount_path")
+	if dir == "" {
+		if dir = defaultSecret; !isLoopback(server) {
+			return "", "", nil
+		}
+	}
+	user, password, err = readSecret(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", "", nil
+	}
+	return user, password, err
+}
+
+func readSecret(dir string) (user, password string, err error) {
+	if user, err = readFile(filepath.Join(dir, userFile)); err != nil {
+		return "", "", err
+	}
+	password, err = readFile(filepath.Join(dir, passwordFile))
+	return user, password, err
+}
+
+func readFile(name string) (string, error) {
+	f, err := os.Open(name) // #nosec G304 -- the user has named it
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = f.Close() }()
+	s, err := readPassword(f)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", name, err)
+	}
+	return s, nil
+}
+
+// readPassword reads a text without the line end that editors put behind it.
+func readPassword(r io.Reader) (string, error) {
+	b, err := io.ReadAll(io.LimitReader(r, maxSecret+1))
+	switch {
+	case err != nil:
+		return "", err
+	case len(b) > maxSecret:
+		return "", fmt.Errorf("more than %d bytes", maxSecret)
+	}
+	s := strings.TrimSpace(string(b))
+	if s == "" {
+		return "", errors.New("there is nothing in it")
+	}
+	return s, nil
+}
+
+// isLoopback reports whether a server is on this machine.
+func isLoopback(server string) bool {
+	u, err := url.Parse(server)
+	if err != nil {
+		return false
+	}
+	addr, err := netip.ParseAddr(u.Hostname())
+	return u.Hostname() == "localhost" || err == nil && addr.Unmap().IsLoopback()
+}

@@ -1,0 +1,214 @@
+package main
+
+// queue-worker dead ls, groups, show: looking at the dead set.
+
+import (
+	"bytes"
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"queue-worker/pkg/cli"
+	"queue-worker/pkg/client"
+)
+
+func newDead(e *env) *cobra.Command {
+	c := group("dead", "Look at what was given up, replay it, drop it", `
+A dead letter is an invocation that was given up: its retries are used up, or its
+status is not retried. It stays until it is replayed, dropped, or taken by
+dead_set_max_age or dead_set_max_bytes.`)
+	r := newRemote(e, c)
+	c.AddCommand(newDeadList(r), newDeadGroups(r), newDeadShow(r), newDeadReplay(r), newDeadDrop(r), newDeadExport(r), newDeadImport(r))
+	return c
+}
+
+// defaultRows is how many rows a listing has unless it is told otherwise.
+const defaultRows = 50
+
+func newDeadList(r *remote) *cobra.Command {
+	c := command("ls", "List dead letters, oldest first", `
+Not on a terminal, the columns are tab separated and have no headings: id, function,
+queue, reason, status, retries, replays, time of death, call id.
+With -o json there is one document a page, as the worker has answered it.`, codesPlain,
+		"queue-worker dead ls", "queue-worker dead ls --function figlet --status 5xx --since 2h",
+		"queue-worker dead ls --all -o json | jq -r '.messages[].id'")
+	c.Args = args(0, 0, "there are none")
+	filter := newFilter(c)
+	limit, all := addLimit(c)
+	c.RunE = r.run(func(ctx context.Context, s *session, _ []string) error {
+		f, err := filter.filter(c)
+		if err != nil {
+			return err
+		}
+		return s.listLetters(ctx, f, rows(*limit, *all))
+	})
+	return c
+}
+
+// addLimit adds the flags that say how much is listed.
+func addLimit(c *cobra.Command) (limit *int, all *bool) {
+	limit = c.Flags().Int("limit", defaultRows, "list this many at most")
+	all = c.Flags().Bool("all", false, "list all of them, however many there are")
+	c.PreRunE = func(*cobra.Command, []string) error {
+		if *limit < 1 {
+			return usageError{errLimit}
+		}
+		return nil
+	}
+	return limit, all
+}
+
+// rows is a limit as the client has it, 0 for none.
+func rows(limit int, all bool) int {
+	if all {
+		return 0
+	}
+	return limit
+}
+
+var letterColumns = []cli.Column{
+	{Title: "id"}, {Title: "function", Wide: true}, {Title: "queue", Wide: true}, {Title: "reason"}, {Title: "status", Number: true},
+	{Title: "retries", Number: true}, {Title: "replays", Number: true}, {Title: "died"}, {Title: "call id", Wide: true},
+}
+
+func (s *session) listLetters(ctx context.Context, f client.Filter, limit int) error {
+	more, note := false, ""
+	l := listing{s: s, columns: letterColumns}
+	for page, err := range s.Letters(ctx, f, limit) {
+		if err != nil {
+			return err
+		}
+		more, note = page.Next != "", page.Note
+		if err := l.page(page.JSON(), len(page.Letters), func(i int) []cli.Cell { return s.letterRow(&page.Letters[i]) }); err != nil {
+			return err
+		}
+	}
+	return l.end("the dead set has no such letter", more, note)
+}
+
+func (s *session) letterRow(l *client.Letter) []cli.Cell {
+	ago := s.Since(l.Died)
+	if ago.Short != "" {
+		ago.Short += " ago"
+	}
+	return []cli.Cell{
+		cli.Text(l.ID), cli.Text(l.Topic), cli.Text(l.Queue), cli.Text(l.Reason), status(l.Status),
+		cli.Number(l.Retries), cli.Number(l.Replays), ago, cli.Text(l.CallID),
+	}
+}
+
+// status is a cell with a status; there is none when no answer came.
+func status(n int) cli.Cell {
+	if n == 0 {
+		return cli.Cell{Short: "-", Long: "0"}
+	}
+	return cli.Number(n)
+}
+
+func newDeadGroups(r *remote) *cobra.Command {
+	c := command("groups", "Count dead letters by function, queue, reason and status, the largest group first", `
+Not on a terminal, the columns are tab separated and have no headings: count, bytes,
+function, queue, reason, status, first and last time of death.`, codesPlain,
+		"queue-worker dead groups", "queue-worker dead groups --since 24h -o json")
+	c.Args = args(0, 0, "there are none")
+	filter := newFilter(c)
+	c.RunE = r.run(func(ctx context.Context, s *session, _ []string) error {
+		f, err := filter.filter(c)
+		if err != nil {
+			return err
+		}
+		g, err := s.Groups(ctx, f)
+		if err != nil {
+			return err
+		}
+		return s.showGroups(g)
+	})
+	return c
+}
+
+func (s *session) showGroups(g *client.Groups) error {
+	if s.JSON {
+		return s.Document(g.JSON())
+	}
+	rows := make([][]cli.Cell, len(g.Groups))
+	for i, g := range g.Groups {
+		rows[i] = []cli.Cell{
+			cli.Number(g.Count), cli.Size(g.Bytes), cli.Text(g.Topic), cli.Text(g.Queue), cli.Text(g.Reason), status(g.Status),
+			s.Since(g.First), s.Since(g.Last),
+		}
+	}
+	if len(rows) == 0 {
+		s.Tell("the dead set has no such letter")
+	}
+	return s.Table([]cli.Column{
+		{Title: "count", Number: true}, {Title: "size", Number: true}, {Title: "function", Wide: true}, {Title: "queue", Wide: true},
+		{Title: "reason"}, {Title: "status", Number: true}, {Title: "oldest"}, {Title: "latest"},
+	}, rows)
+}
+
+func newDeadShow(r *remote) *cobra.Command {
+	c := command("show ID", "Show one dead letter: why it is dead, its attempts, its headers, the beginning of its body", `
+Headers that may hold secrets are hidden. --body writes the whole body and nothing
+else; not on a terminal it is exactly the bytes that came.`, codesPlain,
+		"queue-worker dead show 0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7",
+		"queue-worker dead show 0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7 --body > body")
+	c.Args = args(1, 1, "one id")
+	body := c.Flags().Bool("body", false, "write the whole body, and nothing else")
+	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
+		l, err := s.Letter(ctx, args[0], *body)
+		switch {
+		case err != nil:
+			return err
+		case s.JSON:
+			return s.Document(l.JSON())
+		case *body:
+			return s.Body(bytes.NewReader(l.Message))
+		}
+		return s.showLetter(l)
+	})
+	return c
+}
+
+func (s *session) showLetter(l *client.Letter) error {
+	fields := []cli.Field{
+		{Name: "id", Value: cli.Text(l.ID)}, {Name: "call id", Value: cli.Text(l.CallID)}, {Name: "kind", Value: cli.Text(l.Kind)},
+		{Name: "function", Value: cli.Text(l.Function)}, {Name: "queue", Value: cli.Text(l.Queue)}, {Name: "path", Value: cli.Text(l.Path)},
+		{Name: "target", Value: cli.Text(l.Target)}, {Name: "origin", Value: cli.Text(l.Origin)},
+		{Name: "reason", Value: cli.Text(l.Reason)}, {Name: "detail", Value: cli.Text(l.Detail)}, {Name: "status", Value: status(l.Status)},
+		{Name: "first seen", Value: s.At(l.First)}, {Name: "died", Value: s.At(l.Died)},
+		{Name: "retries", Value: cli.Number(l.Retries)}, {Name: "replays", Value: cli.Number(l.Replays)}, {Name: "crashes", Value: cli.Number(l.Crashes)},
+	}
+	fields = append(fields, attemptFields(s, l.Attempts, l.Omitted)...)
+	for _, name := range slices.Sorted(maps.Keys(l.Headers)) {
+		fields = append(fields, cli.Field{Name: "header", Value: cli.Text(name + ": " + strings.Join(l.Headers[name], ", "))})
+	}
+	fields = append(fields, cli.Field{Name: "body", Value: cli.Size(l.MessageSize)})
+	if err := s.Fields(fields); err != nil || !s.Showing {
+		return err
+	}
+	return s.showMessage(l)
+}
+
+// showMessage writes the beginning of a body for a person.
+func (s *session) showMessage(l *client.Letter) error {
+	switch {
+	case l.Unreadable:
+		s.Tell("the store cannot read the message: run queue-worker store check on the stopped worker")
+	case l.Withheld:
+		s.Tell("the message is malformed and may hold secrets; --body writes it")
+	case len(l.Message) > 0:
+		if err := s.Say(""); err != nil {
+			return err
+		}
+		if err := s.Body(bytes.NewReader(append(l.Message, '\n'))); err != nil {
+			return err
+		}
+	}
+	if l.MessageCut && !l.Withheld {
+		s.Tell("that is the beginning of %s; --body writes all of it", cli.Bytes(l.MessageSize))
+	}
+	return nil
+}

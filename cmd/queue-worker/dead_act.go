@@ -1,0 +1,156 @@
+package main
+
+// queue-worker dead replay and drop: some letters by id, or all that a filter means.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"queue-worker/pkg/client"
+)
+
+const bulkHelp = `
+Letters are given by their ids, which go directly, or by a filter. With a filter, or
+with --all for the whole dead set, the worker makes a plan: which letters, how many
+of what, how long it takes. The plan is shown, and carried out after a "yes", or at
+once with --yes. Where standard input is not a terminal, --yes is needed.
+
+The work goes on in the worker when this command ends, by Ctrl-C too:
+'queue-worker replay' looks at it, pauses, resumes and cancels it.`
+
+func newDeadReplay(r *remote) *cobra.Command {
+	c := command("replay [ID...]", "Give dead letters back to their functions", bulkHelp+`
+
+--canary replays one letter, then 10, then the rest, each step when the one before
+has succeeded, and stops when too many fail again. A letter that has died again
+after 3 replays is skipped, unless --force is there.`, codesBulk,
+		"queue-worker dead replay 0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7",
+		"queue-worker dead replay --function figlet --status 5xx --canary",
+		"queue-worker dead replay --all --rate 50 --yes --no-wait")
+	a := newAct(r, c, "replay")
+	f := c.Flags()
+	f.Float64Var(&a.order.Rate, "rate", 0, "letters a second (default: the worker's, 10)")
+	f.BoolVar(&a.order.Canary, "canary", false, "begin with one, then 10, and stop when they fail again")
+	f.Float64Var(&a.order.MaxFailedShare, "max-failed-share", 0, "share from 0 to 1 that may fail again in a canary (default: the worker's)")
+	f.BoolVar(&a.order.Force, "force", false, "also those that died again after 3 replays")
+	return c
+}
+
+func newDeadDrop(r *remote) *cobra.Command {
+	c := command("drop [ID...]", "Remove dead letters for good", bulkHelp, codesBulk,
+		"queue-worker dead drop 0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7",
+		"queue-worker dead drop --reason malformed --until 7d",
+		"queue-worker dead drop --function figlet --limit 100 --yes")
+	a := newAct(r, c, "drop")
+	c.Flags().Float64Var(&a.order.Rate, "rate", 0, "letters a second (default: the worker's)")
+	return c
+}
+
+// bulk are the flags of every act on many.
+type bulk struct{ yes, noWait, dryRun bool }
+
+func newBulk(c *cobra.Command) *bulk {
+	b := &bulk{}
+	f := c.Flags()
+	f.BoolVar(&b.yes, "yes", false, "carry out the plan without a question")
+	f.BoolVar(&b.noWait, "no-wait", false, "begin, and do not wait for the end")
+	f.BoolVar(&b.dryRun, "dry-run", false, "show the plan and carry out nothing")
+	return b
+}
+
+// deadAct is a command that replays or drops.
+type deadAct struct {
+	c      *cobra.Command
+	filter *filterFlags
+	bulk   *bulk
+	order  client.Order
+}
+
+func newAct(r *remote, c *cobra.Command, verb string) *deadAct {
+	a := &deadAct{c: c, filter: newFilter(c), bulk: newBulk(c), order: client.Order{Act: verb}}
+	f := c.Flags()
+	f.BoolVar(&a.order.All, "all", false, "the whole dead set: what goes without any filter")
+	f.IntVar(&a.order.Limit, "limit", 0, "only this many, the oldest (default: all that the filter means)")
+	c.RunE = r.run(a.run)
+	return a
+}
+
+func (a *deadAct) run(ctx context.Context, s *session, ids []string) error {
+	f, err := a.filter.filter(a.c)
+	if err != nil {
+		return err
+	}
+	byFilter := given(a.c)
+	switch {
+	case len(ids) > 0 && (byFilter || a.order.All):
+		return usageError{errors.New("either ids, or a filter, or --all")}
+	case byFilter && a.order.All:
+		return usageError{errors.New("--all is for the whole dead set: leave it out, or leave out the filter")}
+	case a.c.Flags().Changed("limit") && a.order.Limit < 1:
+		return usageError{errLimit}
+	case len(ids) > 0:
+		return a.each(ctx, s, ids)
+	case !byFilter && !a.order.All:
+		return usageError{fmt.Errorf("which letters? give ids, a filter, or --all for the whole dead set; see '%s --help'", a.c.CommandPath())}
+	}
+	if err := a.bulk.ask(s); err != nil {
+		return err
+	}
+	a.order.Filter = f
+	job, err := s.Plan(ctx, a.order)
+	if err != nil {
+		return err
+	}
+	return s.carryOut(ctx, job, a.bulk)
+}
+
+// each acts on letters one by one. What cannot be done to one does not hinder the
+// others; what keeps the worker from answering does.
+func (a *deadAct) each(ctx context.Context, s *session, ids []string) error {
+	do, done := s.Replay, "replayed"
+	if a.order.Act == "drop" {
+		do, done = s.Drop, "dropped"
+	}
+	t := tally{of: len(ids)}
+	for _, id := range ids {
+		answer, err := do(ctx, id)
+		if err != nil {
+			if _, judged := errors.AsType[*client.Error](err); !judged || client.IsPassing(err) || len(ids) == 1 {
+				return t.failed(err)
+			}
+			s.Tell("%s: %s", id, err)
+			continue
+		}
+		t.done++
+		if s.JSON {
+			err = s.Document(answer.JSON())
+		} else {
+			err = s.Say("%s %s", done, answer.ID)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return t.result()
+}
+
+// tally counts what was done of how many.
+type tally struct{ done, of int }
+
+func (t tally) result() error {
+	if t.done == t.of {
+		return nil
+	}
+	return t.failed(fmt.Errorf("%d of %d done", t.done, t.of))
+}
+
+// failed is the error of work that does not go on.
+func (t tally) failed(err error) error {
+	if t.done > 0 {
+		return partlyError{err}
+	}
+	return err
+}

@@ -1,0 +1,150 @@
+package main
+
+// queue-worker dead export and import: letters as lines of JSON.
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"queue-worker/pkg/cli"
+	"queue-worker/pkg/client"
+)
+
+func newDeadExport(r *remote) *cobra.Command {
+	c := command("export", "Write dead letters as lines of JSON, whole and exact", `
+The lines hold everything, also headers that are secret: keep them as such. They go
+to standard output, or with --file to a file that appears when it is complete and
+that only its owner can read. The letters stay in the dead set.`, codesPlain,
+		"queue-worker dead export --file letters.ndjson", "queue-worker dead export --function figlet | gzip > figlet.ndjson.gz")
+	c.Args = args(0, 0, "there are none")
+	filter := newFilter(c)
+	file := c.Flags().StringP("file", "f", "", "write to this file")
+	c.RunE = r.run(func(ctx context.Context, s *session, _ []string) error {
+		f, err := filter.filter(c)
+		if err != nil {
+			return err
+		}
+		if *file == "" {
+			return s.export(ctx, f, s.Out)
+		}
+		return whole(*file, func(w io.Writer) error { return s.export(ctx, f, w) })
+	})
+	return c
+}
+
+// export writes letters, and tells on the side how far it is.
+func (s *session) export(ctx context.Context, f client.Filter, w io.Writer) error {
+	p := s.Volume("export", 0)
+	defer p.End()
+	m, err := s.Export(ctx, f, w, func(m client.Moved) { p.Set(m.Bytes, letters(m.Letters)) })
+	p.End()
+	if err != nil {
+		s.Tell("only %s were written", letters(m.Letters))
+		return err
+	}
+	s.Tell("%s, %s", letters(m.Letters), cli.Bytes(m.Bytes))
+	return nil
+}
+
+func letters(n int) string {
+	if n == 1 {
+		return "1 letter"
+	}
+	return fmt.Sprintf("%d letters", n)
+}
+
+// whole writes a file that has its name only when it is complete and on disk. A
+// file that is there is not replaced.
+func whole(name string, write func(io.Writer) error) (err error) {
+	if _, err := os.Lstat(name); err == nil {
+		return fmt.Errorf("%s is there already: choose another name, or move it away", name)
+	}
+	partial := name + ".partial"
+	f, err := os.OpenFile(partial, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) // #nosec G304 -- the user has named it
+	if errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("%s is there: another export writes it, or one has left it behind; remove it then", partial)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(partial)
+		}
+	}()
+	if err := errors.Join(write(f), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(partial, name)
+}
+
+func newDeadImport(r *remote) *cobra.Command {
+	c := command("import [FILE]", "Bring exported letters into the dead set", `
+It reads FILE, or standard input. Letters keep their ids; those that are there already
+are skipped, so an import that was broken off can be repeated.`,
+		"0 all lines are in, 1 failed, 2 wrong usage, 3 some lines could not be taken",
+		"queue-worker dead import letters.ndjson", "gunzip < figlet.ndjson.gz | queue-worker dead import")
+	c.Args = args(0, 1, "one file, or none for standard input")
+	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
+		if len(args) == 0 {
+			return s.importFrom(ctx, s.In, 0)
+		}
+		f, err := os.Open(args[0]) // #nosec G304 -- the user has named it
+		if err != nil {
+			return err
+		}
+		defer func() { _ = f.Close() }()
+		size := int64(0)
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			size = info.Size()
+		}
+		return s.importFrom(ctx, f, size)
+	})
+	return c
+}
+
+// maxFailedShown bounds the lines that are told one by one.
+const maxFailedShown = 20
+
+func (s *session) importFrom(ctx context.Context, r io.Reader, size int64) error {
+	p := s.Volume("import", size)
+	defer p.End()
+	all, err := s.Import(ctx, r, func(m client.Moved) { p.Set(m.Bytes, letters(m.Letters)) })
+	p.End()
+	if serr := s.showImported(all); serr != nil {
+		return serr
+	}
+	switch {
+	case err != nil && all.Imported+all.Skipped > 0:
+		return partlyError{err}
+	case err != nil:
+		return err
+	case len(all.Failed) > 0:
+		return partlyError{fmt.Errorf("%d lines could not be taken", len(all.Failed))}
+	}
+	return nil
+}
+
+func (s *session) showImported(all client.Imported) error {
+	if s.JSON {
+		b, err := json.Marshal(all)
+		if err != nil {
+			return err
+		}
+		return s.Document(b)
+	}
+	for i, f := range all.Failed {
+		if i == maxFailedShown {
+			s.Tell("and %d more", len(all.Failed)-i)
+			break
+		}
+		s.Tell("line %d: %s", f.Line, f.Error)
+	}
+	return s.Say("%d imported, %d there already, %d failed", all.Imported, all.Skipped, len(all.Failed))
+}

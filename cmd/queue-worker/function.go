@@ -1,0 +1,191 @@
+package main
+
+// queue-worker function and policy: what each function has to do, and letting it rest.
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"queue-worker/pkg/cli"
+	"queue-worker/pkg/client"
+)
+
+func newFunction(e *env) *cobra.Command {
+	c := group("function", "See what functions have to do, pause, resume and purge them", "")
+	c.Aliases = []string{"functions", "fn"}
+	r := newRemote(e, c)
+	c.AddCommand(newFunctionList(r), newFunctionPause(r), newFunctionResume(r), newFunctionPurge(r))
+	return c
+}
+
+func newFunctionList(r *remote) *cobra.Command {
+	c := command("ls [FUNCTION]", "List functions and what each has to do, one row for each queue", `
+Not on a terminal, the columns are tab separated and have no headings: function,
+queue, ready, running, delayed, dead, age of the oldest in seconds, calls a second,
+last error, paused.`, codesPlain,
+		"queue-worker function ls", "queue-worker function ls figlet -o json")
+	c.Args = args(0, 1, "one function, or none for all")
+	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
+		var all *client.Functions
+		var err error
+		if len(args) == 0 {
+			all, err = s.Functions(ctx)
+		} else {
+			all, err = s.Function(ctx, args[0])
+		}
+		if err != nil {
+			return err
+		}
+		return s.showFunctions(all)
+	})
+	return c
+}
+
+func (s *session) showFunctions(all *client.Functions) error {
+	l := listing{s: s, columns: []cli.Column{
+		{Title: "function", Wide: true}, {Title: "queue", Wide: true}, {Title: "ready", Number: true}, {Title: "running", Number: true},
+		{Title: "delayed", Number: true}, {Title: "dead", Number: true}, {Title: "oldest"}, {Title: "rate", Number: true},
+		{Title: "last error", Wide: true}, {Title: "paused", Wide: true},
+	}}
+	if err := l.page(all.JSON(), len(all.Functions), func(i int) []cli.Cell { return s.functionRow(&all.Functions[i]) }); err != nil {
+		return err
+	}
+	return l.end("the worker has nothing of any function", false, "")
+}
+
+func (s *session) functionRow(f *client.Function) []cli.Cell {
+	oldest, lastError, paused := cli.Cell{Long: fmt.Sprint(f.OldestAge)}, cli.Cell{}, cli.Cell{}
+	if f.OldestAge > 0 {
+		oldest.Short = cli.Seconds(f.OldestAge)
+	}
+	if e := f.LastError; e != nil {
+		at := s.Since(e.At)
+		lastError = cli.Cell{Short: statusText(e.Status, e.Cause) + ", " + at.Short + " ago", Long: statusText(e.Status, e.Cause) + ", " + at.Long}
+	}
+	if p := f.Paused; p != nil {
+		paused = cli.Text("paused")
+		if p.Author != "" {
+			paused = cli.Text("by " + p.Author)
+		}
+		if p.Reason != "" {
+			paused = cli.Text(paused.Long + ": " + p.Reason)
+		}
+		if until := s.Until(p.Until); until.Long != "" {
+			paused = cli.Cell{Short: paused.Short + ", ends " + until.Short, Long: paused.Long + ", ends " + until.Long}
+		}
+	}
+	return []cli.Cell{
+		cli.Text(f.Function), cli.Text(f.Queue), cli.Number(f.Ready), cli.Number(f.Running), cli.Number(f.Delayed), cli.Number(f.Dead),
+		oldest, cli.Cell{Short: fmt.Sprintf("%.1f/s", f.Rate), Long: fmt.Sprint(f.Rate)}, lastError, paused,
+	}
+}
+
+func newFunctionPause(r *remote) *cobra.Command {
+	c := command("pause FUNCTION", "Let a function rest: nothing of it is begun, running calls end", `
+What comes for it is taken and waits. The pause outlives a restart of the worker.`, codesPlain,
+		`queue-worker function pause figlet --reason "database is down" --for 1h`)
+	c.Args = args(1, 1, "one function")
+	reason := c.Flags().String("reason", "", "why, for those who see it")
+	author := c.Flags().String("author", "", "who (default: the user of this system)")
+	length := c.Flags().Duration("for", 0, "it resumes by itself after this long (default: it does not)")
+	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
+		if *length < 0 {
+			return usageError{fmt.Errorf("--for %s: longer than nothing", *length)}
+		}
+		if *author == "" {
+			*author = r.e.get("USER")
+		}
+		all, err := s.PauseFunction(ctx, args[0], *reason, *author, *length)
+		if err != nil {
+			return err
+		}
+		return s.showFunctions(all)
+	})
+	return c
+}
+
+func newFunctionResume(r *remote) *cobra.Command {
+	c := command("resume FUNCTION", "Let a function go on that was paused", "", codesPlain, "queue-worker function resume figlet")
+	c.Args = args(1, 1, "one function")
+	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
+		all, err := s.ResumeFunction(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		return s.showFunctions(all)
+	})
+	return c
+}
+
+func newFunctionPurge(r *remote) *cobra.Command {
+	c := command("purge FUNCTION", "Remove for good what a function has pending", `
+What runs is not touched, nor what is dead (queue-worker dead drop). The worker makes
+a plan, which is shown, and carried out after a "yes", or at once with --yes. What is
+purged is counted as dropped.`, codesBulk,
+		"queue-worker function purge figlet --state delayed", "queue-worker function purge figlet --queue faas-request --yes")
+	c.Args = args(1, 1, "one function")
+	queue := c.Flags().String("queue", "", "only in this queue")
+	state := c.Flags().String("state", "all", "ready, delayed or all")
+	b := newBulk(c)
+	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
+		if c.Flags().Changed("queue") && *queue == "" {
+			return usageError{fmt.Errorf("--queue has no value")}
+		}
+		if err := b.ask(s); err != nil {
+			return err
+		}
+		job, err := s.Purge(ctx, args[0], *queue, *state)
+		if err != nil {
+			return err
+		}
+		return s.carryOut(ctx, job, b)
+	})
+	return c
+}
+
+func newPolicy(e *env) *cobra.Command {
+	c := group("policy", "See how functions are retried", "")
+	r := newRemote(e, c)
+	show := command("show FUNCTION", "Show the retry policy in force for a function, and where each value is from", "", codesPlain,
+		"queue-worker policy show figlet")
+	show.Args = args(1, 1, "one function")
+	show.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
+		p, err := s.Policy(ctx, args[0])
+		switch {
+		case err != nil:
+			return err
+		case s.JSON:
+			return s.Document(p.JSON())
+		}
+		return s.Fields(policyFields(p))
+	})
+	c.AddCommand(show)
+	return c
+}
+
+func policyFields(p *client.Policy) []cli.Field {
+	attempts := fmt.Sprint(p.Attempts)
+	if p.Attempts < 0 {
+		attempts = "without end"
+	}
+	values := map[string]string{
+		"max_retry_attempts": attempts, "initial_retry_wait": p.Initial, "max_retry_wait": p.Max, "backoff": p.Backoff,
+		"retry_http_codes": p.Codes, "max_retry_after": p.MaxAfter, "timeout": p.Timeout,
+	}
+	var fields []cli.Field
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		value := values[name]
+		if from := p.From[name]; from != "" && value != "" {
+			value += " (" + from + ")"
+		}
+		fields = append(fields, cli.Field{Name: name, Value: cli.Text(value)})
+	}
+	return append(fields,
+		cli.Field{Name: "waits", Value: cli.Text(strings.Join(p.Schedule, " "))},
+		cli.Field{Name: "all waits", Value: cli.Text(p.TotalWaiting)})
+}

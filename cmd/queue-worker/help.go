@@ -1,0 +1,62 @@
+package main
+
+// How commands explain themselves.
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// partlyError is an error of work of which a part was done.
+type partlyError struct{ error }
+
+func (e partlyError) Unwrap() error { return e.error }
+
+// The ends of the help texts: exit codes that several commands have.
+const (
+	codesPlain = "0 done, 1 failed, 2 wrong usage"
+	codesBulk  = "0 all done, 1 nothing done or interrupted, 2 wrong usage, 3 partly: letters failed, were skipped or failed again"
+)
+
+// command makes a command. Its help is a sentence, what there is to know beyond
+// that, and the exit codes; examples come one a line.
+func command(use, short, long, codes string, examples ...string) *cobra.Command {
+	if long != "" {
+		long = "\n\n" + strings.TrimSpace(long)
+	}
+	return &cobra.Command{
+		Use: use, Short: short, Long: short + "." + long + "\n\nExit codes: " + codes + ".",
+		Example: "  " + strings.Join(examples, "\n  "),
+	}
+}
+
+// group makes a command that only has others below it.
+func group(use, short, long string, below ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{
+		Use: use, Short: short, Long: short + ".", Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	if long != "" {
+		c.Long += "\n\n" + strings.TrimSpace(long)
+	}
+	c.AddCommand(below...)
+	return c
+}
+
+// args checks the number of arguments; most below 0 is no bound.
+func args(least, most int, what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		for _, a := range args {
+			if strings.TrimSpace(a) == "" {
+				return usageError{errors.New("an argument is empty: " + what + "; see '" + c.CommandPath() + " --help'")}
+			}
+		}
+		if len(args) < least || most >= 0 && len(args) > most {
+			return usageError{fmt.Errorf("%d arguments: %s; see '%s --help'", len(args), what, c.CommandPath())}
+		}
+		return nil
+	}
+}

@@ -1,0 +1,246 @@
+package main
+
+// queue-worker invocation: how invocations are, waiting for their end, cancelling.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"queue-worker/pkg/cli"
+	"queue-worker/pkg/client"
+)
+
+func newInvocation(e *env) *cobra.Command {
+	c := group("invocation", "Ask about invocations, wait for them, cancel them", `
+An ID is a call id (the X-Call-Id that the gateway answers with) or the invocation's
+own id. A call id may have come twice; then it stands for both when asking and
+waiting, and cancelling needs the own id.`)
+	c.Aliases = []string{"invocations", "inv"}
+	r := newRemote(e, c)
+	c.AddCommand(newInvocationGet(r), newInvocationWait(r), newInvocationCancel(r), newInvocationList(r))
+	return c
+}
+
+func newInvocationGet(r *remote) *cobra.Command {
+	c := command("get ID", "Show an invocation: its state, its attempts, the policy in force", `
+With --result it writes the answer of the function, where result_ttl keeps it, and
+nothing else.`, codesPlain,
+		"queue-worker invocation get 5c5f2b7e-8f5c-4b57-9b0d-8c6d6f6f1a11",
+		"queue-worker invocation get 5c5f2b7e-8f5c-4b57-9b0d-8c6d6f6f1a11 -o json | jq '.invocations[0].state'")
+	c.Args = args(1, 1, "one id or call id")
+	result := c.Flags().Bool("result", false, "write the body that the function has answered")
+	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
+		if *result {
+			return s.writeResult(ctx, args[0])
+		}
+		all, err := s.Invocation(ctx, args[0], 0)
+		if err != nil {
+			return err
+		}
+		return s.showInvocations(all)
+	})
+	return c
+}
+
+// writeResult writes the answer of a function that was kept.
+func (s *session) writeResult(ctx context.Context, id string) error {
+	result, err := s.Result(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = result.Body.Close() }()
+	return s.Body(result.Body)
+}
+
+func (s *session) showInvocations(all *client.Invocations) error {
+	if s.JSON {
+		return s.Document(all.JSON())
+	}
+	for i := range all.Invocations {
+		if i > 0 {
+			if err := s.Say(""); err != nil {
+				return err
+			}
+		}
+		if err := s.showInvocation(&all.Invocations[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *session) showInvocation(i *client.Invocation) error {
+	fields := []cli.Field{
+		{Name: "id", Value: cli.Text(i.ID)}, {Name: "call id", Value: cli.Text(i.CallID)}, {Name: "kind", Value: cli.Text(i.Kind)},
+		{Name: "source", Value: cli.Text(i.Source)}, {Name: "function", Value: cli.Text(i.Function)}, {Name: "queue", Value: cli.Text(i.Queue)},
+		{Name: "state", Value: cli.Text(i.State)}, {Name: "due", Value: s.Until(i.Due)}, {Name: "status", Value: status(i.Status)},
+		{Name: "reason", Value: cli.Text(i.Reason)}, {Name: "detail", Value: cli.Text(i.Detail)},
+		{Name: "first seen", Value: s.At(i.First)}, {Name: "died", Value: s.At(i.Died)}, {Name: "finished", Value: s.At(i.Finished)},
+		{Name: "expires", Value: s.Until(i.Expires)}, {Name: "retries", Value: cli.Number(i.Retries)}, {Name: "replays", Value: cli.Number(i.Replays)},
+		{Name: "size", Value: cli.Size(i.Size)},
+	}
+	fields = append(fields, attemptFields(s, i.Attempts, i.Omitted)...)
+	if i.Policy != nil {
+		fields = append(fields, policyFields(i.Policy)...)
+	}
+	if i.HasResult {
+		fields = append(fields, cli.Field{Name: "result", Value: cli.Cell{Short: "kept: --result writes it", Long: "kept"}})
+	}
+	return s.Fields(fields)
+}
+
+func newInvocationWait(r *remote) *cobra.Command {
+	c := command("wait ID", "Wait until an invocation is over", `
+Without --timeout it waits for as long as it takes. Ctrl-C ends the waiting, not the
+invocation.`, "0 done, 1 dead, dropped, cancelled or not over in time, 2 wrong usage, 3 a call id of several: some are done",
+		"queue-worker invocation wait 5c5f2b7e-8f5c-4b57-9b0d-8c6d6f6f1a11 --timeout 10m")
+	c.Args = args(1, 1, "one id or call id")
+	timeout := c.Flags().Duration("timeout", 0, "wait this long at most (default: without end)")
+	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
+		all, err := s.await(ctx, args[0], *timeout)
+		if err != nil {
+			return err
+		}
+		if err := s.showInvocations(all); err != nil {
+			return err
+		}
+		return howTheyEnded(all)
+	})
+	return c
+}
+
+// errNotOver is the end of a wait that was long enough.
+var errNotOver = errors.New("it is not over yet")
+
+// await waits until an invocation is over, through absences of the worker too. A
+// timeout of 0 has no end.
+func (s *session) await(ctx context.Context, id string, timeout time.Duration) (*client.Invocations, error) {
+	end := time.Now().Add(timeout)
+	answered := time.Now()
+	for {
+		wait := client.MaxWait
+		if timeout > 0 {
+			wait = min(wait, time.Until(end))
+		}
+		all, err := s.Invocation(ctx, id, max(wait, 0))
+		switch {
+		case err == nil && all.Over():
+			return all, nil
+		case err == nil:
+			answered = time.Now()
+		case ctx.Err() != nil || !client.IsPassing(err) || time.Since(answered) > patience:
+			return nil, err
+		}
+		if timeout > 0 && time.Until(end) <= 0 {
+			return nil, fmt.Errorf("%w: queue-worker invocation get %s", errNotOver, id)
+		}
+		if err != nil || wait < client.MaxWait { // it is away, or was quick to answer
+			if err := pause(ctx, pollPeriod); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// howTheyEnded is nil when every invocation of a function was done.
+func howTheyEnded(all *client.Invocations) error {
+	t, last := tally{}, ""
+	for _, i := range all.Invocations {
+		if i.Kind == "callback" {
+			continue
+		}
+		t.of++
+		if i.State == client.StateDone {
+			t.done++
+		} else {
+			last = i.State
+		}
+	}
+	if t.done == t.of {
+		return nil
+	}
+	return t.failed(fmt.Errorf("the invocation is %s", last))
+}
+
+func newInvocationCancel(r *remote) *cobra.Command {
+	c := command("cancel ID...", "Cancel invocations that are not over", `
+What waits leaves the store, a call that runs is broken off. What is dead is dropped
+instead: queue-worker dead drop.`, codesPlain+", 3 not all of them",
+		"queue-worker invocation cancel 5c5f2b7e-8f5c-4b57-9b0d-8c6d6f6f1a11")
+	c.Args = args(1, -1, "one or more ids or call ids")
+	c.RunE = r.run(func(ctx context.Context, s *session, ids []string) error {
+		t := tally{of: len(ids)}
+		for _, id := range ids {
+			a, err := s.Cancel(ctx, id)
+			if err != nil {
+				return t.failed(err)
+			}
+			t.done++
+			if s.JSON {
+				err = s.Document(a.JSON())
+			} else {
+				err = s.Say("%s %s", a.State, a.ID)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return c
+}
+
+func newInvocationList(r *remote) *cobra.Command {
+	c := command("ls", "List invocations that are not over", `
+Not on a terminal, the columns are tab separated and have no headings: id, function,
+queue, state, due, retries, time of acceptance, call id.`, codesPlain,
+		"queue-worker invocation ls --function figlet", "queue-worker invocation ls --state delayed --all -o json")
+	c.Args = args(0, 0, "there are none")
+	var f client.PendingFilter
+	c.Flags().StringVar(&f.Function, "function", "", "of this function")
+	c.Flags().StringVar(&f.Queue, "queue", "", "of this queue")
+	c.Flags().StringVar(&f.State, "state", "", "ready, running or delayed")
+	limit, all := addLimit(c)
+	c.RunE = r.run(func(ctx context.Context, s *session, _ []string) error {
+		return s.listPending(ctx, f, rows(*limit, *all))
+	})
+	return c
+}
+
+func (s *session) listPending(ctx context.Context, f client.PendingFilter, limit int) error {
+	l := listing{s: s, columns: []cli.Column{
+		{Title: "id"}, {Title: "function", Wide: true}, {Title: "queue", Wide: true}, {Title: "state"}, {Title: "due"},
+		{Title: "retries", Number: true}, {Title: "age"}, {Title: "call id", Wide: true},
+	}}
+	more := false
+	for page, err := range s.Pending(ctx, f, limit) {
+		if err != nil {
+			return err
+		}
+		more = page.Next != ""
+		if err := l.page(page.JSON(), len(page.Invocations), func(i int) []cli.Cell { return s.pendingRow(&page.Invocations[i]) }); err != nil {
+			return err
+		}
+	}
+	return l.end("nothing like that is pending", more, "")
+}
+
+func (s *session) pendingRow(i *client.Invocation) []cli.Cell {
+	return []cli.Cell{
+		cli.Text(i.ID), cli.Text(i.Topic), cli.Text(i.Queue), cli.Text(i.State), s.Until(i.Due),
+		cli.Number(i.Retries), s.Since(i.First), cli.Text(i.CallID),
+	}
+}

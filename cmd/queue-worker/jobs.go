@@ -1,0 +1,167 @@
+package main
+
+// queue-worker replay: the jobs that act on many letters or invocations.
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"queue-worker/pkg/cli"
+	"queue-worker/pkg/client"
+)
+
+func newReplay(e *env) *cobra.Command {
+	c := group("replay", "Look at jobs, pause, resume and cancel them", `
+A job replays or drops dead letters, or purges what a function has pending. It is
+begun by 'dead replay', 'dead drop' and 'function purge', and goes on in the worker,
+after a restart too. All three kinds are looked at and steered here.`)
+	c.Aliases = []string{"job", "jobs"}
+	r := newRemote(e, c)
+	c.AddCommand(newJobList(r), newJobStatus(r),
+		newSteer(r, "pause", "Let jobs rest until they are resumed", (*client.Client).PauseJob),
+		newSteer(r, "resume", "Let jobs go on that were paused, or that stopped by themselves", (*client.Client).ResumeJob),
+		newSteer(r, "cancel", "End jobs for good; what they have done stays done", (*client.Client).CancelJob))
+	return c
+}
+
+func newJobList(r *remote) *cobra.Command {
+	c := command("ls", "List jobs", `
+Not on a terminal, the columns are tab separated and have no headings: id, act, state,
+planned, done, skipped, failed again, time of the plan, who.`, codesPlain,
+		"queue-worker replay ls", "queue-worker replay ls -o json")
+	c.Args = args(0, 0, "there are none")
+	c.RunE = r.run(func(ctx context.Context, s *session, _ []string) error {
+		all, err := s.Jobs(ctx)
+		if err != nil {
+			return err
+		}
+		l := listing{s: s, columns: jobColumns}
+		if err := l.page(all.JSON(), len(all.Jobs), func(i int) []cli.Cell { return s.jobRow(&all.Jobs[i]) }); err != nil {
+			return err
+		}
+		return l.end("there are no jobs", false, "")
+	})
+	return c
+}
+
+var jobColumns = []cli.Column{
+	{Title: "id"}, {Title: "act"}, {Title: "state"}, {Title: "planned", Number: true}, {Title: "done", Number: true},
+	{Title: "skipped", Number: true}, {Title: "failed again", Number: true}, {Title: "age"}, {Title: "by", Wide: true},
+}
+
+func (s *session) jobRow(j *client.Job) []cli.Cell {
+	return []cli.Cell{
+		cli.Text(j.ID), cli.Text(j.Act), cli.Text(j.State), cli.Number(j.Plan.Count), cli.Number(j.Done),
+		cli.Number(j.Skipped), cli.Number(j.FailedAgain), s.Since(j.Created), cli.Text(j.By),
+	}
+}
+
+func newJobStatus(r *remote) *cobra.Command {
+	c := command("status JOB", "Show a job", `
+With --watch the progress is shown until the job is over, and the exit code is that of
+its end; Ctrl-C leaves it running.`, codesBulk,
+		"queue-worker replay status 0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7 --watch")
+	c.Args = args(1, 1, "the id of one job")
+	watch := c.Flags().BoolP("watch", "w", false, "show the progress until the job is over")
+	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
+		job, err := s.Job(ctx, args[0])
+		switch {
+		case err != nil:
+			return err
+		case *watch && job.State == client.JobPlanned:
+			return fmt.Errorf("job %s was planned and not begun: there is nothing to watch", job.ID)
+		case *watch:
+			return s.watch(ctx, job)
+		}
+		return s.showJob(job)
+	})
+	return c
+}
+
+func newSteer(r *remote, verb, short string, do func(*client.Client, context.Context, string) (*client.Job, error)) *cobra.Command {
+	c := command(verb+" JOB...", short, "", codesPlain+", 3 not all of them",
+		"queue-worker replay "+verb+" 0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7")
+	c.Args = args(1, -1, "the ids of one or more jobs")
+	c.RunE = r.run(func(ctx context.Context, s *session, ids []string) error {
+		t := tally{of: len(ids)}
+		for _, id := range ids {
+			job, err := do(s.Client, ctx, id)
+			if err != nil {
+				return t.failed(err)
+			}
+			t.done++
+			if s.JSON {
+				err = s.Document(job.JSON())
+			} else {
+				err = s.Say("%s %s: %s", job.Act, job.ID, job.State)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return c
+}
+
+// showPlan is what a person has to know before saying yes.
+func showPlan(c *cli.Console, j *client.Job) error {
+	p := j.Plan
+	text := fmt.Sprintf("%s: %d, %s", j.Act, p.Count, cli.Bytes(p.Bytes))
+	if !p.Oldest.IsZero() {
+		text += ", oldest " + c.At(p.Oldest).Short
+	}
+	if p.Duration != "" && p.Count > 0 {
+		text += fmt.Sprintf("; takes about %s at %g a second", p.Duration, j.Rate)
+	}
+	c.Tell("%s", text)
+	if p.NeedsForce > 0 {
+		c.Tell("%d of them died again after 3 replays: they are skipped without --force", p.NeedsForce)
+	}
+	rows := make([][]cli.Cell, len(p.Groups))
+	for i, g := range p.Groups {
+		rows[i] = []cli.Cell{cli.Number(g.Count), cli.Text(g.Function), cli.Text(g.Queue), cli.Text(g.Reason)}
+	}
+	return c.Table([]cli.Column{{Title: "count", Number: true}, {Title: "function", Wide: true}, {Title: "queue", Wide: true}, {Title: "reason"}}, rows)
+}
+
+func (s *session) showJob(j *client.Job) error {
+	if s.JSON {
+		return s.Document(j.JSON())
+	}
+	fields := []cli.Field{
+		{Name: "id", Value: cli.Text(j.ID)}, {Name: "act", Value: cli.Text(j.Act)}, {Name: "state", Value: cli.Text(j.State)},
+		{Name: "why", Value: cli.Text(j.StateReason)}, {Name: "filter", Value: cli.Text(filterText(j.Filter))}, {Name: "by", Value: cli.Text(j.By)},
+		{Name: "planned", Value: cli.Number(j.Plan.Count)}, {Name: "done", Value: cli.Number(j.Done)},
+		{Name: "skipped", Value: cli.Number(j.Skipped)}, {Name: "failed again", Value: cli.Number(j.FailedAgain)},
+		{Name: "rate", Value: cli.Text(fmt.Sprintf("%g/s", j.Rate))}, {Name: "canary", Value: cli.Text(fmt.Sprint(j.Canary))},
+		{Name: "force", Value: cli.Text(fmt.Sprint(j.Force))}, {Name: "created", Value: s.At(j.Created)},
+		{Name: "applied", Value: s.At(j.Applied)}, {Name: "finished", Value: s.At(j.Finished)}, {Name: "expires", Value: s.Until(j.Expires)},
+	}
+	return s.Fields(fields)
+}
+
+// filterText is a filter as the flags that it was made of.
+func filterText(f map[string]any) string {
+	if len(f) == 0 {
+		return "everything"
+	}
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(f)) {
+		value := fmt.Sprint(f[name])
+		if _, plain := f[name].(string); !plain {
+			b, err := json.Marshal(f[name])
+			if err == nil {
+				value = string(b)
+			}
+		}
+		parts = append(parts, name+"="+value)
+	}
+	return strings.Join(parts, " ")
+}

@@ -1,0 +1,86 @@
+package main
+
+// Listings that come in pages, and what several commands show.
+
+import (
+	"errors"
+	"fmt"
+
+	"queue-worker/pkg/cli"
+	"queue-worker/pkg/client"
+)
+
+var errLimit = errors.New("--limit: a whole number from 1")
+
+// listing shows pages as they come: as documents or lines at once, as one table
+// in the end.
+type listing struct {
+	s       *session
+	columns []cli.Column
+	rows    [][]cli.Cell
+	seen    int
+}
+
+// page shows a page of n items.
+func (l *listing) page(raw []byte, n int, row func(i int) []cli.Cell) error {
+	l.seen += n
+	if l.s.JSON {
+		return l.s.Document(raw)
+	}
+	for i := range n {
+		l.rows = append(l.rows, row(i))
+	}
+	if l.s.Showing {
+		return nil
+	}
+	rows := l.rows
+	l.rows = nil
+	return l.s.Table(l.columns, rows)
+}
+
+// end shows the table, and says what else there is to know.
+func (l *listing) end(nothing string, more bool, note string) error {
+	if !l.s.JSON {
+		if err := l.s.Table(l.columns, l.rows); err != nil {
+			return err
+		}
+	}
+	switch {
+	case more:
+		l.s.Tell("there are more than these %d: --limit N, or --all", l.seen)
+	case l.seen == 0:
+		l.s.Tell("%s", nothing)
+	}
+	if note != "" {
+		l.s.Tell("%s", note)
+	}
+	return nil
+}
+
+// attemptFields are the attempts of an invocation, one field each.
+func attemptFields(s *session, attempts []client.Attempt, omitted int) []cli.Field {
+	var fields []cli.Field
+	for i, a := range attempts {
+		what := fmt.Sprintf("%s, %s", statusText(a.Status, a.Cause), cli.Seconds(a.Duration))
+		fields = append(fields, cli.Field{Name: "attempt", Value: cli.Cell{
+			Short: s.At(a.At).Short + ", " + what, Long: cli.Stamp(a.At) + ", " + what,
+		}})
+		if omitted > 0 && i == len(attempts)/2-1 {
+			fields = append(fields, cli.Field{Name: "attempt", Value: cli.Text(fmt.Sprintf("... %d more", omitted))})
+		}
+	}
+	return fields
+}
+
+// statusText is a status, or why there is none.
+func statusText(status int, cause string) string {
+	switch {
+	case status == 0 && cause == "":
+		return "no answer"
+	case status == 0:
+		return cause
+	case cause == "":
+		return fmt.Sprint(status)
+	}
+	return fmt.Sprintf("%d %s", status, cause)
+}

@@ -1,0 +1,190 @@
+package main
+
+// queue-worker send: one invocation.
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"queue-worker/pkg/cli"
+	"queue-worker/pkg/client"
+)
+
+// sendFlags are the flags of send.
+type sendFlags struct {
+	data, key     string
+	headers       []string
+	delay, maxAge time.Duration
+	notBefore     string
+	wait          bool
+	timeout       time.Duration
+}
+
+func newSend(e *env) *cobra.Command {
+	c := command("send FUNCTION[/PATH][?QUERY]", "Invoke a function once, asynchronously", `
+The body is that of -d, or of the file after -d @, or standard input when that is not
+a terminal. Without --wait it prints the call id and the invocation's own id, tab
+separated when it is not on a terminal. With --wait it says how the invocation ended
+on standard error, and writes the answer of the function, where result_ttl keeps it.
+Ctrl-C ends the waiting, not the invocation.`,
+		"0 taken, with --wait done; 1 failed, with --wait dead, cancelled or not over in time; 2 wrong usage",
+		"queue-worker send figlet -d hello", "queue-worker send report/daily -d @order.json -H 'Content-Type: application/json' --delay 10m",
+		"echo hello | queue-worker send figlet --wait --timeout 1m", "queue-worker send charge -d 7 --idempotency-key order-7")
+	c.Args = args(1, 1, "one function")
+	r := newRemote(e, c)
+	o := &sendFlags{}
+	f := c.Flags()
+	f.StringVarP(&o.data, "data", "d", "", "the body; @FILE reads it from a file, @- from standard input")
+	f.StringArrayVarP(&o.headers, "header", "H", nil, "a header for the function, 'Name: value'; may be given more than once")
+	f.DurationVar(&o.delay, "delay", 0, "call it after this long, in whole seconds")
+	f.StringVar(&o.notBefore, "not-before", "", "call it then or later, such as 2026-01-31T12:00:00Z")
+	f.DurationVar(&o.maxAge, "max-age", 0, "give it up when it is this old, in whole seconds")
+	f.StringVar(&o.key, "idempotency-key", "", "the same key within idempotency_window runs once")
+	f.BoolVar(&o.wait, "wait", false, "wait until it is over")
+	f.DurationVar(&o.timeout, "timeout", 0, "with --wait: wait this long at most (default: without end)")
+	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
+		sub, closer, err := o.submission(c, s, args[0])
+		if err != nil {
+			return err
+		}
+		defer func() { _ = closer.Close() }()
+		receipt, err := s.Send(ctx, sub)
+		if err != nil {
+			return err
+		}
+		if !o.wait {
+			return s.sent(receipt)
+		}
+		return s.awaitSent(ctx, receipt, o.timeout)
+	})
+	return c
+}
+
+// submission is what the flags ask to send. What it reads from has to be closed.
+func (o *sendFlags) submission(c *cobra.Command, s *session, target string) (client.Submission, io.Closer, error) {
+	nothing := io.NopCloser(nil)
+	target, query, _ := strings.Cut(target, "?")
+	function, path, _ := strings.Cut(target, "/")
+	sub := client.Submission{Function: function, Path: path, Query: query, Delay: o.delay, MaxAge: o.maxAge, Key: o.key}
+	switch {
+	case function == "":
+		return sub, nothing, usageError{errors.New("which function? FUNCTION or FUNCTION/PATH")}
+	case o.timeout != 0 && !o.wait:
+		return sub, nothing, usageError{errors.New("--timeout goes with --wait")}
+	case o.delay < 0 || o.maxAge < 0 || o.delay%time.Second != 0 || o.maxAge%time.Second != 0:
+		return sub, nothing, usageError{errors.New("--delay and --max-age: whole seconds, such as 90s or 10m")}
+	case c.Flags().Changed("idempotency-key") && o.key == "":
+		return sub, nothing, usageError{errors.New("--idempotency-key has no value")}
+	}
+	var err error
+	if sub.Header, err = o.header(); err != nil {
+		return sub, nothing, err
+	}
+	if o.notBefore != "" {
+		if sub.NotBefore, err = time.Parse(time.RFC3339Nano, o.notBefore); err != nil {
+			return sub, nothing, usageError{fmt.Errorf("--not-before %q: a time such as 2026-01-31T12:00:00Z", o.notBefore)}
+		}
+	}
+	closer, err := o.body(c, s, &sub)
+	return sub, closer, err
+}
+
+func (o *sendFlags) header() (http.Header, error) {
+	h := http.Header{}
+	for _, line := range o.headers {
+		name, value, ok := strings.Cut(line, ":")
+		if name = strings.TrimSpace(name); !ok || name == "" {
+			return nil, usageError{fmt.Errorf("-H %q: write it as 'Name: value'", line)}
+		}
+		h.Add(name, strings.TrimSpace(value))
+	}
+	return h, nil
+}
+
+// body finds where the body comes from.
+func (o *sendFlags) body(c *cobra.Command, s *session, sub *client.Submission) (io.Closer, error) {
+	name, isFile := strings.CutPrefix(o.data, "@")
+	switch {
+	case isFile && name != "-":
+		f, err := os.Open(name) // #nosec G304 -- the user has named it
+		if err != nil {
+			return io.NopCloser(nil), err
+		}
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			sub.Size = info.Size()
+		}
+		if sub.Body = f; sub.Size == 0 {
+			sub.Body, sub.Size = slurp(f)
+		}
+		return f, nil
+	case isFile || !c.Flags().Changed("data") && !s.Asking:
+		sub.Body = s.In
+	case o.data != "":
+		sub.Body, sub.Size = strings.NewReader(o.data), int64(len(o.data))
+	}
+	return io.NopCloser(nil), nil
+}
+
+// slurp reads a little ahead, so that what is empty is sent as an empty body.
+func slurp(r io.Reader) (io.Reader, int64) {
+	first := make([]byte, 1)
+	n, err := io.ReadFull(r, first)
+	if n == 0 && errors.Is(err, io.EOF) {
+		return nil, 0
+	}
+	return io.MultiReader(bytes.NewReader(first[:n]), r), 0
+}
+
+// sent says that an invocation was taken.
+func (s *session) sent(receipt *client.Receipt) error {
+	if s.JSON {
+		b, err := json.Marshal(receipt)
+		if err != nil {
+			return err
+		}
+		return s.Document(b)
+	}
+	return s.Table([]cli.Column{{Title: "call id"}, {Title: "id"}}, [][]cli.Cell{{cli.Text(receipt.CallID), cli.Text(receipt.ID)}})
+}
+
+// awaitSent waits for the end of what was sent, and shows it.
+func (s *session) awaitSent(ctx context.Context, receipt *client.Receipt, timeout time.Duration) error {
+	id := receipt.ID
+	if id == "" {
+		id = receipt.CallID
+	}
+	s.Tell("taken, call id %s; waiting for its end", receipt.CallID)
+	all, err := s.await(ctx, id, timeout)
+	if ctx.Err() != nil {
+		s.Tell("it goes on; look at it:  queue-worker invocation get %s", id)
+	}
+	if err != nil {
+		return err
+	}
+	if s.JSON {
+		return errors.Join(s.Document(all.JSON()), howTheyEnded(all))
+	}
+	for _, i := range all.Invocations {
+		if i.Kind == "callback" {
+			continue
+		}
+		s.Tell("%s, status %s, %d retries", i.State, statusText(i.Status, i.Reason), i.Retries)
+		if i.HasResult {
+			if err := s.writeResult(ctx, i.ID); err != nil {
+				return err
+			}
+		}
+		break
+	}
+	return howTheyEnded(all)
+}

@@ -1,0 +1,90 @@
+package client
+
+// Functions: what each has to do, and letting it rest.
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// LastError is the latest call of a function that failed.
+type LastError struct {
+	At     time.Time `json:"at"`
+	Status int       `json:"status"`
+	Cause  string    `json:"cause"`
+}
+
+// Pause says who lets a function rest, why, and for how long.
+type Pause struct {
+	Reason string    `json:"reason"`
+	Author string    `json:"author"`
+	Since  time.Time `json:"since"`
+	Until  time.Time `json:"until"` // zero: until it is resumed
+}
+
+// Function is what a function has to do in one queue.
+type Function struct {
+	Function  string     `json:"function"`
+	Topic     string     `json:"topic-entity"`
+	Queue     string     `json:"queue"`
+	Ready     int        `json:"ready"`
+	Running   int        `json:"running"`
+	Delayed   int        `json:"delayed"`
+	Dead      int        `json:"dead"`
+	OldestAge float64    `json:"oldest_age_seconds"`
+	Rate      float64    `json:"rate_per_second"`
+	LastError *LastError `json:"last_error"`
+	Paused    *Pause     `json:"paused"`
+}
+
+// Functions are functions, one entry for each queue.
+type Functions struct {
+	Document  `json:"-"`
+	Functions []Function `json:"functions"`
+}
+
+// Functions lists all functions that the worker has anything of.
+func (c *Client) Functions(ctx context.Context) (*Functions, error) {
+	all := &Functions{}
+	return all, c.read(ctx, get("/v1/functions", nil), all)
+}
+
+// Function reads one function, which is in more than one queue perhaps.
+func (c *Client) Function(ctx context.Context, name string) (*Functions, error) {
+	all := &Functions{}
+	return all, c.read(ctx, get("/v1/functions/"+url.PathEscape(name), nil), all)
+}
+
+// PauseFunction lets a function rest: nothing of it is begun, running calls end.
+// Without a length it rests until it is resumed.
+func (c *Client) PauseFunction(ctx context.Context, name, reason, author string, length time.Duration) (*Functions, error) {
+	what := map[string]string{}
+	for key, value := range map[string]string{"reason": reason, "author": author} {
+		if value != "" {
+			what[key] = value
+		}
+	}
+	if length > 0 {
+		what["for"] = length.String()
+	}
+	q, err := act(http.MethodPost, "/v1/functions/"+url.PathEscape(name)+"/pause", http.StatusOK).with(what)
+	if err != nil {
+		return nil, err
+	}
+	all := &Functions{}
+	return all, c.read(ctx, q, all)
+}
+
+// ResumeFunction lets a function go on.
+func (c *Client) ResumeFunction(ctx context.Context, name string) (*Functions, error) {
+	all := &Functions{}
+	return all, c.read(ctx, act(http.MethodPost, "/v1/functions/"+url.PathEscape(name)+"/resume", http.StatusOK), all)
+}
+
+// Policy reads the retry policy that is in force for a function.
+func (c *Client) Policy(ctx context.Context, function string) (*Policy, error) {
+	p := &Policy{}
+	return p, c.read(ctx, get("/v1/functions/"+url.PathEscape(function)+"/policy", nil), p)
+}
