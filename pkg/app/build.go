@@ -118,7 +118,8 @@ func (a *App) makeWorker(context.Context) error {
 	a.metrics = worker.NewMetrics(a.registry, labels, c.Channels)
 	a.registry.MustRegister(worker.NewCollector(a.store, a.lanes, labels, c.Channels))
 	a.worker = worker.New(worker.Options{
-		Store: a.store, Lanes: a.lanes, Caller: caller, Policy: policy, DeadSet: c.DeadSet,
+		Store: a.store, Lanes: a.lanes, Caller: caller, Policy: policy,
+		Timeout: c.UpstreamTimeout, CallbackTimeout: c.CallbackTimeout, DeadSet: c.DeadSet,
 		CheckURL: guard.CheckURL, Settled: a.settled, Version: a.Version, Metrics: a.metrics, Logger: a.log,
 	})
 	return a.recovered()

@@ -11,12 +11,22 @@ import (
 // producerInitial is the first wait of what the callback producer delivers.
 const producerInitial = time.Second
 
-// ForCallback is the policy of a callback: the worker's own waits, and nothing but
-// 2xx counts as delivered.
-func (p Policy) ForCallback() Policy {
-	p.Only2xx = true
+// failures are the statuses that Only2xx retries.
+var failures = func() (c Codes) {
+	c.add(minCode, strictBefore-1)
+	c.add(strictFrom, maxCode)
+	return c
+}()
+
+// only2xx retries everything but 2xx. Its codes say so too, for people.
+func (p Policy) only2xx() Policy {
+	p.Only2xx, p.Codes = true, failures
 	return p
 }
+
+// ForCallback is the policy of a callback: the worker's own waits, and nothing but
+// 2xx counts as delivered.
+func (p Policy) ForCallback() Policy { return p.only2xx() }
 
 // ForProducer is the policy of a message of the callback producer. Its waits begin
 // at one second and double up to the worker's longest one:
@@ -24,8 +34,8 @@ func (p Policy) ForCallback() Policy {
 //	retry    1   2   3   4    5    6    7     8
 //	wait    1s  2s  4s  8s  16s  32s  64s  120s
 func (p Policy) ForProducer() Policy {
-	p.Only2xx, p.Mode = true, Exponential
-	p.Initial = producerInitial
+	p = p.only2xx()
+	p.Mode, p.Initial = Exponential, producerInitial
 	return p
 }
 
@@ -33,9 +43,9 @@ func (p Policy) ForProducer() Policy {
 // an answer asks for, and the limit that the delivery itself brought. A delay below
 // zero counts as none.
 func (p Policy) ForMailbox(t invocation.Terms) Policy {
-	p.Only2xx, p.Mode = true, Constant
+	p = p.only2xx()
+	p.Mode, p.Initial = Constant, max(t.Delay, 0)
 	p.Attempts = t.MaxRetries
-	p.Initial = max(t.Delay, 0)
 	p.Max, p.MaxRetryAfter = p.Initial, 0
 	return p
 }

@@ -61,6 +61,9 @@ type Options struct {
 	Caller Caller
 	// Policy is the worker's own; annotations of a message come first.
 	Policy retry.Policy
+	// Timeout and CallbackTimeout are those that Caller keeps, for those who ask
+	// what is in force; zero for none.
+	Timeout, CallbackTimeout time.Duration
 	// DeadSet false discards what was given up.
 	DeadSet bool
 	// CheckURL reads a callback's URL; its error means that it is refused.
