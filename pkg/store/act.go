@@ -37,6 +37,9 @@ type Batch struct {
 	Verb Verb
 	IDs  []invocation.ID // an id that comes twice counts once
 	Note *Note           // nil for none
+	// Before leaves alone dead letters that died at or after it; zero for none. So
+	// one that was read, replayed by somebody else and is dead again is not taken.
+	Before time.Time
 	// Except tells what ActCancel leaves alone, such as what is being called; nil
 	// for nothing. It is called on the committer's goroutine, must not block and
 	// must not call the store.
@@ -157,25 +160,25 @@ func (o *actOp) stage(t *txn) error {
 			x.Err = ErrNotFound
 			continue
 		}
-		x.Inv, x.Err = t.act(o.Verb, x.ID)
+		x.Inv, x.Err = t.act(&o.Batch, x.ID)
 	}
 	return nil
 }
 
 // act stages what is done with one invocation, or nothing with the error.
-func (t *txn) act(v Verb, id invocation.ID) (*invocation.Invocation, error) {
+func (t *txn) act(b *Batch, id invocation.ID) (*invocation.Invocation, error) {
 	inv, err := t.s.get(id)
 	if err != nil {
 		return nil, err
 	}
 	dead := inv.State == invocation.Dead
-	switch v {
+	switch b.Verb {
 	case ActReplay, ActDrop:
-		if !dead {
+		if !dead || !b.Before.IsZero() && !inv.DiedAt.Before(b.Before) {
 			return nil, ErrNotFound
 		}
 		t.leaveDead(inv)
-		if v == ActReplay {
+		if b.Verb == ActReplay {
 			t.revive(inv)
 			return inv, nil
 		}

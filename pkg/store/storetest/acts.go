@@ -80,6 +80,21 @@ var acts = []test{
 			w.Errorf("counts %+v", st)
 		}
 	}},
+	{"a letter that died again since it was read is left alone", func(w *world) {
+		all := w.kill(2)
+		w.clock.add(time.Minute)
+		read := w.clock.Now()
+		w.wantTaken(w.act(store.Batch{Verb: store.ActReplay, IDs: idsOf(all[0]), Before: read}), true)
+		again, err := w.Get(all[0].ID)
+		if err != nil {
+			w.Fatal(err)
+		}
+		w.bury(again)
+		for _, verb := range []store.Verb{store.ActReplay, store.ActDrop} {
+			w.wantTaken(w.act(store.Batch{Verb: verb, IDs: idsOf(all[0]), Before: read}), false)
+		}
+		w.wantTaken(w.act(store.Batch{Verb: store.ActDrop, IDs: idsOf(all[0], all[1]), Before: read.Add(1)}), true, true)
+	}},
 	{"what is pending is cancelled in one batch, but not what is excepted", func(w *world) {
 		ready, held, delayed := w.now("fn"), w.now("fn"), w.pending("gn", w.clock.Now().Add(time.Hour))
 		w.take(ready, held, delayed)
