@@ -102,36 +102,41 @@ type Pending struct {
 
 // Job is a job as it is seen at one moment.
 type Job struct {
-	ID      invocation.ID
-	Act     Act
-	State   State
-	Reason  string // why it is in this state, "" when that is plain
-	Filter  json.RawMessage
-	Pending Pending
-	By      string
-	Limit   int
+	ID      invocation.ID   `json:"id"`
+	Act     Act             `json:"act"`
+	State   State           `json:"state"`
+	Reason  string          `json:"why,omitempty"` // why it is in this state, "" when that is plain
+	Filter  json.RawMessage `json:"filter,omitempty"`
+	Pending Pending         `json:"pending,omitzero"`
+	By      string          `json:"by,omitempty"`
+	Limit   int             `json:"limit,omitempty"`
 
-	Created  time.Time
-	Applied  time.Time // zero while planned
-	Finished time.Time // zero unless over
-	Expires  time.Time // of a plan; zero once applied
+	Created  time.Time `json:"created"`
+	Applied  time.Time `json:"applied,omitzero"`  // zero while planned
+	Finished time.Time `json:"finished,omitzero"` // zero unless over
+	Expires  time.Time `json:"expires,omitzero"`  // of a plan; zero once applied
 
-	Rate           int // 0 for no limit
-	Canary         bool
-	MaxFailedShare *float64
-	Force          bool
+	Rate           int      `json:"rate,omitempty"` // 0 for no limit
+	Canary         bool     `json:"canary,omitempty"`
+	MaxFailedShare *float64 `json:"max_failed_share,omitempty"`
+	Force          bool     `json:"force,omitempty"`
 
-	Plan    Plan
-	Done    int // replayed, dropped or purged
-	Skipped int // left the set meanwhile, or need force
-	Failed  int // of those that were watched, dead again
+	Plan Plan `json:"plan"`
+	Progress
+}
+
+// Progress is what a job has done.
+type Progress struct {
+	Done    int `json:"done"`    // replayed, dropped or purged
+	Skipped int `json:"skipped"` // left the set meanwhile, or need force
+	Failed  int `json:"failed"`  // of those that were watched, dead again
 }
 
 // Plan is what was found at the moment of planning.
 type Plan struct {
 	Count      int           `json:"count"`
-	Bytes      int64         `json:"bytes"` // of the QueueRequests
-	Oldest     time.Time     `json:"oldest,omitzero"`
+	Bytes      int64         `json:"bytes"`           // of the QueueRequests
+	Oldest     time.Time     `json:"oldest,omitzero"` // of letters by their death, of pending ones by their acceptance
 	Newest     time.Time     `json:"newest,omitzero"`
 	Groups     []Group       `json:"groups,omitempty"` // largest first, at most MaxGroups
 	MoreGroups int           `json:"more_groups,omitempty"`

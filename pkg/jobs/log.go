@@ -1,0 +1,56 @@
+package jobs
+
+// What the log says of jobs: that one was planned or begun, how far it is now and
+// then, and its end. Who steers a job is told where it is known, at the API.
+
+import "time"
+
+// Keys of log lines.
+const (
+	keyJob   = "job"
+	keyAct   = "act"
+	keyBy    = "by"
+	keyError = "error"
+)
+
+// tellPeriod is how often the progress of one job is told at most.
+const tellPeriod = 10 * time.Second
+
+func (j *Jobs) tellNew(b *job) {
+	r := b.record()
+	word := "job planned"
+	if r.State == Running {
+		word = "job begun"
+	}
+	j.log.Info(word, keyJob, r.ID.String(), keyAct, string(r.Act), keyBy, r.By, "count", r.Plan.Count,
+		"needs_force", r.Plan.NeedsForce, "rate", r.Rate, "canary", r.Canary, "force", r.Force)
+}
+
+// tellProgress tells how far a job is, from ten seconds after its begin.
+func (j *Jobs) tellProgress(b *job) {
+	if b.told.IsZero() {
+		b.told = time.Now()
+	}
+	if time.Since(b.told) < tellPeriod {
+		return
+	}
+	b.told = time.Now()
+	if r := b.record(); r.State == Running {
+		j.log.Info("job goes on", progress(&r)...)
+	}
+}
+
+func (j *Jobs) tellEnd(b *job) {
+	r := b.record()
+	if r.State == Stopped {
+		j.log.Warn("job stopped by itself", append(progress(&r), "why", r.Reason, "hint", "resume goes on, cancel ends it")...)
+		return
+	}
+	j.log.Info("job done", append(progress(&r), "took", r.Finished.Sub(r.Applied).Round(time.Millisecond))...)
+}
+
+func progress(r *record) []any {
+	return []any{
+		keyJob, r.ID.String(), keyAct, string(r.Act), "count", r.Plan.Count, "done", r.Done, "skipped", r.Skipped, "failed_again", r.Failed,
+	}
+}

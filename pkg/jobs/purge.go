@@ -1,0 +1,60 @@
+package jobs
+
+// One step of a purge.
+
+import (
+	"context"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+)
+
+// stepPending removes the next pending invocations of the set. What waits moves
+// between ready and delayed meanwhile, so the purge goes over all of it again
+// until there is nothing that it can take.
+func (j *Jobs) stepPending(ctx context.Context, b *job, r *record) error {
+	if r.AtEnd && !r.Took {
+		return j.finish(ctx, b, Done, "")
+	}
+	cursor := r.Cursor
+	if r.AtEnd {
+		cursor = ""
+	}
+	page, next, err := j.Store.Pending(ctx, pendingFilter(r), cursor, stepSize(r))
+	if err != nil {
+		return err
+	}
+	ids := j.notInHand(page)
+	advance := func(r *record, taken []store.Taken) {
+		if r.AtEnd {
+			r.Took = false // another pass has begun
+		}
+		r.Cursor, r.AtEnd = next, next == ""
+		for _, t := range taken {
+			if t.Err == nil {
+				r.Done++
+				r.Took = true
+			}
+		}
+	}
+	if len(ids) == 0 {
+		j.pass(b, advance)
+		return nil
+	}
+	if err := j.commit(ctx, b, store.Batch{Verb: store.ActCancel, IDs: ids, Except: j.InHand}, advance); err != nil {
+		return err
+	}
+	b.spend(len(ids), r.Rate)
+	return nil
+}
+
+// notInHand leaves out what is being called.
+func (j *Jobs) notInHand(page []*invocation.Invocation) []invocation.ID {
+	var ids []invocation.ID
+	for _, inv := range page {
+		if !j.InHand(inv.ID) {
+			ids = append(ids, inv.ID)
+		}
+	}
+	return ids
+}
