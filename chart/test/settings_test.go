@@ -1,20 +1,167 @@
 package chart
 
+// Every setting of the worker can be reached by a value of the chart, every
+// default of the chart is the worker's, and every value is explained.
+
 import (
-	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"helm.sh/helm/v3/pkg/chartutil"
 )
 
-func TestEverySettingThatTheChartWritesIsOne(t *testing.T) {
-	t.Parallel()
-	page, err := os.ReadFile("../../docs/settings.md")
-	if err != nil {
-		t.Fatal(err)
+// setting is one line of the tables in docs/settings.md, which pkg/config writes.
+type setting struct{ name, fallback string }
+
+var settingLine = regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| (?:`([^`]*)`|not set) \\|")
+
+func documented(t *testing.T) []setting {
+	t.Helper()
+	var found []setting
+	for _, m := range settingLine.FindAllStringSubmatch(read(t, "../../docs/settings.md"), -1) {
+		found = append(found, setting{m[1], m[2]})
 	}
-	for name := range render(t, withImage("nats: {external: {enabled: true, host: h}}\ngateway: {url: 'http://g'}")).env(t) {
-		if !strings.Contains(string(page), "| `"+name+"` |") && !strings.Contains(string(page), "| "+name+" |") {
-			t.Errorf("docs/settings.md has no line for %s", name)
+	if len(found) < 40 {
+		t.Fatalf("docs/settings.md has %d settings: its form has changed", len(found))
+	}
+	return found
+}
+
+// reached are values that are not under settings, and what becomes of them.
+var reached = map[string]struct{ values, want string }{
+	"faas_nats_address":      {"nats: {external: {enabled: true, host: h}}", "h"},
+	"faas_nats_port":         {"nats: {external: {enabled: true, host: h, port: 4223}}", "4223"},
+	"faas_nats_cluster_name": {"nats: {external: {enabled: true, host: h, clusterName: c}}", "c"},
+	"faas_nats_channel":      {"nats: {channel: 'a,b'}", "a,b"},
+	"faas_nats_queue_group":  {"queueWorker: {queueGroup: g}", "g"},
+	"ack_wait":               {"queueWorker: {ackWait: 30}", "30"},
+	"gateway_url":            {"gatewayUrl: 'https://gw.example/x'", "https://gw.example/x"},
+	"faas_gateway_address":   {"openfaasNamespace: faas", "gateway.faas.svc.cluster.local"},
+	"default_function_name":  {"functionNamespace: fn", "fn"},
+	"max_inflight":           {"queueWorkerPro: {maxInflight: 10000}", "10000"},
+	"max_retry_attempts":     {"queueWorkerPro: {maxRetryAttempts: 1000000}", "1000000"},
+	"initial_retry_wait":     {"queueWorkerPro: {initialRetryWait: 0s}", "0s"},
+	"max_retry_wait":         {"queueWorkerPro: {maxRetryWait: 5m}", "5m"},
+	"retry_http_codes":       {"queueWorkerPro: {httpRetryCodes: 429}", "429"},
+	"backoff":                {"queueWorkerPro: {backoff: full}", "full"},
+	"tls_insecure":           {"queueWorkerPro: {insecureTLS: true}", "true"},
+	"drain_timeout":          {"drainSeconds: '60'", "60s"},
+	"data_dir":               {"persistence: {enabled: true}", "/var/lib/queue-worker/data"},
+	"basic_auth":             {"basic_auth: false", "false"},
+	"stan_embedded":          {"stanEmbedded: true", "true"},
+	"stan_listen_address":    {"stanEmbedded: true", ":4222"},
+}
+
+// fixed are settings that no value reaches, and why.
+var fixed = map[string]string{
+	"faas_gateway_port":   "the gateway's Service has port 8080; gatewayUrl takes any",
+	"http_listen_address": "ports inside the pod are the chart's own",
+	"secret_mount_path":   "paths inside the pod are the chart's own",
+}
+
+func TestEverySettingIsReachedByAValue(t *testing.T) {
+	t.Parallel()
+	byName := load(t).Values["settings"].(map[string]any)
+	names := map[string]bool{}
+	for _, s := range documented(t) {
+		names[s.name] = true
+		value, is := byName[s.name]
+		r, isElsewhere := reached[s.name]
+		_, isFixed := fixed[s.name]
+		switch {
+		case isFixed && !is && !isElsewhere:
+		case isElsewhere && !is && !isFixed:
+			if got := render(t, r.values).env(t)[s.name]; got != r.want {
+				t.Errorf("%s: %s is %q, want %q", r.values, s.name, got, r.want)
+			}
+		case is && !isElsewhere && !isFixed:
+			if got := render(t, "{}").env(t)[s.name]; got != s.fallback {
+				t.Errorf("settings.%s is %v in values.yaml, and %s is %q by default, want %q", s.name, value, s.name, got, s.fallback)
+			}
+		default:
+			t.Errorf("%s is reached by no value, or by two: add it to settings in values.yaml and values.schema.json, or to a table of this test", s.name)
 		}
+	}
+	for name := range byName {
+		if !names[name] {
+			t.Errorf("settings.%s is no setting of the worker", name)
+		}
+	}
+}
+
+// The chart's defaults are the worker's, but for these.
+var differs = map[string]string{
+	"basic_auth":           "true: on Kubernetes the Secret is there",
+	"data_dir":             "a volume",
+	"faas_gateway_address": "by its full name",
+	"faas_nats_address":    "by its full name",
+}
+
+func TestTheDefaultsAreTheWorkers(t *testing.T) {
+	t.Parallel()
+	env := render(t, "{}").env(t)
+	for _, s := range documented(t) {
+		got, set := env[s.name]
+		if _, may := differs[s.name]; may || !set || got == "" {
+			continue
+		}
+		if got != s.fallback {
+			t.Errorf("%s is %q, and %q without the chart", s.name, got, s.fallback)
+		}
+	}
+	for name := range env {
+		if !slices.ContainsFunc(documented(t), func(s setting) bool { return s.name == name }) {
+			t.Errorf("%s is no setting of the worker", name)
+		}
+	}
+}
+
+func TestEveryValueIsExplained(t *testing.T) {
+	t.Parallel()
+	var lines []string
+	for _, f := range load(t).Raw {
+		if f.Name == chartutil.ValuesfileName {
+			lines = strings.Split(string(f.Data), "\n")
+		}
+	}
+	resources := false // below this key the names are those of Kubernetes
+	for i, line := range lines {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		switch {
+		case key == "" || strings.HasPrefix(key, "#"):
+			resources = false
+		case key == "resources" || key == "labels" && value == "":
+			resources = true
+		case value != "" && !resources && (i == 0 || !strings.HasPrefix(strings.TrimSpace(lines[i-1]), "#")):
+			t.Errorf("values.yaml:%d: %s has no comment", i+1, key)
+		}
+	}
+}
+
+func TestNoBlockOfOursIsOneOfOpenFaaS(t *testing.T) {
+	t.Parallel()
+	known := strings.Fields(read(t, "testdata/openfaas-keys.txt"))
+	shared := strings.Fields(`openfaasImagePullPolicy imagePullSecrets functionNamespace kubernetesDNSDomain basic_auth
+		queueWorkerPro queueWorker nats nodeSelector tolerations affinity`)
+	for key := range load(t).Values {
+		if slices.Contains(known, key) != slices.Contains(shared, key) {
+			t.Errorf("%s: a key of the OpenFaaS chart means the same here, and what is ours has a name of its own", key)
+		}
+	}
+}
+
+func TestAKeyThatNobodyKnowsIsNamedInTheNotes(t *testing.T) {
+	t.Parallel()
+	all := "persistance: {enabled: false}\n"
+	for _, key := range strings.Fields(read(t, "testdata/openfaas-keys.txt")) {
+		if _, ours := load(t).Values[key]; !ours {
+			all += key + ": {}\n"
+		}
+	}
+	notes := render(t, all).notes
+	if n := strings.Count(notes, "is not read"); n != 1 || !strings.Contains(notes, "persistance is no value") {
+		t.Errorf("%d keys are not read:\n%s", n, notes)
 	}
 }

@@ -12,56 +12,61 @@ app.kubernetes.io/part-of: openfaas
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 
+{{/* A value as text. YAML's numbers arrive as floating point, and 1000000 would become 1e+06. */}}
+{{- define "queue-worker.text" -}}
+{{- if kindIs "float64" . }}{{ printf "%.0f" . }}{{ else }}{{ . }}{{ end -}}
+{{- end }}
+
+{{/* A number that may have been written as text. */}}
+{{- define "queue-worker.replicas" -}}
+{{- include "queue-worker.text" .Values.queueWorker.replicas -}}
+{{- end }}
+
+{{/* "true" where several workers share the queue: then nothing is kept on a volume. */}}
+{{- define "queue-worker.several" -}}
+{{- if or .Values.keda.enabled (gt (int (include "queue-worker.replicas" .)) 1) }}true{{ end -}}
+{{- end }}
+
+{{/* "true" where the store lies on a volume. */}}
+{{- define "queue-worker.durable" -}}
+{{- if and .Values.persistence.enabled (not (include "queue-worker.several" .)) }}true{{ end -}}
+{{- end }}
+
 {{- define "queue-worker.claim" -}}
 {{ .Values.persistence.existingClaim | default .Values.fullnameOverride }}
 {{- end }}
 
-{{/* A Service of the release's namespace, by its full name. */}}
-{{- define "queue-worker.service" -}}
-{{ .name }}.{{ .root.Release.Namespace }}.svc.{{ .root.Values.kubernetesDNSDomain }}
+{{- define "queue-worker.openfaas" -}}
+{{ .Values.openfaasNamespace | default .Release.Namespace }}
+{{- end }}
+
+{{/* The namespace of functions; older OpenFaaS values set it to null, which means that of the release. */}}
+{{- define "queue-worker.functions" -}}
+{{ .Values.functionNamespace | default .Release.Namespace }}
+{{- end }}
+
+{{/* "true" for an image of OpenFaaS's own workers, from their registry or a mirror of it. */}}
+{{- define "queue-worker.foreign" -}}
+{{- if regexMatch "(^|/)openfaas(ltd)?/(jetstream-)?queue-worker(-pro)?([:@]|$)" . }}true{{ end -}}
+{{- end }}
+
+{{- define "queue-worker.image" -}}
+{{- $ce := .Values.queueWorker.image -}}
+{{- if .Values.image -}}
+{{ .Values.image }}
+{{- else if and $ce (not (include "queue-worker.foreign" $ce)) -}}
+{{ $ce }}
+{{- else -}}
+queue-worker:{{ .Chart.AppVersion }}
+{{- end -}}
 {{- end }}
 
 {{/*
-The worker's environment as YAML, name: value. queueWorker.env is merged last, so
-that no name comes twice.
+Retry values stood under queueWorker in the OpenFaaS charts of July to October
+2021. They have no default there, so what is set was meant.
 */}}
-{{- define "queue-worker.env" -}}
-{{- $pro := .Values.queueWorkerPro -}}
-{{- $ce := .Values.queueWorker -}}
-{{- $nats := .Values.nats -}}
-{{- $env := dict
-  "faas_nats_channel" $nats.channel
-  "faas_nats_queue_group" $ce.queueGroup
-  "default_function_name" .Values.functionNamespace
-  "max_inflight" (coalesce $pro.maxInflight $ce.maxInflight 50)
-  "max_retry_attempts" $pro.maxRetryAttempts
-  "initial_retry_wait" $pro.initialRetryWait
-  "max_retry_wait" $pro.maxRetryWait
-  "retry_http_codes" $pro.httpRetryCodes
-  "backoff" $pro.backoff
-  "tls_insecure" $pro.insecureTLS
-  "ack_wait" $ce.ackWait
-  "drain_timeout" (printf "%ds" (int $ce.drainSeconds))
-  "log_encoding" $ce.logs.format
-  "debug" $ce.logs.debug
-  "basic_auth" .Values.basic_auth
-  "secret_mount_path" "/var/secrets/gateway"
-  "http_listen_address" ":8081"
--}}
-{{- if $nats.external.enabled -}}
-{{- $_ := set $env "faas_nats_address" $nats.external.host -}}
-{{- $_ := set $env "faas_nats_port" $nats.external.port -}}
-{{- $_ := set $env "faas_nats_cluster_name" $nats.external.clusterName -}}
-{{- else -}}
-{{- $_ := set $env "faas_nats_address" (include "queue-worker.service" (dict "root" . "name" "nats")) -}}
-{{- end -}}
-{{- if .Values.gateway.url -}}
-{{- $_ := set $env "gateway_url" .Values.gateway.url -}}
-{{- else -}}
-{{- $_ := set $env "faas_gateway_address" (include "queue-worker.service" (dict "root" . "name" "gateway")) -}}
-{{- end -}}
-{{- if .Values.persistence.enabled -}}
-{{- $_ := set $env "data_dir" "/var/lib/queue-worker/data" -}}
-{{- end -}}
-{{- toYaml (merge (deepCopy $ce.env) $env) -}}
+{{- define "queue-worker.retry" -}}
+{{- $old := dig .name nil .root.Values.queueWorker -}}
+{{- $value := ternary (dig .name nil .root.Values.queueWorkerPro) $old (kindIs "invalid" $old) -}}
+{{- if not (kindIs "invalid" $value) }}{{ include "queue-worker.text" $value }}{{ end -}}
 {{- end }}

@@ -1,0 +1,54 @@
+{{/*
+What cannot work, told before anything is made. lookup finds nothing where there
+is no cluster, as in helm template.
+*/}}
+{{- define "queue-worker.checks" -}}
+{{- $v := .Values -}}
+{{- if include "queue-worker.several" . -}}
+{{- if $v.stanEmbedded }}
+{{- fail "\n\nstanEmbedded needs exactly one worker: set queueWorker.replicas to 1 and keda.enabled to false.\n" }}
+{{- end }}
+{{- if $v.persistence.existingClaim }}
+{{- fail (printf "\n\nSeveral workers cannot share the claim %s: set queueWorker.replicas to 1 and keda.enabled to false, or persistence.existingClaim to \"\".\n" $v.persistence.existingClaim) }}
+{{- end }}
+{{- if and $v.persistence.enabled (lookup "v1" "PersistentVolumeClaim" .Release.Namespace $v.fullnameOverride) }}
+{{- fail (printf "\n\nThe claim %s may hold accepted work, and several workers cannot share it: they would leave that work where it is.\nLet one worker finish it first (queue_worker_pending_messages and queue_worker_dead are 0), then set persistence.enabled=false together with the number of workers. The claim stays.\n" $v.fullnameOverride) }}
+{{- end }}
+{{- end }}
+{{- if and $v.mailbox.enabled $v.mailbox.inFunctionNamespace (eq (include "queue-worker.functions" .) .Release.Namespace) }}
+{{- fail (printf "\n\nmailbox.inFunctionNamespace makes a second Service mailbox in %s, where the first one is: set it to false.\n" .Release.Namespace) }}
+{{- end }}
+{{- include "queue-worker.foreigners" . }}
+{{- end }}
+
+{{/* Objects of the same names that belong to someone else, the OpenFaaS chart above all. */}}
+{{- define "queue-worker.foreigners" -}}
+{{- $v := .Values -}}
+{{- $aside := printf "Install this release into a namespace of its own: -n queue-worker --create-namespace --set openfaasNamespace=%s (docs/install.md)" (include "queue-worker.openfaas" .) -}}
+{{- $another := "or give it another name: --set fullnameOverride=queue-worker-durable --set mailbox.enabled=false" -}}
+{{- $external := printf "nats.external.enabled=true,nats.external.host=nats.%s.svc.%s,nats.external.port=4222,nats.external.clusterName=faas-cluster" .Release.Namespace $v.kubernetesDNSDomain -}}
+{{- $away := printf "or let the OpenFaaS chart make no worker and no NATS Streaming: --set async=false,%s" $external -}}
+{{- include "queue-worker.foreigner" (dict "root" . "api" "apps/v1" "kind" "Deployment" "name" $v.fullnameOverride "hint"
+  (ternary (printf "%s,\n%s" $aside $away) (printf "%s,\n%s, and set queueWorker.replicas=0 in the OpenFaaS chart" $aside $another) $v.stanEmbedded)) }}
+{{- include "queue-worker.foreigner" (dict "root" . "api" "v1" "kind" "Service" "name" $v.fullnameOverride "hint" (printf "%s,\n%s" $aside $another)) }}
+{{- if $v.stanEmbedded }}
+{{- include "queue-worker.foreigner" (dict "root" . "api" "v1" "kind" "Service" "name" "nats" "hint" (printf "%s,\n%s" $aside $away)) }}
+{{- end }}
+{{- if $v.mailbox.enabled }}
+{{- include "queue-worker.foreigner" (dict "root" . "api" "v1" "kind" "Service" "name" "mailbox" "hint" "Remove it, or set mailbox.enabled=false") }}
+{{- end }}
+{{- if and (include "queue-worker.durable" .) (not $v.persistence.existingClaim) }}
+{{- include "queue-worker.foreigner" (dict "root" . "api" "v1" "kind" "PersistentVolumeClaim" "name" $v.fullnameOverride "hint"
+  (printf "If it is of a release that is gone, take it over: --set persistence.existingClaim=%s" $v.fullnameOverride)) }}
+{{- end }}
+{{- end }}
+
+{{- define "queue-worker.foreigner" -}}
+{{- $namespace := .root.Release.Namespace -}}
+{{- with lookup .api .kind $namespace .name }}
+{{- $owner := dig "metadata" "annotations" "meta.helm.sh/release-name" "" . -}}
+{{- if ne $owner $.root.Release.Name }}
+{{- fail (printf "\n\n%s %s is in the namespace %s already and belongs to %s.\n%s.\n" $.kind $.name $namespace (ternary "no release of Helm" (printf "the release %s" $owner) (eq $owner "")) $.hint) }}
+{{- end }}
+{{- end }}
+{{- end }}

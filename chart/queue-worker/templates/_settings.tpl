@@ -1,0 +1,60 @@
+{{/*
+The worker's environment as YAML, name: value, all of it text. What has a value
+of its own is not among settings, so that no name comes twice.
+*/}}
+{{- define "queue-worker.env" -}}
+{{- $v := .Values -}}
+{{- $env := dict
+  "faas_nats_channel" $v.nats.channel
+  "faas_nats_queue_group" $v.queueWorker.queueGroup
+  "default_function_name" (include "queue-worker.functions" .)
+  "max_retry_attempts" (include "queue-worker.retry" (dict "root" . "name" "maxRetryAttempts"))
+  "initial_retry_wait" (include "queue-worker.retry" (dict "root" . "name" "initialRetryWait"))
+  "max_retry_wait" (include "queue-worker.retry" (dict "root" . "name" "maxRetryWait"))
+  "retry_http_codes" (include "queue-worker.retry" (dict "root" . "name" "httpRetryCodes"))
+  "max_inflight" (include "queue-worker.retry" (dict "root" . "name" "maxInflight"))
+  "backoff" $v.queueWorkerPro.backoff
+  "tls_insecure" $v.queueWorkerPro.insecureTLS
+  "ack_wait" (include "queue-worker.text" $v.queueWorker.ackWait)
+  "drain_timeout" (printf "%ss" (include "queue-worker.text" $v.drainSeconds))
+  "basic_auth" $v.basic_auth
+  "secret_mount_path" "/var/secrets/gateway"
+  "http_listen_address" ":8081"
+-}}
+{{- if include "queue-worker.durable" . -}}
+{{- $_ := set $env "data_dir" "/var/lib/queue-worker/data" -}}
+{{- end -}}
+{{- if $v.gatewayUrl -}}
+{{- $_ := set $env "gateway_url" $v.gatewayUrl -}}
+{{- else -}}
+{{- $_ := set $env "faas_gateway_address" (include "queue-worker.service" (dict "root" . "name" "gateway")) -}}
+{{- end -}}
+{{- $_ := merge $env (fromYaml (include "queue-worker.door" .)) -}}
+{{- range $name, $value := $v.settings -}}
+{{- $_ := set $env $name $value -}}
+{{- end -}}
+{{- range $name, $value := $env }}
+{{ $name }}: {{ include "queue-worker.text" $value | quote }}
+{{- end }}
+{{- end }}
+
+{{/* A Service of OpenFaaS by its full name. */}}
+{{- define "queue-worker.service" -}}
+{{ .name }}.{{ include "queue-worker.openfaas" .root }}.svc.{{ .root.Values.kubernetesDNSDomain }}
+{{- end }}
+
+{{/* Where NATS Streaming is: in the process, elsewhere, or beside the gateway. */}}
+{{- define "queue-worker.door" -}}
+{{- $external := .Values.nats.external -}}
+{{- if .Values.stanEmbedded -}}
+stan_embedded: "true"
+stan_listen_address: ":4222"
+faas_nats_cluster_name: {{ $external.clusterName | quote }}
+{{- else if $external.enabled -}}
+faas_nats_address: {{ $external.host | quote }}
+faas_nats_port: {{ include "queue-worker.text" $external.port | quote }}
+faas_nats_cluster_name: {{ $external.clusterName | quote }}
+{{- else -}}
+faas_nats_address: {{ include "queue-worker.service" (dict "root" . "name" "nats") }}
+{{- end -}}
+{{- end }}

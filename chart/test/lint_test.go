@@ -1,0 +1,19 @@
+package chart
+
+// What `helm lint --strict` says.
+
+import (
+	"testing"
+
+	"helm.sh/helm/v3/pkg/lint"
+	"helm.sh/helm/v3/pkg/lint/support"
+)
+
+func TestHelmHasNothingAgainstTheChart(t *testing.T) {
+	t.Parallel()
+	for _, m := range lint.RunAll("../queue-worker", nil, "openfaas").Messages {
+		if m.Severity >= support.WarningSev {
+			t.Errorf("%v", m)
+		}
+	}
+}

@@ -1,0 +1,171 @@
+package chart
+
+// The pod, its volume and its services.
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/pod-security-admission/api"
+	"k8s.io/pod-security-admission/policy"
+)
+
+func TestThePodIsRestricted(t *testing.T) {
+	t.Parallel()
+	checks, err := policy.NewEvaluator(policy.DefaultChecks())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range valueFiles(t, "values") {
+		pod := render(t, text).pod(t)
+		for _, r := range checks.EvaluatePod(api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}, &pod.ObjectMeta, &pod.Spec) {
+			if !r.Allowed {
+				t.Errorf("%s: %s: %s", name, r.ForbiddenReason, r.ForbiddenDetail)
+			}
+		}
+		c := pod.Spec.Containers[0]
+		if *pod.Spec.SecurityContext.RunAsUser != 65532 || !*c.SecurityContext.ReadOnlyRootFilesystem || *pod.Spec.AutomountServiceAccountToken {
+			t.Errorf("%s: the pod runs as %d, with root file system read-only: %t, with a token: %t", name,
+				*pod.Spec.SecurityContext.RunAsUser, *c.SecurityContext.ReadOnlyRootFilesystem, *pod.Spec.AutomountServiceAccountToken)
+		}
+		if pod.Labels["app"] != "" {
+			t.Errorf("%s: the pod has the label app, by which the OpenFaaS chart selects its own worker", name)
+		}
+	}
+}
+
+func TestOneWorkerOwnsTheVolume(t *testing.T) {
+	t.Parallel()
+	r := render(t, "{}")
+	d, claim := r.deployment(t), the[*corev1.PersistentVolumeClaim](t, r, "queue-worker")
+	if d.Name != "queue-worker" || *d.Spec.Replicas != 1 || d.Spec.Strategy.Type != appsv1.RecreateDeploymentStrategyType {
+		t.Errorf("deployment %s with %d replicas, %s", d.Name, *d.Spec.Replicas, d.Spec.Strategy.Type)
+	}
+	if claim.Annotations["helm.sh/resource-policy"] != "keep" || claim.Spec.StorageClassName != nil || claim.Spec.Resources.Requests.Storage().String() != "5Gi" {
+		t.Errorf("claim is %+v", claim)
+	}
+	checkMounts(t, r, map[string]string{"data": "/var/lib/queue-worker", "auth": "/var/secrets/gateway"})
+	if got := d.Spec.Template.Spec.Volumes[0].PersistentVolumeClaim.ClaimName; got != claim.Name {
+		t.Errorf("the pod mounts the claim %s", got)
+	}
+	if s := d.Spec.Template.Spec.Volumes[1].Secret; s.SecretName != "basic-auth" || !*s.Optional {
+		t.Errorf("the credentials are %+v", s)
+	}
+	if got := *d.Spec.Template.Spec.TerminationGracePeriodSeconds; got != 35 {
+		t.Errorf("grace period is %d s, want 10 more than the drain", got)
+	}
+}
+
+func TestAClaimOfOnesOwnIsMounted(t *testing.T) {
+	t.Parallel()
+	r := render(t, "fullnameOverride: durable\npersistence: {existingClaim: mine}\nbasic_auth: false")
+	checkMounts(t, r, map[string]string{"data": "/var/lib/queue-worker"})
+	if n := len(all[*corev1.PersistentVolumeClaim](r)); n != 0 || r.deployment(t).Name != "durable" {
+		t.Errorf("%d claims are made, for the deployment %s", n, r.deployment(t).Name)
+	}
+	if got := r.pod(t).Spec.Volumes[0].PersistentVolumeClaim.ClaimName; got != "mine" {
+		t.Errorf("the pod mounts the claim %s", got)
+	}
+}
+
+func TestWithoutAVolumeNothingIsMountedAndTheNotesSayWhatThatMeans(t *testing.T) {
+	t.Parallel()
+	r := render(t, "persistence: {enabled: false}\nbasic_auth: false")
+	checkMounts(t, r, map[string]string{})
+	if n := len(all[*corev1.PersistentVolumeClaim](r)); n != 0 || !strings.Contains(r.notes, "dead set is gone") {
+		t.Errorf("%d claims; notes:\n%s", n, r.notes)
+	}
+	if got := render(t, "persistence: {enabled: false}\nstanEmbedded: true").deployment(t).Spec.Strategy.Type; got != appsv1.RecreateDeploymentStrategyType {
+		t.Errorf("two doors would be open during a rollout: the strategy is %s", got)
+	}
+}
+
+func TestSeveralWorkersShareTheQueueWithoutAVolume(t *testing.T) {
+	t.Parallel()
+	for _, values := range []string{"queueWorker: {replicas: 3}", "queueWorker: {replicas: '3'}", "keda: {enabled: true}"} {
+		r := render(t, values)
+		d := r.deployment(t)
+		if len(all[*corev1.PersistentVolumeClaim](r)) != 0 || r.env(t)["data_dir"] != "" || d.Spec.Strategy.Type != appsv1.RollingUpdateDeploymentStrategyType {
+			t.Errorf("%s: claim, data_dir %q, strategy %s", values, r.env(t)["data_dir"], d.Spec.Strategy.Type)
+		}
+		if len(all[*policyv1.PodDisruptionBudget](r)) != 1 || len(d.Spec.Template.Spec.TopologySpreadConstraints) != 1 {
+			t.Errorf("%s: nothing spreads the pods, or keeps one of them", values)
+		}
+		if !strings.Contains(r.notes, "Several workers share the queue, and none has a volume") {
+			t.Errorf("%s: the notes do not say what that means:\n%s", values, r.notes)
+		}
+		if r.service(t, "queue-worker").Spec.PublishNotReadyAddresses {
+			t.Errorf("%s: who asks the API is sent to a worker that drains", values)
+		}
+		if scaled := strings.Contains(values, "keda"); scaled != (d.Spec.Replicas == nil) || scaled != (len(all[*scaledObject](r)) == 1) {
+			t.Errorf("%s: replicas are %v beside KEDA", values, d.Spec.Replicas)
+		}
+	}
+}
+
+func (r rendered) service(t *testing.T, name string) *corev1.Service {
+	t.Helper()
+	return the[*corev1.Service](t, r, name)
+}
+
+// checkMounts compares mounts with want (volume to path) and with the volumes.
+func checkMounts(t *testing.T, r rendered, want map[string]string) {
+	t.Helper()
+	pod := r.pod(t).Spec
+	got, volumes := map[string]string{}, map[string]bool{}
+	for _, m := range pod.Containers[0].VolumeMounts {
+		got[m.Name] = m.MountPath
+	}
+	for _, v := range pod.Volumes {
+		volumes[v.Name] = true
+		if got[v.Name] == "" {
+			t.Errorf("volume %s is not mounted", v.Name)
+		}
+	}
+	if d := cmp.Diff(want, got); d != "" || len(volumes) != len(got) {
+		t.Errorf("mounts (-want +got):\n%s volumes %v", d, volumes)
+	}
+}
+
+func TestProbesAreApart(t *testing.T) {
+	t.Parallel()
+	c := render(t, "{}").pod(t).Spec.Containers[0]
+	for want, p := range map[string]*corev1.Probe{"startup /healthz": c.StartupProbe, "liveness /healthz": c.LivenessProbe, "readiness /readyz": c.ReadinessProbe} {
+		_, path, _ := strings.Cut(want, " ")
+		if p.HTTPGet.Path != path || p.HTTPGet.Port.StrVal != "http" {
+			t.Errorf("%s: asks %s on %s", want, p.HTTPGet.Path, p.HTTPGet.Port.String())
+		}
+	}
+	if len(c.Ports) != 1 || c.Ports[0].Name != "http" || c.Ports[0].ContainerPort != 8081 {
+		t.Errorf("ports are %v", c.Ports)
+	}
+}
+
+func TestServicesReachTheWorker(t *testing.T) {
+	t.Parallel()
+	r := render(t, "service: {port: '80'}\nstanEmbedded: true\nmailbox: {inFunctionNamespace: true}")
+	ports := map[string]int32{}
+	for _, p := range r.pod(t).Spec.Containers[0].Ports {
+		ports[p.Name] = p.ContainerPort
+	}
+	for name, want := range map[string]struct{ port, target int32 }{"queue-worker": {80, 8081}, "openfaas/mailbox": {8080, 8081}, "nats": {4222, 4222}} {
+		s := r.service(t, name)
+		p := s.Spec.Ports[0]
+		if len(s.Spec.Ports) != 1 || p.Port != want.port || ports[p.TargetPort.StrVal] != want.target {
+			t.Errorf("%s has the ports %v", name, s.Spec.Ports)
+		}
+		if d := cmp.Diff(r.deployment(t).Spec.Selector.MatchLabels, s.Spec.Selector); d != "" {
+			t.Errorf("%s selects other pods than the deployment:\n%s", name, d)
+		}
+	}
+	if r.service(t, "nats").Spec.PublishNotReadyAddresses || !r.service(t, "queue-worker").Spec.PublishNotReadyAddresses {
+		t.Error("the door is reached while not ready, or the API is not")
+	}
+	if s := r.service(t, "openfaas-fn/mailbox"); s.Spec.Type != corev1.ServiceTypeExternalName || s.Spec.ExternalName != "mailbox.openfaas.svc.cluster.local" {
+		t.Errorf("mailbox in the functions' namespace is %+v", s.Spec)
+	}
+}
