@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"net/http"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,8 +28,8 @@ func TestACancelledCallEndsAtOnceAndLeavesNothing(t *testing.T) {
 			id := r.accept(calling("slow", "http://cb.example/done"))
 			next := r.accept(to("next"))
 			pass(time.Minute)
-			if !r.worker.Running(id) || r.worker.Running(next) {
-				t.Fatal("it is not the one that runs")
+			if ids := r.worker.InHand(); !r.worker.Running(id) || r.worker.Running(next) || len(ids) != 1 || ids[0] != id {
+				t.Fatalf("it is not the one that runs: %v", ids)
 			}
 			if r.worker.Cancel(next) || r.worker.Cancel(invocation.ID{1}) {
 				t.Error("what is not running was cancelled")
@@ -37,7 +38,7 @@ func TestACancelledCallEndsAtOnceAndLeavesNothing(t *testing.T) {
 				t.Error("what is running was not cancelled")
 			}
 			synctest.Wait()
-			if r.worker.Cancel(id) || r.worker.Running(id) {
+			if r.worker.Cancel(id) || r.worker.Running(id) || slices.Contains(r.worker.InHand(), id) {
 				t.Error("it is running still")
 			}
 			if _, err := r.store.Get(id); err == nil {

@@ -63,10 +63,11 @@ func (h *hand) abandon(id invocation.ID) bool {
 	return true
 }
 
-func (h *hand) holds(id invocation.ID) bool {
+// holding is what is in this hand, zero for nothing.
+func (h *hand) holding() invocation.ID {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.id == id
+	return h.id
 }
 
 // Cancel ends the call of an invocation, which is then settled as dropped, with
@@ -86,9 +87,20 @@ func (w *Worker) Cancel(id invocation.ID) bool {
 // Running reports whether an invocation is in hand: being called or settled.
 func (w *Worker) Running(id invocation.ID) bool {
 	for n := range w.hands {
-		if w.hands[n].holds(id) {
+		if w.hands[n].holding() == id {
 			return true
 		}
 	}
 	return false
+}
+
+// InHand lists the invocations that are in hand, in no order.
+func (w *Worker) InHand() []invocation.ID {
+	var ids []invocation.ID
+	for n := range w.hands {
+		if id := w.hands[n].holding(); !id.IsZero() {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
