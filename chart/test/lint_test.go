@@ -11,7 +11,7 @@ import (
 
 func TestHelmHasNothingAgainstTheChart(t *testing.T) {
 	t.Parallel()
-	for _, m := range lint.RunAll("../queue-worker", nil, "openfaas").Messages {
+	for _, m := range lint.AllWithKubeVersion("../queue-worker", nil, "openfaas", nil).Messages {
 		if m.Severity >= support.WarningSev {
 			t.Errorf("%v", m)
 		}
