@@ -25,6 +25,7 @@ type plan struct {
 	posts     []int // of its callback; nil when it has none
 	takes     time.Duration
 	pause     time.Duration // after its delivery
+	age       time.Duration // when it is too late for it; 0 for never
 	again     int           // deliveries more than needed
 	ackLost   bool          // it comes again although it was acked
 	delivered time.Time
@@ -74,6 +75,9 @@ type ledger struct {
 	kills      map[invocation.ID]int  // crashes that it was held at, as far as can be told afterwards
 	due        map[try]time.Time      // no earlier than this
 	done       map[task]int           // successes
+	ids        map[task]invocation.ID // of what is in hand
+	cancels    map[invocation.ID]bool // what a person has cancelled
+	paused     map[string]time.Time   // functions that are paused, and since when
 	limit, now int
 	crashes    int
 	complaints []string
@@ -83,6 +87,7 @@ func newLedger(rng *rand.Rand, n int) *ledger {
 	l := &ledger{
 		plans: map[string]*plan{}, calls: map[try]int{}, breaks: map[try]int{}, hand: map[task]int{}, settling: map[task]bool{},
 		kills: map[invocation.ID]int{}, marked: map[invocation.ID]bool{}, stale: map[invocation.ID]bool{}, due: map[try]time.Time{}, done: map[task]int{},
+		ids: map[task]invocation.ID{}, cancels: map[invocation.ID]bool{}, paused: map[string]time.Time{},
 	}
 	outcomes := [][]int{{200}, {200}, {500, 200}, {503, 0, 200}, {404}, {500}, {0}, {429, 404}, {500, 500, 500, 200}}
 	for i := range n {
@@ -100,6 +105,9 @@ func newLedger(rng *rand.Rand, n int) *ledger {
 			m.again = 2 // a storm of redeliveries
 		case 2, 3, 4:
 			m.pause = 0 // they come in bursts
+		}
+		if rng.IntN(6) == 0 {
+			m.age = time.Duration(1+rng.IntN(90)) * time.Second
 		}
 		if rng.IntN(3) == 0 {
 			m.posts = [][]int{{200}, {204}, {404, 200}, {0, 500, 302, 200}, {500}}[rng.IntN(5)]
@@ -178,7 +186,13 @@ func (l *ledger) begin(p *process, t task, c invoke.Call) bool {
 	if l.now++; l.now > l.limit {
 		l.complain("%d calls at a time, the limit is %d", l.now, l.limit)
 	}
-	l.hand[t] = c.Retry
+	l.hand[t], l.ids[t] = c.Retry, c.ID
+	if since, ok := l.paused[l.plans[t.name].function]; ok && !t.callback && time.Now().After(since) {
+		l.complain("%v is called although its function is paused", t)
+	}
+	if c.Terms != nil && time.Now().After(c.Terms.Expires) {
+		l.complain("%v is called after its time", t)
+	}
 	if l.calls[a]++; l.calls[a] > 1+l.breaks[a] {
 		l.complain("%v is made %d times, %d times without a crash", a, l.calls[a], l.calls[a]-l.breaks[a])
 	}
@@ -209,6 +223,15 @@ func (l *ledger) end(p *process, t task, retries, code int) {
 	next := try{t, retries + 1}
 	if before, ok := l.due[next]; !ok || due.Before(before) {
 		l.due[next] = due
+	}
+}
+
+// canceled enters that a call was ended, when a person did it.
+func (l *ledger) canceled(p *process, id invocation.ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !p.dead && l.cancels[id] {
+		l.now--
 	}
 }
 
@@ -259,6 +282,7 @@ func (l *ledger) interrupted(crash, cut bool) {
 		}
 	}
 	clear(l.hand)
+	clear(l.paused)
 	clear(l.marked)
 	clear(l.settling)
 	l.now = 0
@@ -290,7 +314,7 @@ func (l *ledger) audit(s *store.Store) {
 			continue
 		}
 		poisoned := l.auditTask(m, task{m.name, false}, dead)
-		if m.posts != nil && !poisoned {
+		if m.posts != nil && !poisoned && !l.cancels[l.ids[task{m.name, false}]] {
 			l.auditTask(m, task{m.name, true}, dead)
 		}
 	}
@@ -300,7 +324,7 @@ func (l *ledger) audit(s *store.Store) {
 func (l *ledger) auditTask(m *plan, t task, dead map[task]*invocation.Invocation) (poisoned bool) {
 	inv := dead[t]
 	if inv == nil {
-		if l.done[t] == 0 {
+		if l.done[t] == 0 && !l.cancels[l.ids[t]] {
 			l.complain("%v is lost", t)
 		}
 		return false
@@ -310,6 +334,12 @@ func (l *ledger) auditTask(m *plan, t task, dead map[task]*invocation.Invocation
 			l.complain("%v is poison after %d times in hand at a crash", t, l.kills[inv.ID])
 		}
 		return true
+	}
+	if inv.Reason == invocation.MaxAgeExceeded {
+		if t.callback || m.age == 0 || inv.Calls() < inv.Retries || inv.Calls() > inv.Retries+1 || l.done[t] != 0 {
+			l.complain("%v is too old after %d calls and %d retries, %d successes", t, inv.Calls(), inv.Retries, l.done[t])
+		}
+		return false
 	}
 	last := m.answer(t.callback, inv.Retries)
 	want := invocation.AttemptsExhausted

@@ -19,6 +19,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -46,6 +47,8 @@ type defect struct {
 	settleEarly bool // a settlement is confirmed before it is written
 	dueEarly    bool // a retry falls due a second too soon
 	markless    bool // attempts are not counted in what is stored
+	pauseless   bool // a pause is forgotten
+	cancelless  bool // what was cancelled is called again
 }
 
 // world is what outlives a process: disk, functions, messages and the ledger.
@@ -109,6 +112,9 @@ func (w *world) live() {
 	go func() { defer close(ended); p.worker.Run(run) }()
 	feeding := make(chan struct{})
 	go func() { defer close(feeding); p.feed(run) }()
+	meddling := make(chan struct{})
+	acts := w.acts()
+	go func() { defer close(meddling); p.meddle(run, acts) }()
 	select {
 	case <-p.crashed:
 	case <-time.After(time.Duration(1+w.rng.IntN(100)) * time.Second):
@@ -123,7 +129,83 @@ func (w *world) live() {
 	abort()
 	<-ended
 	<-feeding
+	<-meddling
 	p.bury()
+}
+
+// act is what a person does after a while: a function is paused or goes on, or one
+// of what is in hand is cancelled.
+type act struct {
+	after    time.Duration
+	what     int // one of three
+	function string
+	nth      int
+}
+
+// acts are what people do in one life.
+func (w *world) acts() []act {
+	s := make([]act, w.rng.IntN(12))
+	for n := range s {
+		s[n] = act{
+			time.Duration(w.rng.IntN(10_000)) * time.Millisecond, w.rng.IntN(3), fmt.Sprint("fn-", w.rng.IntN(5)), w.rng.IntN(8),
+		}
+	}
+	return s
+}
+
+// meddle lets people act.
+func (p *process) meddle(ctx context.Context, acts []act) {
+	for _, a := range acts {
+		select {
+		case <-time.After(a.after):
+		case <-ctx.Done():
+			return
+		case <-p.crashed:
+			return
+		}
+		switch a.what {
+		case 0:
+			if !p.pauseless {
+				p.lanes.Pause(a.function)
+			}
+			p.mu.Lock()
+			if !p.dead {
+				p.ledger.paused[a.function] = time.Now()
+			}
+			p.mu.Unlock()
+		case 1:
+			p.mu.Lock()
+			delete(p.ledger.paused, a.function)
+			p.mu.Unlock()
+			p.lanes.Resume(a.function)
+		case 2:
+			p.cancel(a.nth)
+		}
+	}
+}
+
+// cancel cancels one of what is in hand.
+func (p *process) cancel(nth int) {
+	p.mu.Lock()
+	var held []invocation.ID
+	for t := range p.hand {
+		held = append(held, p.ids[t])
+	}
+	p.mu.Unlock()
+	if len(held) == 0 {
+		return
+	}
+	slices.SortFunc(held, func(a, b invocation.ID) int { return slices.Compare(a[:], b[:]) })
+	id := held[nth%len(held)]
+	p.mu.Lock()
+	before := p.cancels[id]
+	p.cancels[id] = true // before, because the call ends at once
+	p.mu.Unlock()
+	if !p.worker.Cancel(id) {
+		p.mu.Lock()
+		p.cancels[id] = before
+		p.mu.Unlock()
+	}
 }
 
 // bury takes down what is left of a process. After a crash its world is gone:
@@ -283,6 +365,9 @@ func (p *process) deliver(m *plan) {
 	inv := &invocation.Invocation{
 		ID: invocation.NewID(now), CallID: m.name, Function: m.function, Lane: lane, Accepted: now, Since: now,
 	}
+	if m.age > 0 {
+		inv.Terms = &invocation.Terms{Source: invocation.SourceHTTP, Expires: now.Add(m.age)}
+	}
 	raw, _ := json.Marshal(message{Function: m.function, Body: []byte(m.name), Header: m.header()})
 	done := func(err error) {
 		p.passed("accepted")
@@ -318,6 +403,9 @@ func (s simStore) Settle(ctx context.Context, st store.Settlement) error {
 	a := s.p.settle(st.Inv)
 	if s.p.dueEarly && st.Verdict == store.Later {
 		st.Inv.Since = st.Inv.Since.Add(-time.Second)
+	}
+	if s.p.cancelless && st.Verdict == store.Drop {
+		st.Verdict, st.Inv.Since = store.Later, st.Inv.Since.Add(time.Second)
 	}
 	if s.p.markless {
 		st.Inv.Retries = 0
@@ -355,7 +443,8 @@ func (p *process) call(ctx context.Context, m *plan, c invoke.Call, callback boo
 	select {
 	case <-time.After(m.takes):
 	case <-ctx.Done():
-		return invoke.Result{Canceled: true} // it stays in hand, for the next process
+		p.canceled(p, c.ID)
+		return invoke.Result{Canceled: true} // when it was no person, it stays in hand for the next process
 	}
 	p.passed("answer")
 	code := m.answer(callback, c.Retry)
@@ -409,6 +498,8 @@ func TestTheSimulationFindsPlantedBugs(t *testing.T) {
 		{"a settlement that is confirmed before it is written", defect{settleEarly: true}, "without a crash"},
 		{"a retry that falls due too soon", defect{dueEarly: true}, "early"},
 		{"a count of attempts that is not stored", defect{markless: true}, "without a crash"},
+		{"a pause that is forgotten", defect{pauseless: true}, "is paused"},
+		{"a cancelled call that is made again", defect{cancelless: true}, "without a crash"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
