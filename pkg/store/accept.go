@@ -13,8 +13,8 @@ import (
 
 // Accept takes an invocation in. It returns at once, unless too much is queued,
 // and done is called exactly once: with nil when the invocation is durable, with
-// ErrSeen when its door is known and what came through it then is durable, with
-// anything else when it was not taken. It is called on the committer's
+// ErrSeen when its door is known and what came through it then is durable, or its
+// id is there with Once, with a *KeyError when its key is known, with anything else when it was not taken. It is called on the committer's
 // goroutine, where it must not block, or, when the store is closed or has
 // failed, before Accept returns.
 func (s *Store) Accept(a Accept, done func(error)) {
@@ -48,13 +48,38 @@ func (o *acceptOp) stage(t *txn) error {
 	if err := t.touch(o.Inv.ID); err != nil {
 		return err
 	}
+	if o.Once {
+		if err := t.absent(o.Inv.ID); err != nil {
+			return err
+		}
+	}
+	var c, old *claim
+	if o.Key != nil {
+		c = &claim{*o.Key, o.Inv.ID, o.Inv.CallID}
+		var err error
+		if old, err = t.mayClaim(c); err != nil {
+			return err
+		}
+	}
 	if o.Door != nil {
 		if err := t.markSeen(o.Door); err != nil {
 			return err
 		}
 	}
+	if c != nil {
+		t.writeClaim(c, old)
+	}
 	t.insert(o.arrival)
 	return nil
+}
+
+// absent returns ErrSeen for an invocation that is in the store.
+func (t *txn) absent(id invocation.ID) error {
+	ok, err := t.s.has(appendRecordKey(t.key[:0], id))
+	if ok {
+		return ErrSeen
+	}
+	return err
 }
 
 // insert writes a new invocation.

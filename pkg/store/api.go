@@ -20,7 +20,7 @@ import (
 
 // Errors that callers branch on.
 var (
-	// ErrSeen: a message with this door has been accepted before.
+	// ErrSeen: a message with this door, or this very invocation, has been accepted before.
 	ErrSeen = errors.New("seen before")
 	// ErrNotFound: nothing with this id is there, or not in the state asked for.
 	ErrNotFound = errors.New("not found")
@@ -51,6 +51,9 @@ type Accept struct {
 	Inv  *invocation.Invocation
 	Raw  []byte
 	Door *Door // nil when it did not come through a door
+	Key  *Key  // nil for none; when it is known, nothing is taken: see KeyError
+	// Once makes an id that is in the store already ErrSeen.
+	Once bool
 }
 
 // Ready says where a ready invocation stands: its lane, and its place in it.
@@ -82,7 +85,10 @@ type Settlement struct {
 	At       Ready // where it was taken from
 	Verdict  Verdict
 	Inv      *invocation.Invocation // its record as it will be; with Done and Drop only its identity counts
-	Callback *Accept                // nil for none
+	Callback *Accept                // nil for none; only its Inv and Raw count
+	// Result is what is remembered of Inv after its end, in place of an older one;
+	// nil for nothing. Where it has no Inv, that of the settlement is taken.
+	Result *Result
 }
 
 // Watcher is told of what becomes ready and due. Both methods are called on the

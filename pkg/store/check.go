@@ -26,6 +26,9 @@ type Report struct {
 	Marks                int   // messages known at the door
 	InHand               int   // marks of what was in hand when the worker died
 	Notes                int
+	Keys                 int   // idempotency keys
+	Results              int   // of invocations that are over
+	ResultBytes          int64 // that they take
 
 	Findings []string // what is wrong, a sentence each
 	More     int      // findings beyond those
@@ -55,7 +58,7 @@ func check(o Options, progress func(string)) (Report, error) {
 		progress = func(string) {}
 	}
 	s := newStore(o)
-	c := &checker{s: s, progress: progress, places: newTally(), callIDs: newTally()}
+	c := &checker{s: s, progress: progress, places: newTally(), callIDs: newTally(), beside: newTally()}
 	if _, err := s.raw.Stat(s.dir); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return c.Report, fmt.Errorf("data_dir %s: there is no store in it", o.Dir)
@@ -80,6 +83,7 @@ type checker struct {
 	progress func(string)
 	places   tally // index entries
 	callIDs  tally // keys of call ids
+	beside   tally // what stands beside idempotency keys and results
 }
 
 func (c *checker) run() error {
@@ -111,6 +115,8 @@ func (c *checker) run() error {
 	c.indexes()
 	c.progress("call ids")
 	c.calls()
+	c.progress("results")
+	c.kept()
 	c.progress("the rest")
 	c.rest()
 	c.inHand()

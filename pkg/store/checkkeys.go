@@ -206,7 +206,10 @@ func (c *checker) rest() {
 		c.find("keys cannot be read: %v", plainly(err))
 		return
 	}
-	known := [][]byte{recordPrefix, bytesPrefix, callPrefix, seenPrefix, readyPrefix, delayedPrefix, deadPrefix, notePrefix}
+	known := [][]byte{
+		recordPrefix, bytesPrefix, callPrefix, seenPrefix, readyPrefix, delayedPrefix, deadPrefix, notePrefix,
+		claimPrefix, resultPrefix, bodyPrefix, resultCallPrefix, expiryPrefix,
+	}
 	for ok := it.First(); ok; {
 		ok = c.pass(it, known)
 	}

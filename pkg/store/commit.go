@@ -34,6 +34,7 @@ type txn struct {
 	due     time.Time                  // earliest delayed entry written, zero for none
 	touched map[invocation.ID]struct{} // ids that this batch changes
 	seen    map[Door]struct{}          // door marks that this batch writes
+	claimed map[[32]byte]struct{}      // idempotency keys that this batch changes; nil for none
 	notes   []Note                     // that this batch writes
 	ops     []op
 	key     []byte // where keys are put together
@@ -86,8 +87,9 @@ func (t *txn) begin() {
 	clear(t.seen)
 	clear(t.ops)
 	clear(t.notes)
+	clear(t.claimed)
 	*t = txn{
-		s: t.s, batch: t.s.db.NewBatch(), touched: t.touched, seen: t.seen,
+		s: t.s, batch: t.s.db.NewBatch(), touched: t.touched, seen: t.seen, claimed: t.claimed,
 		ops: t.ops[:0], notes: t.notes[:0], ready: t.ready[:0], key: t.key[:0], delta: delta{places: t.delta.places[:0]},
 	}
 }

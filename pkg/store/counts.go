@@ -29,6 +29,10 @@ type Stats struct {
 	Bytes                int64 // QueueRequests of all that is there
 	DeadBytes            int64 // QueueRequests in the dead set
 	Mailbox              int   // ready or delayed ones that came through the mailbox
+
+	Keys        int   // idempotency keys that are known
+	Results     int   // of what is over
+	ResultBytes int64 // that they take
 }
 
 // Difference is invariant I6: what came in less what is there and what left.
@@ -63,7 +67,8 @@ func (p place) String() string {
 type delta struct {
 	accepted, done, dropped uint64
 	bytes, deadBytes        int64
-	mailbox                 int
+	mailbox, keys, results  int
+	resultBytes             int64
 	places                  []placeDelta
 }
 
@@ -101,6 +106,9 @@ func (c *counts) apply(d *delta) {
 	t.Bytes += d.bytes
 	t.DeadBytes += d.deadBytes
 	t.Mailbox += d.mailbox
+	t.Keys += d.keys
+	t.Results += d.results
+	t.ResultBytes += d.resultBytes
 	for _, p := range d.places {
 		l := c.lanes[p.lane]
 		if l == nil {

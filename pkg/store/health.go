@@ -125,7 +125,8 @@ func (s *Store) Full() error {
 		return *p
 	}
 	if limit := s.opts.MaxBytes; limit > 0 {
-		if held := s.Stats().Bytes; held >= limit {
+		st := s.Stats()
+		if held := st.Bytes + st.ResultBytes; held >= limit {
 			return fmt.Errorf("store holds %d bytes, store_max_bytes is %d", held, limit)
 		}
 	}

@@ -9,6 +9,11 @@ package store
 //	c/<hash of call id><id>                    for questions by call id
 //	s/<generation><door>                       messages seen at the door, see seen.go
 //	n/<name>                                   notes, see notes.go
+//	k/<hash>                                   idempotency keys, see once.go
+//	o/<id>                                     how an invocation ended, see result.go
+//	p/<id>                                     what it answered, byte for byte
+//	q/<hash of call id><id>                    for questions by call id after the end
+//	e/<time>k<hash>, e/<time>o<id>             when a key and a result are forgotten
 //
 // and exactly one of these, which says where the invocation is:
 //
@@ -45,6 +50,12 @@ var (
 	delayedPrefix = []byte("d/")
 	deadPrefix    = []byte("x/")
 	notePrefix    = []byte("n/")
+	claimPrefix   = []byte("k/")
+	resultPrefix  = []byte("o/")
+	bodyPrefix    = []byte("p/")
+	expiryPrefix  = []byte("e/")
+
+	resultCallPrefix = []byte("q/")
 )
 
 // Lengths of the fixed parts.

@@ -154,8 +154,10 @@ func (s *Store) get(id invocation.ID) (inv *invocation.Invocation, err error) {
 }
 
 // look calls f with the value of a key, which is valid during the call only.
-func (s *Store) look(key []byte, f func(value []byte) error) error {
-	v, closer, err := s.db.Get(key)
+func (s *Store) look(key []byte, f func(value []byte) error) error { return s.lookIn(s.db, key, f) }
+
+func (s *Store) lookIn(from pebble.Reader, key []byte, f func(value []byte) error) error {
+	v, closer, err := from.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return ErrNotFound
 	}

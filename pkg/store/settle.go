@@ -29,6 +29,13 @@ func (s *Store) Settle(ctx context.Context, st Settlement) error {
 	if st.Callback != nil {
 		o.callback = newArrival(*st.Callback)
 	}
+	if st.Result != nil {
+		r := *st.Result
+		if r.Inv == nil {
+			r.Inv = st.Inv
+		}
+		o.result = newOutgoing(&r)
+	}
 	return s.wait(ctx, o, o.call)
 }
 
@@ -36,10 +43,17 @@ type settleOp struct {
 	Settlement
 	record   []byte // of Inv, when it stays
 	callback arrival
+	result   *outgoing // nil for none
 	call
 }
 
-func (o *settleOp) size() int { return len(o.callback.Raw) }
+func (o *settleOp) size() int {
+	n := len(o.callback.Raw)
+	if o.result != nil {
+		n += o.result.Body
+	}
+	return n
+}
 
 func (o *settleOp) stage(t *txn) error {
 	if err := t.touch(o.At.ID); err != nil {
@@ -51,6 +65,9 @@ func (o *settleOp) stage(t *txn) error {
 	t.conclude(o.Verdict, o.Inv, o.record)
 	if o.Callback != nil {
 		t.insert(o.callback)
+	}
+	if o.result != nil {
+		t.putResult(o.At.ID, o.result)
 	}
 	return nil
 }

@@ -66,6 +66,7 @@ type Store struct {
 	// for the committer alone
 	doors     doors
 	dueCursor []byte
+	sweepFrom []byte // nothing in the expiry index comes before it
 
 	ops    chan op
 	room   *semaphore.Weighted
@@ -167,7 +168,7 @@ func (s *Store) open() (err error) {
 	if err := s.checkLayout(); err != nil {
 		return err
 	}
-	if err := errors.Join(s.count(), s.openDoors(), s.openNotes()); err != nil {
+	if err := errors.Join(s.count(), s.countKept(), s.openDoors(), s.openNotes()); err != nil {
 		return err
 	}
 	s.checkSpace()
@@ -226,6 +227,26 @@ func (s *Store) count() error {
 			d = delta{places: d.places[:0]}
 		}
 		return nil
+	})
+	s.counts.apply(&d)
+	return err
+}
+
+// countKept counts idempotency keys and results.
+func (s *Store) countKept() error {
+	var d delta
+	err := s.each(expiryPrefix, after(expiryPrefix), func(key, value []byte) (bool, error) {
+		e, err := parseExpiry(key, value)
+		switch {
+		case err != nil:
+			_ = s.damaged(err) // costs this entry only
+		case e.of == ofClaim:
+			d.keys++
+		default:
+			d.results++
+			d.resultBytes += int64(e.size)
+		}
+		return true, nil
 	})
 	s.counts.apply(&d)
 	return err

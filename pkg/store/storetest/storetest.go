@@ -39,6 +39,11 @@ type Store interface {
 	Cancel(context.Context, invocation.ID) (*invocation.Invocation, error)
 	Pending(ctx context.Context, f store.PendingFilter, cursor string, limit int) ([]*invocation.Invocation, string, error)
 	Oldest(invocation.Lane) (time.Time, bool)
+	Claim(ctx context.Context, k store.Key, id invocation.ID, callID string) error
+	Unclaim(context.Context, store.Key) error
+	Result(id invocation.ID, withBody bool) (*store.Result, error)
+	ResultsOf(callID string, limit int) ([]*store.Result, error)
+	Sweep(context.Context) (int, error)
 	PutNote(context.Context, store.Note) error
 	Notes(prefix string) map[string][]byte
 
@@ -77,7 +82,7 @@ func Run(t *testing.T, k Kind) {
 	}{
 		{"accepting", accepting}, {"the door", door}, {"settling", settling}, {"falling due", fallingDue},
 		{"the dead set", deadSet}, {"letters by filter", letters}, {"acts", acts}, {"what is pending", pending},
-		{"notes", notes}, {"its life", life}, {"many at once", crowd},
+		{"taking once", once}, {"results", results}, {"notes", notes}, {"its life", life}, {"many at once", crowd},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
