@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/jobs"
 	"queue-worker/pkg/store"
 )
 
@@ -61,6 +62,8 @@ var _ Store = (*store.Store)(nil)
 // Options are what the API needs. Store, Gatherer, Healthy and Ready are required.
 type Options struct {
 	Store Store
+	// Jobs carries out bulk acts; nil for none.
+	Jobs *jobs.Jobs
 	// Names tells which names are one function.
 	Names invocation.Names
 	// Durable reports whether the dead set outlives the process. Listings say so.
@@ -122,6 +125,9 @@ func (a *api) surface() *surface {
 	mux := newSurface()
 	a.healthRoutes(mux)
 	a.deadRoutes(mux)
+	if a.Jobs != nil {
+		a.jobRoutes(mux)
+	}
 	mux.rest(problemPath)
 	return mux
 }

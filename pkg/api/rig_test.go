@@ -4,9 +4,11 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"flag"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -21,6 +23,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/jobs"
 	"queue-worker/pkg/store"
 )
 
@@ -48,6 +51,7 @@ func newRigOn(t testing.TB, s *store.Store, edits ...func(*Options)) *rig {
 		Healthy: func() error { return nil }, Ready: func() error { return nil },
 		Logger: logTo(logs),
 	}
+	o.Jobs = runJobs(t, s, o.Logger)
 	for _, edit := range edits {
 		edit(&o)
 	}
@@ -60,6 +64,19 @@ func newRigOn(t testing.TB, s *store.Store, edits ...func(*Options)) *rig {
 	server.Start()
 	t.Cleanup(server.Close)
 	return &rig{api: a, store: s, logs: logs, base: server.URL}
+}
+
+// runJobs runs the jobs of a store. Nothing calls what they make ready.
+func runJobs(t testing.TB, s *store.Store, logger *slog.Logger) *jobs.Jobs {
+	j := jobs.New(jobs.Options{
+		Store: s, Filter: FilterReader(invocation.Names{}), Waiting: func(invocation.Lane) int { return 0 }, MaxInflight: 1,
+		InHand: func(invocation.ID) bool { return false }, Logger: logger,
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); j.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-ended })
+	return j
 }
 
 func openStore(t testing.TB, o store.Options) *store.Store {

@@ -25,6 +25,7 @@ import (
 	"queue-worker/pkg/config"
 	"queue-worker/pkg/intake"
 	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/jobs"
 	"queue-worker/pkg/store"
 	"queue-worker/pkg/worker"
 )
@@ -60,6 +61,7 @@ type App struct {
 	worker   *worker.Worker
 	metrics  *worker.Metrics
 	intake   *intake.Intake
+	jobs     *jobs.Jobs
 }
 
 // undo is a step of the teardown.
@@ -109,7 +111,7 @@ func orNone(s string) string {
 func (a *App) build(ctx context.Context) error {
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, step := range []func(context.Context) error{
-		a.listen, a.openStore, a.openDoor, a.makeWorker, a.makeIntake, a.serve,
+		a.listen, a.openStore, a.openDoor, a.makeWorker, a.makeIntake, a.makeJobs, a.serve,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -146,6 +148,8 @@ func (a *App) run(drain, abort context.Context) error {
 	go func() { taken <- a.intake.Run(taking) }()
 	tidied := make(chan struct{})
 	go func() { defer close(tidied); a.tidy(taking) }()
+	rested := make(chan struct{})
+	go func() { defer close(rested); a.jobs.Run(taking) }()
 	if a.Started != nil {
 		a.Started(a.listener.Addr(), a.door)
 	}
@@ -157,6 +161,7 @@ func (a *App) run(drain, abort context.Context) error {
 	stopTaking()
 	err := a.await(abort, finished, taken, abortCalls)
 	<-tidied
+	<-rested
 	a.log.Info("drained", "took", time.Since(begun).Round(time.Millisecond), "clean", err == nil)
 	return err
 }

@@ -19,7 +19,9 @@ import (
 	"queue-worker/pkg/broker"
 	"queue-worker/pkg/egress"
 	"queue-worker/pkg/intake"
+	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/invoke"
+	"queue-worker/pkg/jobs"
 	"queue-worker/pkg/retry"
 	"queue-worker/pkg/store"
 	"queue-worker/pkg/worker"
@@ -182,11 +184,24 @@ func (a *App) onRest(resting bool) {
 	}
 }
 
+func (a *App) makeJobs(context.Context) error {
+	a.jobs = jobs.New(jobs.Options{
+		Store: a.store, Filter: api.FilterReader(a.names), Waiting: a.waiting, MaxInflight: a.Config.MaxInflight,
+		InHand: a.worker.Running, Metrics: jobs.NewMetrics(a.registry), Logger: a.log,
+	})
+	return nil
+}
+
+// waiting is how many of a lane are ready and not being called.
+func (a *App) waiting(lane invocation.Lane) int {
+	return a.store.Lane(lane).Ready - a.lanes.InFlight()[lane]
+}
+
 // serve answers HTTP on the listener.
 func (a *App) serve(context.Context) error {
 	c := a.Config
 	handler, err := api.New(api.Options{
-		Store: a.store, Names: a.names, Durable: a.store.Durable(), BasicAuth: c.BasicAuth, SecretDir: c.SecretMountPath,
+		Store: a.store, Jobs: a.jobs, Names: a.names, Durable: a.store.Durable(), BasicAuth: c.BasicAuth, SecretDir: c.SecretMountPath,
 		AdminOpen: c.AdminOpen, Gatherer: a.registry, Healthy: a.healthy, Ready: a.ready,
 		Version: a.Version, Logger: a.log,
 	})

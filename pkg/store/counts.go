@@ -139,6 +139,16 @@ func (s *Store) Stats() Stats {
 	return s.counts.total
 }
 
+// Lane returns the counts of one lane.
+func (s *Store) Lane(l invocation.Lane) LaneStats {
+	s.counts.mu.Lock()
+	defer s.counts.mu.Unlock()
+	if c := s.counts.lanes[l]; c != nil {
+		return *c
+	}
+	return LaneStats{}
+}
+
 // Lanes returns a copy of the counts of every lane that has anything.
 func (s *Store) Lanes() map[invocation.Lane]LaneStats {
 	s.counts.mu.Lock()
