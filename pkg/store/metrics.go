@@ -43,14 +43,15 @@ func (m *Metrics) commit(d time.Duration, operations int) {
 
 // Usage is what the store takes on its volume.
 type Usage struct {
-	DiskBytes uint64 // Pebble's files
-	FreeBytes uint64 // of the volume; 0 when that cannot be told
+	DiskBytes  uint64 // Pebble's files
+	FreeBytes  uint64 // of the volume; 0 when that cannot be told
+	LimitBytes int64  // Options.MaxBytes, of stored requests; 0 for no bound
 }
 
 // Usage asks Pebble for the size of its files; cheap enough for every scrape.
 // After a failure and after Close only the free space is known.
 func (s *Store) Usage() Usage {
-	u := Usage{FreeBytes: s.free.Load()}
+	u := Usage{FreeBytes: s.free.Load(), LimitBytes: s.opts.MaxBytes}
 	if s.enter() == nil {
 		u.DiskBytes = s.db.Metrics().DiskSpaceUsage()
 		s.leave()

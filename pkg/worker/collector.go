@@ -3,6 +3,8 @@ package worker
 // Gauges of what is where, read when Prometheus asks.
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"queue-worker/pkg/invocation"
@@ -13,7 +15,9 @@ import (
 type Counted interface {
 	Stats() store.Stats
 	Lanes() map[invocation.Lane]store.LaneStats
+	Oldest(invocation.Lane) (time.Time, bool)
 	Usage() store.Usage
+	Err() error
 }
 
 // Collector reads a store and the lanes.
@@ -38,6 +42,7 @@ var (
 	descPending  = desc("pending_messages", "Invocations that wait to be called, those between two attempts included.", "queue_name", "function_name")
 	descInflight = desc("function_invocation_inflight", "Calls under way.", "queue_name", "function_name")
 	descReady    = desc("ready", "Invocations that could be called now, and are not.", "queue_name", "function_name")
+	descOldest   = desc("oldest_ready_seconds", "How long the invocation has waited that has waited longest since it could be called, 0 when none does.", "queue_name", "function_name")
 	descDelayed  = desc("delayed", "Invocations that wait for their due time.", "queue_name", "function_name")
 	descDead     = desc("dead", "Invocations in the dead set.", "queue_name", "function_name")
 	descAccepted = desc("accepted_total", "Invocations that were taken in since the start, callbacks included.")
@@ -47,13 +52,15 @@ var (
 	descBytes    = desc("store_request_bytes", "Bytes of the stored requests, by where they are.", "state")
 	descDisk     = desc("store_disk_bytes", "Bytes of the store's files.")
 	descFree     = desc("store_free_bytes", "Free bytes on the store's volume, 0 when that cannot be told.")
+	descLimit    = desc("store_limit_bytes", "store_max_bytes: bytes of stored requests at which nothing new is taken in, 0 for no such bound.")
+	descUsable   = desc("store_usable", "Whether outcomes can be stored: 1, or 0 while the disk is full, stalled or has failed. No call is begun then.")
 )
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descPending, descInflight, descReady, descDelayed, descDead, descAccepted, descDone, descDropped,
-		descLost, descBytes, descDisk, descFree,
+		descPending, descInflight, descReady, descOldest, descDelayed, descDead, descAccepted, descDone, descDropped,
+		descLost, descBytes, descDisk, descFree, descLimit, descUsable,
 	} {
 		ch <- d
 	}
@@ -62,7 +69,10 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 // series is one pair of labels and what it counts.
 type series struct{ queue, function string }
 
-type level struct{ ready, delayed, dead, inflight int }
+type level struct {
+	ready, delayed, dead, inflight int
+	oldest                         time.Duration
+}
 
 // Collect implements prometheus.Collector.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
@@ -76,6 +86,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(descPending, float64(n.ready+n.delayed), s.queue, s.function)
 		gauge(descInflight, float64(n.inflight), s.queue, s.function)
 		gauge(descReady, float64(n.ready), s.queue, s.function)
+		gauge(descOldest, n.oldest.Seconds(), s.queue, s.function)
 		gauge(descDelayed, float64(n.delayed), s.queue, s.function)
 		gauge(descDead, float64(n.dead), s.queue, s.function)
 	}
@@ -89,6 +100,12 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	u := c.store.Usage()
 	gauge(descDisk, float64(u.DiskBytes))
 	gauge(descFree, float64(u.FreeBytes))
+	gauge(descLimit, float64(u.LimitBytes))
+	usable := 1.0
+	if c.store.Err() != nil {
+		usable = 0
+	}
+	gauge(descUsable, usable)
 }
 
 // levels adds up the lanes by their labels. Lanes beyond the bounded set of
@@ -99,9 +116,12 @@ func (c *Collector) levels() map[series]level {
 		m[series{q, callbackLabel}] = level{}
 	}
 	key := func(l invocation.Lane) series { return series{l.Queue, c.labels.Lane(l)} }
+	waiting := c.lanes.Waiting()
+	now := time.Now()
 	for l, n := range c.store.Lanes() {
 		s := m[key(l)]
 		s.ready += n.Ready
+		s.oldest = max(s.oldest, now.Sub(c.since(l, waiting, now)))
 		s.delayed += n.Delayed
 		s.dead += n.Dead
 		m[key(l)] = s
@@ -113,4 +133,18 @@ func (c *Collector) levels() map[series]level {
 		m[key(l)] = s
 	}
 	return m
+}
+
+// since tells when the first entry of a lane became ready that is not in hand;
+// now when there is none. Where the lane does not know, because it has not read
+// the index so far, the store tells, what is in hand included.
+func (c *Collector) since(l invocation.Lane, waiting map[invocation.Lane]time.Time, now time.Time) time.Time {
+	since, is := waiting[l]
+	if is && since.IsZero() {
+		since, is = c.store.Oldest(l)
+	}
+	if !is {
+		return now
+	}
+	return since
 }

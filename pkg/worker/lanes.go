@@ -131,6 +131,23 @@ func (l *Lanes) kick() {
 	l.enqueueAll()
 }
 
+// Waiting tells since when the first entry of each lane is ready that is not in
+// hand. The zero time stands for a lane that has some in the index, unread.
+func (l *Lanes) Waiting() map[invocation.Lane]time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m := make(map[invocation.Lane]time.Time)
+	for key, ln := range l.lanes {
+		switch {
+		case len(ln.waiting) > 0:
+			m[key] = time.Unix(0, ln.waiting[0].since)
+		case ln.more:
+			m[key] = time.Time{}
+		}
+	}
+	return m
+}
+
 // lane finds a lane or makes it.
 func (l *Lanes) lane(key invocation.Lane) *lane {
 	found := l.lanes[key]
