@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -133,11 +132,7 @@ func (s *session) importFrom(ctx context.Context, r io.Reader, size int64) error
 
 func (s *session) showImported(all client.Imported) error {
 	if s.JSON {
-		b, err := json.Marshal(all)
-		if err != nil {
-			return err
-		}
-		return s.Document(b)
+		return writeJSON(s.Console, all)
 	}
 	for i, f := range all.Failed {
 		if i == maxFailedShown {

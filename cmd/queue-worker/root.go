@@ -1,6 +1,8 @@
 package main
 
-// The commands and their flags.
+// The commands and their flags. docs/cli.md is written from them.
+
+//go:generate go test -run ^TestCommandsPage$ . -update
 
 import (
 	"errors"
@@ -50,7 +52,7 @@ Exit codes: 0 ended as it was asked to, 1 failed, 2 wrong usage or settings.`,
 	root.CompletionOptions.DisableDefaultCmd = true // ours has examples and exit codes as well
 	root.AddCommand(
 		newDead(e), newReplay(e), newInvocation(e), newFunction(e), newSend(e), newPolicy(e),
-		newDev(e), newStore(e), newVersion(e), newCompletion(e))
+		newDoctor(e), newConfig(e), newDev(e), newStore(e), newVersion(e), newCompletion(e))
 	return root
 }
 

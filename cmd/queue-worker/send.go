@@ -5,7 +5,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -148,11 +147,7 @@ func slurp(r io.Reader) (io.Reader, int64) {
 // sent says that an invocation was taken.
 func (s *session) sent(receipt *client.Receipt) error {
 	if s.JSON {
-		b, err := json.Marshal(receipt)
-		if err != nil {
-			return err
-		}
-		return s.Document(b)
+		return writeJSON(s.Console, receipt)
 	}
 	return s.Table([]cli.Column{{Title: "call id"}, {Title: "id"}}, [][]cli.Cell{{cli.Text(receipt.CallID), cli.Text(receipt.ID)}})
 }

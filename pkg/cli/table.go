@@ -176,3 +176,10 @@ func (c *Console) paint(color text.Color, s string) string {
 	}
 	return color.EscapeSeq() + s + text.Reset.EscapeSeq()
 }
+
+// Marked writes a line of words in columns, the first one painted. Only the last
+// may be long.
+func (c *Console) Marked(paint func(string) string, mark, what, text string) error {
+	_, err := fmt.Fprintf(c.Out, "%s  %-11s  %s\n", paint(fmt.Sprintf("%-4s", mark)), what, text)
+	return err
+}

@@ -112,10 +112,13 @@ func Open(o Options) (*Store, error) {
 	return s, nil
 }
 
+// storeFolder is the folder of the store in a data_dir.
+const storeFolder = "store"
+
 func newStore(o Options) *Store {
 	s := &Store{
 		opts: o, log: o.Logger, now: o.Now, watcher: o.Watcher, metrics: o.Metrics,
-		durable: o.Dir != "", fs: o.FS, dir: "store",
+		durable: o.Dir != "", fs: o.FS, dir: storeFolder,
 		counts: counts{lanes: map[invocation.Lane]*LaneStats{}}, due: due{at: never}, notes: notes{all: map[string][]byte{}},
 		ops: make(chan op, queueOps), room: semaphore.NewWeighted(queueBytes),
 		sync: make(chan *pebble.Batch), synced: make(chan error, 1),
@@ -137,7 +140,7 @@ func newStore(o Options) *Store {
 	s.disk = &disk{log: s.log, fail: s.fail, abandon: make(chan struct{})}
 	s.raw = s.fs
 	if s.durable {
-		s.dir = filepath.Join(o.Dir, "store")
+		s.dir = filepath.Join(o.Dir, storeFolder)
 		s.fs = watchedFS{s.fs, s.disk}
 	}
 	return s

@@ -1,0 +1,150 @@
+package main
+
+// queue-worker doctor and config: is all as it should be, and what is set.
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"queue-worker/pkg/cli"
+	"queue-worker/pkg/config"
+	"queue-worker/pkg/doctor"
+)
+
+func newDoctor(e *env) *cobra.Command {
+	c := command("doctor", "Look at all that the worker depends on, and say what to do about it", `
+The settings are those of the environment, as for the worker, so run it where the
+worker runs: kubectl -n openfaas exec deploy/queue-worker -- /worker doctor. It looks
+at the settings, the door, the store, the gateway, the credentials, the clock and the
+limits, and asks the worker at --server. Each line says ok, warn or bad.`,
+		"0 nothing is bad, 1 something is bad, 2 wrong usage",
+		"queue-worker doctor", "gateway_url=http://127.0.0.1:8080 data_dir=/data queue-worker doctor -o json")
+	c.Args = noArgs
+	r := newRemote(e, c)
+	c.RunE = func(*cobra.Command, []string) error {
+		console, err := e.console(r.output)
+		if err != nil {
+			return err
+		}
+		worker, err := r.client()
+		if err != nil {
+			return usageError{err}
+		}
+		defer worker.Close()
+		host, err := os.Hostname()
+		if err != nil {
+			host = "unknown" // it only names a connection
+		}
+		o := doctor.Options{Worker: worker, Version: version, Hostname: host}
+		if o.Config, err = config.Load(e.environ); err != nil {
+			o.Problems = config.List(e.environ).Problems
+		}
+		return showFindings(console, doctor.Examine(e.drain, o))
+	}
+	return c
+}
+
+var errBad = errors.New("something is bad")
+
+func showFindings(c *cli.Console, all []doctor.Finding) error {
+	bad := false
+	rows := make([][]cli.Cell, len(all))
+	for i, f := range all {
+		bad = bad || f.Status == doctor.Bad
+		rows[i] = []cli.Cell{cli.Text(string(f.Status)), cli.Text(f.Check), cli.Text(f.Text), cli.Text(f.Advice)}
+	}
+	err := writeFindings(c, all, rows)
+	if err == nil && bad {
+		err = errBad
+	}
+	return err
+}
+
+func writeFindings(c *cli.Console, all []doctor.Finding, rows [][]cli.Cell) error {
+	switch {
+	case c.JSON:
+		return writeJSON(c, struct {
+			Findings []doctor.Finding `json:"findings"`
+		}{all})
+	case !c.Showing:
+		return c.Table(nil, rows)
+	}
+	for _, f := range all {
+		mark := map[doctor.Status]func(string) string{doctor.OK: c.Good, doctor.Warn: c.Doubtful, doctor.Bad: c.Wrong}[f.Status]
+		text := cli.Clean(f.Text)
+		if f.Advice != "" {
+			text += " -- " + cli.Clean(f.Advice)
+		}
+		if err := c.Marked(mark, string(f.Status), f.Check, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeJSON writes a document of our own.
+func writeJSON(c *cli.Console, v any) error {
+	e := json.NewEncoder(c.Out)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+func newConfig(e *env) *cobra.Command {
+	c := command("config", "Show the settings in force, and what is wrong with them", `
+The settings are those of the environment, as for the worker. What may be secret in a
+value is not shown. Not on a terminal, the columns are tab separated and have no
+headings: name, value, where it is from, default.`,
+		"0 the worker would start, 1 it would not, 2 wrong usage",
+		"queue-worker config", "kubectl -n openfaas exec deploy/queue-worker -- /worker config -o json")
+	c.Args = noArgs
+	var output string
+	addOutput(c, &output)
+	c.RunE = func(*cobra.Command, []string) error {
+		console, err := e.console(output)
+		if err != nil {
+			return err
+		}
+		return showConfig(console, config.List(e.environ))
+	}
+	return c
+}
+
+var errSettings = errors.New("the worker does not start with these settings")
+
+func showConfig(c *cli.Console, o config.Overview) error {
+	err := writeConfig(c, o)
+	if err == nil && len(o.Problems) > 0 {
+		err = errSettings
+	}
+	return err
+}
+
+func writeConfig(c *cli.Console, o config.Overview) error {
+	if c.JSON {
+		return writeJSON(c, o)
+	}
+	rows := make([][]cli.Cell, len(o.Settings))
+	for i, s := range o.Settings {
+		standard := cli.Text(s.Default)
+		if s.From == config.FromDefault {
+			standard.Short = ""
+		}
+		rows[i] = []cli.Cell{cli.Text(s.Name), cli.Text(s.Value), cli.Text(s.From), standard}
+	}
+	if err := c.Table([]cli.Column{{Title: "name"}, {Title: "value", Wide: true}, {Title: "from"}, {Title: "default", Wide: true}}, rows); err != nil {
+		return err
+	}
+	for _, p := range o.Problems {
+		c.Tell("wrong: %s", p)
+	}
+	for _, w := range o.Warnings {
+		c.Tell("warning: %s", w)
+	}
+	for _, name := range o.Ignored {
+		c.Tell("without meaning here: %s", name)
+	}
+	return nil
+}

@@ -1,0 +1,49 @@
+package doctor
+
+// Where invocations come in: NATS Streaming.
+
+import (
+	"context"
+	"net"
+	"strconv"
+	"strings"
+
+	"queue-worker/pkg/intake"
+)
+
+func (e *examiner) door(ctx context.Context) []Finding {
+	c := e.Config
+	address := net.JoinHostPort(c.NATSAddress, strconv.Itoa(c.NATSPort))
+	if c.StanEmbedded {
+		address = reachable(c.StanListenAddress)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, askTimeout, errNoAnswer)
+	defer cancel()
+	err := intake.Probe(ctx, "nats://"+address, c.NATSCluster, e.Hostname)
+	switch {
+	case err == nil:
+		return []Finding{fine("door", "NATS Streaming at %s answers as cluster %s", address, c.NATSCluster)}
+	case c.StanEmbedded:
+		return []Finding{look("door", "start the worker; while it runs, see its log and /readyz",
+			"the embedded door at %s is shut: %s", address, firstLine(err))}
+	}
+	return []Finding{wrong("door", "nothing comes in until it answers; check that the server runs, and faas_nats_address, faas_nats_port and faas_nats_cluster_name",
+		"NATS Streaming at %s: %s", address, firstLine(err))}
+}
+
+// reachable is the address under which a listener can be reached from here.
+func reachable(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return listen
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}

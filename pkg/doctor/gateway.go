@@ -1,0 +1,187 @@
+package doctor
+
+// The gateway that functions are called through, the credentials for it and for
+// our own API, and whether its clock and ours agree.
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/openfaas/faas-provider/auth"
+)
+
+// errNoAnswer is why a question was given up.
+var errNoAnswer = errors.New("no answer in time")
+
+// secret is what was found under secret_mount_path.
+type secret struct {
+	dir            string
+	user, password string
+	missing        bool // there is no such folder, or nothing in it
+	err            error
+}
+
+func readSecret(dir string) secret {
+	s := secret{dir: dir}
+	c, err := (&auth.ReadBasicAuthFromDisk{SecretMountPath: dir}).Read()
+	if err == nil {
+		s.user, s.password = c.User, c.Password
+		return s
+	}
+	_, userErr := os.Stat(dir + "/basic-auth-user")
+	_, passwordErr := os.Stat(dir + "/basic-auth-password")
+	s.missing = errors.Is(userErr, fs.ErrNotExist) && errors.Is(passwordErr, fs.ErrNotExist)
+	if s.err = errors.Join(userErr, passwordErr); s.err == nil {
+		s.err = err
+	}
+	return s
+}
+
+// credentials can be read where they are needed.
+func (e *examiner) credentials(context.Context) []Finding {
+	const check = "credentials"
+	s, c := e.secret, e.Config
+	switch {
+	case s.err == nil && (s.user == "" || s.password == ""):
+		return []Finding{wrong(check, "write user and password into the files of the secret", "a file of the secret in %s is empty", s.dir)}
+	case s.err == nil:
+		return []Finding{fine(check, "the secret in %s can be read, user %s", s.dir, s.user)}
+	case c.BasicAuth || c.IngestAuth:
+		return []Finding{wrong(check, "mount the secret basic-auth of OpenFaaS at secret_mount_path, readable for the user of this process",
+			"basic_auth or ingest_auth is on, and nobody may use the API: %s", firstLine(s.err))}
+	case s.missing:
+		return []Finding{fine(check, "no secret in %s, and basic_auth is off: only this machine may see and change what is stored", s.dir)}
+	}
+	return []Finding{look(check, "mount both files of the secret, readable for the user of this process, or none", "%s", firstLine(s.err))}
+}
+
+// gateway answers, takes the credentials, and has the same time.
+func (e *examiner) gateway(ctx context.Context) []Finding {
+	const check = "gateway"
+	base := e.Config.GatewayURL
+	sent := time.Now()
+	status, header, _, err := e.ask(ctx, base.JoinPath("healthz"))
+	took := time.Since(sent)
+	if err != nil {
+		return []Finding{
+			wrong(check, "functions cannot be called until it answers; check gateway_url, or faas_gateway_address and faas_gateway_port",
+				"%s: %s", base, firstLine(err)),
+			look("clock", "", "not compared, because the gateway does not answer"),
+		}
+	}
+	all := []Finding{fine(check, "%s answers in %s", base, took.Round(time.Millisecond))}
+	if status != http.StatusOK {
+		all = []Finding{look(check, "see the gateway's log; is it a gateway?", "%s answers, but /healthz is %d", base, status)}
+	}
+	return append(append(all, e.functions(ctx)...), clock(header, sent, took))
+}
+
+// functions asks for the list of functions, which needs the credentials.
+func (e *examiner) functions(ctx context.Context) []Finding {
+	const check = "gateway"
+	u := e.Config.GatewayURL.JoinPath("system", "functions")
+	u.RawQuery = url.Values{"namespace": {e.Config.DefaultNamespace}}.Encode()
+	status, _, body, err := e.ask(ctx, u)
+	switch {
+	case err != nil:
+		return []Finding{look(check, "see the gateway's log", "/system/functions: %s", firstLine(err))}
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+		return []Finding{wrong(check, "mount the gateway's secret basic-auth at secret_mount_path: without it unknown functions are found out only by calling them",
+			"it answers %d to the credentials: %s", status, e.who())}
+	case status != http.StatusOK:
+		return []Finding{look(check, "is it an OpenFaaS gateway?", "/system/functions answers %d", status)}
+	}
+	var list []struct{}
+	if json.Unmarshal(body, &list) != nil {
+		return []Finding{look(check, "is it an OpenFaaS gateway?", "/system/functions answers something else than a list of functions")}
+	}
+	return []Finding{fine(check, "it tells its functions (%d in %s), %s", len(list), e.Config.DefaultNamespace, e.who())}
+}
+
+// who says with which credentials the gateway was asked.
+func (e *examiner) who() string {
+	if e.secret.err != nil {
+		return "asked without credentials, there are none in " + e.secret.dir
+	}
+	return "asked as " + e.secret.user
+}
+
+// maxAnswer bounds what is read of the gateway's answers, in bytes.
+const maxAnswer = 16 << 20
+
+func (e *examiner) ask(ctx context.Context, u *url.URL) (int, http.Header, []byte, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, askTimeout, errNoAnswer)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	req.Header.Set("User-Agent", "queue-worker/"+e.Version)
+	if e.secret.err == nil {
+		req.SetBasicAuth(e.secret.user, e.secret.password)
+	}
+	// No proxy, as the worker uses none, and no redirects: the credentials are the
+	// gateway's alone.
+	transport := &http.Transport{DisableKeepAlives: true}
+	c := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	res, err := c.Do(req)
+	if err != nil {
+		if context.Cause(ctx) != nil {
+			return 0, nil, nil, context.Cause(ctx)
+		}
+		if wrapped, ok := errors.AsType[*url.Error](err); ok {
+			err = wrapped.Err
+		}
+		return 0, nil, nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		return 0, nil, nil, fmt.Errorf("the answer was cut off: %w", err)
+	}
+	return res.StatusCode, res.Header, body, nil
+}
+
+// How far the clocks may be apart. The gateway tells whole seconds.
+const (
+	clockWarn = 5 * time.Second
+	clockBad  = time.Minute
+)
+
+// clock compares the time of the gateway's answer with ours.
+func clock(h http.Header, sent time.Time, took time.Duration) Finding {
+	const check = "clock"
+	const advice = "X-Not-Before, X-Max-Age and Retry-After dates are read by this clock: let both machines keep time (NTP)"
+	theirs, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return look(check, "compare the clock of this machine yourself", "the gateway does not tell its time")
+	}
+	apart := apart(theirs, sent, took)
+	switch {
+	case apart > clockBad:
+		return wrong(check, advice, "%s away from that of the gateway", apart.Round(time.Second))
+	case apart > clockWarn:
+		return look(check, advice, "%s away from that of the gateway", apart.Round(time.Second))
+	}
+	return fine(check, "the same as that of the gateway")
+}
+
+// apart is how far a whole second, told at some time while we waited, is away from
+// our time at the least.
+func apart(theirs, sent time.Time, took time.Duration) time.Duration {
+	switch earliest, latest := theirs, theirs.Add(time.Second); {
+	case latest.Before(sent):
+		return sent.Sub(latest)
+	case earliest.After(sent.Add(took)):
+		return earliest.Sub(sent.Add(took))
+	}
+	return 0
+}

@@ -1,0 +1,85 @@
+package doctor
+
+// The limits of the process: open files, and memory.
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// otherFiles are the open files that a worker needs beside its calls: of the
+// store, of listeners and of callers of its API.
+const otherFiles = 512
+
+func (e *examiner) limits(context.Context) []Finding {
+	return []Finding{e.files(openFiles()), e.memory(memoryLimit(os.ReadFile))}
+}
+
+// files compares the limit of open files with the calls at a time. Each may have a
+// connection to the gateway and one to where its result goes.
+func (e *examiner) files(limit int64) Finding {
+	const check = "limits"
+	need := 2*int64(e.Config.MaxInflight) + otherFiles
+	switch {
+	case limit <= 0:
+		return look(check, "compare it with max_inflight yourself", "the limit of open files cannot be told")
+	case limit < need:
+		return wrong(check, "raise it (ulimit -n, LimitNOFILE), or lower max_inflight",
+			"%d open files are allowed, max_inflight=%d may need %d", limit, e.Config.MaxInflight, need)
+	}
+	return fine(check, "%d open files are allowed, max_inflight=%d may need %d", limit, e.Config.MaxInflight, need)
+}
+
+// baseMemory is what a worker needs whatever its calls carry, in bytes.
+const baseMemory = 128 << 20
+
+// memory compares the limit of memory with the largest bodies and answers that all
+// calls could have at a time.
+func (e *examiner) memory(limit int64) Finding {
+	const check = "limits"
+	c := e.Config
+	need := baseMemory + int64(c.MaxInflight)*(c.MaxRequestBytes+c.MaxResponseBytes)
+	text := fmt.Sprintf("max_inflight=%d calls of max_request_bytes=%s and max_response_bytes=%s come to %s at most",
+		c.MaxInflight, size(c.MaxRequestBytes), size(c.MaxResponseBytes), size(need))
+	switch {
+	case limit <= 0:
+		return fine(check, "no limit of memory; %s", text)
+	case limit < baseMemory:
+		return wrong(check, "give the worker at least "+size(baseMemory), "%s of memory are allowed", size(limit))
+	case limit < need:
+		return look(check, "raise the memory limit, or lower one of the three, unless bodies are small here",
+			"%s of memory are allowed; %s", size(limit), text)
+	}
+	return fine(check, "%s of memory are allowed; %s", size(limit), text)
+}
+
+// memoryLimit is the limit of the cgroup in bytes, 0 for none.
+func memoryLimit(read func(string) ([]byte, error)) int64 {
+	for _, name := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
+		b, err := read(name)
+		if err != nil {
+			continue
+		}
+		n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64)
+		if err == nil && n < 1<<60 { // above, version 1 means none
+			return n
+		}
+	}
+	return 0
+}
+
+// size writes a number of bytes with a unit.
+func size(n int64) string {
+	for _, u := range []struct {
+		name string
+		of   int64
+	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
+		if n >= u.of {
+			return fmt.Sprintf("%.3g %s", float64(n)/float64(u.of), u.name)
+		}
+	}
+	return fmt.Sprintf("%d bytes", n)
+}

@@ -1,0 +1,48 @@
+package doctor
+
+// Where invocations lie: data_dir.
+
+import (
+	"context"
+
+	"queue-worker/pkg/store"
+)
+
+func (e *examiner) store(context.Context) []Finding {
+	const check = "store"
+	c := e.Config
+	if c.DataDir == "" {
+		return []Finding{look(check, "set data_dir to a folder on a volume that outlives the container",
+			"in memory: the dead set is gone after a restart, and what waits stays with NATS Streaming")}
+	}
+	place, err := store.Look(c.DataDir)
+	if err != nil {
+		return []Finding{wrong(check, "the worker has to be able to write there", "%s", firstLine(err))}
+	}
+	var all []Finding
+	switch {
+	case place.Used:
+		all = append(all, fine(check, "%s can be written, and a running worker uses it", c.DataDir))
+	case place.Exists:
+		all = append(all, fine(check, "%s can be written, and no worker uses it now", c.DataDir))
+	default:
+		all = append(all, fine(check, "%s will be made in %s, which can be written", c.DataDir, place.Volume))
+	}
+	switch {
+	case place.Free < 0:
+		all = append(all, look(check, "store_min_free has no effect there; watch the volume yourself", "the volume of %s does not tell its free space", place.Volume))
+	case place.Free < c.StoreMinFree:
+		all = append(all, wrong(check, "the worker takes nothing new: make room on the volume, or lower store_min_free",
+			"%s free on the volume, store_min_free is %s", size(place.Free), size(c.StoreMinFree)))
+	case place.Free < c.StoreMinFree+freeMargin:
+		all = append(all, look(check, "make room on the volume before the worker has to stop taking work",
+			"%s free on the volume, store_min_free is %s", size(place.Free), size(c.StoreMinFree)))
+	default:
+		all = append(all, fine(check, "%s free on the volume", size(place.Free)))
+	}
+	return all
+}
+
+// freeMargin is how much more than store_min_free should be free, in bytes: some
+// minutes of a busy worker.
+const freeMargin = 256 << 20

@@ -1,0 +1,34 @@
+package doctor
+
+// The worker that runs with these settings, when one does.
+
+import (
+	"context"
+
+	"queue-worker/pkg/client"
+)
+
+func (e *examiner) worker(ctx context.Context) []Finding {
+	const check = "worker"
+	ctx, cancel := context.WithTimeoutCause(ctx, 2*askTimeout, errNoAnswer)
+	defer cancel()
+	reasons, err := e.Worker.Ready(ctx)
+	switch {
+	case client.IsPassing(err):
+		return []Finding{look(check, "start it, or give its address with --server", "none answers at %s", e.Worker.Server())}
+	case err != nil:
+		return []Finding{wrong(check, "give the address of the worker with --server", "%s", firstLine(err))}
+	}
+	all := []Finding{fine(check, "the one at %s takes in and does work", e.Worker.Server())}
+	if len(reasons) > 0 {
+		all = nil
+	}
+	for _, reason := range reasons {
+		all = append(all, wrong(check, "it goes on by itself when that is over; see its log", "the one at %s is not ready: %s", e.Worker.Server(), reason))
+	}
+	if err := e.Worker.Admitted(ctx); err != nil {
+		all = append(all, wrong(check, "give --user and --password-file, or --secret-dir; without basic_auth only the machine of the worker may",
+			"the one at %s lets you see nothing that is stored: %s", e.Worker.Server(), firstLine(err)))
+	}
+	return all
+}
