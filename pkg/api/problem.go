@@ -27,6 +27,7 @@ const (
 	unhealthy        reason = "unhealthy"          // 503: only a restart can help
 	notReady         reason = "not_ready"          // 503: see reasons
 	stalled          reason = "stalled"            // 503: the outcome is not known yet
+	storeFull        reason = "store_full"         // 503: nothing more is taken in
 	busy             reason = "busy"               // 503: nothing was done
 )
 
@@ -49,10 +50,14 @@ func (p *problem) Error() string { return p.Text }
 
 // ServeHTTP answers with the problem.
 func (p *problem) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	p.setRetryAfter(w)
+	_ = writeJSON(w, p.status, p) // strings encode always
+}
+
+func (p *problem) setRetryAfter(w http.ResponseWriter) {
 	if p.wait > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(p.wait.Seconds())))
 	}
-	_ = writeJSON(w, p.status, p) // strings encode always
 }
 
 // The problems that are always the same.

@@ -201,7 +201,7 @@ func (a *App) waiting(lane invocation.Lane) int {
 func (a *App) serve(context.Context) error {
 	c := a.Config
 	handler, err := api.New(api.Options{
-		Store: a.store, Jobs: a.jobs, Names: a.names, Durable: a.store.Durable(), BasicAuth: c.BasicAuth, SecretDir: c.SecretMountPath,
+		Store: a.store, Jobs: a.jobs, Names: a.names, Queues: a.Config.Channels, Durable: a.store.Durable(), BasicAuth: c.BasicAuth, SecretDir: c.SecretMountPath,
 		AdminOpen: c.AdminOpen, Gatherer: a.registry, Healthy: a.healthy, Ready: a.ready,
 		Version: a.Version, Logger: a.log,
 	})
