@@ -23,12 +23,15 @@ const (
 	methodNotAllowed reason = "method_not_allowed" // 405
 	notDead          reason = "not_dead"           // 409: it is there, but not dead
 	tooLarge         reason = "too_large"          // 413
+	unknownFunction  reason = "unknown_function"   // 404: the gateway says that there is no such function
+	keyReused        reason = "key_reused"         // 422: the Idempotency-Key stands for something else
 	internal         reason = "internal"           // 500: see the log
 	unhealthy        reason = "unhealthy"          // 503: only a restart can help
 	notReady         reason = "not_ready"          // 503: see reasons
 	stalled          reason = "stalled"            // 503: the outcome is not known yet
-	storeFull        reason = "store_full"         // 503: nothing more is taken in
 	busy             reason = "busy"               // 503: nothing was done
+	storeFull        reason = "store_full"         // 503: nothing is taken in for want of room
+	notConnected     reason = "not_connected"      // 503: nothing is taken in, because NATS Streaming is away
 )
 
 // retryAfter is what a 503 that passes by itself tells clients to wait.
@@ -48,16 +51,16 @@ type problem struct {
 
 func (p *problem) Error() string { return p.Text }
 
-// ServeHTTP answers with the problem.
-func (p *problem) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	p.setRetryAfter(w)
-	_ = writeJSON(w, p.status, p) // strings encode always
-}
-
-func (p *problem) setRetryAfter(w http.ResponseWriter) {
+// ServeHTTP answers with the problem, the mailbox's callers with text.
+func (p *problem) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if p.wait > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(p.wait.Seconds())))
 	}
+	if r != nil && isMailbox(r.URL.Path) {
+		writeBytes(w, p.status, contentText, []byte(p.Text+": "+p.Hint+"\n"))
+		return
+	}
+	_ = writeJSON(w, p.status, p) // strings encode always
 }
 
 // The problems that are always the same.
@@ -91,7 +94,7 @@ var (
 		Hint: "see the worker's log; `queue-worker store check` on a stopped worker reads everything",
 	}
 	problemFailed = &problem{
-		status: http.StatusServiceUnavailable, Text: "the store has failed", Reason: unhealthy,
+		status: http.StatusServiceUnavailable, wait: retryAfter, Text: "the store has failed", Reason: unhealthy,
 		Hint: "nothing confirmed is lost; look at the disk below data_dir and restart the worker",
 	}
 	problemClosed = &problem{
@@ -111,6 +114,9 @@ var (
 // problemOf is the answer to an error.
 func (a *api) problemOf(r *http.Request, err error) *problem {
 	if p, ok := errors.AsType[*problem](err); ok {
+		return p
+	}
+	if p := problemOfTaking(err); p != nil {
 		return p
 	}
 	switch {

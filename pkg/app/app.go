@@ -62,6 +62,9 @@ type App struct {
 	metrics  *worker.Metrics
 	intake   *intake.Intake
 	jobs     *jobs.Jobs
+
+	checkURL  worker.URLChecker
+	submitted *intake.Metrics
 }
 
 // undo is a step of the teardown.

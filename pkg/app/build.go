@@ -110,6 +110,7 @@ func (a *App) makeWorker(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("callback_allow: %w", err)
 	}
+	a.checkURL = guard.CheckURL
 	caller := invoke.New(invoke.Options{
 		Gateway: c.GatewayURL, Timeout: c.UpstreamTimeout, CallbackTimeout: c.CallbackTimeout,
 		MaxResponseBytes: c.MaxResponseBytes, MaxInflight: c.MaxInflight, TLSInsecure: c.TLSInsecure,
@@ -155,11 +156,12 @@ func (a *App) makeIntake(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("host name for the client id: %w", err)
 	}
+	a.submitted = intake.NewMetrics(a.registry, c.Channels)
 	o := intake.Options{
 		URL:     "nats://" + net.JoinHostPort(c.NATSAddress, strconv.Itoa(c.NATSPort)),
 		Cluster: c.NATSCluster, Channels: c.Channels, Group: c.QueueGroup, Hostname: host, AckWait: c.AckWait,
 		MaxUnsettled: c.MaxUnsettled, MaxUnsettledBytes: c.MaxUnsettledBytes, Names: a.names,
-		Store: keeper{a.store, a}, Metrics: intake.NewMetrics(a.registry, c.Channels), Logger: a.log,
+		Store: keeper{a.store, a}, Metrics: a.submitted, Logger: a.log,
 	}
 	if a.door != nil {
 		o.URL, o.Door, o.OnRest = a.door.URL(), a.door, a.onRest
@@ -201,8 +203,8 @@ func (a *App) waiting(lane invocation.Lane) int {
 func (a *App) serve(context.Context) error {
 	c := a.Config
 	handler, err := api.New(api.Options{
-		Store: a.store, Jobs: a.jobs, Names: a.names, Queues: a.Config.Channels, Durable: a.store.Durable(), BasicAuth: c.BasicAuth, SecretDir: c.SecretMountPath,
-		AdminOpen: c.AdminOpen, Gatherer: a.registry, Healthy: a.healthy, Ready: a.ready,
+		Store: a.store, Jobs: a.jobs, Names: a.names, Durable: a.store.Durable(), BasicAuth: c.BasicAuth, SecretDir: c.SecretMountPath,
+		AdminOpen: c.AdminOpen, Ingest: a.ingest(), Gatherer: a.registry, Healthy: a.healthy, Ready: a.ready,
 		Version: a.Version, Logger: a.log,
 	})
 	if err != nil {

@@ -48,6 +48,9 @@ func NewMetrics(r prometheus.Registerer, queues []string) *Metrics {
 	return m
 }
 
+// Submitted counts what came in to a queue another way.
+func (m *Metrics) Submitted(queue string) { m.submitted.WithLabelValues(queue).Inc() }
+
 func newVec(name, help string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{"queue_name"})
 }

@@ -96,9 +96,9 @@ func (i *Intake) admit(h *hold, now time.Time) store.Accept {
 		i.opts.Metrics.malformed.WithLabelValues(queue).Inc()
 		i.log.Warn("malformed message, it is not called", "id", inv.ID, "call_id", inv.CallID, "queue", queue, "detail", inv.Detail)
 	case r.Envelope != nil:
-		//ONCE a.Once = true // a publisher that did not hear of its success may try again
+		a.Once = true // a publisher that did not hear of its success may try again
 		if inv.IsExhausted() {
-			inv.Bury(invocation.AttemptsExhausted, "", now)
+			inv.Bury(invocation.AttemptsExhausted, invocation.CameExhausted, now)
 		}
 	}
 	if i.durable {

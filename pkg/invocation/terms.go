@@ -71,3 +71,6 @@ func (i *Invocation) IsExhausted() bool {
 	t := i.Terms
 	return t != nil && t.Source == SourceMailbox && t.MaxRetries != Unlimited && i.Retries > t.MaxRetries
 }
+
+// CameExhausted is the detail of a dead letter that was never called for it.
+const CameExhausted = "It came with all its retries behind it."

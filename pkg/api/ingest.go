@@ -1,0 +1,241 @@
+package api
+
+// Taking work in: what the three paths that do it need and have in common.
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+)
+
+// Why nothing is taken in. A Taker's errors wrap them.
+var (
+	ErrDraining     = errors.New("the worker is shutting down")
+	ErrFull         = errors.New("there is no room for more work")
+	ErrNotConnected = errors.New("the queue cannot be reached")
+	ErrTooLarge     = errors.New("too large for the queue")
+	// ErrUnsure: it may have been taken in, or not.
+	ErrUnsure = errors.New("no confirmation came")
+)
+
+// Taker makes work durable.
+type Taker interface {
+	// Open is nil while work is taken in, or one of the errors above. It is asked
+	// before a body is read, and promises nothing for later.
+	Open() error
+	// Take returns a receipt when the submission is durable, or when its key was
+	// used for the same payload before. After an error it was not taken, but for
+	// ErrUnsure and the end of ctx, after which nobody knows: that ends the waiting,
+	// not the taking. A *store.KeyError: the key was used for another payload.
+	Take(ctx context.Context, s Submission) (Receipt, error)
+}
+
+// Submission is an invocation that wants to be taken in.
+type Submission struct {
+	Inv *invocation.Invocation
+	Raw []byte     // its QueueRequest
+	Key *store.Key // of its Idempotency-Key; nil for none
+	// Release must be called exactly once, as soon as nobody needs Raw any more. It
+	// does not block and may be called by any goroutine.
+	Release func()
+}
+
+// Receipt names what was taken: the submission itself, or what its key stands for.
+type Receipt struct {
+	ID     invocation.ID
+	CallID string
+}
+
+// Functions knows which functions exist.
+type Functions interface {
+	// Known reports whether a function exists, and whether that is sure.
+	Known(ctx context.Context, function string) (known, sure bool)
+}
+
+// Ingest is what taking work in needs.
+type Ingest struct {
+	Taker Taker
+	// Functions is asked before an invocation is taken; nil: every name is fine.
+	Functions Functions
+	// CheckURL reads the URL of a callback; its error says nothing secret.
+	CheckURL func(raw string) (*url.URL, error)
+	// Queue is where work goes.
+	Queue string
+	// MaxBytes bounds a body.
+	MaxBytes int64
+	// Window is how long an Idempotency-Key is known; 0: it means nothing.
+	Window time.Duration
+	// Auth asks for the credentials here too.
+	Auth bool
+}
+
+const (
+	// bodyBytes bounds the bodies that are in memory at once, on their way in.
+	bodyBytes = 64 << 20
+	// bodyTimeout is how long a body may take to come, from the end of its header:
+	// longer than the server's own, because it may be large.
+	bodyTimeout = time.Minute
+	// takeTimeout is how long is waited for work to become durable. It takes
+	// milliseconds, unless the disk is full or NATS Streaming hangs.
+	takeTimeout = 10 * time.Second
+)
+
+// ingest is the part of the API that takes work in.
+type ingest struct {
+	Ingest
+	*api
+	credentials *credentials // nil: open to everybody
+	room        *semaphore.Weighted
+}
+
+func newIngest(a *api) *ingest {
+	i := &ingest{Ingest: *a.Ingest, api: a}
+	if i.Auth {
+		i.credentials = a.guard.credentials
+		if i.credentials == nil {
+			i.credentials = newCredentials(a.SecretDir, a.log)
+		}
+	}
+	// One that grows needs its old memory and its new one at a time.
+	i.room = semaphore.NewWeighted(max(bodyBytes, 4*invocation.EncodedLen(i.MaxBytes)))
+	return i
+}
+
+// routes take work in.
+func (i *ingest) routes(mux *surface) {
+	submit := methods{http.MethodPost: i.handle(i.admit(i.submit))}
+	mux.Handle("/async-function/{fn}", submit)
+	mux.Handle("/async-function/{fn}/{path...}", submit)
+	mux.Handle("/deadletter/{fn}", methods{http.MethodPost: i.handle(i.admit(i.mail))})
+	produce := methods{http.MethodPost: i.handle(i.admit(i.produce))}
+	mux.Handle("/queue/producer", produce)
+	mux.Handle("/queue/producer/{$}", produce)
+}
+
+// admit lets those through who may send work, while work is taken in.
+func (i *ingest) admit(next func(http.ResponseWriter, *http.Request) error) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if i.credentials != nil {
+			if _, refusal := i.credentials.check(r); refusal != nil {
+				if refusal.status == http.StatusUnauthorized {
+					w.Header().Set("WWW-Authenticate", challenge)
+				}
+				return refusal
+			}
+			r.Header.Del("Authorization") // it is ours, and no function's business
+		}
+		if r.ContentLength > i.MaxBytes {
+			return problemBody
+		}
+		if err := i.Taker.Open(); err != nil {
+			return err
+		}
+		now := time.Now()
+		c := http.NewResponseController(w)
+		_ = c.SetReadDeadline(now.Add(bodyTimeout)) // every connection of a server can
+		_ = c.SetWriteDeadline(now.Add(bodyTimeout + writeTimeout))
+		return next(w, r)
+	}
+}
+
+// take hands a submission over and answers with what became of it.
+func (i *ingest) take(w http.ResponseWriter, r *http.Request, s Submission) (Receipt, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), takeTimeout)
+	defer cancel()
+	receipt, err := i.Taker.Take(ctx, s)
+	if known, ok := errors.AsType[*store.KeyError](err); ok {
+		return receipt, problemKey(known)
+	}
+	if err != nil {
+		return receipt, err
+	}
+	h := w.Header()
+	h.Set(invocation.HeaderCallID, receipt.CallID)
+	h.Set(headerInvocationID, receipt.ID.String())
+	return receipt, nil
+}
+
+// headerInvocationID is our own id of what was taken.
+const headerInvocationID = "X-Invocation-Id"
+
+// accepted is the answer of the gateway: 202 and an empty body.
+func accepted(w http.ResponseWriter) error {
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusAccepted)
+	return nil
+}
+
+// isMailbox reports whether a path is one of the mailbox, whose errors are text.
+func isMailbox(path string) bool {
+	return path == "/deadletter" || strings.HasPrefix(path, "/deadletter/")
+}
+
+// The problems of taking work in.
+var (
+	problemBody = &problem{
+		status: http.StatusRequestEntityTooLarge, Text: "the body is larger than max_request_bytes", Reason: tooLarge,
+		Hint: "put the content where the function can fetch it and send its address, or raise max_request_bytes",
+	}
+	problemQueueSize = &problem{
+		status: http.StatusRequestEntityTooLarge, Text: "the body is larger than NATS Streaming takes", Reason: tooLarge,
+		Hint: "raise max_payload of the NATS server, or set data_dir: then work does not go through it",
+	}
+	problemCut = &problem{
+		status: http.StatusBadRequest, Text: "the body was cut off or came too slowly", Reason: badRequest,
+		Hint: "nothing was taken; send it again, whole",
+	}
+	problemCrowded = &problem{
+		status: http.StatusServiceUnavailable, wait: time.Second, Text: "too many bodies are being taken in", Reason: busy,
+		Hint: "nothing was taken; try again",
+	}
+	problemUnsure = &problem{
+		status: http.StatusServiceUnavailable, wait: retryAfter, Text: "no confirmation came in time", Reason: stalled,
+		Hint: "it may still be taken in; with data_dir, sending it again under the same Idempotency-Key runs nothing twice",
+	}
+	problemName = &problem{
+		status: http.StatusBadRequest, Text: "not a function's name", Reason: badRequest,
+		Hint: "a name has letters, digits, '-', '_' and '.', and begins with a letter or digit, such as figlet or figlet.openfaas-fn",
+	}
+	problemUnknown = &problem{
+		status: http.StatusNotFound, Text: "the gateway has no function of this name", Reason: unknownFunction,
+		Hint: "deploy it first, or see its name with `faas-cli list`; ingest_check=false takes work for any name",
+	}
+)
+
+// problemKey is the answer to a key that stands for something else.
+func problemKey(e *store.KeyError) *problem {
+	return &problem{
+		status: http.StatusUnprocessableEntity, Text: "the Idempotency-Key was used for other content", Reason: keyReused,
+		Hint: "send what belongs to the key, or another key; it stands for invocation " + e.ID.String(),
+	}
+}
+
+// problemOfTaking is the answer to why nothing was taken; nil for any other error.
+func problemOfTaking(err error) *problem {
+	unavailable := func(text string, why reason, hint string) *problem {
+		return &problem{
+			status: http.StatusServiceUnavailable, wait: retryAfter, Text: text, Reason: why, Hint: hint, Reasons: lines(err),
+		}
+	}
+	switch {
+	case errors.Is(err, ErrDraining):
+		return unavailable("the worker is shutting down", busy, "nothing was taken; try again, another worker or the next one takes it")
+	case errors.Is(err, ErrFull):
+		return unavailable("there is no room for more work", storeFull, "nothing was taken; it goes on by itself when there is room, see reasons")
+	case errors.Is(err, ErrNotConnected):
+		return unavailable("NATS Streaming cannot be reached", notConnected, "nothing was taken; without data_dir work goes through it, see reasons")
+	case errors.Is(err, ErrTooLarge):
+		return problemQueueSize
+	case errors.Is(err, ErrUnsure):
+		return problemUnsure
+	}
+	return nil
+}

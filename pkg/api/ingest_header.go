@@ -1,0 +1,158 @@
+package api
+
+// Reading the header fields by which callers say when and how often.
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"queue-worker/pkg/invocation"
+)
+
+// Header fields that say something to us.
+const (
+	headerDelay          = "X-Delay-Duration"
+	headerNotBefore      = "X-Not-Before"
+	headerMaxAge         = "X-Max-Age"
+	headerIdempotencyKey = "Idempotency-Key"
+	headerRetries        = "X-Retries"
+	headerMaxRetries     = "X-Max-Retries"
+)
+
+const (
+	// maxKey bounds an Idempotency-Key in bytes, as most who know the field do.
+	maxKey = 255
+	// maxCallID bounds a call id in bytes, because the store has it in a key.
+	maxCallID = 256
+	// maxFields bounds the fields of a header. A call with more than 128, ours
+	// among them, could not be sent on.
+	maxFields = 120
+)
+
+// The hints say what a field takes. maxDelaySeconds is invocation.MaxDelay.
+const (
+	hintCount    = "a whole number from 0 to 1000000000, in digits alone"
+	hintSeconds  = "whole seconds from 0 to 31622400 (366 days), in digits alone"
+	hintDuration = "whole seconds, or a duration such as 90s, 5m or 1h30m, at most 366 days"
+	hintMoment   = "a time of RFC 3339 such as 2026-03-04T05:06:07Z, at most 366 days ahead"
+)
+
+// field is the value of a header field and whether it is there. One that is there
+// twice is a mistake.
+func field(h http.Header, name, hint string) (string, bool, error) {
+	values := h.Values(name)
+	switch len(values) {
+	case 0:
+		return "", false, nil
+	case 1:
+		return values[0], true, nil
+	}
+	return "", false, refuse(name+" is there twice", hint)
+}
+
+// count reads a number of retries: digits and nothing else.
+func count(h http.Header, name string, otherwise int) (int, error) {
+	n, there, err := digits(h, name, invocation.MaxCount, hintCount)
+	if err != nil || !there {
+		return otherwise, err
+	}
+	return int(n), nil
+}
+
+// seconds reads a duration as the mailbox has it.
+func seconds(h http.Header, name string, otherwise time.Duration) (time.Duration, error) {
+	n, there, err := digits(h, name, int64(invocation.MaxDelay/time.Second), hintSeconds)
+	if err != nil || !there {
+		return otherwise, err
+	}
+	return time.Duration(n) * time.Second, nil
+}
+
+func digits(h http.Header, name string, most int64, hint string) (n int64, there bool, err error) {
+	s, there, err := field(h, name, hint)
+	if err != nil || !there {
+		return 0, false, err
+	}
+	u, err := strconv.ParseUint(s, 10, 63) // takes no sign
+	if err != nil || int64(u) > most {     // #nosec G115 -- 63 bits
+		return 0, false, refuse(name+" is not a number in its range", hint)
+	}
+	return int64(u), true, nil // #nosec G115 -- the same
+}
+
+// duration reads seconds or a Go duration, none below 0.
+func duration(h http.Header, name string) (d time.Duration, there bool, err error) {
+	s, there, err := field(h, name, hintDuration)
+	if err != nil || !there {
+		return 0, false, err
+	}
+	if n, err := strconv.ParseUint(s, 10, 63); err == nil {
+		if n > uint64(invocation.MaxDelay/time.Second) {
+			return 0, false, refuse(name+" is longer than 366 days", hintDuration)
+		}
+		return time.Duration(n) * time.Second, true, nil // #nosec G115 -- checked just there
+	}
+	d, err = time.ParseDuration(s)
+	if err != nil || d < 0 || d > invocation.MaxDelay {
+		return 0, false, refuse(name+" is not a duration in its range", hintDuration)
+	}
+	return d, true, nil
+}
+
+// timing is what a caller says of the time of its invocation.
+type timing struct {
+	delay     time.Duration // before the first call
+	notBefore time.Time     // or the moment of it; zero for at once
+	maxAge    time.Duration // 0 for any
+}
+
+// readTiming reads the fields and takes them out of the header: they are meant for
+// us, and carried out.
+func readTiming(h http.Header, now time.Time) (w timing, err error) {
+	delayed, aged := false, false
+	if w.delay, delayed, err = duration(h, headerDelay); err != nil {
+		return w, err
+	}
+	if w.notBefore, err = moment(h, headerNotBefore, now); err != nil {
+		return w, err
+	}
+	if w.maxAge, aged, err = duration(h, headerMaxAge); err != nil {
+		return w, err
+	}
+	switch {
+	case delayed && !w.notBefore.IsZero():
+		return w, refuse(headerDelay+" and "+headerNotBefore+" say the same in two ways", "send one of them")
+	case aged && w.maxAge == 0:
+		return w, refuse(headerMaxAge+" is 0, so nothing would ever be called", hintDuration)
+	case aged && (w.delay > w.maxAge || w.notBefore.Sub(now) > w.maxAge):
+		return w, refuse(headerMaxAge+" is over before the first call", "leave it out, or make it longer than the wait before the first call")
+	}
+	for _, name := range []string{headerDelay, headerNotBefore, headerMaxAge} {
+		h.Del(name)
+	}
+	return w, nil
+}
+
+func moment(h http.Header, name string, now time.Time) (time.Time, error) {
+	s, there, err := field(h, name, hintMoment)
+	if err != nil || !there {
+		return time.Time{}, err
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil || t.Sub(now) > invocation.MaxDelay {
+		return time.Time{}, refuse(name+" is not a time in its range", hintMoment)
+	}
+	return t, nil
+}
+
+// apply gives an invocation that is being accepted its due time and its end.
+func (w timing) apply(inv *invocation.Invocation) {
+	inv.Since = inv.Accepted.Add(w.delay)
+	if w.notBefore.After(inv.Since) {
+		inv.Since = w.notBefore
+	}
+	if w.maxAge > 0 {
+		inv.Terms.Expires = inv.Accepted.Add(w.maxAge)
+	}
+}

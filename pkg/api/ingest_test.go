@@ -1,0 +1,242 @@
+package api
+
+// What holds on all paths that take work in.
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"queue-worker/pkg/store"
+)
+
+// intakes are the paths that take work in, each with a good body.
+var intakes = map[string]string{
+	"/async-function/f": "x", "/async-function/f/path": "x", "/deadletter/f": "x",
+	"/queue/producer": `{"message":"hello","callback_url":"http://cb/"}`, "/queue/producer/": `{"message":"hello","callback_url":"http://cb/"}`,
+}
+
+func TestWhyNothingIsTakenIsToldWith503(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name      string
+		open, err error
+		status    int
+		reason    reason
+	}{
+		{"draining", ErrDraining, nil, 503, busy},
+		{"the store is full", fmt.Errorf("%w: %w", ErrFull, errors.New("store holds 9 bytes, store_max_bytes is 8")), nil, 503, storeFull},
+		{"no connection", fmt.Errorf("%w: nats", ErrNotConnected), nil, 503, notConnected},
+		{"the store has failed", store.ErrFailed, nil, 503, unhealthy},
+		{"full in the last moment", nil, ErrFull, 503, storeFull},
+		{"gone in the last moment", nil, ErrNotConnected, 503, notConnected},
+		{"closed in the last moment", nil, store.ErrClosed, 503, busy},
+		{"nobody knows", nil, fmt.Errorf("%w: timeout", ErrUnsure), 503, stalled},
+		{"too large for the queue", nil, ErrTooLarge, 413, tooLarge},
+		{"a mistake of ours", nil, errors.New("CANARY"), 500, internal},
+	}
+	for _, tt := range tests {
+		r, k := newIngestRig(t)
+		k.open, k.err = tt.open, tt.err
+		for path, body := range intakes {
+			got := r.post(t, path, body)
+			if got.status != tt.status || strings.Contains(got.body, "CANARY") {
+				t.Errorf("%s: %s answers %d %s", tt.name, path, got.status, got.body)
+			}
+			if tt.status == 503 && got.header.Get("Retry-After") == "" {
+				t.Errorf("%s: %s answers without Retry-After", tt.name, path)
+			}
+			if got.header.Get("X-Invocation-Id") != "" {
+				t.Errorf("%s: %s answers with an id", tt.name, path)
+			}
+			if !isMailbox(path) && got.reasonOf(t) != tt.reason {
+				t.Errorf("%s: %s answers %s", tt.name, path, got.body)
+			}
+		}
+	}
+}
+
+func TestBodiesAreBounded(t *testing.T) {
+	t.Parallel()
+	r, k := newIngestRig(t)
+	fits, exceeds := strings.Repeat("a", 64<<10), strings.Repeat("a", 64<<10+1)
+	order := func(body string) string {
+		return strings.Replace(body, strings.Repeat("a", 50), `{"message":"","callback_url":"http://cb/"}        `, 1)
+	}
+	for path := range intakes {
+		for name, announced := range map[string]bool{"announced": true, "chunked": false} {
+			send := func(body string) answer {
+				if strings.HasPrefix(path, "/queue") {
+					body = strings.ReplaceAll(order(body), "a", " ")
+					body = strings.Replace(strings.Replace(body, "mess ge", "message", 1), "c llb ck", "callback", 1)
+				}
+				return r.ask(t, http.MethodPost, path, func(req *http.Request) {
+					carrying(body)(req)
+					if !announced {
+						req.ContentLength = -1
+					}
+				})
+			}
+			if got := send(fits); got.status != http.StatusAccepted {
+				t.Errorf("%s, %s: the largest answers %d %s", path, name, got.status, got.body)
+			} else if !strings.HasPrefix(path, "/queue") {
+				if _, body := k.only(t).decoded(t); body != fits {
+					t.Errorf("%s, %s: the body has changed", path, name)
+				}
+			} else {
+				k.only(t)
+			}
+			if got := send(exceeds); got.status != http.StatusRequestEntityTooLarge {
+				t.Errorf("%s, %s: one more byte answers %d %s", path, name, got.status, got.body)
+			}
+			if n := k.count(); n != 0 {
+				t.Errorf("%s, %s: what is too large is taken", path, name)
+			}
+		}
+	}
+	if !r.ingest.room.TryAcquire(bodyBytes) {
+		t.Error("memory was not given back")
+	}
+}
+
+func TestTheBodiesInMemoryAreBoundedTogether(t *testing.T) {
+	t.Parallel()
+	r, k := newIngestRig(t, func(o *Options) { o.Ingest.MaxBytes = 8 << 20 })
+	k.hold = make(chan struct{})
+	big := strings.Repeat("a", 8<<20)
+	answers := make(chan answer, 20)
+	var all sync.WaitGroup
+	for range cap(answers) { // each takes 11 MiB of the 64
+		all.Go(func() { answers <- r.post(t, "/async-function/f", big) })
+	}
+	seen := map[int]int{}
+	for range cap(answers) - 5 {
+		a := <-answers
+		seen[a.status]++
+		if a.status == 503 && (a.reasonOf(t) != busy || a.header.Get("Retry-After") != "1") {
+			t.Errorf("%v %s", a.header, a.body)
+		}
+	}
+	close(k.hold)
+	all.Wait()
+	for range 5 {
+		seen[(<-answers).status]++
+	}
+	if seen[503] != cap(answers)-5 || seen[202] != 5 {
+		t.Errorf("the answers are %v", seen)
+	}
+	if got := r.post(t, "/async-function/f", big); got.status != http.StatusAccepted {
+		t.Errorf("afterwards the answer is %d %s", got.status, got.body)
+	}
+}
+
+func TestOnlyPOSTTakesWorkIn(t *testing.T) {
+	t.Parallel()
+	r, k := newIngestRig(t)
+	for path := range intakes {
+		for _, method := range []string{"GET", "HEAD", "PUT", "PATCH", "OPTIONS"} {
+			got := r.ask(t, method, path, carrying("x"))
+			if got.status != http.StatusMethodNotAllowed || !strings.Contains(got.header.Get("Allow"), "POST") {
+				t.Errorf("%s %s answers %d, Allow %q", method, path, got.status, got.header.Get("Allow"))
+			}
+		}
+	}
+	if k.count() != 0 {
+		t.Error("something was taken")
+	}
+}
+
+func TestTheMailboxAnswersWithText(t *testing.T) {
+	t.Parallel()
+	r, k := newIngestRig(t)
+	for _, tt := range []struct {
+		method, path string
+		header       []string
+		status       int
+	}{
+		{"GET", "/deadletter/f", nil, 405},
+		{"POST", "/deadletter/", nil, 404},
+		{"POST", "/deadletter", nil, 404},
+		{"POST", "/deadletter/a/b", nil, 404},
+		{"POST", "/deadletter/a%20b", nil, 400},
+		{"POST", "/deadletter/x%3Fq=1", nil, 400},
+		{"POST", "/deadletter/f", []string{"X-Retries", "x"}, 400},
+		{"POST", "/deadletter/f", []string{"Sec-Fetch-Site", "cross-site"}, 403},
+	} {
+		got := r.ask(t, tt.method, tt.path, carrying("x"), func(req *http.Request) {
+			for i := 0; i+1 < len(tt.header); i += 2 {
+				req.Header.Set(tt.header[i], tt.header[i+1])
+			}
+		})
+		if got.status != tt.status || len(got.body) < 10 || strings.HasPrefix(got.body, "{") || got.header.Get("Content-Type") != contentText {
+			t.Errorf("%s %s answers %d %v %q", tt.method, tt.path, got.status, got.header, got.body)
+		}
+	}
+	if k.count() != 0 {
+		t.Error("something was taken")
+	}
+}
+
+func TestWorkIsTakenFromEverybodyUnlessIngestAuthIsOn(t *testing.T) {
+	t.Parallel()
+	elsewhere := func(r *http.Request) {
+		r.Host = "worker.example"
+		r.Header.Set("X-Forwarded-For", "10.0.0.1")
+	}
+	for name, edit := range map[string]func(*Options){"basic_auth": withBasicAuth(t), "neither": func(*Options) {}} {
+		r, k := newIngestRig(t, edit)
+		for path, body := range intakes {
+			if got := r.ask(t, http.MethodPost, path, carrying(body), elsewhere); got.status != http.StatusAccepted {
+				t.Errorf("%s: %s answers %d %s", name, path, got.status, got.body)
+			} else {
+				k.only(t)
+			}
+		}
+	}
+	secret := withBasicAuth(t)
+	for name, edit := range map[string]func(*Options){
+		"basic_auth and ingest_auth": func(o *Options) { secret(o); o.Ingest.Auth = true },
+		"ingest_auth alone":          func(o *Options) { secret(o); o.BasicAuth, o.Ingest.Auth = false, true },
+	} {
+		r, k := newIngestRig(t, edit)
+		for path, body := range intakes {
+			for _, wrong := range []func(*http.Request){func(*http.Request) {}, as(testUser, "wrong"), as("", "")} {
+				got := r.ask(t, http.MethodPost, path, carrying(body), wrong)
+				if got.status != http.StatusUnauthorized || got.header.Get("WWW-Authenticate") != challenge {
+					t.Errorf("%s: %s without credentials answers %d %s", name, path, got.status, got.body)
+				}
+			}
+			if got := r.ask(t, http.MethodPost, path, carrying(body), elsewhere, as(testUser, testPassword)); got.status != http.StatusAccepted {
+				t.Errorf("%s: %s answers %d %s", name, path, got.status, got.body)
+				continue
+			}
+			if s := k.only(t); strings.Contains(string(s.Raw), "Authorization") {
+				t.Errorf("%s: %s hands our credentials on to the function", name, path)
+			}
+		}
+	}
+}
+
+func TestABodyIsGivenMoreTimeThanOtherRequests(t *testing.T) {
+	t.Parallel()
+	r, k := newIngestRig(t)
+	reader, writer := io.Pipe()
+	go func() {
+		_, _ = writer.Write([]byte("slow "))
+		time.Sleep(50 * time.Millisecond) // not at once
+		_, _ = writer.Write([]byte("but whole"))
+		_ = writer.Close()
+	}()
+	got := r.ask(t, http.MethodPost, "/async-function/f", func(req *http.Request) { req.Body = reader })
+	if got.status != http.StatusAccepted {
+		t.Fatalf("answer is %d %s", got.status, got.body)
+	}
+	if _, body := k.only(t).decoded(t); body != "slow but whole" {
+		t.Errorf("the body is %q", body)
+	}
+}

@@ -1,0 +1,45 @@
+package api
+
+// POST /deadletter/{fn}: the mailbox. What is posted here is delivered after a
+// while, and again after the same while for as long as it fails.
+
+import (
+	"net/http"
+	"time"
+
+	"queue-worker/pkg/invocation"
+)
+
+// mailDelay is the wait before every delivery when the caller names none.
+const mailDelay = 4 * time.Second
+
+func (i *ingest) mail(w http.ResponseWriter, r *http.Request) error {
+	retries, err := count(r.Header, headerRetries, 0)
+	if err != nil {
+		return err
+	}
+	most, err := count(r.Header, headerMaxRetries, invocation.Unlimited)
+	if err != nil {
+		return err
+	}
+	delay, err := seconds(r.Header, headerDelay, mailDelay)
+	if err != nil {
+		return err
+	}
+	inv, head, err := i.begin(w, r, invocation.SourceMailbox)
+	if err != nil {
+		return err
+	}
+	err = i.finish(w, r, inv, head, nil, func(inv *invocation.Invocation) {
+		inv.Retries = retries + 1 // the caller's own call was the one before
+		inv.Terms.MaxRetries, inv.Terms.Delay = most, delay
+		inv.Since = inv.Accepted.Add(delay)
+		if inv.IsExhausted() {
+			inv.Bury(invocation.AttemptsExhausted, invocation.CameExhausted, inv.Accepted)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return accepted(w)
+}

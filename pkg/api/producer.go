@@ -1,0 +1,117 @@
+package api
+
+// POST /queue/producer: a message that is to be posted to a URL, for as long as
+// that does not answer 2xx.
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/openfaas/faas-provider/types"
+
+	"queue-worker/pkg/invocation"
+)
+
+// order is what a producer sends. Keys that are not known are passed over.
+type order struct {
+	Message     *string `json:"message"`
+	CallbackURL *string `json:"callback_url"`
+}
+
+// delivery is what is posted to the URL.
+type delivery struct {
+	Message string `json:"message"`
+}
+
+// produced is the answer, in a list of one.
+type produced struct {
+	ID  invocation.ID `json:"id"`
+	URL string        `json:"url"`
+	Msg string        `json:"msg"`
+}
+
+const hintOrder = `send {"message": "text", "callback_url": "http://host/path"}`
+
+func (i *ingest) produce(w http.ResponseWriter, r *http.Request) error {
+	mine := &allowance{room: i.room}
+	o, err := i.readOrder(w, r, mine)
+	if err != nil {
+		mine.release()
+		return err
+	}
+	s, err := i.deliveryOf(w, r, o)
+	if err != nil {
+		mine.release()
+		return err
+	}
+	s.Release = mine.release
+	receipt, err := i.take(w, r, s)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusAccepted, []produced{{receipt.ID, *o.CallbackURL, *o.Message}})
+}
+
+// readOrder reads the request. It is in memory several times over, as JSON, as
+// text, as JSON again and as base64, for which there has to be room.
+func (i *ingest) readOrder(w http.ResponseWriter, r *http.Request, mine *allowance) (o order, err error) {
+	size := r.ContentLength
+	if size < 0 {
+		size = i.MaxBytes
+	}
+	if err := mine.take(4 * size); err != nil {
+		return o, err
+	}
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, i.MaxBytes))
+	if err != nil {
+		return o, bodyProblem(err)
+	}
+	if err := json.Unmarshal(b, &o); err != nil {
+		return o, orderProblem(err)
+	}
+	if o.Message == nil || o.CallbackURL == nil {
+		return o, refuse("message or callback_url is missing", hintOrder)
+	}
+	return o, nil
+}
+
+// orderProblem tells JSON that is none from a value of a wrong type.
+func orderProblem(err error) *problem {
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && (wrong.Field == "message" || wrong.Field == "callback_url") {
+		return refuse(wrong.Field+" is not a string", hintOrder)
+	}
+	return refuse("the body is not a JSON object", hintOrder)
+}
+
+// deliveryOf makes an invocation that posts the message.
+func (i *ingest) deliveryOf(w http.ResponseWriter, r *http.Request, o order) (s Submission, err error) {
+	u, err := i.CheckURL(*o.CallbackURL)
+	if err != nil {
+		return s, refuse("callback_url: "+err.Error(), "an http or https URL of a host that callback_policy allows")
+	}
+	inv, err := i.identify(w, r, invocation.SourceProducer)
+	if err != nil {
+		return s, err
+	}
+	inv.Kind, inv.URL, inv.Lane.Name = invocation.KindCallback, u.String(), invocation.CallbackLane(u)
+	body, err := encode(delivery{*o.Message})
+	if err != nil {
+		return s, err
+	}
+	body = body[:len(body)-1] // the line end
+	e, err := invocation.NewEncoder(types.QueueRequest{
+		Method: http.MethodPost,
+		Header: http.Header{"Content-Type": {"application/json"}, invocation.HeaderCallID: {inv.CallID}},
+	}, int64(len(body)), nil)
+	if err != nil {
+		return s, err
+	}
+	if _, err := e.Write(body); err != nil {
+		return s, err
+	}
+	env := invocation.EnvelopeOf(inv) // always: without it, this would be a call of no function
+	raw, err := e.Finish(&env)
+	return Submission{Inv: inv, Raw: raw}, err
+}

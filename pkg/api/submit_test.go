@@ -1,0 +1,325 @@
+package api
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"queue-worker/pkg/invocation"
+)
+
+func TestASubmissionIsWhatTheGatewayWouldPublish(t *testing.T) {
+	t.Parallel()
+	for _, durable := range []bool{true, false} {
+		r, k := newIngestRig(t, func(o *Options) { o.Durable = durable })
+		before := time.Now()
+		got := r.post(t, "/async-function/figlet.openfaas-fn/v1/a%2Fb%20c?x=1&y=%zz", "hello\x00\xff",
+			"Content-Type", "text/plain", "X-Call-Id", "mine", "X-Callback-Url", "http://user:pw@cb/x", "X-A", "1", "X-A", "2",
+			"X-Start-Time", "1", "Authorization", "Bearer function")
+		if got.status != http.StatusAccepted || got.body != "" {
+			t.Fatalf("answer is %d %q", got.status, got.body)
+		}
+		s := k.only(t)
+		q, body := s.decoded(t)
+		if q.Function != "figlet.openfaas-fn" || q.Path != "/v1/a%2Fb%20c" || q.QueryString != "x=1&y=%zz" || body != "hello\x00\xff" {
+			t.Errorf("it is %+v with %q", q, body)
+		}
+		if q.CallbackURL != "http://user:pw@cb/x" {
+			t.Errorf("its callback is %q", q.CallbackURL)
+		}
+		started := got.header.Get("X-Start-Time")
+		want := http.Header{
+			"Content-Type": {"text/plain"}, "Content-Length": {"7"}, "User-Agent": {"Go-http-client/1.1"}, "Accept-Encoding": {"gzip"},
+			"X-Call-Id": {"mine"}, "X-Callback-Url": {"http://user:pw@cb/x"}, "X-A": {"1", "2"}, "X-Start-Time": {"1", started}, "Authorization": {"Bearer function"},
+		}
+		if d := cmp.Diff(want, q.Header); d != "" {
+			t.Errorf("header (-want +got):\n%s", d)
+		}
+		if ns, err := strconv.ParseInt(started, 10, 64); err != nil || ns < before.UnixNano() || ns > time.Now().UnixNano() {
+			t.Errorf("X-Start-Time is %q", started)
+		}
+		if got.header.Get("X-Call-Id") != "mine" || got.header.Get("X-Invocation-Id") != s.Inv.ID.String() {
+			t.Errorf("the answer's header is %v", got.header)
+		}
+		inv := &invocation.Invocation{
+			ID: s.Inv.ID, CallID: "mine", Function: "figlet.openfaas-fn", Lane: invocation.Lane{Queue: "faas-request", Name: "figlet"},
+			Accepted: s.Inv.Accepted, Since: s.Inv.Accepted, Terms: &invocation.Terms{Source: invocation.SourceHTTP},
+		}
+		if d := cmp.Diff(inv, s.Inv); d != "" {
+			t.Errorf("invocation (-want +got):\n%s", d)
+		}
+		if (q.Envelope == nil) != durable {
+			t.Errorf("durable %v: the envelope is %+v", durable, q.Envelope)
+		}
+		if q.Envelope != nil {
+			if d := cmp.Diff(invocation.EnvelopeOf(s.Inv), *q.Envelope, cmp.Transformer("utc", time.Time.UTC)); d != "" {
+				t.Errorf("envelope (-want +got):\n%s", d)
+			}
+		}
+	}
+}
+
+func TestACallIDIsMadeWhereThereIsNone(t *testing.T) {
+	t.Parallel()
+	r, k := newIngestRig(t)
+	for _, header := range [][]string{nil, {"X-Call-Id", ""}} {
+		got := r.post(t, "/async-function/figlet", "", header...)
+		s := k.only(t)
+		q, _ := s.decoded(t)
+		if id := got.header.Get("X-Call-Id"); id == "" || id != s.Inv.CallID || id != q.CallID() {
+			t.Errorf("answer %q, invocation %q, header %q", id, s.Inv.CallID, q.CallID())
+		}
+	}
+}
+
+func TestThePathOfTheFunctionIsKeptAsItWasWritten(t *testing.T) {
+	t.Parallel()
+	r, k := newIngestRig(t)
+	for path, want := range map[string]string{
+		"/async-function/f":              "",
+		"/async-function/f/":             "/",
+		"/async-function/f/a":            "/a",
+		"/async-function/f/a/":           "/a/",
+		"/async-function/f/a%2fb/%C3%9F": "/a%2fb/%C3%9F",
+		"/async-function/%66/a%3Fb":      "/a%3Fb",
+		"/async%2Dfunction/f/a":          "/a",
+	} {
+		if got := r.post(t, path, "x"); got.status != http.StatusAccepted {
+			t.Errorf("%s answers %d %s", path, got.status, got.body)
+			continue
+		}
+		if q, _ := k.only(t).decoded(t); q.Path != want || q.Function != "f" {
+			t.Errorf("%s calls %q at %q, want %q", path, q.Function, q.Path, want)
+		}
+	}
+}
+
+func TestWhenAnInvocationIsDueAndOver(t *testing.T) {
+	t.Parallel()
+	r, k := newIngestRig(t)
+	soon := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
+	tests := []struct {
+		name   string
+		header []string
+		delay  time.Duration // of the due time after Accepted, -1 for soon
+		maxAge time.Duration
+	}{
+		{"nothing", nil, 0, 0},
+		{"seconds", []string{"X-Delay-Duration", "90"}, 90 * time.Second, 0},
+		{"a duration", []string{"X-Delay-Duration", "1h30m"}, 90 * time.Minute, 0},
+		{"none", []string{"X-Delay-Duration", "0"}, 0, 0},
+		{"the longest", []string{"X-Delay-Duration", "31622400"}, 366 * 24 * time.Hour, 0},
+		{"a moment", []string{"X-Not-Before", soon.Format(time.RFC3339)}, -1, 0},
+		{"a moment of another zone", []string{"X-Not-Before", soon.In(time.FixedZone("", 7200)).Format(time.RFC3339Nano)}, -1, 0},
+		{"a moment that is past", []string{"X-Not-Before", "2020-01-01T00:00:00Z"}, 0, 0},
+		{"an age", []string{"X-Max-Age", "10m"}, 0, 10 * time.Minute},
+		{"a delay up to the age", []string{"X-Delay-Duration", "600", "X-Max-Age", "10m"}, 10 * time.Minute, 10 * time.Minute},
+	}
+	for _, tt := range tests {
+		if got := r.post(t, "/async-function/f", "", tt.header...); got.status != http.StatusAccepted {
+			t.Errorf("%s: %d %s", tt.name, got.status, got.body)
+			continue
+		}
+		s := k.only(t)
+		due, expires := s.Inv.Accepted.Add(tt.delay), time.Time{}
+		if tt.delay < 0 {
+			due = soon
+		}
+		if tt.maxAge > 0 {
+			expires = s.Inv.Accepted.Add(tt.maxAge)
+		}
+		if !s.Inv.Since.Equal(due) || !s.Inv.Expires().Equal(expires) {
+			t.Errorf("%s: accepted %s, due %s, expires %s", tt.name, s.Inv.Accepted, s.Inv.Since, s.Inv.Expires())
+		}
+		q, _ := s.decoded(t)
+		for _, name := range []string{"X-Delay-Duration", "X-Not-Before", "X-Max-Age"} {
+			if _, there := q.Header[name]; there {
+				t.Errorf("%s: the function would see %s", tt.name, name)
+			}
+		}
+	}
+}
+
+func TestBadSubmissionsAreRefusedAndNamed(t *testing.T) {
+	t.Parallel()
+	r, k := newIngestRig(t)
+	far := time.Now().Add(400 * 24 * time.Hour).Format(time.RFC3339)
+	soon := time.Now().Add(time.Hour).Format(time.RFC3339)
+	tests := []struct {
+		name, path string
+		header     []string
+		status     int
+		says       string
+	}{
+		{"no name", "/async-function/", nil, 404, "path"},
+		{"not even a slash", "/async-function", nil, 404, "path"},
+		{"a query in the name", "/async-function/x%3Fq=1", nil, 400, "name"},
+		{"a space in the name", "/async-function/a%20b", nil, 400, "name"},
+		{"a slash in the name", "/async-function/a%2Fb", nil, 400, "name"},
+		{"a name of dots", "/async-function/%2e%2e", nil, 404, "path"},
+		{"a name that begins with a dot", "/async-function/.a", nil, 400, "name"},
+		{"a name beyond any length", "/async-function/" + strings.Repeat("a", 257), nil, 400, "name"},
+		{"a path out of the function", "/async-function/f/../x", nil, 404, "path"},
+		{"an empty segment", "/async-function/f//x", nil, 404, "path"},
+		{"a delay of words", "/async-function/f", []string{"X-Delay-Duration", "soon"}, 400, "X-Delay-Duration"},
+		{"a delay that is empty", "/async-function/f", []string{"X-Delay-Duration", ""}, 400, "X-Delay-Duration"},
+		{"a negative delay", "/async-function/f", []string{"X-Delay-Duration", "-5"}, 400, "X-Delay-Duration"},
+		{"a negative duration", "/async-function/f", []string{"X-Delay-Duration", "-5s"}, 400, "X-Delay-Duration"},
+		{"a fraction without unit", "/async-function/f", []string{"X-Delay-Duration", "1.5"}, 400, "X-Delay-Duration"},
+		{"a delay of more than a year", "/async-function/f", []string{"X-Delay-Duration", "31622401"}, 400, "X-Delay-Duration"},
+		{"a duration of more than a year", "/async-function/f", []string{"X-Delay-Duration", "8785h"}, 400, "X-Delay-Duration"},
+		{"a delay beyond 64 bits", "/async-function/f", []string{"X-Delay-Duration", "99999999999999999999"}, 400, "X-Delay-Duration"},
+		{"a delay whose nanoseconds overflow", "/async-function/f", []string{"X-Delay-Duration", "9223372036854775807"}, 400, "X-Delay-Duration"},
+		{"two delays", "/async-function/f", []string{"X-Delay-Duration", "1", "X-Delay-Duration", "2"}, 400, "X-Delay-Duration"},
+		{"a moment of words", "/async-function/f", []string{"X-Not-Before", "tomorrow"}, 400, "X-Not-Before"},
+		{"a moment that is a number", "/async-function/f", []string{"X-Not-Before", "1700000000"}, 400, "X-Not-Before"},
+		{"a moment that is too far", "/async-function/f", []string{"X-Not-Before", far}, 400, "X-Not-Before"},
+		{"a moment after the end of keys", "/async-function/f", []string{"X-Not-Before", "9999-12-31T23:59:59Z"}, 400, "X-Not-Before"},
+		{"delay and moment", "/async-function/f", []string{"X-Delay-Duration", "1", "X-Not-Before", soon}, 400, "X-Not-Before"},
+		{"no delay and moment", "/async-function/f", []string{"X-Delay-Duration", "0", "X-Not-Before", soon}, 400, "X-Not-Before"},
+		{"an age of words", "/async-function/f", []string{"X-Max-Age", "old"}, 400, "X-Max-Age"},
+		{"no age", "/async-function/f", []string{"X-Max-Age", "0"}, 400, "X-Max-Age"},
+		{"over before it begins", "/async-function/f", []string{"X-Max-Age", "10", "X-Delay-Duration", "11"}, 400, "X-Max-Age"},
+		{"over before its moment", "/async-function/f", []string{"X-Max-Age", "10", "X-Not-Before", soon}, 400, "X-Max-Age"},
+		{"an empty key", "/async-function/f", []string{"Idempotency-Key", ""}, 400, "Idempotency-Key"},
+		{"a key that is too long", "/async-function/f", []string{"Idempotency-Key", strings.Repeat("k", 256)}, 400, "Idempotency-Key"},
+		{"two keys", "/async-function/f", []string{"Idempotency-Key", "a", "Idempotency-Key", "b"}, 400, "Idempotency-Key"},
+		{"a callback that is no URL", "/async-function/f", []string{"X-Callback-Url", "http://[::1"}, 400, "X-Callback-Url"},
+		{"a call id that is too long", "/async-function/f", []string{"X-Call-Id", strings.Repeat("c", 257)}, 400, "X-Call-Id"},
+	}
+	for _, tt := range tests {
+		got := r.post(t, tt.path, "CANARY", tt.header...)
+		if got.status != tt.status || !strings.Contains(got.body, tt.says) {
+			t.Errorf("%s: %d %s", tt.name, got.status, got.body)
+		}
+		got.reasonOf(t)
+	}
+	many := make([]string, 0, 2*maxFields)
+	for n := range maxFields {
+		many = append(many, fmt.Sprintf("X-%d", n), "v")
+	}
+	if got := r.post(t, "/async-function/f", "", many...); got.status != 400 || !strings.Contains(got.body, "fields") {
+		t.Errorf("too many fields: %d %s", got.status, got.body)
+	}
+	if n := k.count(); n != 0 {
+		t.Errorf("%d were taken all the same", n)
+	}
+}
+
+func TestAnIdempotencyKeyStandsForOneContentOfOneFunction(t *testing.T) {
+	t.Parallel()
+	r, k := newIngestRig(t)
+	first := r.post(t, "/async-function/f/p?q=1", "body", "Idempotency-Key", "k", "Content-Type", "text/plain", "X-Call-Id", "first")
+	s := k.only(t)
+	if first.status != http.StatusAccepted || s.Key == nil || !s.Key.Expires.Equal(s.Inv.Accepted.Add(time.Hour)) {
+		t.Fatalf("%d, key %+v", first.status, s.Key)
+	}
+	if q, _ := s.decoded(t); q.Header.Get("Idempotency-Key") != "k" {
+		t.Error("the function does not see the key")
+	}
+	tests := []struct {
+		name, path, body, contentType string
+		status                        int
+		taken                         bool
+	}{
+		{"the same", "/async-function/f/p?q=1", "body", "text/plain", 202, false},
+		{"the other form of the name", "/async-function/f.openfaas-fn/p?q=1", "body", "text/plain", 202, false},
+		{"another body", "/async-function/f/p?q=1", "bodY", "text/plain", 422, false},
+		{"another path", "/async-function/f/pp?q=1", "body", "text/plain", 422, false},
+		{"another query", "/async-function/f/p?q=2", "body", "text/plain", 422, false},
+		{"another content type", "/async-function/f/p?q=1", "body", "text/html", 422, false},
+		{"a boundary moved", "/async-function/f/p?q=1t", "body", "ext/plain", 422, false},
+		{"another function", "/async-function/g/p?q=1", "body", "text/plain", 202, true},
+	}
+	for _, tt := range tests {
+		got := r.post(t, tt.path, tt.body, "Idempotency-Key", "k", "Content-Type", tt.contentType, "X-Call-Id", "second")
+		if got.status != tt.status {
+			t.Errorf("%s: %d %s", tt.name, got.status, got.body)
+		}
+		switch {
+		case tt.taken:
+			k.only(t)
+		case tt.status == 202 && (got.header.Get("X-Call-Id") != "first" || got.header.Get("X-Invocation-Id") != s.Inv.ID.String()):
+			t.Errorf("%s: header %v", tt.name, got.header)
+		case tt.status == 422 && (got.reasonOf(t) != keyReused || got.header.Get("X-Invocation-Id") != ""):
+			t.Errorf("%s: %s", tt.name, got.body)
+		}
+	}
+	if k.count() != 0 {
+		t.Error("something ran twice")
+	}
+}
+
+func TestWithoutAWindowKeysMeanNothing(t *testing.T) {
+	t.Parallel()
+	r, k := newIngestRig(t, func(o *Options) { o.Ingest.Window = 0 })
+	for range 2 {
+		if got := r.post(t, "/async-function/f", "", "Idempotency-Key", "k"); got.status != http.StatusAccepted {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+		if s := k.only(t); s.Key != nil {
+			t.Error("there is a key")
+		}
+	}
+}
+
+func TestAFunctionIsRefusedOnlyWhenTheGatewayIsSure(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		gateway Functions
+		path    string
+		status  int
+	}{
+		{function{false, true}, "/async-function/f", 404},
+		{function{true, true}, "/async-function/f", 202},
+		{function{false, false}, "/async-function/f", 202},
+		{nil, "/async-function/f", 202},
+		{function{false, true}, "/deadletter/f", 202}, // the mailbox never asks
+	} {
+		r, k := newIngestRig(t, func(o *Options) { o.Ingest.Functions = tt.gateway })
+		got := r.post(t, tt.path, "x")
+		if got.status != tt.status || (k.count() == 1) != (tt.status == 202) {
+			t.Errorf("%+v: %s answers %d %s", tt.gateway, tt.path, got.status, got.body)
+		}
+		if tt.status == 404 && got.reasonOf(t) != unknownFunction {
+			t.Errorf("%s", got.body)
+		}
+	}
+}
+
+func TestACutBodyIsNotTaken(t *testing.T) {
+	t.Parallel()
+	r, k := newIngestRig(t)
+	for _, path := range []string{"/async-function/f", "/deadletter/f", "/queue/producer"} {
+		for name, request := range map[string]string{
+			"a length that is not kept": "POST " + path + " HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n{\"mes",
+			"chunks without an end":     "POST " + path + " HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"mes\r\n",
+		} {
+			c, err := net.Dial("tcp", strings.TrimPrefix(r.base, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.Write([]byte(request)); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.(*net.TCPConn).CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+			b := make([]byte, 1024)
+			n, _ := c.Read(b)
+			_ = c.Close()
+			if !strings.HasPrefix(string(b[:n]), "HTTP/1.1 400 ") {
+				t.Errorf("%s, %s: %s", path, name, b[:n])
+			}
+		}
+	}
+	if n := k.count(); n != 0 {
+		t.Errorf("%d were taken", n)
+	}
+}
