@@ -30,6 +30,7 @@ var families = map[string]dto.MetricType{
 	"queue_worker_dead":                    dto.MetricType_GAUGE,
 	"queue_worker_attempts_total":          dto.MetricType_COUNTER,
 	"queue_worker_dead_letters_total":      dto.MetricType_COUNTER,
+	"queue_worker_outcomes_total":          dto.MetricType_COUNTER,
 	"queue_worker_discarded_total":         dto.MetricType_COUNTER,
 	"queue_worker_callbacks_total":         dto.MetricType_COUNTER,
 	"queue_worker_attempt_seconds":         dto.MetricType_HISTOGRAM,
@@ -60,7 +61,7 @@ func TestEveryMetricIsThereFromTheStart(t *testing.T) {
 			t.Errorf("%s has no help", name)
 		}
 	}
-	for _, reason := range []string{"attempts_exhausted", "non_retryable", "malformed", "poison", "callback_refused"} {
+	for _, reason := range []string{"attempts_exhausted", "non_retryable", "malformed", "poison", "callback_refused", "max_age_exceeded"} {
 		if len(m.series("queue_worker_dead_letters_total", "reason", reason)) != 1 {
 			t.Errorf("queue_worker_dead_letters_total has no reason %s", reason)
 		}
@@ -108,6 +109,11 @@ func TestO4_O5_WhatHappensIsCountedByFunction(t *testing.T) {
 		{1, "queue_worker_dead_letters_total", []string{"reason", "attempts_exhausted"}},
 		{1, "queue_worker_dead_letters_total", []string{"reason", "non_retryable"}},
 		{1, "queue_worker_dead_letters_total", []string{"reason", "malformed"}},
+		{1, "queue_worker_outcomes_total", []string{"function_name", "good.openfaas-fn", "outcome", "done"}},
+		{1, "queue_worker_outcomes_total", []string{"function_name", "flaky.openfaas-fn", "outcome", "done"}},
+		{1, "queue_worker_outcomes_total", []string{"function_name", "bad.openfaas-fn", "outcome", "dead"}},
+		{1, "queue_worker_outcomes_total", []string{"function_name", "_unnamed", "outcome", "dead"}},
+		{6, "queue_worker_messages_processed_total", nil}, // callback and malformed one included
 		{1, "queue_worker_dead", []string{"function_name", "bad.openfaas-fn"}},
 		{1, "queue_worker_dead", []string{"function_name", "final.openfaas-fn"}},
 		{1, "queue_worker_callbacks_total", []string{"outcome", "delivered"}},
