@@ -19,6 +19,8 @@ var families = map[string]dto.MetricType{
 	"queue_worker_function_invocation_inflight": dto.MetricType_GAUGE,
 	"queue_worker_nats_reconnect_total":         dto.MetricType_COUNTER,
 	"queue_worker_messages_submitted_total":     dto.MetricType_COUNTER,
+	// The mailbox's name.
+	"mailbox_queue_depth": dto.MetricType_GAUGE,
 	// Ours.
 	"queue_worker_accepted_total":          dto.MetricType_COUNTER,
 	"queue_worker_done_total":              dto.MetricType_COUNTER,

@@ -62,15 +62,17 @@ func (a *App) recovered() error {
 	return nil
 }
 
-// tidyPeriod is how often the bounds of the dead set are looked at.
+// tidyPeriod is how often the bounds of the dead set are looked at, and what is
+// kept for a time only.
 const tidyPeriod = 10 * time.Second
 
-// tidy keeps the dead set within its bounds until ctx ends.
+// tidy keeps the store within its bounds until ctx ends.
 func (a *App) tidy(ctx context.Context) {
 	tick := time.NewTicker(tidyPeriod)
 	defer tick.Stop()
 	for {
 		a.expire(ctx)
+		a.sweep(ctx)
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -98,6 +100,19 @@ func (a *App) expire(ctx context.Context) {
 		first, last := taken[0], taken[len(taken)-1]
 		a.log.Warn("dead letters dropped by dead_set_max_age or dead_set_max_bytes", "count", len(taken),
 			"first_id", first.ID.String(), "last_id", last.ID.String(), "died_from", first.DiedAt, "died_to", last.DiedAt)
+	}
+}
+
+// sweep lets go of idempotency keys and results whose time is over.
+func (a *App) sweep(ctx context.Context) {
+	for ctx.Err() == nil {
+		n, err := a.store.Sweep(ctx)
+		if err != nil && ctx.Err() == nil {
+			a.log.Warn("keys and results that are over not swept", "error", err)
+		}
+		if err != nil || n == 0 {
+			return
+		}
 	}
 }
 

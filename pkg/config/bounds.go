@@ -54,8 +54,8 @@ const (
 	// minRequest is the smallest bound on a body that leaves room for any use, and
 	// maxRequest the largest: it is held in memory and stored in one batch.
 	minRequest, maxRequest = 1 << 10, 256 << 20
-	// minWindow and maxWindow bound how long keys are remembered, each of which
-	// takes about 150 bytes on disk.
+	// minWindow and maxWindow bound how long keys and results are remembered. A key
+	// takes about 150 bytes on disk, a result as much as its answer.
 	minWindow, maxWindow = time.Second, 30 * 24 * time.Hour
 	// maxDisk bounds sizes on disk, above which the unit is wrong.
 	maxDisk = 1 << 50
@@ -85,6 +85,7 @@ var bounds = map[string]bound{
 	"store_sync":          {min: int64(minTimeout), max: int64(maxSync), orZero: true},
 	"store_max_bytes":     {min: minStore, max: maxDisk, orZero: true},
 	"store_min_free":      {min: 0, max: maxDisk},
+	"result_ttl":          {min: int64(minWindow), max: int64(maxWindow), orZero: true},
 	"dead_set_max_age":    {min: int64(minAge), max: int64(maxAge), orZero: true},
 	"dead_set_max_bytes":  {min: minDeadBytes, max: maxDisk, orZero: true},
 	"callback_timeout":    {min: int64(minTimeout), max: int64(maxCallback)},

@@ -66,6 +66,7 @@ type Config struct {
 	StoreSync     time.Duration `env:"store_sync" zero:"always" doc:"When a change of state is on disk: always before it counts, or at this interval. With an interval a kill or a power cut may take what is younger."`
 	StoreMaxBytes int64         `env:"store_max_bytes" envDefault:"0" doc:"Size at which the store takes nothing new: the intake rests and HTTP answers 503. 0: what the disk has."`
 	StoreMinFree  int64         `env:"store_min_free" envDefault:"256MiB" doc:"Free bytes on the disk below which the store takes nothing new."`
+	ResultTTL     time.Duration `env:"result_ttl" envDefault:"0" doc:"How long the end of a function's invocation is kept: outcome, last status, headers and body up to max_response_bytes, for GET /v1/invocations/{id}/result. 0: not at all."`
 
 	// What was given up.
 	DeadSet         bool          `group:"The dead set" env:"dead_set" envDefault:"on" form:"on or off" doc:"Keep what was given up. off: it is discarded, as OpenFaaS does it, logged and counted."`

@@ -159,7 +159,7 @@ func (w *Worker) send(ctx context.Context, a *attempt) invoke.Result {
 	if a.inv.Kind == invocation.KindCallback {
 		return w.Caller.Callback(ctx, a.inv.URL, c)
 	}
-	c.KeepBody = req.CallbackURL != ""
+	c.KeepBody = req.CallbackURL != "" || w.ResultTTL > 0
 	return w.Caller.Function(ctx, c)
 }
 

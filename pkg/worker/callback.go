@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"queue-worker/pkg/invocation"
-	"queue-worker/pkg/invoke"
 	"queue-worker/pkg/store"
 )
 
@@ -38,11 +37,7 @@ func (w *Worker) callbackOf(a *attempt) *store.Accept {
 	} else {
 		inv.URL, inv.Lane.Name = u.String(), invocation.CallbackLane(u)
 	}
-	header := invoke.CallbackHeader(a.result, invoke.Meta{
-		Function: a.inv.Function, CallID: a.inv.CallID,
-		Retry: a.inv.Retries, RetryMax: a.policy.Attempts, Version: w.Version,
-	})
-	raw, err := invocation.EncodeCallback(a.inv.Function, header, a.result.Body)
+	raw, err := invocation.EncodeCallback(a.inv.Function, w.header(a), a.result.Body)
 	if err != nil {
 		panic("worker: encode callback: " + err.Error()) // strings and bytes encode always
 	}

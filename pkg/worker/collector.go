@@ -47,20 +47,22 @@ var (
 	descDead     = desc("dead", "Invocations in the dead set.", "queue_name", "function_name")
 	descAccepted = desc("accepted_total", "Invocations that were taken in since the start, callbacks included.")
 	descDone     = desc("done_total", "Invocations that succeeded since the start, callbacks included.")
-	descDropped  = desc("dropped_total", "Invocations that were discarded, dropped or taken by a bound of the dead set since the start.")
+	descDropped  = desc("dropped_total", "Invocations that were discarded, cancelled, dropped or taken by a bound of the dead set since the start.")
 	descLost     = desc("unaccounted", "What was taken in less what is there and what is over. Anything but 0 is a defect.")
 	descBytes    = desc("store_request_bytes", "Bytes of the stored requests, by where they are.", "state")
 	descDisk     = desc("store_disk_bytes", "Bytes of the store's files.")
 	descFree     = desc("store_free_bytes", "Free bytes on the store's volume, 0 when that cannot be told.")
 	descLimit    = desc("store_limit_bytes", "store_max_bytes: bytes of stored requests at which nothing new is taken in, 0 for no such bound.")
 	descUsable   = desc("store_usable", "Whether outcomes can be stored: 1, or 0 while the disk is full, stalled or has failed. No call is begun then.")
+	// descMailbox has the name that the mailbox's own program gave it.
+	descMailbox = prometheus.NewDesc("mailbox_queue_depth", "Deliveries of the mailbox that are not over.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descPending, descInflight, descReady, descOldest, descDelayed, descDead, descAccepted, descDone, descDropped,
-		descLost, descBytes, descDisk, descFree, descLimit, descUsable,
+		descLost, descBytes, descDisk, descFree, descLimit, descUsable, descMailbox,
 	} {
 		ch <- d
 	}
@@ -97,6 +99,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(descLost, float64(t.Difference()))
 	gauge(descBytes, float64(t.Bytes-t.DeadBytes), "pending")
 	gauge(descBytes, float64(t.DeadBytes), "dead")
+	gauge(descMailbox, float64(t.Mailbox))
 	u := c.store.Usage()
 	gauge(descDisk, float64(u.DiskBytes))
 	gauge(descFree, float64(u.FreeBytes))

@@ -80,8 +80,8 @@ func (m *Metrics) zero(queues []string) {
 	for _, outcome := range []string{callbackDelivered, callbackDead, callbackCancelled} {
 		m.callbacks.WithLabelValues(outcome)
 	}
-	for _, outcome := range []string{endDone, endDead, endDropped, endCancelled} {
-		m.outcomes.WithLabelValues(callbackLabel, outcome)
+	for outcome := range callbackEnds {
+		m.outcomes.WithLabelValues(callbackLabel, string(outcome))
 	}
 	for _, kind := range []invocation.Kind{invocation.KindFunction, invocation.KindCallback} {
 		m.duration.WithLabelValues(kind.String())
@@ -91,17 +91,18 @@ func (m *Metrics) zero(queues []string) {
 	}
 }
 
-// Words of the label outcome, of callbacks and of all invocations.
+// Words of the label outcome of callbacks.
 const (
 	callbackDelivered = "delivered"
 	callbackDead      = "dead"
 	callbackCancelled = "cancelled"
-
-	endDone      = "done"
-	endDead      = "dead"
-	endDropped   = "dropped"
-	endCancelled = "cancelled"
 )
+
+// callbackEnds are the words that callbacks have for outcomes.
+var callbackEnds = map[store.Outcome]string{
+	store.OutcomeDone: callbackDelivered, store.OutcomeCancelled: callbackCancelled,
+	store.OutcomeDead: callbackDead, store.OutcomeDropped: callbackDead,
+}
 
 // begin records that a call begins.
 func (m *Metrics) begin(a *attempt) {
@@ -122,61 +123,44 @@ func (m *Metrics) settled(a *attempt, st store.Settlement) {
 		m.retries.WithLabelValues(name).Inc()
 		return
 	}
-	end := endOf(a, st)
-	m.ended(a.inv, end)
-	switch end {
-	case endDropped:
+	outcome := outcomeOf(a, st.Verdict)
+	m.ended(a.inv, outcome)
+	switch outcome {
+	case store.OutcomeDropped:
 		m.discarded.WithLabelValues(string(a.Reason)).Inc()
-	case endDead:
+	case store.OutcomeDead:
 		m.dead.WithLabelValues(string(a.Reason)).Inc()
+	case store.OutcomeDone, store.OutcomeCancelled:
 	}
 	if a.callback != nil && a.callback.Inv.State == invocation.Dead {
 		m.GivenUp(a.callback.Inv, st.Callback != nil)
 	}
 }
 
-// endOf is the word for how an attempt ended its invocation.
-func endOf(a *attempt, st store.Settlement) string {
-	switch {
-	case a.cancelled:
-		return endCancelled
-	case st.Verdict == store.Done:
-		return endDone
-	case st.Verdict == store.Bury:
-		return endDead
-	}
-	return endDropped
-}
-
 // ended counts an invocation that is over or in the dead set.
-func (m *Metrics) ended(inv *invocation.Invocation, end string) {
+func (m *Metrics) ended(inv *invocation.Invocation, outcome store.Outcome) {
 	m.processed.WithLabelValues(inv.Lane.Queue).Inc()
-	m.outcomes.WithLabelValues(m.labels.Lane(inv.Lane), end).Inc()
+	m.outcomes.WithLabelValues(m.labels.Lane(inv.Lane), string(outcome)).Inc()
 	if inv.Kind == invocation.KindCallback {
-		m.callbacks.WithLabelValues(callbackEnds[end]).Inc()
+		m.callbacks.WithLabelValues(callbackEnds[outcome]).Inc()
 	}
-}
-
-// callbackEnds are the words that callbacks have for the same.
-var callbackEnds = map[string]string{
-	endDone: callbackDelivered, endDead: callbackDead, endDropped: callbackDead, endCancelled: callbackCancelled,
 }
 
 // GivenUp counts an invocation that was given up without an attempt, as one that
 // was malformed when it came, and is kept in the dead set or not.
 func (m *Metrics) GivenUp(inv *invocation.Invocation, kept bool) {
 	if kept {
-		m.ended(inv, endDead)
+		m.ended(inv, store.OutcomeDead)
 		m.dead.WithLabelValues(string(inv.Reason)).Inc()
 		return
 	}
-	m.ended(inv, endDropped)
+	m.ended(inv, store.OutcomeDropped)
 	m.discarded.WithLabelValues(string(inv.Reason)).Inc()
 }
 
 // Cancelled counts an invocation that was cancelled while it waited. The worker
 // counts by itself those that were called just then.
-func (m *Metrics) Cancelled(inv *invocation.Invocation) { m.ended(inv, endCancelled) }
+func (m *Metrics) Cancelled(inv *invocation.Invocation) { m.ended(inv, store.OutcomeCancelled) }
 
 func codeClass(a *attempt) string {
 	if a.result.Cause != "" {

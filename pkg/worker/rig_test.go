@@ -38,6 +38,8 @@ type setup struct {
 	caller   Caller
 	check    URLChecker
 	wrap     func(Store) Store
+	over     func(Over)
+	keep     time.Duration // result_ttl
 	level    slog.Level
 }
 
@@ -92,6 +94,7 @@ func build(t testing.TB, s setup) *rig {
 	labels := NewLabels(invocation.Names{DefaultNamespace: "openfaas-fn"})
 	o := Options{
 		Store: r.store, Lanes: r.lanes, Caller: s.caller, Policy: s.policy, DeadSet: !s.noDead, CheckURL: s.check,
+		Over: s.over, ResultTTL: s.keep,
 		Settled: r.holds.settled, Version: "test", Metrics: NewMetrics(r.registry, labels, []string{queue}), Logger: logger,
 	}
 	if s.wrap != nil {

@@ -32,6 +32,7 @@ func (w *Worker) settle(ctx context.Context, a *attempt) (over bool) {
 	w.Metrics.settled(a, st)
 	w.remember(a)
 	w.tell(a)
+	w.ended(a, st)
 	if st.Verdict != store.Later && next.IsZero() {
 		w.answersFor(a.inv.ID, next)
 	}
@@ -83,40 +84,49 @@ func follower(st store.Settlement) invocation.ID {
 	return st.Callback.Inv.ID
 }
 
-// conclude makes the decision the invocation's next state, and the callback that
-// goes with it. One that is refused is stored only where there is a dead set.
+// conclude makes the decision the invocation's next state, and what goes with it
+// when it has ended: the callback, and what is kept of the result. A callback that
+// is refused is stored only where there is a dead set.
 func (w *Worker) conclude(a *attempt, st *store.Settlement) {
 	now := time.Now()
-	if a.cancelled {
-		st.Verdict = store.Drop
+	st.Verdict = w.verdict(a, now)
+	if st.Verdict == store.Later {
 		return
+	}
+	if !a.cancelled {
+		w.guarded(a, "callback", func() { a.callback = w.callbackOf(a) })
+	}
+	if a.callback != nil && (w.DeadSet || a.callback.Inv.State != invocation.Dead) {
+		st.Callback = a.callback
+	}
+	w.guarded(a, "result", func() { st.Result = w.resultOf(a, st.Verdict, now) })
+}
+
+// verdict carries the decision out on the record.
+func (w *Worker) verdict(a *attempt, now time.Time) store.Verdict {
+	if a.cancelled {
+		return store.Drop
 	}
 	switch a.Verb {
 	case retry.Done:
-		st.Verdict = store.Done
+		return store.Done
 	case retry.Discard:
-		st.Verdict = store.Drop
+		return store.Drop
 	case retry.Retry:
-		st.Verdict = store.Later
 		a.inv.Retries++
 		a.next = now.Add(a.Wait)
 		if a.next.Equal(a.at.Since) {
 			a.next = a.next.Add(1) // a place is never used twice, see Lanes
 		}
 		a.inv.Since = a.next
-		return
+		return store.Later
 	case retry.Bury:
-		st.Verdict = store.Drop
-		if w.DeadSet {
-			st.Verdict = store.Bury
-		}
 		a.inv.State, a.inv.DiedAt = invocation.Dead, now
 		a.inv.Reason, a.inv.Detail = a.Reason, a.result.Detail
-	default:
-		panic("worker: unknown verb")
+		if w.DeadSet {
+			return store.Bury
+		}
+		return store.Drop
 	}
-	w.guarded(a, "callback", func() { a.callback = w.callbackOf(a) })
-	if a.callback != nil && (w.DeadSet || a.callback.Inv.State != invocation.Dead) {
-		st.Callback = a.callback
-	}
+	panic("worker: unknown verb")
 }

@@ -74,9 +74,15 @@ type Options struct {
 	// written, and taken back the same way when it could not be. It must not
 	// block. May be nil.
 	Settled func(id, successor invocation.ID)
-	Version string
-	Metrics *Metrics
-	Logger  *slog.Logger
+	// Over is told of every invocation that has ended, once that is durable, and of
+	// no retry. It must not block. May be nil.
+	Over func(Over)
+	// ResultTTL is how long what became of a function's invocation is kept in the
+	// store, its last answer included; 0 keeps nothing.
+	ResultTTL time.Duration
+	Version   string
+	Metrics   *Metrics
+	Logger    *slog.Logger
 }
 
 // Worker calls functions. Make it with New, let it Run once.

@@ -1,0 +1,182 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/invoke"
+	"queue-worker/pkg/store"
+)
+
+// TestEveryEndIsToldOnceAndKept takes one invocation to each end.
+func TestEveryEndIsToldOnceAndKept(t *testing.T) {
+	for _, noDead := range []bool{false, true} {
+		t.Run(fmt.Sprint("dead_set off is ", noDead), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				var mu sync.Mutex
+				told := map[invocation.ID][]Over{}
+				var r *rig
+				s := defaults(t)
+				s.keep, s.noDead = time.Hour, noDead
+				s.over = func(o Over) {
+					mu.Lock()
+					defer mu.Unlock()
+					told[o.Inv.ID] = append(told[o.Inv.ID], o)
+					if _, err := r.store.Get(o.Inv.ID); (err == nil) != (o.Outcome == store.OutcomeDead) {
+						t.Errorf("%s as %s is told before it is stored: %v", o.Inv.Function, o.Outcome, err)
+					}
+				}
+				s.check = func(raw string) (*url.URL, error) {
+					if strings.Contains(raw, "forbidden") {
+						return nil, errors.New("forbidden")
+					}
+					return url.Parse(raw)
+				}
+				s.caller = newFake(func(ctx context.Context, n int, c called) invoke.Result {
+					header := http.Header{"Content-Type": {"text/plain"}, "Set-Cookie": {"secret"}}
+					switch c.target {
+					case "late":
+						if n == 0 {
+							return status(500)
+						}
+					case "missing":
+						return invoke.Result{Status: 404, Header: header, Body: []byte("what?")}
+					case "down":
+						return invoke.Result{Status: 503, Cause: invocation.CauseRefused}
+					case "slow":
+						return takes(ctx, time.Hour, status(200))
+					case "http://cb.example/":
+						return status(500)
+					}
+					return invoke.Result{Status: 200, Header: header, Body: []byte("fine"), Truncated: true}
+				})
+				r = build(t, s)
+				r.run()
+				ids := map[string]invocation.ID{
+					"done": r.accept(calling("fine", "http://cb.example/")), "late": r.accept(to("late")),
+					"missing": r.accept(calling("missing", "http://forbidden/")), "down": r.accept(to("down")),
+					"old":  r.acceptAs(to("old"), func(inv *invocation.Invocation) { expiring(time.Second)(inv); inv.Since = inv.Since.Add(time.Minute) }),
+					"slow": r.accept(to("slow")),
+				}
+				pass(time.Second)
+				r.worker.Cancel(ids["slow"])
+				pass(40 * time.Minute)
+
+				dead, kept := store.OutcomeDead, "dead"
+				if noDead {
+					dead, kept = store.OutcomeDropped, "dropped"
+				}
+				for _, tt := range []struct {
+					what   string
+					end    store.Outcome
+					last   int // status of the last attempt
+					status int // of the answer that is kept
+					body   string
+				}{
+					{"done", store.OutcomeDone, 200, 200, "fine"},
+					{"late", store.OutcomeDone, 200, 200, "fine"},
+					{"missing", dead, 404, 404, "what?"},
+					{"down", dead, 503, 503, ""},
+					{"old", dead, 0, 0, ""},
+					{"slow", store.OutcomeCancelled, 0, 0, ""},
+				} {
+					all := told[ids[tt.what]]
+					if len(all) != 1 || all[0].Outcome != tt.end || all[0].Status != tt.last || all[0].Result == nil {
+						t.Errorf("%s was told as %+v", tt.what, all)
+					}
+					res, err := r.store.Result(ids[tt.what], true)
+					if err != nil {
+						t.Errorf("%s: %v", tt.what, err)
+						continue
+					}
+					if res.Outcome != tt.end || res.Status != tt.status || string(res.Body) != tt.body || res.Expires.Sub(res.At) != time.Hour {
+						t.Errorf("%s is kept as %+v", tt.what, res)
+					}
+					if res.Truncated != (tt.body == "fine") || res.Header.Get("Set-Cookie") != "" || res.Header.Get("X-Function-Name") == "" {
+						t.Errorf("%s is kept with %v", tt.what, res.Header)
+					}
+				}
+				// Callbacks are told too, and not kept.
+				ends := map[string]int{}
+				for _, all := range told {
+					for _, o := range all {
+						if o.Inv.Kind == invocation.KindCallback {
+							ends[o.Inv.URL+" "+string(o.Outcome)]++
+							if o.Result != nil {
+								t.Error("the result of a callback is kept")
+							}
+						}
+					}
+				}
+				if d := cmp.Diff(map[string]int{"http://cb.example/ " + kept: 1, "http://forbidden/ " + kept: 1}, ends); d != "" {
+					t.Errorf("callbacks (-want +got):\n%s", d)
+				}
+				if len(told) != 8 {
+					t.Errorf("%d invocations were told of", len(told))
+				}
+			})
+		})
+	}
+}
+
+func TestWithoutAResultTTLNothingIsKept(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := defaults(t)
+		keep := false
+		s.caller = newFake(func(_ context.Context, _ int, c called) invoke.Result {
+			keep = keep || c.KeepBody
+			return status(200)
+		})
+		var told []Over
+		s.over = func(o Over) { told = append(told, o) }
+		r := start(t, s)
+		id := r.accept(to("fn"))
+		pass(time.Second)
+		if _, err := r.store.Result(id, true); !errors.Is(err, store.ErrNotFound) || keep {
+			t.Errorf("the result is %v, the body was kept: %v", err, keep)
+		}
+		if len(told) != 1 || told[0].Result != nil {
+			t.Errorf("told was %+v", told)
+		}
+	})
+}
+
+func TestTheMailboxHasADepth(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := defaults(t)
+		s.caller = newFake(statuses(500, 200))
+		r := start(t, s)
+		for range 3 {
+			r.acceptAs(to("fn"), mailbox(1, 9, time.Minute))
+		}
+		r.accept(to("other"))
+		depth := func() float64 {
+			families, err := r.registry.Gather()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range families {
+				if f.GetName() == "mailbox_queue_depth" {
+					return f.GetMetric()[0].GetGauge().GetValue()
+				}
+			}
+			return -1
+		}
+		for _, want := range []float64{3, 1, 0} { // the first one is delivered twice
+			if got := depth(); got != want {
+				t.Errorf("the depth is %v, want %v", got, want)
+			}
+			pass(61 * time.Second)
+		}
+	})
+}
