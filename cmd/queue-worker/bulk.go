@@ -111,6 +111,9 @@ func (s *session) watch(ctx context.Context, job *client.Job) error {
 		}
 	}
 	p.End()
+	if job.State == client.JobStopped {
+		s.Tell("it has stopped by itself\n  go on:  queue-worker replay resume %s\n  or end: queue-worker replay cancel %s", job.ID, job.ID)
+	}
 	return s.ended(job)
 }
 

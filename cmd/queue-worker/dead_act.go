@@ -32,9 +32,14 @@ after 3 replays is skipped, unless --force is there.`, codesBulk,
 		"queue-worker dead replay --all --rate 50 --yes --no-wait")
 	a := newAct(r, c, "replay")
 	f := c.Flags()
-	f.Float64Var(&a.order.Rate, "rate", 0, "letters a second (default: the worker's, 10)")
+	f.IntVar(&a.order.Rate, "rate", 0, "letters a second (default: 10)")
 	f.BoolVar(&a.order.Canary, "canary", false, "begin with one, then 10, and stop when they fail again")
-	f.Float64Var(&a.order.MaxFailedShare, "max-failed-share", 0, "share from 0 to 1 that may fail again in a canary (default: the worker's)")
+	share := f.Float64("max-failed-share", 0, "stop when more than this share, from 0 to 1, fails again (default: 0.2 with --canary, else none)")
+	c.PreRun = func(*cobra.Command, []string) {
+		if f.Changed("max-failed-share") {
+			a.order.MaxFailedShare = share
+		}
+	}
 	f.BoolVar(&a.order.Force, "force", false, "also those that died again after 3 replays")
 	return c
 }
@@ -45,7 +50,7 @@ func newDeadDrop(r *remote) *cobra.Command {
 		"queue-worker dead drop --reason malformed --until 7d",
 		"queue-worker dead drop --function figlet --limit 100 --yes")
 	a := newAct(r, c, "drop")
-	c.Flags().Float64Var(&a.order.Rate, "rate", 0, "letters a second (default: the worker's)")
+	c.Flags().IntVar(&a.order.Rate, "rate", 0, "letters a second (default: as fast as the store goes)")
 	return c
 }
 
@@ -91,6 +96,8 @@ func (a *deadAct) run(ctx context.Context, s *session, ids []string) error {
 		return usageError{errors.New("--all is for the whole dead set: leave it out, or leave out the filter")}
 	case a.c.Flags().Changed("limit") && a.order.Limit < 1:
 		return usageError{errLimit}
+	case a.c.Flags().Changed("rate") && a.order.Rate < 1:
+		return usageError{errors.New("--rate: a whole number from 1")}
 	case len(ids) > 0:
 		return a.each(ctx, s, ids)
 	case !byFilter && !a.order.All:

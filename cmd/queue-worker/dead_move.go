@@ -19,7 +19,7 @@ func newDeadExport(r *remote) *cobra.Command {
 	c := command("export", "Write dead letters as lines of JSON, whole and exact", `
 The lines hold everything, also headers that are secret: keep them as such. They go
 to standard output, or with --file to a file that appears when it is complete and
-that only its owner can read. The letters stay in the dead set.`, codesPlain,
+that only its owner can read. The letters stay in the dead set.`, codesPlain+", 3 some letters could not be read by the store",
 		"queue-worker dead export --file letters.ndjson", "queue-worker dead export --function figlet | gzip > figlet.ndjson.gz")
 	c.Args = args(0, 0, "there are none")
 	filter := newFilter(c)
@@ -48,6 +48,9 @@ func (s *session) export(ctx context.Context, f client.Filter, w io.Writer) erro
 		return err
 	}
 	s.Tell("%s, %s", letters(m.Letters), cli.Bytes(m.Bytes))
+	if m.Unreadable > 0 {
+		return partlyError{fmt.Errorf("%s could not be read by the store; their lines say so", letters(m.Unreadable))}
+	}
 	return nil
 }
 
@@ -60,7 +63,7 @@ func letters(n int) string {
 
 // whole writes a file that has its name only when it is complete and on disk. A
 // file that is there is not replaced.
-func whole(name string, write func(io.Writer) error) (err error) {
+func whole(name string, write func(io.Writer) error) error {
 	if _, err := os.Lstat(name); err == nil {
 		return fmt.Errorf("%s is there already: choose another name, or move it away", name)
 	}
@@ -72,15 +75,15 @@ func whole(name string, write func(io.Writer) error) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(partial)
+	werr := write(f)
+	_, partly := errors.AsType[partlyError](werr) // then it is as complete as it can be
+	if err = errors.Join(f.Sync(), f.Close()); err == nil && (werr == nil || partly) {
+		if err = os.Rename(partial, name); err == nil {
+			return werr
 		}
-	}()
-	if err := errors.Join(write(f), f.Sync(), f.Close()); err != nil {
-		return err
 	}
-	return os.Rename(partial, name)
+	_ = os.Remove(partial)
+	return errors.Join(werr, err)
 }
 
 func newDeadImport(r *remote) *cobra.Command {
@@ -124,8 +127,8 @@ func (s *session) importFrom(ctx context.Context, r io.Reader, size int64) error
 		return partlyError{err}
 	case err != nil:
 		return err
-	case len(all.Failed) > 0:
-		return partlyError{fmt.Errorf("%d lines could not be taken", len(all.Failed))}
+	case all.FailedTotal > 0:
+		return partlyError{fmt.Errorf("%d lines could not be taken", all.FailedTotal)}
 	}
 	return nil
 }
@@ -136,10 +139,10 @@ func (s *session) showImported(all client.Imported) error {
 	}
 	for i, f := range all.Failed {
 		if i == maxFailedShown {
-			s.Tell("and %d more", len(all.Failed)-i)
+			s.Tell("and %d more", all.FailedTotal-i)
 			break
 		}
 		s.Tell("line %d: %s", f.Line, f.Error)
 	}
-	return s.Say("%d imported, %d there already, %d failed", all.Imported, all.Skipped, len(all.Failed))
+	return s.Say("%d imported, %d there already, %d failed", all.Imported, all.Skipped, all.FailedTotal)
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -92,10 +93,10 @@ What comes for it is taken and waits. The pause outlives a restart of the worker
 	c.Args = args(1, 1, "one function")
 	reason := c.Flags().String("reason", "", "why, for those who see it")
 	author := c.Flags().String("author", "", "who (default: the user of this system)")
-	length := c.Flags().Duration("for", 0, "it resumes by itself after this long (default: it does not)")
+	length := c.Flags().String("for", "", "it resumes by itself after this long, such as 90m or 7d (default: it does not)")
 	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
-		if *length < 0 {
-			return usageError{fmt.Errorf("--for %s: longer than nothing", *length)}
+		if c.Flags().Changed("for") && *length == "" {
+			return usageError{errors.New("--for has no value")}
 		}
 		if *author == "" {
 			*author = r.e.get("USER")
@@ -134,7 +135,7 @@ purged is counted as dropped.`, codesBulk,
 	b := newBulk(c)
 	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
 		if c.Flags().Changed("queue") && *queue == "" {
-			return usageError{fmt.Errorf("--queue has no value")}
+			return usageError{errors.New("--queue has no value")}
 		}
 		if err := b.ask(s); err != nil {
 			return err

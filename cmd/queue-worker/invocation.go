@@ -53,7 +53,11 @@ func (s *session) writeResult(ctx context.Context, id string) error {
 		return err
 	}
 	defer func() { _ = result.Body.Close() }()
-	return s.Body(result.Body)
+	err = s.Body(result.Body)
+	if err == nil && result.Truncated {
+		s.Tell("that is the beginning: max_response_bytes has cut the rest")
+	}
+	return err
 }
 
 func (s *session) showInvocations(all *client.Invocations) error {
@@ -76,7 +80,7 @@ func (s *session) showInvocations(all *client.Invocations) error {
 func (s *session) showInvocation(i *client.Invocation) error {
 	fields := []cli.Field{
 		{Name: "id", Value: cli.Text(i.ID)}, {Name: "call id", Value: cli.Text(i.CallID)}, {Name: "kind", Value: cli.Text(i.Kind)},
-		{Name: "source", Value: cli.Text(i.Source)}, {Name: "function", Value: cli.Text(i.Function)}, {Name: "queue", Value: cli.Text(i.Queue)},
+		{Name: "source", Value: cli.Text(i.Source)}, {Name: "target", Value: cli.Text(i.Target)}, {Name: "function", Value: cli.Text(i.Function)}, {Name: "queue", Value: cli.Text(i.Queue)},
 		{Name: "state", Value: cli.Text(i.State)}, {Name: "due", Value: s.Until(i.Due)}, {Name: "status", Value: status(i.Status)},
 		{Name: "reason", Value: cli.Text(i.Reason)}, {Name: "detail", Value: cli.Text(i.Detail)},
 		{Name: "first seen", Value: s.At(i.First)}, {Name: "died", Value: s.At(i.Died)}, {Name: "finished", Value: s.At(i.Finished)},

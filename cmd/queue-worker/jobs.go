@@ -31,21 +31,24 @@ after a restart too. All three kinds are looked at and steered here.`)
 }
 
 func newJobList(r *remote) *cobra.Command {
-	c := command("ls", "List jobs", `
+	c := command("ls", "List jobs, the latest first", `
 Not on a terminal, the columns are tab separated and have no headings: id, act, state,
 planned, done, skipped, failed again, time of the plan, who.`, codesPlain,
 		"queue-worker replay ls", "queue-worker replay ls -o json")
 	c.Args = args(0, 0, "there are none")
+	limit, all := addLimit(c)
 	c.RunE = r.run(func(ctx context.Context, s *session, _ []string) error {
-		all, err := s.Jobs(ctx)
-		if err != nil {
-			return err
+		l, more := listing{s: s, columns: jobColumns}, false
+		for page, err := range s.Jobs(ctx, rows(*limit, *all)) {
+			if err != nil {
+				return err
+			}
+			more = page.Next != ""
+			if err := l.page(page.JSON(), len(page.Jobs), func(i int) []cli.Cell { return s.jobRow(&page.Jobs[i]) }); err != nil {
+				return err
+			}
 		}
-		l := listing{s: s, columns: jobColumns}
-		if err := l.page(all.JSON(), len(all.Jobs), func(i int) []cli.Cell { return s.jobRow(&all.Jobs[i]) }); err != nil {
-			return err
-		}
-		return l.end("there are no jobs", false, "")
+		return l.end("there are no jobs", more, "")
 	})
 	return c
 }
@@ -118,7 +121,10 @@ func showPlan(c *cli.Console, j *client.Job) error {
 		text += ", oldest " + c.At(p.Oldest).Short
 	}
 	if p.Duration != "" && p.Count > 0 {
-		text += fmt.Sprintf("; takes about %s at %g a second", p.Duration, j.Rate)
+		text += "; takes about " + p.Duration
+	}
+	if j.Rate > 0 {
+		text += fmt.Sprintf(" at %d a second", j.Rate)
 	}
 	c.Tell("%s", text)
 	if p.NeedsForce > 0 {
@@ -128,7 +134,11 @@ func showPlan(c *cli.Console, j *client.Job) error {
 	for i, g := range p.Groups {
 		rows[i] = []cli.Cell{cli.Number(g.Count), cli.Text(g.Function), cli.Text(g.Queue), cli.Text(g.Reason)}
 	}
-	return c.Table([]cli.Column{{Title: "count", Number: true}, {Title: "function", Wide: true}, {Title: "queue", Wide: true}, {Title: "reason"}}, rows)
+	err := c.Table([]cli.Column{{Title: "count", Number: true}, {Title: "function", Wide: true}, {Title: "queue", Wide: true}, {Title: "reason"}}, rows)
+	if p.MoreGroups > 0 {
+		c.Tell("and %d more groups", p.MoreGroups)
+	}
+	return err
 }
 
 func (s *session) showJob(j *client.Job) error {
@@ -140,11 +150,19 @@ func (s *session) showJob(j *client.Job) error {
 		{Name: "why", Value: cli.Text(j.StateReason)}, {Name: "filter", Value: cli.Text(filterText(j.Filter))}, {Name: "by", Value: cli.Text(j.By)},
 		{Name: "planned", Value: cli.Number(j.Plan.Count)}, {Name: "done", Value: cli.Number(j.Done)},
 		{Name: "skipped", Value: cli.Number(j.Skipped)}, {Name: "failed again", Value: cli.Number(j.FailedAgain)},
-		{Name: "rate", Value: cli.Text(fmt.Sprintf("%g/s", j.Rate))}, {Name: "canary", Value: cli.Text(fmt.Sprint(j.Canary))},
+		{Name: "rate", Value: rateText(j.Rate)}, {Name: "canary", Value: cli.Text(fmt.Sprint(j.Canary))},
 		{Name: "force", Value: cli.Text(fmt.Sprint(j.Force))}, {Name: "created", Value: s.At(j.Created)},
 		{Name: "applied", Value: s.At(j.Applied)}, {Name: "finished", Value: s.At(j.Finished)}, {Name: "expires", Value: s.Until(j.Expires)},
 	}
 	return s.Fields(fields)
+}
+
+// rateText is a cell with a rate.
+func rateText(n int) cli.Cell {
+	if n == 0 {
+		return cli.Cell{Short: "no limit", Long: "0"}
+	}
+	return cli.Cell{Short: fmt.Sprintf("%d/s", n), Long: fmt.Sprint(n)}
 }
 
 // filterText is a filter as the flags that it was made of.

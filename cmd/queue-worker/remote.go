@@ -4,8 +4,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -74,8 +76,18 @@ func (r *remote) run(do func(ctx context.Context, s *session, args []string) err
 			return usageError{err}
 		}
 		defer c.Close()
-		return do(r.e.drain, &session{c, console}, args)
+		return judged(do(r.e.drain, &session{c, console}, args))
 	}
+}
+
+// judged makes a usage error of what the server has refused as such: values of
+// flags are read there.
+func judged(err error) error {
+	e, ok := errors.AsType[*client.Error](err)
+	if _, partly := errors.AsType[partlyError](err); ok && !partly && e.Status == http.StatusBadRequest && e.Reason != client.ReasonForeign {
+		return usageError{err}
+	}
+	return err
 }
 
 // console is where a command writes.

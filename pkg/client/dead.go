@@ -18,8 +18,8 @@ type Filter struct {
 	Queue    string
 	Reasons  []string
 	Statuses []string // statuses such as 502, classes such as 5xx
-	Since    time.Time
-	Until    time.Time // both of when they died: Since <= died < Until
+	Since    string   // of when they died: RFC 3339, or an age such as 2h or 7d
+	Until    string   // the same; not included
 	CallID   string
 	Headers  []string // name:value, all of which have to be there
 }
@@ -39,21 +39,13 @@ func (f Filter) query() url.Values {
 	set("queue", f.Queue)
 	set("reason", strings.Join(f.Reasons, ","))
 	set("status", strings.Join(f.Statuses, ","))
-	set("since", stamp(f.Since))
-	set("until", stamp(f.Until))
+	set("since", f.Since)
+	set("until", f.Until)
 	set("call_id", f.CallID)
 	if len(f.Headers) > 0 {
 		q["header"] = f.Headers
 	}
 	return q
-}
-
-// stamp is a time as the server reads it, "" for none.
-func stamp(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format(time.RFC3339Nano)
 }
 
 // Attempt is one call of a function or a callback.
@@ -124,6 +116,7 @@ type Group struct {
 	Status   int       `json:"status"`
 	Count    int       `json:"count"`
 	Bytes    int64     `json:"bytes"`
+	Replayed int       `json:"replayed"` // those that are replayed with force only
 	First    time.Time `json:"first_died"`
 	Last     time.Time `json:"last_died"`
 }

@@ -20,6 +20,7 @@ type LastError struct {
 type Pause struct {
 	Reason string    `json:"reason"`
 	Author string    `json:"author"`
+	By     string    `json:"by"` // whom the server has admitted
 	Since  time.Time `json:"since"`
 	Until  time.Time `json:"until"` // zero: until it is resumed
 }
@@ -58,16 +59,13 @@ func (c *Client) Function(ctx context.Context, name string) (*Functions, error) 
 }
 
 // PauseFunction lets a function rest: nothing of it is begun, running calls end.
-// Without a length it rests until it is resumed.
-func (c *Client) PauseFunction(ctx context.Context, name, reason, author string, length time.Duration) (*Functions, error) {
+// length is a duration such as 90m or 7d; "": until it is resumed.
+func (c *Client) PauseFunction(ctx context.Context, name, reason, author, length string) (*Functions, error) {
 	what := map[string]string{}
-	for key, value := range map[string]string{"reason": reason, "author": author} {
+	for key, value := range map[string]string{"reason": reason, "author": author, "for": length} {
 		if value != "" {
 			what[key] = value
 		}
-	}
-	if length > 0 {
-		what["for"] = length.String()
 	}
 	q, err := act(http.MethodPost, "/v1/functions/"+url.PathEscape(name)+"/pause", http.StatusOK).with(what)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 )
 
@@ -21,7 +22,7 @@ type Policy struct {
 	Backoff      string            `json:"backoff"`
 	Codes        string            `json:"retry_http_codes"`
 	MaxAfter     string            `json:"max_retry_after"`
-	Timeout      string            `json:"timeout"`
+	Timeout      string            `json:"timeout"` // of a call; 0s: the gateway decides
 	From         map[string]string `json:"from"`
 	Schedule     []string          `json:"schedule"` // the waits, at most 20
 	TotalWaiting string            `json:"total_wait"`
@@ -47,6 +48,8 @@ type Invocation struct {
 	Queue     string    `json:"queue"`
 	Function  string    `json:"function"`
 	Topic     string    `json:"topic-entity"`
+	Target    string    `json:"target"`
+	Origin    string    `json:"origin"`
 	State     string    `json:"state"`
 	Due       time.Time `json:"due"`
 	First     time.Time `json:"first_seen"`
@@ -137,15 +140,20 @@ func (c *Client) Cancel(ctx context.Context, id string) (*Acted, error) {
 
 // Result is the answer of a function, as it gave it. Body has to be closed.
 type Result struct {
-	Outcome string // done or dead
-	Status  int
-	Header  http.Header
-	Body    io.ReadCloser
+	Outcome   string // done, dead, dropped or cancelled
+	Status    int    // of the function
+	Truncated bool   // Body is only the beginning
+	Header    http.Header
+	Body      io.ReadCloser
 }
 
-// outcomeHeader marks an answer as that of a function; what is not so marked is
-// one of the server itself.
-const outcomeHeader = "X-Queue-Worker-Outcome"
+// Fields of a result that are the server's. The first marks an answer as that of a
+// function; what is not so marked is one of the server itself.
+const (
+	outcomeHeader   = "X-Queue-Worker-Outcome"
+	statusHeader    = "X-Queue-Worker-Status"
+	truncatedHeader = "X-Queue-Worker-Truncated"
+)
 
 // Result reads the answer of a function that was kept.
 func (c *Client) Result(ctx context.Context, id string) (*Result, error) {
@@ -160,8 +168,12 @@ func (c *Client) Result(ctx context.Context, id string) (*Result, error) {
 		defer closeBody(r)
 		return nil, c.problemOf(r)
 	}
+	status, err := strconv.Atoi(r.Header.Get(statusHeader))
+	if err != nil {
+		status = r.StatusCode
+	}
 	return &Result{
-		Outcome: r.Header.Get(outcomeHeader), Status: r.StatusCode, Header: r.Header,
+		Outcome: r.Header.Get(outcomeHeader), Status: status, Truncated: r.Header.Get(truncatedHeader) == "true", Header: r.Header,
 		Body: &streamBody{
 			touching: touching{r.Body, touch},
 			explain:  func(err error) error { return c.cut(ctx, err) },

@@ -4,6 +4,7 @@ package client
 
 import (
 	"context"
+	"iter"
 	"net/http"
 	"net/url"
 	"time"
@@ -15,13 +16,13 @@ type Order struct {
 	Act    string // replay or drop
 	Filter Filter
 	All    bool
-	Limit  int     // of letters, the oldest; 0: all that the filter means
-	Rate   float64 // a second; 0: the server's default
-	Canary bool
+	Limit  int  // of letters, the oldest; 0: all that the filter means
+	Rate   int  // a second; 0: the server's default
+	Canary bool // these two and the share are for a replay
 	Force  bool // also those that died again after 3 replays
-	// MaxFailedShare is the share of a canary's letters that may fail again; 0: the
-	// server's default.
-	MaxFailedShare float64
+	// MaxFailedShare is the share, from 0 to 1, of the letters that are watched that
+	// may fail again; nil: the server's default.
+	MaxFailedShare *float64
 }
 
 // order is an Order as JSON.
@@ -30,10 +31,10 @@ type order struct {
 	Filter         map[string]any `json:"filter,omitempty"`
 	All            bool           `json:"all,omitempty"`
 	Limit          int            `json:"limit,omitempty"`
-	Rate           float64        `json:"rate,omitempty"`
+	Rate           int            `json:"rate,omitempty"`
 	Canary         bool           `json:"canary,omitempty"`
 	Force          bool           `json:"force,omitempty"`
-	MaxFailedShare float64        `json:"max_failed_share,omitempty"`
+	MaxFailedShare *float64       `json:"max_failed_share,omitempty"`
 }
 
 // object is the filter as JSON: the same names, header as a list.
@@ -64,6 +65,7 @@ type Plan struct {
 	Oldest     time.Time   `json:"oldest"`
 	Newest     time.Time   `json:"newest"`
 	Groups     []PlanGroup `json:"groups"`
+	MoreGroups int         `json:"more_groups"` // that are not listed
 	NeedsForce int         `json:"needs_force"`
 	Duration   string      `json:"duration"` // at the rate
 }
@@ -72,7 +74,7 @@ type Plan struct {
 const (
 	JobPlanned   = "planned"
 	JobRunning   = "running"
-	JobWaiting   = "waiting" // for the first letters of a canary, or for live work
+	JobWaiting   = "waiting" // for the outcome of a canary, or for live work; goes on by itself
 	JobPaused    = "paused"
 	JobStopped   = "stopped" // by itself: too many failed again
 	JobCancelled = "cancelled"
@@ -92,16 +94,17 @@ type Job struct {
 	Applied     time.Time      `json:"applied_at"`
 	Finished    time.Time      `json:"finished_at"`
 	Expires     time.Time      `json:"expires_at"` // of a plan
-	Rate        float64        `json:"rate"`
+	Rate        int            `json:"rate"`       // a second; 0: no limit
 	Canary      bool           `json:"canary"`
 	Force       bool           `json:"force"`
 	Plan        Plan           `json:"plan"`
 	Done        int            `json:"done"`
-	Skipped     int            `json:"skipped"` // left meanwhile, or needed force
-	FailedAgain int            `json:"failed_again"`
+	Skipped     int            `json:"skipped"`      // left meanwhile, or needed force
+	FailedAgain int            `json:"failed_again"` // of those that were watched
 }
 
-// Over reports whether nothing of the job will go on, whatever anybody does.
+// Over reports whether nothing of the job goes on by itself. One that has stopped
+// can be resumed.
 func (j *Job) Over() bool {
 	return j.State == JobDone || j.State == JobCancelled || j.State == JobStopped
 }
@@ -134,16 +137,19 @@ func (c *Client) Purge(ctx context.Context, function, queue, state string) (*Job
 	return j, c.read(ctx, q, j)
 }
 
-// Jobs are all jobs that the server remembers.
+// Jobs are a page of the jobs that the server remembers.
 type Jobs struct {
 	Document `json:"-"`
-	Jobs     []Job `json:"jobs"`
+	Jobs     []Job  `json:"jobs"`
+	Next     string `json:"next"`
 }
 
-// Jobs lists jobs.
-func (c *Client) Jobs(ctx context.Context) (*Jobs, error) {
-	all := &Jobs{}
-	return all, c.read(ctx, get("/v1/jobs", nil), all)
+func (p *Jobs) items() []Job { return p.Jobs }
+func (p *Jobs) next() string { return p.Next }
+
+// Jobs lists jobs, the latest first, at most limit of them (0: all).
+func (c *Client) Jobs(ctx context.Context, limit int) iter.Seq2[*Jobs, error] {
+	return pages[Jobs, Job](ctx, c, "/v1/jobs", nil, limit)
 }
 
 // Job reads one job.

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -21,9 +20,9 @@ type Submission struct {
 	Header    http.Header
 	Body      io.Reader     // nil for none
 	Size      int64         // of the body in bytes; 0 when it is not known
-	Delay     time.Duration // before the first call, in whole seconds; 0: none
+	Delay     time.Duration // before the first call; 0: none
 	NotBefore time.Time     // of the first call; zero: at once
-	MaxAge    time.Duration // after which it is given up, in whole seconds; 0: never
+	MaxAge    time.Duration // after which it is given up; 0: never
 	Key       string        // Idempotency-Key
 }
 
@@ -39,17 +38,14 @@ type Receipt struct {
 const askFirst = 64 << 10
 
 // header is the header of the request: the caller's, and the terms.
-func (s Submission) header() (http.Header, error) {
+func (s Submission) header() http.Header {
 	h := s.Header.Clone()
 	if h == nil {
 		h = http.Header{}
 	}
 	for name, d := range map[string]time.Duration{"X-Delay-Duration": s.Delay, "X-Max-Age": s.MaxAge} {
-		if d%time.Second != 0 || d < 0 {
-			return nil, fmt.Errorf("%s is written in whole seconds, which %s is not", name, d)
-		}
-		if d > 0 {
-			h.Set(name, strconv.FormatInt(int64(d/time.Second), 10))
+		if d != 0 {
+			h.Set(name, d.String())
 		}
 	}
 	if !s.NotBefore.IsZero() {
@@ -58,7 +54,7 @@ func (s Submission) header() (http.Header, error) {
 	if s.Key != "" {
 		h.Set("Idempotency-Key", s.Key)
 	}
-	return h, nil
+	return h
 }
 
 // path is the path of the request.
@@ -74,10 +70,7 @@ func (s Submission) path() string {
 // Send hands in one invocation. When it returns without an error the invocation is
 // durable, or has been published to the queue where there is no durable store.
 func (c *Client) Send(ctx context.Context, s Submission) (*Receipt, error) {
-	header, err := s.header()
-	if err != nil {
-		return nil, err
-	}
+	header := s.header()
 	query, err := url.ParseQuery(s.Query)
 	if err != nil {
 		return nil, fmt.Errorf("the query: %w", err)

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,9 @@ const contentLines = "application/x-ndjson"
 type Moved struct {
 	Letters int
 	Bytes   int64
+	// Unreadable counts lines that stand for letters whose message the store has
+	// lost. They cannot be imported.
+	Unreadable int
 }
 
 // Export writes dead letters to w, one a line, whole and exact. seen is told after
@@ -49,10 +53,27 @@ func (c *Client) Export(ctx context.Context, f Filter, w io.Writer, seen func(Mo
 		}
 		m.Letters++
 		m.Bytes += int64(len(line))
+		if isUnreadable(line) {
+			m.Unreadable++
+		}
 		if seen != nil {
 			seen(m)
 		}
 	}
+}
+
+// shortLine bounds a line without a message, in bytes.
+const shortLine = 256 << 10
+
+// isUnreadable reports whether a line says that its letter cannot be read.
+func isUnreadable(line []byte) bool {
+	if len(line) > shortLine || !bytes.Contains(line, []byte(`"error":`)) {
+		return false
+	}
+	var record struct {
+		Error string `json:"error"`
+	}
+	return json.Unmarshal(line, &record) == nil && record.Error != ""
 }
 
 // Bounds of one request of an import. There are several, so that what a broken
@@ -75,7 +96,20 @@ type FailedLine struct {
 type Imported struct {
 	Imported int          `json:"imported"`
 	Skipped  int          `json:"skipped"` // they were there already
-	Failed   []FailedLine `json:"failed"`
+	Failed   []FailedLine `json:"failed"`  // the first 1000 of each part
+	// FailedTotal counts those too that are not listed.
+	FailedTotal int `json:"failed_total"`
+}
+
+// add counts what has become of a part that begins after so many lines.
+func (i *Imported) add(part Imported, before int) {
+	i.Imported += part.Imported
+	i.Skipped += part.Skipped
+	i.FailedTotal += max(part.FailedTotal, len(part.Failed))
+	for _, f := range part.Failed {
+		f.Line += before
+		i.Failed = append(i.Failed, f)
+	}
 }
 
 // importAnswer is what one request of an import is answered.
@@ -97,14 +131,9 @@ func (c *Client) Import(ctx context.Context, r io.Reader, seen func(Moved)) (Imp
 			return all, err
 		}
 		answer, perr := c.importPart(ctx, part)
+		all.add(answer, m.Letters)
 		if perr != nil {
 			return all, perr
-		}
-		all.Imported += answer.Imported.Imported
-		all.Skipped += answer.Skipped
-		for _, f := range answer.Failed {
-			f.Line += m.Letters
-			all.Failed = append(all.Failed, f)
 		}
 		m.Letters += n
 		m.Bytes += int64(len(part))
@@ -117,7 +146,8 @@ func (c *Client) Import(ctx context.Context, r io.Reader, seen func(Moved)) (Imp
 	}
 }
 
-func (c *Client) importPart(ctx context.Context, part []byte) (*importAnswer, error) {
+// importPart brings a part. An error of the server counts what is in as well.
+func (c *Client) importPart(ctx context.Context, part []byte) (Imported, error) {
 	ctx, touch, stop := c.watched(ctx)
 	defer stop()
 	q := act(http.MethodPost, "/v1/dead_set/import", http.StatusOK)
@@ -125,7 +155,11 @@ func (c *Client) importPart(ctx context.Context, part []byte) (*importAnswer, er
 	q.body, q.size = touching{bytes.NewReader(part), touch}, int64(len(part))
 	q.timeout = 10 * c.idle // bounded by what passes, not by what all of it takes
 	answer := &importAnswer{}
-	return answer, c.read(ctx, q, answer)
+	err := c.read(ctx, q, answer)
+	if e, ok := errors.AsType[*Error](err); ok && e.raw != nil {
+		_ = json.Unmarshal(e.raw, answer) // it was read as an error before
+	}
+	return answer.Imported, err
 }
 
 // lines reads a stream line by line.
