@@ -1,0 +1,162 @@
+package client
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+// lined answers with lines and ends as it is told.
+func lined(body string, end func(http.ResponseWriter)) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", contentLines)
+		_, _ = io.WriteString(w, body)
+		_ = http.NewResponseController(w).Flush()
+		end(w)
+	}
+}
+
+func TestAnExportThatIsCutIsAnErrorAfterWholeLines(t *testing.T) {
+	t.Parallel()
+	long := `{"id":"` + strings.Repeat("x", 300_000) + "\"}\n"
+	tests := []struct {
+		name, body string
+		end        func(http.ResponseWriter)
+		want       string
+		reason     string
+	}{
+		{"whole", "{}\n" + long, func(http.ResponseWriter) {}, "{}\n" + long, ""},
+		{"empty", "", func(http.ResponseWriter) {}, "", ""},
+		{"broken off", "{}\n{\"id\"", func(http.ResponseWriter) { panic(http.ErrAbortHandler) }, "{}\n", ReasonCut},
+		{"broken off between lines", "{}\n", func(http.ResponseWriter) { panic(http.ErrAbortHandler) }, "{}\n", ReasonCut},
+		{"ended by a proxy in a line", "{}\n{\"id\"", func(http.ResponseWriter) {}, "{}\n", ReasonCut},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var got bytes.Buffer
+			err := exporting(t, serving(t, lined(tt.body, tt.end)), &got)
+			if got.String() != tt.want {
+				t.Errorf("written were %d bytes, want %d", got.Len(), len(tt.want))
+			}
+			if tt.reason == "" && err != nil || tt.reason != "" && asError(t, err).Reason != tt.reason {
+				t.Errorf("the error is %v", err)
+			}
+		})
+	}
+	if err := exporting(t, serving(t, answering(200, "text/html", "<html>")), io.Discard); asError(t, err).Reason != ReasonForeign {
+		t.Errorf("a page: %v", err)
+	}
+	full := errors.New("disk full")
+	if err := exporting(t, serving(t, lined("{}\n", func(http.ResponseWriter) {})), iotestWriter{full}); !errors.Is(err, full) {
+		t.Errorf("a full disk: %v", err)
+	}
+}
+
+type iotestWriter struct{ err error }
+
+func (w iotestWriter) Write([]byte) (int, error) { return 0, w.err }
+
+func TestUnreadableLettersAreCounted(t *testing.T) {
+	t.Parallel()
+	c := serving(t, lined(`{"id":"1","request":"e30="}`+"\n"+`{"id":"2","error":"lost","request":""}`+"\n"+`{"detail":"\"error\":\"x\"","request":""}`+"\n", func(http.ResponseWriter) {}))
+	m, err := c.Export(t.Context(), Filter{}, io.Discard, nil)
+	if err != nil || m.Letters != 3 || m.Unreadable != 1 {
+		t.Errorf("moved %+v, %v", m, err)
+	}
+}
+
+// importer takes the parts of an import and keeps them.
+type importer struct{ parts []string }
+
+func (i *importer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	b, _ := io.ReadAll(r.Body)
+	i.parts = append(i.parts, string(b))
+	answer := Imported{Failed: []FailedLine{}}
+	for n, line := range strings.Split(strings.TrimSuffix(string(b), "\n"), "\n") {
+		switch {
+		case strings.Contains(line, "stop"):
+			problem, _ := json.Marshal(map[string]any{
+				"error": "the store is full", "reason": "store_full", "hint": "make room", "imported": answer.Imported, "skipped": answer.Skipped,
+				"failed": answer.Failed, "failed_total": len(answer.Failed),
+			})
+			answering(503, jsonType, string(problem))(w, r)
+			return
+		case strings.Contains(line, "bad"):
+			answer.Failed = append(answer.Failed, FailedLine{n + 1, "bad"})
+		case strings.Contains(line, "seen"):
+			answer.Skipped++
+		default:
+			answer.Imported++
+		}
+	}
+	b, _ = json.Marshal(answer)
+	answering(200, jsonType, string(b))(w, r)
+}
+
+func TestAnImportGoesInPartsAndCountsLinesThrough(t *testing.T) {
+	t.Parallel()
+	i := &importer{}
+	c := serving(t, i.ServeHTTP)
+	var lines strings.Builder
+	for n := 1; n <= 2*importLines+10; n++ {
+		switch n {
+		case 5, importLines + 7:
+			lines.WriteString("bad\n")
+		case 2*importLines + 10:
+			lines.WriteString("seen") // without a line end
+		default:
+			fmt.Fprintf(&lines, "{%d}\n", n)
+		}
+	}
+	var told []int
+	all, err := c.Import(t.Context(), strings.NewReader(lines.String()), func(m Moved) { told = append(told, m.Letters) })
+	if err != nil || all.Imported != 2*importLines+7 || all.Skipped != 1 || all.FailedTotal != 2 {
+		t.Errorf("imported %+v, %v", all, err)
+	}
+	if fmt.Sprint(all.Failed) != fmt.Sprint([]FailedLine{{5, "bad"}, {importLines + 7, "bad"}}) || fmt.Sprint(told) != "[1000 2000 2010]" {
+		t.Errorf("failed %v, told %v", all.Failed, told)
+	}
+	if got := strings.Join(i.parts, ""); got != lines.String()+"\n" {
+		t.Error("the parts are not the lines")
+	}
+}
+
+func TestPartsOfAnImportAreBoundedInBytes(t *testing.T) {
+	t.Parallel()
+	i := &importer{}
+	line := strings.Repeat("x", importBytes/3) + "\n"
+	huge := strings.Repeat("y", importBytes+10) + "\n"
+	all, err := serving(t, i.ServeHTTP).Import(t.Context(), strings.NewReader(line+line+line+huge+line), nil)
+	if err != nil || all.Imported != 5 || len(i.parts) != 4 {
+		t.Fatalf("%d parts, %+v, %v", len(i.parts), all, err)
+	}
+	if len(i.parts[2]) != len(huge) {
+		t.Errorf("the long line came with others")
+	}
+}
+
+func TestAnImportThatStopsSaysWhatIsIn(t *testing.T) {
+	t.Parallel()
+	i := &importer{}
+	c := serving(t, i.ServeHTTP)
+	all, err := c.Import(t.Context(), strings.NewReader("a\nseen\nbad\nstop\nb\n"), nil)
+	if e := asError(t, err); e.Reason != "store_full" || all.Imported != 1 || all.Skipped != 1 || all.FailedTotal != 1 {
+		t.Errorf("%+v, %v", all, e)
+	}
+	broken := errors.New("broken pipe")
+	all, err = c.Import(t.Context(), io.MultiReader(strings.NewReader("a\nb\nc"), iotest.ErrReader(broken)), nil)
+	if !errors.Is(err, broken) || all.Imported != 2 {
+		t.Errorf("a source that breaks: %+v, %v", all, err)
+	}
+	all, err = c.Import(t.Context(), strings.NewReader(""), nil)
+	if err != nil || all.Imported != 0 || all.Failed == nil {
+		t.Errorf("nothing: %+v, %v", all, err)
+	}
+}

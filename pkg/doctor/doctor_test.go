@@ -1,0 +1,291 @@
+package doctor
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"queue-worker/pkg/broker"
+	"queue-worker/pkg/client"
+	"queue-worker/pkg/config"
+)
+
+// surroundings are what the settings of a test lead to.
+type surroundings struct {
+	t       *testing.T
+	environ []string
+	worker  string
+}
+
+// gateway takes the credentials admin and hunter2, or anybody's when open.
+func gateway(open bool, skew time.Duration) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", time.Now().Add(skew).UTC().Format(http.TimeFormat))
+		user, password, _ := r.BasicAuth()
+		switch {
+		case r.URL.Path == "/healthz":
+		case !open && user+password != "adminhunter2":
+			w.WriteHeader(http.StatusUnauthorized)
+		case r.URL.Path == "/system/functions" && r.URL.Query().Get("namespace") == "openfaas-fn":
+			_, _ = io.WriteString(w, `[{"name":"a"},{"name":"b"}]`)
+		default:
+			w.WriteHeader(http.StatusNotFound)
+		}
+	}
+}
+
+// healthy are surroundings in which nothing is wrong.
+func healthy(t *testing.T) *surroundings {
+	t.Helper()
+	door, err := broker.Start(broker.Options{Listen: "127.0.0.1:0", Cluster: "faas-cluster"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(door.Close)
+	at, err := url.Parse(door.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &surroundings{t: t}
+	s.environ = []string{
+		"faas_nats_address=" + at.Hostname(), "faas_nats_port=" + at.Port(), "data_dir=" + t.TempDir(), "max_inflight=8", "store_min_free=0",
+		"secret_mount_path=" + secretIn(t), "gateway_url=" + s.serve(gateway(false, 0)), "basic_auth=true",
+	}
+	s.worker = s.serve(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/v1/") {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, `{"messages":[]}`)
+		}
+	})
+	return s
+}
+
+func (s *surroundings) serve(h http.HandlerFunc) string {
+	server := httptest.NewServer(h)
+	s.t.Cleanup(server.Close)
+	return server.URL
+}
+
+func secretIn(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, value := range map[string]string{"basic-auth-user": "admin", "basic-auth-password": "hunter2"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(value), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// findings are those of the surroundings with other settings added.
+func (s *surroundings) findings(settings ...string) findings {
+	s.t.Helper()
+	worker, err := client.New(client.Options{Server: s.worker})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer worker.Close()
+	o := Options{Worker: worker, Version: "test", Hostname: "doctor test"}
+	environ := append(s.environ[:len(s.environ):len(s.environ)], settings...)
+	if o.Config, err = config.Load(environ); err != nil {
+		o.Problems = config.List(environ).Problems
+	}
+	return Examine(s.t.Context(), o)
+}
+
+type findings []Finding
+
+// of is the worst status of a check, and all that it says.
+func (f findings) of(check string) (Status, string) {
+	worst, text := Status(""), ""
+	for _, f := range f {
+		if f.Check != check {
+			continue
+		}
+		if worst == "" || worst == OK || f.Status == Bad {
+			worst = f.Status
+		}
+		text += f.Text + " | " + f.Advice + "\n"
+	}
+	return worst, text
+}
+
+func TestAHealthyWorkerHasNothingToBeDone(t *testing.T) {
+	t.Parallel()
+	for _, f := range healthy(t).findings() {
+		if f.Check != "limits" && (f.Status != OK || f.Advice != "" || f.Text == "") {
+			t.Errorf("%+v", f)
+		}
+	}
+}
+
+func TestWhatIsWrongIsSaidWithWhatToDo(t *testing.T) {
+	t.Parallel()
+	s := healthy(t)
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	closed := httptest.NewServer(nil)
+	closed.Close()
+	port := strconv.Itoa(closedPort(t))
+	tests := []struct {
+		name    string
+		setting string
+		check   string
+		status  Status
+		text    string
+	}{
+		{"a setting", "max_inflight=0", "settings", Bad, "max_inflight"},
+		{"a setting worth a look", "callback_policy=open", "settings", Warn, "callback_policy"},
+		{"no NATS", "faas_nats_port=" + port, "door", Bad, "faas_nats_address"},
+		{"another cluster", "faas_nats_cluster_name=other", "door", Bad, "no NATS Streaming cluster"},
+		{"an embedded door that is shut", "stan_embedded=true\nstan_listen_address=127.0.0.1:" + port, "door", Warn, "start the worker"},
+		{"no data_dir", "data_dir=none", "store", Warn, "in memory"},
+		{"a data_dir that is a file", "data_dir=" + file, "store", Bad, file},
+		{"a disk too small", "store_min_free=1000TiB", "store", Bad, "takes nothing new"},
+		{"no gateway", "gateway_url=" + closed.URL, "gateway", Bad, "gateway_url"},
+		{"no gateway, no clock", "gateway_url=" + closed.URL, "clock", Warn, "not compared"},
+		{"credentials that the gateway refuses", "secret_mount_path=" + t.TempDir() + "\nbasic_auth=false", "gateway", Bad, "401"},
+		{"a gateway that is open", "gateway_url=" + s.serve(gateway(true, 0)), "gateway", OK, "2 in openfaas-fn"},
+		{"no secret where one is needed", "secret_mount_path=" + t.TempDir(), "credentials", Bad, "nobody may use the API"},
+		{"no secret where none is needed", "secret_mount_path=" + t.TempDir() + "\nbasic_auth=false", "credentials", OK, "only this machine"},
+		{"a clock that is slow", "gateway_url=" + s.serve(gateway(true, 20*time.Second)), "clock", Warn, "NTP"},
+		{"a clock that is wrong", "gateway_url=" + s.serve(gateway(true, -time.Hour)), "clock", Bad, "NTP"},
+		{"something that is no gateway", "gateway_url=" + s.serve(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }), "gateway", Warn, "gateway?"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			here := &surroundings{t: t, environ: s.environ, worker: s.worker}
+			status, text := here.findings(strings.Split(tt.setting, "\n")...).of(tt.check)
+			if status != tt.status || !strings.Contains(text, tt.text) || strings.Contains(text, "hunter2") {
+				t.Errorf("%s is %s: %s", tt.check, status, text)
+			}
+		})
+	}
+}
+
+// closedPort is one on which nobody listens.
+func closedPort(t *testing.T) int {
+	t.Helper()
+	s := httptest.NewServer(nil)
+	u, err := url.Parse(s.URL)
+	s.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(u.Port())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestTheWorkerThatIsAsked(t *testing.T) {
+	t.Parallel()
+	problem := func(status int, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, body)
+		}
+	}
+	s := healthy(t)
+	tests := []struct {
+		name   string
+		h      http.HandlerFunc
+		status Status
+		text   string
+	}{
+		{"is not ready", problem(503, `{"error":"not ready","reason":"not_ready","reasons":["no connection to NATS Streaming"]}`), Bad, "no connection to NATS Streaming"},
+		{"refuses", func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/readyz" {
+				problem(401, `{"error":"unauthorized","reason":"unauthorized"}`)(w, r)
+			}
+		}, Bad, "--password-file"},
+		{"is something else", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) }, Bad, "--server"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			here := &surroundings{t: t, environ: s.environ, worker: s.serve(tt.h)}
+			if status, text := here.findings().of("worker"); status != tt.status || !strings.Contains(text, tt.text) {
+				t.Errorf("it is %s: %s", status, text)
+			}
+		})
+	}
+	closed := httptest.NewServer(nil)
+	closed.Close()
+	here := &surroundings{t: t, environ: s.environ, worker: closed.URL}
+	if status, text := here.findings().of("worker"); status != Warn || !strings.Contains(text, "none answers") {
+		t.Errorf("one that does not run is %s: %s", status, text)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load([]string{"max_inflight=1000", "max_request_bytes=8MiB", "max_response_bytes=1MiB"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &examiner{Options: Options{Config: c}}
+	for limit, want := range map[int64]Status{0: Warn, 1024: Bad, 2511: Bad, 2512: OK, 1 << 20: OK} {
+		if f := e.files(limit); f.Status != want {
+			t.Errorf("%d open files are %+v", limit, f)
+		}
+	}
+	for limit, want := range map[int64]Status{0: OK, 64 << 20: Bad, 1 << 30: Warn, 16 << 30: OK} {
+		if f := e.memory(limit); f.Status != want {
+			t.Errorf("%d bytes of memory are %+v", limit, f)
+		}
+	}
+}
+
+func TestTheMemoryLimitOfTheContainer(t *testing.T) {
+	t.Parallel()
+	none := errors.New("not there")
+	for _, tt := range []struct {
+		v2, v1 string // "" for a file that is not there
+		want   int64
+	}{{"536870912\n", "", 512 << 20}, {"max\n", "", 0}, {"", "1048576\n", 1 << 20}, {"", "9223372036854771712\n", 0}, {"", "", 0}} {
+		got := memoryLimit(func(name string) ([]byte, error) {
+			text := tt.v1
+			if strings.HasSuffix(name, "memory.max") {
+				text = tt.v2
+			}
+			if text == "" {
+				return nil, none
+			}
+			return []byte(text), nil
+		})
+		if got != tt.want {
+			t.Errorf("%q, %q: %d, want %d", tt.v2, tt.v1, got, tt.want)
+		}
+	}
+}
+
+func TestClocksAreComparedAsFarAsASecondTells(t *testing.T) {
+	t.Parallel()
+	second := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		sent time.Duration // after the second that is told
+		took time.Duration
+		want time.Duration
+	}{
+		{0, 0, 0}, {900 * time.Millisecond, 0, 0}, {-100 * time.Millisecond, 200 * time.Millisecond, 0},
+		{3 * time.Second, time.Second, 2 * time.Second}, {-10 * time.Second, time.Second, 9 * time.Second},
+	} {
+		if got := apart(second, second.Add(tt.sent), tt.took); got != tt.want {
+			t.Errorf("sent %s after it, took %s: %s apart, want %s", tt.sent, tt.took, got, tt.want)
+		}
+	}
+}
