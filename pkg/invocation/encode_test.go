@@ -53,7 +53,7 @@ func TestWhatIsEncodedIsDecodedExactly(t *testing.T) {
 		var env *Envelope
 		if rapid.Bool().Draw(t, "an envelope") {
 			env = &Envelope{
-				ID: NewID(time.Now()), Accepted: moment.Draw(t, "accepted"), Due: moment.Draw(t, "due"),
+				ID: DerivedID(time.Now(), nil), Accepted: moment.Draw(t, "accepted"), Due: moment.Draw(t, "due"),
 				Retries: rapid.IntRange(0, MaxCount+1).Draw(t, "retries"),
 				Terms: Terms{
 					Source:     rapid.SampledFrom([]Source{SourceHTTP, SourceMailbox, SourceProducer}).Draw(t, "source"),
@@ -122,7 +122,7 @@ func TestTheEncoderTakesNoMoreRoomThanItSays(t *testing.T) {
 			if _, err := io.Copy(e, bytes.NewReader(body)); err != nil {
 				t.Fatal(err)
 			}
-			raw, err := e.Finish(&Envelope{ID: NewID(time.Now()), Accepted: time.Now(), Due: time.Now(), Terms: Terms{Source: SourceHTTP}})
+			raw, err := e.Finish(&Envelope{ID: DerivedID(time.Now(), nil), Accepted: time.Now(), Due: time.Now(), Terms: Terms{Source: SourceHTTP}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -207,7 +207,7 @@ func TestAnEnvelopeIsTakenOver(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	given := &Invocation{
-		ID: NewID(now), Kind: KindCallback, URL: "http://h/x", Accepted: now.Add(-time.Minute), Since: now.Add(time.Hour), Retries: 3,
+		ID: DerivedID(now, nil), Kind: KindCallback, URL: "http://h/x", Accepted: now.Add(-time.Minute), Since: now.Add(time.Hour), Retries: 3,
 		Terms: &Terms{Source: SourceMailbox, MaxRetries: Unlimited, Delay: 4 * time.Second, Expires: now.Add(2 * time.Hour)},
 	}
 	e := EnvelopeOf(given)
