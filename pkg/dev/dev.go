@@ -4,8 +4,9 @@
 // It has two servers on loopback. The gateway calls functions
 // (/function/<fn>), takes asynchronous invocations (/async-function/<fn>) and
 // publishes them to NATS Streaming with the same library as the real gateway,
-// and tells about functions (/system/function/<fn>). The chaos function answers
-// what it was last told to, after the delay it was last told.
+// tells about functions (/system/function/<fn>), and takes every other callback
+// (/queue/callback_service/). The chaos function answers what it was last told to,
+// after the delay it was last told.
 //
 // The package does not run the queue-worker or NATS Streaming, has no
 // authentication, and is nothing to put on a network: it refuses to listen

@@ -1,0 +1,32 @@
+// A place to send callbacks to: it takes every other one.
+
+package dev
+
+import (
+	"io"
+	"net/http"
+	"sync/atomic"
+)
+
+// CallbackService is the path of the gateway at which it stands.
+const CallbackService = "/queue/callback_service/"
+
+// maxCallback bounds what is read of a callback.
+const maxCallback = 64 << 20
+
+// callbackService answers half of what is posted to it with 200, half with 400, in
+// turns and beginning with 400, so that a retry can be seen. It is where the
+// walk-through of the callback producer sends its messages.
+type callbackService struct{ count atomic.Uint64 }
+
+func (s *callbackService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, maxCallback)); err != nil {
+		http.Error(w, "the callback was cut off or is too large", http.StatusBadRequest)
+		return
+	}
+	if s.count.Add(1)%2 == 1 {
+		http.Error(w, "not now: every other callback is taken", http.StatusBadRequest)
+		return
+	}
+	_, _ = io.WriteString(w, "taken\n") // the caller has gone: nobody to tell
+}
