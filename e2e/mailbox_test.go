@@ -1,0 +1,387 @@
+package e2e
+
+// The mailbox: POST /deadletter/{fn}.
+
+import (
+	"crypto/rand"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// field gives the values that a function was told, as M5 has them.
+func mailFields(a asked) [3]string {
+	return [3]string{a.Header.Get("X-Retries"), a.Header.Get("X-Max-Retries"), a.Header.Get("X-Delay-Duration")}
+}
+
+func TestM1_M2_M3_M5_ALetterIsTakenAtOnceAndDeliveredOnceAfterItsDelay(t *testing.T) {
+	t.Parallel()
+	inBothModes(t, func(t *testing.T, mode string) {
+		s := newStand(t, mode)
+		w := s.worker()
+		posted := time.Now().Round(0)
+		got := w.send(t, "/deadletter/fn1", "hi", "X-Retries", "1", "X-Max-Retries", "9", "X-Delay-Duration", "2")
+		if got.Status != http.StatusAccepted || got.Body != "" {
+			t.Fatalf("the answer is %d %q", got.Status, got.Body)
+		}
+		w.next(t, got.message(), "done")
+		w.idle(t)
+		all := s.gateway.all()
+		if len(all) != 1 {
+			t.Fatalf("the gateway was asked %d times", len(all))
+		}
+		a := all[0]
+		if a.Method != "POST" || a.URI != "/function/fn1/" || string(a.Body) != "hi" {
+			t.Errorf("it is called as %s %s with %q", a.Method, a.URI, a.Body)
+		}
+		if a.At.Sub(posted) < 2*time.Second || got.At.After(a.At) {
+			t.Errorf("posted at %s, answered at %s, called at %s", posted, got.At, a.At)
+		}
+		if f := mailFields(a); f != [3]string{"2", "9", "2"} {
+			t.Errorf("the function is told %q", f)
+		}
+	})
+}
+
+func TestM4_ABodyOfAnyBytesArrivesAsItWas(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	w := s.worker()
+	body := make([]byte, 1<<20)
+	_, _ = rand.Read(body) // never an error
+	w.next(t, w.submit(t, "/deadletter/fn1", string(body), "X-Delay-Duration", "0"), "done")
+	if got := s.gateway.all()[0].Body; string(got) != string(body) {
+		t.Errorf("%d bytes arrive, others than the %d that were sent", len(got), len(body))
+	}
+}
+
+func TestM6_M7_M8_WithoutFieldsALetterWaitsFourSecondsAndIsDelivered(t *testing.T) {
+	t.Parallel()
+	inBothModes(t, func(t *testing.T, mode string) {
+		s := newStand(t, mode)
+		w := s.worker()
+		posted := time.Now().Round(0)
+		plain := w.submit(t, "/deadletter/fn1", "")
+		now := w.submit(t, "/deadletter/fn2", "", "X-Delay-Duration", "0")
+		w.next(t, now, "done")
+		if n := len(s.gateway.of(plain)); n != 0 {
+			t.Error("a letter that is to wait came before one that was not")
+		}
+		w.next(t, plain, "done")
+		a := s.gateway.of(plain)[0]
+		if wait := a.At.Sub(posted); wait < 4*time.Second || wait > 20*time.Second {
+			t.Errorf("it came after %s", wait)
+		}
+		if f := mailFields(a); f != [3]string{"1", "", "4"} {
+			t.Errorf("the function is told %q", f)
+		}
+		if f := mailFields(s.gateway.of(now)[0]); f != [3]string{"1", "", "0"} {
+			t.Errorf("the function of the one without delay is told %q", f)
+		}
+	})
+}
+
+func TestM9_AGatewayThatFailsIsAskedAgainAfterTheSameWait(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, "max_retry_wait=1s", "initial_retry_wait=1ms", "max_retry_attempts=0") // not for the mailbox
+	s.gateway.tell(func(a asked) answer {
+		if a.Header.Get("X-Retries") != "3" {
+			return status(500)
+		}
+		return status(202)
+	})
+	w := s.worker()
+	m := w.submit(t, "/deadletter/fn1", "", "X-Retries", "0", "X-Delay-Duration", "1")
+	w.next(t, m, "done")
+	w.idle(t)
+	all := s.gateway.all()
+	if len(all) != 3 {
+		t.Fatalf("the function was called %d times", len(all))
+	}
+	for n, a := range all {
+		if want := string(rune('1' + n)); a.Header.Get("X-Retries") != want {
+			t.Errorf("call %d is told X-Retries %q, want %s", n, a.Header.Get("X-Retries"), want)
+		}
+		if n > 0 && a.At.Sub(all[n-1].Done) < time.Second {
+			t.Errorf("call %d came %s after the one before", n, a.At.Sub(all[n-1].Done))
+		}
+	}
+}
+
+func TestM10_AGatewayThatIsDownIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	inBothModes(t, func(t *testing.T, mode string) {
+		s := newStand(t, mode)
+		w := s.worker()
+		s.gateway.close()
+		m := w.submit(t, "/deadletter/fn1", "hi", "X-Delay-Duration", "1")
+		w.next(t, m, "retry")
+		s.gateway.open()
+		w.next(t, m, "done")
+		w.idle(t)
+		if n := len(s.gateway.all()); n != 1 {
+			t.Errorf("it was delivered %d times", n)
+		}
+	})
+}
+
+func TestM11_ALetterWithNoRetriesLeftIsDeadOnArrival(t *testing.T) {
+	t.Parallel()
+	inBothModes(t, func(t *testing.T, mode string) {
+		s := newStand(t, mode)
+		w := s.worker()
+		w.submit(t, "/deadletter/fn1", "hi", "X-Retries", "3", "X-Max-Retries", "3", "X-Delay-Duration", "0")
+		eventually(t, "the letter to be in the dead set", func() bool { return w.counts(t).dead == 1 })
+		l := w.deadSet(t).only(t)
+		if l.Reason != "attempts_exhausted" || l.Detail == "" || len(l.Attempts) != 0 || string(l.Message) != "hi" || l.Topic != "fn1" {
+			t.Errorf("the letter is %s", l)
+		}
+		w.idle(t)
+		if n := len(s.gateway.all()); n != 0 {
+			t.Errorf("the function was called %d times", n)
+		}
+	})
+}
+
+func TestM12_ALetterThatFailsUpToItsLimitIsDead(t *testing.T) {
+	t.Parallel()
+	inBothModes(t, func(t *testing.T, mode string) {
+		s := newStand(t, mode)
+		s.gateway.tell(always(status(500)))
+		w := s.worker()
+		m := w.submit(t, "/deadletter/fn1", "", "X-Retries", "0", "X-Max-Retries", "2", "X-Delay-Duration", "1")
+		w.next(t, m, "dead")
+		all := s.gateway.all()
+		if len(all) != 2 || mailFields(all[0]) != [3]string{"1", "2", "1"} || mailFields(all[1]) != [3]string{"2", "2", "1"} {
+			t.Fatalf("the function was called %d times: %+v", len(all), all)
+		}
+		if l := w.deadSet(t).only(t); l.Reason != "attempts_exhausted" || l.Status != 500 || len(l.Attempts) != 2 {
+			t.Errorf("the letter is %s", l)
+		}
+	})
+}
+
+func TestM13_EverySuccessIsOne(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	w := s.worker()
+	for n, code := range []int{200, 201, 202, 204, 299} {
+		s.gateway.tell(always(status(code)))
+		w.next(t, w.submit(t, "/deadletter/fn1", "", "X-Delay-Duration", "0"), "done")
+		w.idle(t) // so nothing can come later
+		if got := len(s.gateway.all()); got != n+1 {
+			t.Errorf("after %d there were %d calls, want %d", code, got, n+1)
+		}
+	}
+	s.gateway.tell(always(answer{Status: 302, Header: http.Header{"Location": {"/elsewhere"}}}))
+	w.next(t, w.submit(t, "/deadletter/fn1", "", "X-Max-Retries", "1", "X-Delay-Duration", "0"), "dead")
+}
+
+func TestM14_FieldsThatAreNoNumbersAreRefused(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	w := s.worker()
+	for _, name := range []string{"X-Delay-Duration", "X-Retries", "X-Max-Retries"} {
+		for _, value := range []string{"soon", "1.5", "-5", "+1", "", "0x1", "1e9", "1 2", "99999999999", "9223372036854775808", "99999999999999999999999"} {
+			got := w.send(t, "/deadletter/fn1", "hi", name, value)
+			if got.Status != http.StatusBadRequest || !strings.Contains(got.Body, name) || strings.HasPrefix(got.Body, "{") {
+				t.Errorf("%s: %q is answered %d %q", name, value, got.Status, got.Body)
+			}
+		}
+	}
+	w.untouched(t)
+}
+
+func TestM15_M16_M17_OnlyAPOSTToAFunctionsNameIsTaken(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	w := s.worker()
+	for _, tt := range []struct {
+		method, path string
+		want         int
+	}{
+		{"POST", "/deadletter/", 404}, {"POST", "/deadletter", 404}, {"POST", "/deadletter/a/b", 404}, {"POST", "/deadletter//", 404},
+		{"POST", "/deadletter/x%3Fq=1", 400}, {"POST", "/deadletter/a%20b", 400}, {"POST", "/deadletter/a%2Fb", 400}, {"POST", "/deadletter/-a", 400},
+		{"POST", "/deadletter/a%0d%0ab", 400}, {"POST", "/deadletter/" + strings.Repeat("a", 300), 400},
+		{"GET", "/deadletter/fn1", 405}, {"PUT", "/deadletter/fn1", 405}, {"DELETE", "/deadletter/fn1", 405}, {"OPTIONS", "/deadletter/fn1", 405},
+	} {
+		code, body := w.ask(t, tt.method, tt.path)
+		if code != tt.want || len(body) < 10 || strings.HasPrefix(body, "{") {
+			t.Errorf("%s %s is answered %d %q, want %d", tt.method, tt.path, code, body, tt.want)
+		}
+	}
+	w.untouched(t)
+	if n := len(s.gateway.all()); n != 0 {
+		t.Errorf("the gateway was asked %d times", n)
+	}
+}
+
+func TestM18_ALetterThatWaitsSurvivesAKill(t *testing.T) {
+	t.Parallel()
+	inBothModes(t, func(t *testing.T, mode string) {
+		s := newStand(t, mode)
+		w := s.worker()
+		posted := time.Now().Round(0)
+		m := w.submit(t, "/deadletter/fn1", "hi", "X-Retries", "4", "X-Max-Retries", "9", "X-Delay-Duration", "3")
+		w.kill()
+		w = s.worker()
+		w.next(t, m, "done")
+		w.idle(t)
+		all := s.gateway.of(m)
+		if len(all) != 1 || all[0].At.Sub(posted) < 3*time.Second || mailFields(all[0]) != [3]string{"5", "9", "3"} {
+			t.Errorf("it was delivered as %+v", all)
+		}
+	})
+}
+
+func TestM19_WhatIsUnderWayIsNotSentAgainByWhatComesNext(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	release := make(chan struct{})
+	s.gateway.tell(always(answer{Until: release}))
+	w := s.worker()
+	a := w.submit(t, "/deadletter/fn1", "A", "X-Delay-Duration", "0")
+	s.gateway.await(t, 1)
+	w.submit(t, "/deadletter/fn1", "B", "X-Delay-Duration", "60")
+	close(release)
+	w.next(t, a, "done")
+	if c := w.counts(t); c.delayed != 1 || c.ready+c.inflight != 0 || len(s.gateway.all()) != 1 {
+		t.Errorf("there were %d calls, and there are %+v", len(s.gateway.all()), c)
+	}
+}
+
+func TestM20_ASlowFunctionDelaysNoOther(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	release := make(chan struct{})
+	s.gateway.tell(func(a asked) answer {
+		if a.Function == "fn1" {
+			return answer{Until: release}
+		}
+		return answer{}
+	})
+	w := s.worker()
+	slow := w.submit(t, "/deadletter/fn1", "", "X-Delay-Duration", "0")
+	s.gateway.await(t, 1)
+	w.next(t, w.submit(t, "/deadletter/fn2", "", "X-Delay-Duration", "0"), "done")
+	close(release)
+	w.next(t, slow, "done")
+}
+
+func TestM22_TheDepthOfTheMailboxIsAGauge(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	release := make(chan struct{})
+	s.gateway.tell(always(answer{Until: release}))
+	w := s.worker()
+	depth := func() float64 {
+		m := w.metrics(t)
+		if m["mailbox_queue_depth"] == nil {
+			t.Fatal("there is no mailbox_queue_depth")
+		}
+		return m.sum("mailbox_queue_depth")
+	}
+	if n := depth(); n != 0 {
+		t.Errorf("the depth begins with %v", n)
+	}
+	var all []*message
+	for range 3 {
+		all = append(all, w.submit(t, "/deadletter/fn1", "", "X-Delay-Duration", "2"))
+	}
+	w.submit(t, "/async-function/fn1", "") // not the mailbox's
+	if n := depth(); n != 3 {
+		t.Errorf("the depth of three letters is %v", n)
+	}
+	close(release)
+	for _, m := range all {
+		w.next(t, m, "done")
+	}
+	w.idle(t)
+	if n := depth(); n != 0 {
+		t.Errorf("the depth of none is %v", n)
+	}
+}
+
+// TestM24 posts as the mailbox's README shows it: the function's own handler, which
+// sends what it was given back with its number of retries.
+func TestM24_TheClientOfTheREADMEIsServed(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	w := s.worker()
+	var posts []sent
+	posted := make(chan struct{}, 10)
+	s.gateway.tell(func(a asked) answer {
+		retries := a.Header.Get("X-Retries")
+		if retries == "3" {
+			return answer{}
+		}
+		// r = requests.post(mailbox_url + "/deadletter/" + fn, body, headers={"X-Retries": retries, "X-Max-Retries": "9", "X-Delay-Duration": "1"})
+		got, err := w.trySend("/deadletter/handler", string(a.Body), "X-Retries", retries, "X-Max-Retries", "9", "X-Delay-Duration", "0")
+		if err != nil {
+			t.Error(err)
+		}
+		posts = append(posts, got)
+		posted <- struct{}{}
+		return answer{} // it has dealt with it
+	})
+	first := w.send(t, "/deadletter/handler", "work", "X-Retries", "0", "X-Max-Retries", "9", "X-Delay-Duration", "0")
+	if first.Status != http.StatusAccepted {
+		t.Fatalf("the answer is %d %q", first.Status, first.Body)
+	}
+	<-posted
+	<-posted
+	s.gateway.awaitDone(t, 3)
+	w.idle(t)
+	for _, p := range posts {
+		if p.Status != http.StatusAccepted {
+			t.Errorf("the handler prints %d %q", p.Status, p.Body)
+		}
+	}
+	for n, a := range s.gateway.all() {
+		if want := string(rune('1' + n)); a.Header.Get("X-Retries") != want || string(a.Body) != "work" {
+			t.Errorf("call %d is told X-Retries %q with %q", n, a.Header.Get("X-Retries"), a.Body)
+		}
+	}
+	if bad := w.send(t, "/deadletter/handler", "work", "X-Retries", "None"); bad.Status != 400 || bad.Body == "" {
+		t.Errorf("a mistake of the handler prints %d %q", bad.Status, bad.Body)
+	}
+}
+
+func TestM25_OtherFieldsArriveUnchanged(t *testing.T) {
+	t.Parallel()
+	inBothModes(t, func(t *testing.T, mode string) {
+		s, target := newStand(t, mode), newStub(t)
+		s.gateway.tell(always(answer{Status: 201, Body: "result"}))
+		w := s.worker()
+		m := w.submit(t, "/deadletter/fn1", `{"a":1}`, "X-Delay-Duration", "0", "Content-Type", "application/json",
+			"X-Callback-Url", target.url()+"/cb?x=1", "X-Call-Id", "my-own-id", "X-Mine", "a", "X-Mine", "b")
+		if id(m) != "my-own-id" {
+			t.Errorf("the answer has the call id %q", id(m))
+		}
+		w.next(t, m, "done")
+		a := s.gateway.all()[0]
+		for name, want := range map[string]string{
+			"Content-Type": "application/json", "X-Callback-Url": target.url() + "/cb?x=1", "X-Call-Id": "my-own-id", "X-Mine": "a, b",
+		} {
+			if got := strings.Join(a.Header.Values(name), ", "); got != want {
+				t.Errorf("%s is %q, want %q", name, got, want)
+			}
+		}
+		if cb := target.awaitDone(t, 1)[0]; string(cb.Body) != "result" || cb.Header.Get("X-Call-Id") != "my-own-id" || cb.Header.Get("X-Function-Status") != "201" {
+			t.Errorf("the callback is %+v", cb)
+		}
+	})
+}
+
+func TestM26_ABodyThatIsCutOffIsNotTaken(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	w := s.worker()
+	for _, path := range []string{"/deadletter/fn1", "/async-function/fn1", "/queue/producer/"} {
+		if got := w.half(t, path, "hello"); !strings.HasPrefix(got, "HTTP/1.1 400 ") {
+			t.Errorf("%s is answered %q", path, got)
+		}
+	}
+	w.untouched(t)
+}
