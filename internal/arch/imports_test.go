@@ -39,7 +39,7 @@ var layers = []struct {
 	{"pkg/dev", []string{"pkg/invocation"}},
 	{"pkg/intake", []string{"pkg/store", "pkg/crash", "pkg/invocation"}},
 	{"pkg/broker", nil},
-	{"pkg/worker", []string{"pkg/store", "pkg/invoke", "pkg/retry", "pkg/crash", "pkg/invocation"}},
+	{"pkg/worker", []string{"pkg/store", "pkg/invoke", "pkg/retry", "pkg/pace", "pkg/crash", "pkg/invocation"}},
 	{"pkg/store/storetest", []string{"pkg/store", "pkg/invocation"}},
 	{"pkg/store", []string{"pkg/crash", "pkg/invocation"}},
 	{"pkg/invoke", []string{"pkg/egress", "pkg/invocation"}},

@@ -49,7 +49,7 @@ func (a *App) listen(ctx context.Context) error {
 
 func (a *App) openStore(context.Context) error {
 	c := a.Config
-	a.lanes = worker.NewLanes(c.MaxInflight)
+	a.lanes = worker.NewLanes(worker.LanesOptions{MaxInflight: c.MaxInflight, Greedy: !c.LimiterEnabled, NoBreaker: !c.Breaker})
 	s, err := store.Open(store.Options{
 		Dir: c.DataDir, Sync: c.StoreSync, MaxBytes: c.StoreMaxBytes, MinFree: c.StoreMinFree,
 		Slots: c.MaxInflight, Watcher: a.lanes, Metrics: store.NewMetrics(a.registry), Logger: a.log,

@@ -55,7 +55,6 @@ var ignorables = []ignorable{
 	{"inactive_threshold", jetstream, whyOneConsumer},
 	{"consumer_pull_max_messages", jetstream, whyOneConsumer},
 	{"max_waiting", jetstream, whyOneConsumer},
-	{"limiter_enabled", jetstream, "There is no adaptive limit to turn off; max_inflight is the limit."},
 	{"max_reconnect", jetstream, whyReconnect},
 	{"reconnect_delay", jetstream, whyReconnect},
 	{"http_proxy", anyone, whyNoProxy},

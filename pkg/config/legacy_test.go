@@ -121,7 +121,7 @@ initial_retry_wait=10s
 retry_http_codes=408,429,500,502,503,504
 backoff=`,
 			"http://gateway.openfaas.svc.cluster.local:8080", 50, "408,429,500,502,503,504",
-			"nats_host nats_stream nats_durable nats_stream_replicas scaling_mode consumer_inactive_threshold limiter_enabled",
+			"nats_host nats_stream nats_durable nats_stream_replicas scaling_mode consumer_inactive_threshold",
 		},
 		{
 			"the commercial chart of one queue", `nats_host=nats.openfaas
@@ -153,7 +153,7 @@ max_waiting=512
 max_reconnect=120
 reconnect_delay=2s`,
 			"http://gateway.openfaas:8080", 1, "408,429,500,502,503,504",
-			"nats_host nats_port nats_stream nats_durable nats_stream_replicas queue_partitions filter_partition scaling_mode consumer_inactive_threshold consumer_pull_max_messages max_waiting limiter_enabled max_reconnect reconnect_delay",
+			"nats_host nats_port nats_stream nats_durable nats_stream_replicas queue_partitions filter_partition scaling_mode consumer_inactive_threshold consumer_pull_max_messages max_waiting max_reconnect reconnect_delay",
 		},
 	}
 	for _, tt := range tests {

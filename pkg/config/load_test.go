@@ -60,7 +60,7 @@ func defaults() *Config {
 		DeadSet: true, DeadSetCodes: "4xx,5xx", DeadSetMaxAge: 720 * time.Hour, DeadSetMaxBytes: 1 << 30,
 		StoreMinFree: 256 << 20, StanListenAddress: "127.0.0.1:4222",
 		MaxUnsettled: 10_000, MaxUnsettledBytes: 64 << 20, MaxResponseBytes: 1 << 20,
-		MaxRetryAfter: time.Hour, DrainTimeout: 25 * time.Second,
+		LimiterEnabled: true, Breaker: true, MaxRetryAfter: time.Hour, DrainTimeout: 25 * time.Second,
 		CallbackPolicy: "guarded", CallbackTimeout: 10 * time.Second,
 		MaxRequestBytes: 8 << 20, IdempotencyWindow: time.Hour, IngestCheck: true,
 	}
@@ -113,7 +113,7 @@ func TestEveryFieldCanBeSet(t *testing.T) {
 	got := load(t, "faas_nats_address=[fd00::1]", "faas_nats_port=4333", "faas_nats_cluster_name=c1", "faas_nats_channel=a, b.c", "faas_nats_queue_group=g",
 		"ack_wait=5m5s", "max_unsettled=20", "max_unsettled_bytes=2MiB",
 		"gateway_url=https://gw.example:8443/openfaas//", "faas_gateway_address=gw", "faas_gateway_port=80", "default_function_name=fns",
-		"max_inflight=1", "max_retry_attempts=0", "initial_retry_wait=0", "max_retry_wait=1", "retry_http_codes=5xx, !501", "backoff=constant",
+		"max_inflight=1", "max_retry_attempts=0", "initial_retry_wait=0", "max_retry_wait=1", "retry_http_codes=5xx, !501", "backoff=constant", "limiter_enabled=false", "breaker=off",
 		"max_retry_after=0", "upstream_timeout=48h", "max_response_bytes=10", "drain_timeout=1m",
 		"data_dir=/data", "store_sync=200ms", "store_max_bytes=10GiB", "store_min_free=0", "result_ttl=1h",
 		"dead_set=off", "dead_set_codes=404", "dead_set_max_age=0", "dead_set_max_bytes=0",

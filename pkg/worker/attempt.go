@@ -22,12 +22,16 @@ import (
 // attempt is what is known of a call and of what called for it.
 type attempt struct {
 	at     store.Ready
+	hand   taken
 	inv    *invocation.Invocation
 	raw    []byte
 	req    *invocation.Request // nil when the QueueRequest cannot be decoded
 	policy retry.Policy
 	begun  time.Time
 	result invoke.Result
+	// unspent: the call did not reach the function while that could not be reached
+	// at all; it counts as no retry.
+	unspent bool
 	// uncalled: it was given up without a call.
 	uncalled bool
 	// cancelled: a person has ended it; nothing follows, whatever the decision.
@@ -40,9 +44,10 @@ type attempt struct {
 // handle takes one entry through its attempt. The mark of the slot is set before
 // anything of the entry is looked at and cleared after the settlement, so that
 // what makes the process die in between is found at the next start.
-func (w *Worker) handle(c contexts, slot int, r store.Ready) {
+func (w *Worker) handle(c contexts, slot int, t taken) {
+	r := t.Ready
 	w.Store.Hold(slot, r.ID)
-	over := w.attempt(c, &w.hands[slot], r)
+	over := w.attempt(c, &w.hands[slot], t)
 	w.hands[slot].end()
 	w.Store.Release(slot)
 	if over {
@@ -55,18 +60,22 @@ func (w *Worker) handle(c contexts, slot int, r store.Ready) {
 // attempt makes an attempt and reports whether the entry has left its place. One
 // that has not must not be called again before a restart: what came of it is
 // known, or cannot be.
-func (w *Worker) attempt(c contexts, h *hand, r store.Ready) (over bool) {
+func (w *Worker) attempt(c contexts, h *hand, t taken) (over bool) {
+	r := t.Ready
 	calls := h.begin(c.calls, r.ID)
 	a, err := w.load(r)
 	if err != nil {
+		w.Lanes.learn(t, effect{silent: true})
 		return w.unreadable(r, err)
 	}
+	a.hand = t
 	crash.Point("before-call")
 	if reason, why := hopeless(a.inv, time.Now()); reason != "" {
 		w.giveUp(a, reason, why)
 	} else {
 		w.call(calls, a)
 	}
+	w.learn(a)
 	if a.cancelled = h.decided(); a.result.Canceled && !a.cancelled {
 		w.Logger.Info("aborted", attrs(a, "next", "called again after the restart")...)
 		return false

@@ -37,9 +37,21 @@ func (w *Worker) runTimer(ctx context.Context) {
 		case <-timer.C:
 			w.Lanes.kick()
 			w.moveDue(ctx)
+			now := time.Now()
+			w.Lanes.open(now) // after what is due, which may have to go first
+			w.Lanes.forgetTempos(now)
 		}
-		timer.Reset(min(max(time.Until(w.Store.NextDue()), 0), longestSleep))
+		timer.Reset(w.sleep())
 	}
+}
+
+// sleep is how long the timer has nothing to do.
+func (w *Worker) sleep() time.Duration {
+	next := w.Store.NextDue()
+	if opens := w.Lanes.nextOpening(); !opens.IsZero() && opens.Before(next) {
+		next = opens
+	}
+	return min(max(time.Until(next), 0), longestSleep)
 }
 
 // moveDue moves all that is due. After an error it sleeps a little; the store

@@ -120,7 +120,7 @@ func (s shelf) settle(r store.Ready) {
 
 // open starts lanes with what is on the shelf, and slots that tests step.
 func (s shelf) open(inflight int) *Lanes {
-	l := NewLanes(inflight)
+	l := NewLanes(LanesOptions{MaxInflight: inflight})
 	held := map[invocation.Lane]store.LaneStats{}
 	for key, entries := range s {
 		held[key] = store.LaneStats{Ready: len(entries)}
@@ -140,7 +140,7 @@ func TestAQuietLaneGetsItsTurnNext(t *testing.T) {
 		if !ok || r.Lane.Name != "flooded" {
 			t.Fatalf("got %v, %v", r, ok)
 		}
-		l.finish(r)
+		l.finish(r.Ready)
 	}
 	s.fill("quiet", 1)
 	l.Ready(s[invocation.Lane{Queue: queue, Name: "quiet"}])
@@ -148,7 +148,7 @@ func TestAQuietLaneGetsItsTurnNext(t *testing.T) {
 	for range 4 {
 		r, _ := l.take(0, s)
 		names = append(names, r.Lane.Name)
-		l.finish(r)
+		l.finish(r.Ready)
 	}
 	if want := []string{"flooded", "quiet", "flooded", "flooded"}; !slices.Equal(names, want) {
 		t.Errorf("turns %v, want %v: the flooded lane's turn was there before", names, want)
@@ -167,8 +167,8 @@ func TestTurnsGoRound(t *testing.T) {
 		if want := string(rune('a' + n%3)); !ok || r.Lane.Name != want {
 			t.Fatalf("turn %d is %s's, want %s", n, r.Lane.Name, want)
 		}
-		l.finish(r)
-		s.settle(r)
+		l.finish(r.Ready)
+		s.settle(r.Ready)
 	}
 	if _, ok := l.take(0, s); ok || len(l.lanes) != 0 {
 		t.Errorf("%d lanes are left when all is done", len(l.lanes))
@@ -180,7 +180,7 @@ func TestALaneKeepsOnlyItsWindowInMemory(t *testing.T) {
 	const entries = 200_000
 	s := shelf{}
 	s.fill("fn", entries)
-	l := NewLanes(8)
+	l := NewLanes(LanesOptions{MaxInflight: 8})
 	l.start(nil, func(int) {})
 	key := invocation.Lane{Queue: queue, Name: "fn"}
 	l.Ready(s[key])
@@ -197,7 +197,7 @@ func TestALaneKeepsOnlyItsWindowInMemory(t *testing.T) {
 			t.Fatalf("entry %d: %v, %v", n, r, ok)
 		}
 		most = max(most, held())
-		l.finish(r)
+		l.finish(r.Ready)
 	}
 	if most > mostWindow+1 {
 		t.Errorf("up to %d entries were in memory", most)
@@ -206,7 +206,7 @@ func TestALaneKeepsOnlyItsWindowInMemory(t *testing.T) {
 
 func TestManyLanesShareTheWindows(t *testing.T) {
 	t.Parallel()
-	l := NewLanes(8)
+	l := NewLanes(LanesOptions{MaxInflight: 8})
 	l.start(nil, func(int) {})
 	s := shelf{}
 	s.fill("", 64)
@@ -271,7 +271,7 @@ func TestWhatIsSettledWhileItsLaneIsReadIsNotCalledOnceMore(t *testing.T) {
 	s := &meanwhile{shelf: shelf{}}
 	s.fill("fn", 2)
 	key := invocation.Lane{Queue: queue, Name: "fn"}
-	l := NewLanes(2)
+	l := NewLanes(LanesOptions{MaxInflight: 2})
 	l.start(nil, func(int) {})
 	l.Ready(s.shelf[key][1:])
 	first, _ := l.take(0, s)
@@ -279,13 +279,13 @@ func TestWhatIsSettledWhileItsLaneIsReadIsNotCalledOnceMore(t *testing.T) {
 	// from there, and what is in hand is read too.
 	l.lanes[key].leave(placeOf(s.shelf[key][0]))
 	l.enqueue(l.lanes[key])
-	s.do = func() { s.settle(first); l.finish(first) }
+	s.do = func() { s.settle(first.Ready); l.finish(first.Ready) }
 	second, ok := l.take(1, s)
 	if !ok || second.ID == first.ID {
 		t.Fatalf("got %v, %v", second, ok)
 	}
-	s.settle(second)
-	l.finish(second)
+	s.settle(second.Ready)
+	l.finish(second.Ready)
 	if third, ok := l.take(0, s); ok {
 		t.Errorf("%v is handed out again", third)
 	}
@@ -305,7 +305,7 @@ func TestNothingIsTakenAfterAStopThatCameWhileALaneWasRead(t *testing.T) {
 
 func TestADueTimeNeverBlocksTheCommitter(t *testing.T) {
 	t.Parallel()
-	l := NewLanes(1)
+	l := NewLanes(LanesOptions{MaxInflight: 1})
 	for range 3 {
 		l.Due(time.Now()) // nobody listens
 	}

@@ -15,6 +15,7 @@ package worker
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"queue-worker/pkg/invocation"
@@ -39,8 +40,13 @@ type lane struct {
 	// They are in the index too, and are passed over when it is read.
 	known   map[place]struct{}
 	running int
-	queued  bool // it stands in the round
-	paused  bool // it does not, whatever it has
+	paused  bool // it has no turn, whatever it has
+
+	tempo  *tempo
+	in     *turns  // where it stands in its round, nil for nowhere
+	at     int     // its place there
+	turnAt float64 // its pass, see round.go
+	came   uint64
 
 	// While somebody reads the index, others go on. What they do is kept until the
 	// reading is over, because it may or may not be in what was read.
@@ -81,8 +87,8 @@ var lastID = invocation.ID(bytes.Repeat([]byte{0xff}, len(invocation.ID{})))
 // predecessor is a place that only p and what follows p come after.
 func (p place) predecessor() place { return place{p.since - 1, lastID} }
 
-func newLane(key invocation.Lane) *lane {
-	return &lane{key: key, known: map[place]struct{}{}}
+func newLane(key invocation.Lane, t *tempo) *lane {
+	return &lane{key: key, known: map[place]struct{}{}, tempo: t}
 }
 
 // add takes an entry that has become ready; limit is that of the window.
@@ -119,6 +125,16 @@ func (l *lane) pass(p place) {
 	if l.cursor.before(p) {
 		l.cursor = p
 	}
+}
+
+// front puts an entry before all others. The cursor stays where it is, since what
+// stands between was not read yet; when the index is read there, the entry is known.
+func (l *lane) front(p place) {
+	if _, ok := l.known[p]; ok {
+		return
+	}
+	l.waiting = slices.Insert(l.waiting, 0, p)
+	l.known[p] = struct{}{}
 }
 
 // leave leaves an entry to the index.

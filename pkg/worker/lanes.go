@@ -1,8 +1,9 @@
 package worker
 
 // The lanes and the slots: who is called next. Slots go round the lanes, one
-// entry at a time, so a lane with a hundred thousand waiting takes no more turns
-// than one with a single entry.
+// entry at a time (round.go), so a lane with a hundred thousand waiting takes no
+// more turns than one with a single entry. A lane that its function's pace holds
+// back (tempo.go) has no turn meanwhile, and what waits in it costs nothing.
 //
 // A slot is a goroutine that takes an entry, has it called, and takes the next;
 // it ends when there is nothing for it, and is started again when there is.
@@ -25,19 +26,35 @@ import (
 // has much waiting never holds all slots.
 const reserveFrom = 8
 
+// LanesOptions say how lanes share the slots.
+type LanesOptions struct {
+	// MaxInflight is the number of slots, for calls at a time.
+	MaxInflight int
+	// QueueLimits bound the calls at a time of a queue; none: MaxInflight.
+	QueueLimits map[string]int
+	// Greedy goes without finding out how much a function takes.
+	Greedy bool
+	// NoBreaker calls functions that cannot be reached as often as any other.
+	NoBreaker bool
+}
+
 // Lanes hands out what is ready. It implements store.Watcher, and has to be
 // made before the store is opened.
 type Lanes struct {
-	limit   int // slots
+	o       LanesOptions
 	most    int // entries in a window
 	reserve int // slots that only lanes with nothing in hand may take, see reserveFrom
 	wake    chan struct{}
 
 	mu      sync.Mutex
 	lanes   map[invocation.Lane]*lane
+	tempos  map[invocation.Lane]*tempo
 	paused  map[string]struct{} // names of lanes, there or not, of which nothing is begun
-	round   []*lane             // lanes with work, the next one first
-	slots   []int               // numbers of the free slots
+	rounds  map[string]*round   // by queue: lanes that may begin a call
+	clock   turnClock
+	timed   map[*lane]struct{} // lanes that wait for a time
+	opens   time.Time          // the earliest of those times at the latest, zero for none
+	slots   []int              // numbers of the free slots
 	started bool
 	stopped bool
 	stuck   bool           // a turn was lost to the store; kick has to be called
@@ -46,16 +63,17 @@ type Lanes struct {
 	halt    chan struct{}  // closed by stop
 }
 
-// NewLanes makes lanes that share slots for maxInflight calls at a time.
-func NewLanes(maxInflight int) *Lanes {
+// NewLanes makes lanes.
+func NewLanes(o LanesOptions) *Lanes {
 	l := &Lanes{
-		limit: maxInflight, most: mostWindow, lanes: map[invocation.Lane]*lane{}, paused: map[string]struct{}{},
+		o: o, most: mostWindow, lanes: map[invocation.Lane]*lane{}, tempos: map[invocation.Lane]*tempo{},
+		paused: map[string]struct{}{}, rounds: map[string]*round{}, timed: map[*lane]struct{}{},
 		wake: make(chan struct{}, 1), halt: make(chan struct{}),
 	}
-	if maxInflight >= reserveFrom {
-		l.reserve = maxInflight / 8
+	if o.MaxInflight >= reserveFrom {
+		l.reserve = o.MaxInflight / 8
 	}
-	for n := maxInflight - 1; n >= 0; n-- {
+	for n := o.MaxInflight - 1; n >= 0; n-- {
 		l.slots = append(l.slots, n)
 	}
 	return l
@@ -73,14 +91,22 @@ func (l *Lanes) Ready(entries []store.Ready) {
 			ln.leave(placeOf(r))
 			continue
 		}
-		ln.add(placeOf(r), l.window())
+		if r.ID == ln.tempo.heard {
+			ln.tempo.heard = invocation.ID{}
+			ln.front(placeOf(r))
+		} else {
+			ln.add(placeOf(r), l.window())
+		}
 		l.enqueue(ln)
 		l.spawn()
 	}
 }
 
 // Due wakes the timer. See store.Watcher.
-func (l *Lanes) Due(time.Time) {
+func (l *Lanes) Due(time.Time) { l.wakeTimer() }
+
+// wakeTimer lets the timer look again at what to wait for. It never blocks.
+func (l *Lanes) wakeTimer() {
 	select {
 	case l.wake <- struct{}{}:
 	default:
@@ -152,7 +178,7 @@ func (l *Lanes) Waiting() map[invocation.Lane]time.Time {
 func (l *Lanes) lane(key invocation.Lane) *lane {
 	found := l.lanes[key]
 	if found == nil {
-		found = newLane(key)
+		found = newLane(key, l.tempo(key))
 		_, found.paused = l.paused[key.Name]
 		l.lanes[key] = found
 	}
@@ -165,30 +191,86 @@ func (l *Lanes) window() int {
 	return max(min(l.most, windows/max(len(l.lanes), 1)), min(l.most, leastWindow))
 }
 
-// enqueue lets a lane that has work take its turn, behind those that wait.
+// enqueue lets a lane that has work, and may begin a call, take its turn. One that
+// only time holds back is looked at again then.
 func (l *Lanes) enqueue(ln *lane) {
-	if !ln.queued && !ln.reading && !ln.paused && ln.hasWork() {
-		ln.queued = true
-		l.round = append(l.round, ln)
+	if ln.in != nil || ln.reading || ln.paused || !ln.hasWork() || ln.running >= ln.tempo.limit() {
+		return
 	}
+	if ln.tempo.timed && !l.inTime(ln) {
+		return
+	}
+	l.round(ln.key.Queue).push(&l.clock, ln)
+}
+
+// inTime reports whether time lets a lane begin a call. If not, the timer is told
+// to look at it again.
+func (l *Lanes) inTime(ln *lane) bool {
+	open, at := ln.tempo.opens(time.Now())
+	if open || at.IsZero() {
+		return open
+	}
+	l.timed[ln] = struct{}{}
+	if l.opens.IsZero() || at.Before(l.opens) {
+		l.opens = at
+		l.wakeTimer()
+	}
+	return false
+}
+
+// nextOpening is when a lane may begin a call that time holds back now, zero for never.
+func (l *Lanes) nextOpening() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.opens
+}
+
+// open lets the lanes go on whose time has come.
+func (l *Lanes) open(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.opens.IsZero() || now.Before(l.opens) {
+		return
+	}
+	waiting := slices.SortedFunc(maps.Keys(l.timed), byName)
+	clear(l.timed)
+	l.opens = time.Time{}
+	for _, ln := range waiting {
+		l.enqueue(ln)
+	}
+	l.spawn()
+}
+
+// round is the round of a queue.
+func (l *Lanes) round(queue string) *round {
+	r := l.rounds[queue]
+	if r == nil {
+		r = &round{limit: l.o.MaxInflight}
+		if n := l.o.QueueLimits[queue]; n > 0 {
+			r.limit = min(n, r.limit)
+		}
+		l.rounds[queue] = r
+	}
+	return r
 }
 
 // enqueueAll lets every lane that has work take its turn, in the order of their
 // names, so that a test can be repeated.
 func (l *Lanes) enqueueAll() {
-	byName := func(a, b *lane) int {
-		return cmp.Or(strings.Compare(a.key.Queue, b.key.Queue), strings.Compare(a.key.Name, b.key.Name))
-	}
 	for _, ln := range slices.SortedFunc(maps.Values(l.lanes), byName) {
 		l.enqueue(ln)
 	}
 	l.spawn()
 }
 
+func byName(a, b *lane) int {
+	return cmp.Or(strings.Compare(a.key.Queue, b.key.Queue), strings.Compare(a.key.Name, b.key.Name))
+}
+
 // spawn starts one slot when there is a turn to take. Each slot that finds work
 // starts the next, so any number gets going.
 func (l *Lanes) spawn() {
-	if !l.started || l.stopped || l.next(len(l.slots)) < 0 {
+	if !l.started || l.stopped || l.next(len(l.slots)) == nil {
 		return
 	}
 	n := l.slots[len(l.slots)-1]
@@ -196,118 +278,35 @@ func (l *Lanes) spawn() {
 	l.running.Go(func() { l.begin(n) })
 }
 
-// next finds the next lane in the round that may have another call while so many
-// slots are free, -1 for none. A lane with something in hand may not while only
-// the reserve is free; there are no more of those than slots.
-func (l *Lanes) next(free int) int {
+// next finds the next lane that may have another call while so many slots are free,
+// nil for none. There are no more queues than there may be subscriptions, so
+// looking at each of them costs little.
+func (l *Lanes) next(free int) *lane {
 	if free == 0 {
-		return -1
-	}
-	for i, ln := range l.round {
-		if free > l.reserve || ln.running == 0 {
-			return i
-		}
-	}
-	return -1
-}
-
-// turn takes the next lane out of the round, for a slot that is not counted as
-// free any more; nil for none.
-func (l *Lanes) turn() *lane {
-	i := l.next(len(l.slots) + 1)
-	if i < 0 {
 		return nil
 	}
-	ln := l.round[i]
-	copy(l.round[1:], l.round[:i]) // those before it keep their places
-	l.round[0] = nil
-	l.round = l.round[1:]
-	ln.queued = false
-	return ln
-}
-
-// index is where lanes read what is not in memory.
-type index interface {
-	// NextReady reads entries of a lane; see store.Store.
-	NextReady(lane invocation.Lane, from store.Ready, limit int) ([]store.Ready, error)
-	// Err is nil while outcomes can be stored; no call may begin otherwise.
-	Err() error
-}
-
-// take returns the next entry for a slot. When there is none, or taking has
-// stopped, ok is false and the slot is free again: its goroutine has to end.
-func (l *Lanes) take(slot int, x index) (r store.Ready, ok bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for !l.stopped {
-		if x.Err() != nil {
-			l.stuck = true
-			break
+	var best *lane
+	for _, r := range l.rounds {
+		if ln := r.first(free <= l.reserve); ln != nil && (best == nil || ln.before(best)) {
+			best = ln
 		}
-		ln := l.turn()
+	}
+	return best
+}
+
+// turn takes the next lane out of its round, for a slot that is not counted as
+// free any more; nil for none.
+func (l *Lanes) turn() *lane {
+	for {
+		ln := l.next(len(l.slots) + 1)
 		if ln == nil {
-			break
+			return nil
 		}
-		if len(ln.waiting) == 0 && !l.read(ln, x) || l.stopped || ln.paused {
-			continue // a lane that was paused while it was read has its turn after Resume
+		l.round(ln.key.Queue).take(&l.clock, ln)
+		if ln.running < ln.tempo.limit() && (!ln.tempo.timed || l.inTime(ln)) {
+			return ln
 		}
-		r = ln.ready(ln.pop())
-		l.enqueue(ln)
-		l.spawn()
-		return r, true
-	}
-	l.slots = append(l.slots, slot)
-	return store.Ready{}, false
-}
-
-// read fills the window of a lane from the index and reports whether there is
-// anything in it.
-func (l *Lanes) read(ln *lane, x index) bool {
-	limit := l.window()
-	ln.reading = true
-	l.spawn() // others may take their turns
-	found, err := l.fetch(ln.ready(ln.cursor), limit, x)
-	ln.filled(found, err != nil || len(found) == limit)
-	if err != nil {
-		l.stuck = true // the store has said why
-		return false
-	}
-	if len(ln.waiting) > 0 {
-		return true
-	}
-	l.enqueue(ln)
-	l.forget(ln)
-	return false
-}
-
-// fetch reads the index without holding the lock meanwhile.
-func (l *Lanes) fetch(from store.Ready, limit int, x index) ([]store.Ready, error) {
-	l.mu.Unlock()
-	defer l.mu.Lock()
-	return x.NextReady(from.Lane, from, limit)
-}
-
-// finish tells that an entry is no longer in hand, nor in its place.
-func (l *Lanes) finish(r store.Ready) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	ln := l.lanes[r.Lane]
-	ln.forget(placeOf(r))
-	l.forget(ln)
-}
-
-// park tells that an entry is no longer in hand and must not be called again in
-// this process's life, although it stays in its place.
-func (l *Lanes) park(r store.Ready) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.lanes[r.Lane].running--
-}
-
-// forget drops a lane that has nothing left.
-func (l *Lanes) forget(ln *lane) {
-	if ln.idle() {
-		delete(l.lanes, ln.key)
+		// What was found out since it came holds it back now.
 	}
 }
 
@@ -315,7 +314,7 @@ func (l *Lanes) forget(ln *lane) {
 func (l *Lanes) InFlight() map[invocation.Lane]int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	m := make(map[invocation.Lane]int, l.limit)
+	m := make(map[invocation.Lane]int, l.o.MaxInflight)
 	for key, ln := range l.lanes {
 		if ln.running > 0 {
 			m[key] = ln.running

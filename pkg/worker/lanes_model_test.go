@@ -54,7 +54,7 @@ func newModel(t *rapid.T, ordered bool) *lanesModel {
 
 // restart is a new process on the same index.
 func (m *lanesModel) restart() {
-	m.lanes = NewLanes(m.limit)
+	m.lanes = NewLanes(LanesOptions{MaxInflight: m.limit})
 	m.lanes.most = m.window
 	m.out, m.given, m.parked = map[store.Ready]int{}, map[store.Ready]bool{}, map[store.Ready]bool{}
 	m.last, m.paused = map[invocation.Lane]store.Ready{}, map[string]bool{}
@@ -96,7 +96,7 @@ func (m *lanesModel) settled() {
 	if m.nested == 0 && len(seen) != m.limit {
 		m.t.Fatalf("%d slots of %d are left", len(seen), m.limit)
 	}
-	if len(m.active) == 0 && !m.lanes.stuck && m.lanes.next(len(m.lanes.slots)) >= 0 {
+	if len(m.active) == 0 && !m.lanes.stuck && m.lanes.next(len(m.lanes.slots)) != nil {
 		m.t.Fatalf("a turn is there and a slot is free, and nobody takes it")
 	}
 }
@@ -229,10 +229,11 @@ func (m *lanesModel) take() {
 	i := rapid.IntRange(0, len(m.active)-1).Draw(m.t, "slot")
 	n := m.active[i]
 	m.active = slices.Delete(m.active, i, i+1)
-	r, ok := m.lanes.take(n, m)
+	h, ok := m.lanes.take(n, m)
 	if !ok {
 		return
 	}
+	r := h.Ready
 	if m.given[r] {
 		m.t.Fatalf("%v is handed out twice", r)
 	}

@@ -16,6 +16,7 @@ const (
 	keyID       = "id"
 	keyCallID   = "call_id"
 	keyFunction = "function"
+	keyQueue    = "queue"
 	keyTarget   = "target"
 )
 
@@ -94,7 +95,7 @@ func (w *Worker) grave() string {
 // progress is n/N: retries so far, this attempt included, and how many there may be.
 func progress(a *attempt) string {
 	n := a.inv.Retries
-	if a.Verb == retry.Retry {
+	if a.Verb == retry.Retry && !a.unspent {
 		n-- // it counts the one to come already
 	}
 	limit := "unlimited"

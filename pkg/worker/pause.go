@@ -13,23 +13,9 @@ func (l *Lanes) Pause(name string) {
 	for key, ln := range l.lanes {
 		if key.Name == name {
 			ln.paused = true
+			l.round(key.Queue).leave(ln)
 		}
 	}
-	l.leaveRound()
-}
-
-// leaveRound takes the paused lanes out of the round.
-func (l *Lanes) leaveRound() {
-	round := l.round[:0]
-	for _, ln := range l.round {
-		if ln.paused {
-			ln.queued = false
-			continue
-		}
-		round = append(round, ln)
-	}
-	clear(l.round[len(round):])
-	l.round = round
 }
 
 // Resume ends a pause. What waits is begun at once, as far as slots are free.

@@ -41,6 +41,7 @@ type setup struct {
 	over     func(Over)
 	keep     time.Duration // result_ttl
 	level    slog.Level
+	lanes    LanesOptions // beside MaxInflight, which is inflight
 }
 
 // rig is a running worker.
@@ -85,7 +86,8 @@ func build(t testing.TB, s setup) *rig {
 	t.Helper()
 	r := &rig{setup: s, t: t, registry: prometheus.NewRegistry(), log: &logBuffer{}, holds: newHolds(), ended: make(chan struct{})}
 	logger := slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: s.level}))
-	r.lanes = NewLanes(s.inflight)
+	s.lanes.MaxInflight = s.inflight
+	r.lanes = NewLanes(s.lanes)
 	var err error
 	r.store, err = store.Open(store.Options{Dir: s.dir, FS: s.fs, Slots: s.inflight, Watcher: r.lanes, Logger: logger})
 	if err != nil {

@@ -113,7 +113,9 @@ func (w *Worker) verdict(a *attempt, now time.Time) store.Verdict {
 	case retry.Discard:
 		return store.Drop
 	case retry.Retry:
-		a.inv.Retries++
+		if !a.unspent {
+			a.inv.Retries++
+		}
 		a.next = now.Add(a.Wait)
 		if a.next.Equal(a.at.Since) {
 			a.next = a.next.Add(1) // a place is never used twice, see Lanes

@@ -264,7 +264,7 @@ func (w *world) newProcess() *process {
 func (p *process) open() bool {
 	inflight := 1 + p.rng.IntN(12)
 	logger := slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelInfo}))
-	p.lanes = NewLanes(inflight)
+	p.lanes = NewLanes(LanesOptions{MaxInflight: inflight})
 	s, err := store.Open(store.Options{
 		Dir: "data", FS: errorfs.Wrap(p.disk, errorfs.InjectorFunc(p.write)), Slots: inflight, Watcher: p.lanes, Logger: logger,
 	})

@@ -96,7 +96,7 @@ type Worker struct {
 
 // New makes a worker. Nothing is called before Run.
 func New(o Options) *Worker {
-	return &Worker{Options: o, warned: newWarnings(), activities: newActivities(), hands: make([]hand, o.Lanes.limit)}
+	return &Worker{Options: o, warned: newWarnings(), activities: newActivities(), hands: make([]hand, o.Lanes.o.MaxInflight)}
 }
 
 // settleGrace is how long outcomes may take to be stored after the calls were
@@ -148,11 +148,11 @@ func (w *Worker) slot(c contexts, n int) {
 		if c.calls.Err() != nil {
 			w.Lanes.stop() // Run does it too, maybe a moment later
 		}
-		r, ok := w.Lanes.take(n, w.Store)
+		h, ok := w.Lanes.take(n, w.Store)
 		if !ok {
 			return
 		}
-		w.handle(c, n, r)
+		w.handle(c, n, h)
 	}
 }
 

@@ -1,0 +1,127 @@
+package worker
+
+// Handing out: a slot takes an entry in hand, and gives it back.
+
+import (
+	"time"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+)
+
+// index is where lanes read what is not in memory.
+type index interface {
+	// NextReady reads entries of a lane; see store.Store.
+	NextReady(lane invocation.Lane, from store.Ready, limit int) ([]store.Ready, error)
+	// Err is nil while outcomes can be stored; no call may begin otherwise.
+	Err() error
+}
+
+// taken is an entry in hand.
+type taken struct {
+	store.Ready
+	full  bool // with it, its lane has as many calls as it may have
+	probe bool // it finds out whether the function can be reached again
+}
+
+// take returns the next entry for a slot. When there is none, or taking has
+// stopped, ok is false and the slot is free again: its goroutine has to end.
+func (l *Lanes) take(slot int, x index) (h taken, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for !l.stopped {
+		if x.Err() != nil {
+			l.stuck = true
+			break
+		}
+		ln := l.turn()
+		if ln == nil {
+			break
+		}
+		if len(ln.waiting) == 0 && !l.read(ln, x) || l.stopped || ln.paused {
+			continue // a lane that was paused while it was read has its turn after Resume
+		}
+		h = l.hand(ln)
+		l.enqueue(ln)
+		l.spawn()
+		return h, true
+	}
+	l.slots = append(l.slots, slot)
+	return taken{}, false
+}
+
+// hand takes a lane's next entry in hand.
+func (l *Lanes) hand(ln *lane) taken {
+	h := taken{Ready: ln.ready(ln.pop())}
+	l.round(ln.key.Queue).running++
+	h.full = ln.running >= ln.tempo.limit()
+	h.probe = ln.tempo.begin(time.Now())
+	return h
+}
+
+// read fills the window of a lane from the index and reports whether there is
+// anything in it.
+func (l *Lanes) read(ln *lane, x index) bool {
+	limit := l.window()
+	ln.reading = true
+	l.spawn() // others may take their turns
+	found, err := l.fetch(ln.ready(ln.cursor), limit, x)
+	ln.filled(found, err != nil || len(found) == limit)
+	if err != nil {
+		l.stuck = true // the store has said why
+		return false
+	}
+	if len(ln.waiting) > 0 {
+		return true
+	}
+	l.enqueue(ln)
+	l.forget(ln)
+	return false
+}
+
+// fetch reads the index without holding the lock meanwhile.
+func (l *Lanes) fetch(from store.Ready, limit int, x index) ([]store.Ready, error) {
+	l.mu.Unlock()
+	defer l.mu.Lock()
+	return x.NextReady(from.Lane, from, limit)
+}
+
+// finish tells that an entry is no longer in hand, nor in its place. The slot that
+// had it goes on to take the next.
+func (l *Lanes) finish(r store.Ready) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ln := l.lanes[r.Lane]
+	ln.forget(placeOf(r))
+	l.returned(ln)
+	l.forget(ln)
+}
+
+// park tells that an entry is no longer in hand and must not be called again in
+// this process's life, although it stays in its place.
+func (l *Lanes) park(r store.Ready) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ln := l.lanes[r.Lane]
+	ln.running--
+	l.returned(ln)
+}
+
+// returned lets a lane with one call less have its turn again.
+func (l *Lanes) returned(ln *lane) {
+	r := l.round(ln.key.Queue)
+	r.running--
+	r.shift(ln)
+	l.enqueue(ln)
+}
+
+// forget drops a lane that has nothing left.
+func (l *Lanes) forget(ln *lane) {
+	if !ln.idle() {
+		return
+	}
+	delete(l.lanes, ln.key)
+	if len(l.tempos) > mostTempos+len(l.lanes) {
+		delete(l.tempos, ln.key)
+	}
+}

@@ -1,0 +1,392 @@
+package worker
+
+// What a function can take is found out, and what is beyond waits.
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/invoke"
+)
+
+// limited is a function that takes some calls at a time and answers 429 beyond.
+type limited struct {
+	duration time.Duration
+
+	mu       sync.Mutex
+	capacity int
+	running  int
+	most     int
+	served   int
+}
+
+func (l *limited) answer(ctx context.Context, _ int, _ called) invoke.Result {
+	l.mu.Lock()
+	if l.running >= l.capacity {
+		l.mu.Unlock()
+		return takes(ctx, time.Millisecond, status(http.StatusTooManyRequests))
+	}
+	l.running++
+	l.most = max(l.most, l.running)
+	l.mu.Unlock()
+	r := takes(ctx, l.duration, status(200))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.running--
+	l.served++
+	return r
+}
+
+func (l *limited) set(capacity int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.capacity, l.most = capacity, 0
+}
+
+// thousand runs 1,000 invocations against a function that takes five at a time.
+func thousand(t *testing.T) (callsEach, ofIdeal float64) {
+	t.Helper()
+	const n = 1000
+	fn := &limited{duration: time.Second, capacity: 5}
+	f := newFake(fn.answer)
+	s := defaults(t)
+	s.caller, s.inflight = f, 50
+	s.policy.Attempts, s.policy.Initial, s.policy.Max = 1000, time.Second, 10*time.Second
+	r := start(t, s)
+	from := time.Now()
+	for range n {
+		r.accept(to("fn"))
+	}
+	for fn.served < n && time.Since(from) < time.Hour {
+		time.Sleep(100 * time.Millisecond)
+	}
+	took := time.Since(from)
+	pass(time.Second)
+	if fn.served != n || len(r.letters()) != 0 {
+		t.Fatalf("%d of %d succeeded, %d are dead", fn.served, n, len(r.letters()))
+	}
+	return float64(len(f.of("fn"))) / n, took.Seconds() / (n * fn.duration.Seconds() / 5)
+}
+
+func TestAThousandAgainstAFunctionThatTakesFive(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		each, ideal := thousand(t)
+		if each > 1.2 || ideal > 1.3 {
+			t.Errorf("%.3f calls per invocation in %.2f of the ideal time", each, ideal)
+		}
+		t.Logf("%.3f calls per invocation in %.2f of the ideal time", each, ideal)
+	})
+}
+
+func TestWithoutTheLimiterTheSameTakesManyMoreCalls(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		fn := &limited{duration: time.Second, capacity: 5}
+		f := newFake(fn.answer)
+		s := defaults(t)
+		s.caller, s.inflight, s.lanes.Greedy = f, 50, true
+		s.policy.Attempts, s.policy.Initial, s.policy.Max = 1000, time.Second, 10*time.Second
+		r := start(t, s)
+		for range 1000 {
+			r.accept(to("fn"))
+		}
+		pass(10 * time.Second)
+		if calls, served := len(f.of("fn")), fn.served; calls < 3*1000 || served > 100 {
+			t.Errorf("%d calls for %d successes; then the limiter is not what saves them", calls, served)
+		}
+	})
+}
+
+func TestAFunctionThatScalesOutIsFollowed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		fn := &limited{duration: 200 * time.Millisecond, capacity: 5}
+		f := newFake(fn.answer)
+		s := defaults(t)
+		s.caller, s.inflight = f, 50
+		s.policy.Attempts = 1000
+		r := start(t, s)
+		for range 5000 {
+			r.accept(to("fn"))
+		}
+		pass(30 * time.Second)
+		fn.set(25)
+		pass(10 * time.Second)
+		if fn.most < 25 {
+			t.Errorf("10 s after it has grown to 25 at a time it had at most %d", fn.most)
+		}
+		fn.set(5)
+		before := len(f.of("fn"))
+		pass(10 * time.Second)
+		if calls := len(f.of("fn")) - before; calls > 10*25*2 || fn.most > 5 {
+			t.Errorf("10 s after it has shrunk to 5: %d calls", calls)
+		}
+	})
+}
+
+func TestARetryAfterHoldsTheLaneAndCostsTheOthersNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFake(func(ctx context.Context, n int, c called) invoke.Result {
+			if n == 0 {
+				return invoke.Result{Status: 429, Header: http.Header{"Retry-After": {"30"}}}
+			}
+			return takes(ctx, time.Second, status(200))
+		})
+		s := defaults(t)
+		s.caller, s.inflight = f, 1
+		r := start(t, s)
+		first := r.accept(to("fn"))
+		told := time.Now()
+		for range 5 {
+			r.accept(to("fn"))
+		}
+		r.accept(to("other"))
+		pass(29 * time.Second)
+		if c := f.of("fn"); len(c) != 1 {
+			t.Fatalf("%d calls while the function wants none", len(c))
+		}
+		if until := r.lanes.Tempo(invocation.Lane{Queue: queue, Name: "fn"}).Until; !until.Equal(told.Add(30 * time.Second)) {
+			t.Errorf("the lane is held until %s", until)
+		}
+		pass(time.Minute)
+		c := f.of("fn")
+		if len(c) != 7 {
+			t.Fatalf("%d calls, want 7", len(c))
+		}
+		if c[1].ID != first || c[1].begun.Sub(told) != 30*time.Second {
+			t.Errorf("after the pause the first call is of %s after %s, want the one that heard it", c[1].ID, c[1].begun.Sub(told))
+		}
+		for _, later := range c[2:] {
+			if later.Retry != 0 {
+				t.Errorf("an invocation that only waited has spent %d retries", later.Retry)
+			}
+		}
+		if c := f.of("other"); len(c) != 2 {
+			t.Errorf("the other function has %d calls", len(c))
+		}
+	})
+}
+
+func TestWhatARetryAfterMayAskFor(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, value string
+		want        time.Duration // that the lane is held
+	}{
+		{"seconds", "7", 7 * time.Second},
+		{"a date", "Sat, 01 Jan 2000 00:01:00 GMT", time.Minute},
+		{"a date in the past", "Fri, 31 Dec 1999 00:00:00 GMT", 0},
+		{"zero", "0", 0},
+		{"less than nothing", "-5", 0},
+		{"garbage", "soon", 0},
+		{"nothing", "", 0},
+		{"more than the longest", "999999999999", time.Hour},
+		{"more than a number holds", strings.Repeat("9", 40), time.Hour},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) { // which begins on the first of January 2000
+				f := newFake(func(context.Context, int, called) invoke.Result {
+					return invoke.Result{Status: 503, Header: http.Header{"Retry-After": {tt.value}}}
+				})
+				s := defaults(t)
+				s.caller = f
+				r := start(t, s)
+				from := time.Now()
+				r.accept(to("fn"))
+				pass(0)
+				until := r.lanes.Tempo(invocation.Lane{Queue: queue, Name: "fn"}).Until
+				if got := until.Sub(from); tt.want == 0 && !until.IsZero() || tt.want > 0 && got != tt.want {
+					t.Errorf("held for %s, want %s", got, tt.want)
+				}
+			})
+		})
+	}
+}
+
+func TestAFunctionOutOfReachIsOnlyProbed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var mu sync.Mutex
+		up := false
+		f := newFake(func(context.Context, int, called) invoke.Result {
+			mu.Lock()
+			defer mu.Unlock()
+			if up {
+				return status(200)
+			}
+			return invoke.Result{Status: 503, Cause: invocation.CauseRefused}
+		})
+		s := defaults(t)
+		s.caller, s.inflight = f, 4
+		r := start(t, s)
+		const n = 200
+		for range n {
+			r.accept(to("fn"))
+		}
+		pass(time.Hour)
+		opened := r.log.lines(t, "function out of reach, calling it only now and then")
+		if len(opened) != 1 || opened[0]["cause"] != "refused" {
+			t.Fatalf("the log says %v", opened)
+		}
+		// 20 before it opens, and those that were under way; then one every 30 s.
+		if calls := len(f.of("fn")); calls > 20+4+130 || calls < 100 {
+			t.Errorf("%d calls in an hour", calls)
+		}
+		if len(r.letters()) != 0 {
+			t.Errorf("%d letters died of an outage", len(r.letters()))
+		}
+		status := r.lanes.Tempo(invocation.Lane{Queue: queue, Name: "fn"}).Breaker
+		if !status.Open || status.Cause != invocation.CauseRefused || status.Next.IsZero() {
+			t.Errorf("the breaker is %+v", status)
+		}
+		mu.Lock()
+		up = true
+		mu.Unlock()
+		pass(40 * time.Second)
+		if st := r.store.Stats(); st.Ready != 0 || st.Dead != 0 {
+			t.Errorf("after it came back the store has %+v", st)
+		}
+		pass(time.Hour)
+		if st := r.store.Stats(); st.Done != n {
+			t.Errorf("%d of %d are done", st.Done, n)
+		}
+		if lines := r.log.lines(t, "function in reach again"); len(lines) != 1 {
+			t.Errorf("the log says %d times that it is back", len(lines))
+		}
+		for _, c := range f.of("fn") {
+			if c.Retry > 2 {
+				t.Fatalf("a probe has spent a retry: %d", c.Retry)
+			}
+		}
+	})
+}
+
+func TestAStatusThatTheFunctionChoseOpensNoBreaker(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		result invoke.Result
+		off    bool
+		want   bool
+	}{
+		{"500 of its own", status(500), false, false},
+		{"503 of its own", status(503), false, false},
+		{"429 of its own", status(429), false, false},
+		{"500 of OpenFaaS", invoke.Result{Status: 500, Header: http.Header{headerInternal: {"proxy"}}}, false, true},
+		{"429 of OpenFaaS", invoke.Result{Status: 429, Header: http.Header{headerInternal: {"faas-middleware"}}}, false, false},
+		{"a reset", invoke.Result{Status: 503, Cause: invocation.CauseReset}, false, true},
+		{"a time-out", invoke.Result{Status: 503, Cause: invocation.CauseTimeout}, false, true},
+		{"a reset, with breaker=off", invoke.Result{Status: 503, Cause: invocation.CauseReset}, true, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s := defaults(t)
+				s.caller = newFake(func(context.Context, int, called) invoke.Result { return tt.result })
+				s.lanes.NoBreaker = tt.off
+				r := start(t, s)
+				for range 100 {
+					r.accept(to("fn"))
+				}
+				pass(10 * time.Second)
+				if got := r.lanes.Tempo(invocation.Lane{Queue: queue, Name: "fn"}).Breaker.Open; got != tt.want {
+					t.Errorf("open is %v, want %v", got, tt.want)
+				}
+			})
+		})
+	}
+}
+
+func TestTurnsGoByPriority(t *testing.T) {
+	t.Parallel()
+	s := shelf{}
+	for _, name := range []string{"a", "b", "c"} {
+		s.fill(name, 10_000)
+	}
+	l := s.open(1)
+	l.Tune(invocation.Lane{Queue: queue, Name: "a"}, LaneSettings{Priority: 10})
+	l.Tune(invocation.Lane{Queue: queue, Name: "c"}, LaneSettings{Priority: 1})
+	turns := map[string]int{}
+	for range 1600 {
+		r, ok := l.take(0, s)
+		if !ok {
+			t.Fatal("no turn")
+		}
+		turns[r.Lane.Name]++
+		l.finish(r.Ready)
+	}
+	for name, want := range map[string]int{"a": 1000, "b": 500, "c": 100} {
+		if got := turns[name]; got < want-2 || got > want+2 {
+			t.Errorf("%s has %d turns of 1600, want %d", name, got, want)
+		}
+	}
+}
+
+func TestAQueueHasALimitOfItsOwn(t *testing.T) {
+	t.Parallel()
+	s := shelf{}
+	s.fill("fn", 100)
+	slow := invocation.Lane{Queue: "slow", Name: "fn"}
+	for _, r := range s[invocation.Lane{Queue: queue, Name: "fn"}] {
+		r.Lane = slow
+		s[slow] = append(s[slow], r)
+	}
+	l := NewLanes(LanesOptions{MaxInflight: 8, QueueLimits: map[string]int{"slow": 2}})
+	l.start(nil, func(int) {})
+	for key := range s {
+		l.Ready(s[key])
+	}
+	l.running.Wait()
+	var held []taken
+	many := map[string]int{}
+	for n := range 8 {
+		if h, ok := l.take(n, s); ok {
+			held = append(held, h)
+			many[h.Lane.Queue]++
+		}
+	}
+	if many["slow"] != 2 || many[queue] != 5 { // the reserve is for lanes with nothing in hand
+		t.Fatalf("in hand are %v", many)
+	}
+	for _, h := range held {
+		if h.Lane == slow {
+			l.finish(h.Ready)
+			break
+		}
+	}
+	if h, ok := l.take(0, s); !ok || h.Lane != slow {
+		t.Errorf("then %v, %v is taken, want one of the slow queue", h, ok)
+	}
+}
+
+func TestARateSpreadsTheCalls(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFake(statuses(200))
+		s := defaults(t)
+		s.caller = f
+		r := start(t, s)
+		r.lanes.Tune(invocation.Lane{Queue: queue, Name: "fn"}, LaneSettings{Rate: 5})
+		for i := range 100 {
+			r.accept(to("fn"))
+			r.accept(to("other" + strconv.Itoa(i%3)))
+		}
+		pass(0)
+		from := time.Now()
+		pass(10 * time.Second)
+		in := 0
+		for _, c := range f.of("fn") {
+			if c.begun.After(from) {
+				in++
+			}
+		}
+		if in < 49 || in > 51 {
+			t.Errorf("%d calls in 10 s at 5 a second", in)
+		}
+		if n := len(f.of("other0")); n != 34 {
+			t.Errorf("another function has %d calls", n)
+		}
+	})
+}

@@ -1,0 +1,119 @@
+package worker
+
+// Whose turn is next. Every lane that may begin a call stands in the round of its
+// queue with a pass, and the lowest pass is next. A turn costs a lane one pass
+// divided by its priority; who comes new, or comes back, begins behind the latest
+// turn. So lanes of one priority go round one after the other, and a lane of twice
+// the priority takes twice the turns.
+
+import "container/heap"
+
+// Priorities of lanes. A lane of priority 10 takes ten turns while one of priority 1
+// takes one; none waits for ever.
+const (
+	leastPriority  = 1
+	commonPriority = 5
+	mostPriority   = 10
+)
+
+// round holds the lanes of one queue that may begin a call.
+type round struct {
+	limit   int   // of calls at a time in this queue
+	running int   // calls of this queue in hand
+	idle    turns // lanes with nothing in hand
+	busy    turns // the others
+}
+
+// turnClock is shared by the rounds, so that queues take turns too.
+type turnClock struct {
+	pass float64 // of the latest turn
+	last uint64  // who came when, among equals
+}
+
+// push lets a lane stand in its round.
+func (r *round) push(c *turnClock, ln *lane) {
+	c.last++
+	ln.came = c.last
+	ln.turnAt = max(ln.turnAt, c.pass) + 1/float64(ln.tempo.priority)
+	ln.in = &r.busy
+	if ln.running == 0 {
+		ln.in = &r.idle
+	}
+	heap.Push(ln.in, ln)
+}
+
+// leave takes a lane out of its round, as if it had never come.
+func (r *round) leave(ln *lane) {
+	if ln.in == nil {
+		return
+	}
+	heap.Remove(ln.in, ln.at)
+	ln.in = nil
+	ln.turnAt -= 1 / float64(ln.tempo.priority)
+}
+
+// shift moves a lane to the heap where it belongs after a call of it has ended.
+func (r *round) shift(ln *lane) {
+	if ln.in == &r.busy && ln.running == 0 {
+		heap.Remove(ln.in, ln.at)
+		ln.in = &r.idle
+		heap.Push(ln.in, ln)
+	}
+}
+
+// first is the lane whose turn it is in this queue; nil for none. A lane with
+// something in hand has none while only the reserve of slots is free.
+func (r *round) first(reserveOnly bool) *lane {
+	if r.running >= r.limit {
+		return nil
+	}
+	var best *lane
+	if len(r.idle) > 0 {
+		best = r.idle[0]
+	}
+	if !reserveOnly && len(r.busy) > 0 && (best == nil || r.busy[0].before(best)) {
+		best = r.busy[0]
+	}
+	return best
+}
+
+// take takes the first lane out for its turn.
+func (r *round) take(c *turnClock, ln *lane) {
+	heap.Remove(ln.in, ln.at)
+	ln.in = nil
+	c.pass = ln.turnAt
+}
+
+// before reports whether l has its turn before o.
+func (l *lane) before(o *lane) bool {
+	if l.turnAt != o.turnAt {
+		return l.turnAt < o.turnAt
+	}
+	return l.came < o.came
+}
+
+// turns is a heap of lanes, the next one first.
+type turns []*lane
+
+func (t turns) Len() int           { return len(t) }
+func (t turns) Less(i, j int) bool { return t[i].before(t[j]) }
+func (t turns) Swap(i, j int) {
+	t[i], t[j] = t[j], t[i]
+	t[i].at, t[j].at = i, j
+}
+
+// Push implements heap.Interface.
+func (t *turns) Push(x any) {
+	ln := x.(*lane)
+	ln.at = len(*t)
+	*t = append(*t, ln)
+}
+
+// Pop implements heap.Interface.
+func (t *turns) Pop() any {
+	last := len(*t) - 1
+	ln := (*t)[last]
+	(*t)[last] = nil
+	*t = (*t)[:last]
+	return ln
+}

@@ -1,0 +1,252 @@
+package worker
+
+// How fast a lane may go: what was found out about its function and what the
+// function asks for. A tempo outlives its lane, which is gone whenever it is empty.
+
+import (
+	"time"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/pace"
+)
+
+const (
+	// tempoAge is how long a tempo is kept after the latest call.
+	tempoAge = 10 * time.Minute
+	// mostTempos bounds how many tempos of lanes that are gone are kept.
+	mostTempos = 10_000
+)
+
+// tempo is what holds a lane back, beside people who pause it.
+//
+//	pace      more calls at a time than the function takes
+//	until     the function has said when to come again (Retry-After)
+//	breaker   the function cannot be reached
+//	rate      the function wants no more calls in a second
+type tempo struct {
+	pace     *pace.Pace // nil: only the ceiling holds
+	ceiling  int
+	breaker  pace.Breaker
+	rate     pace.Rate
+	priority int
+	until    time.Time
+	heard    invocation.ID // was told until, and goes first then
+	timed    bool          // any of until, breaker and rate may hold it back
+	used     time.Time
+	asked    LaneSettings
+}
+
+// LaneSettings are what a function asks for. Zero values are the worker's own.
+type LaneSettings struct {
+	MaxInflight int     // calls at a time
+	Rate        float64 // calls per second
+	Priority    int     // from 1 to 10, 5 without
+}
+
+func (l *Lanes) newTempo() *tempo {
+	t := &tempo{ceiling: l.o.MaxInflight, priority: commonPriority, used: time.Now()}
+	if !l.o.Greedy {
+		t.pace = pace.New(t.ceiling)
+	}
+	return t
+}
+
+// limit is how many calls may be in hand.
+func (t *tempo) limit() int {
+	if t.pace == nil {
+		return t.ceiling
+	}
+	return t.pace.Limit()
+}
+
+// opens tells whether time lets a call begin, and if not, when it will; the zero
+// time when something else than time has to happen first.
+func (t *tempo) opens(now time.Time) (open bool, at time.Time) {
+	if !t.timed {
+		return true, time.Time{}
+	}
+	if now.Before(t.until) {
+		return false, t.until
+	}
+	if !t.breaker.Ready(now) {
+		return false, t.breaker.Status().Next
+	}
+	if next := t.rate.Next(); now.Before(next) {
+		return false, next
+	}
+	return true, time.Time{}
+}
+
+// begin counts a call that begins, and reports whether it is the probe of an open
+// breaker.
+func (t *tempo) begin(now time.Time) (probe bool) {
+	t.used = now
+	if !t.timed {
+		return false
+	}
+	t.rate.Begin(now)
+	probe = t.breaker.Status().Open
+	t.breaker.Admit(now)
+	return probe
+}
+
+// tune takes what the function asks for, as far as it may: never more calls at a
+// time than the worker makes.
+func (t *tempo) tune(s LaneSettings, most int) {
+	if s == t.asked {
+		return
+	}
+	t.asked = s
+	t.ceiling = most
+	if s.MaxInflight > 0 {
+		t.ceiling = min(s.MaxInflight, most)
+	}
+	if t.pace != nil {
+		t.pace.SetCeiling(t.ceiling)
+	}
+	t.rate.Set(s.Rate)
+	t.timed = t.timed || s.Rate > 0
+	t.priority = commonPriority
+	if s.Priority != 0 {
+		t.priority = min(max(s.Priority, leastPriority), mostPriority)
+	}
+}
+
+// Effect is what a call means for its lane.
+type effect struct {
+	began   time.Time
+	pushed  bool             // too much for the function, or for what is before it
+	missed  bool             // did not reach the function
+	silent  bool             // says nothing: cancelled, or never sent
+	cause   invocation.Cause // of missed
+	resume  time.Time        // when the function wants to be called again, zero for any time
+	breaker bool             // whether a breaker is there to be told
+}
+
+// news is what an effect has changed that people should know.
+type news struct{ opened, closed bool }
+
+// learn takes an effect in.
+func (t *tempo) learn(h taken, e effect, now time.Time) (n news) {
+	if e.silent {
+		if h.probe {
+			t.breaker.Ended()
+		}
+		return n
+	}
+	if t.pace != nil {
+		switch {
+		case e.pushed:
+			t.pace.Pushed(e.began, now)
+		case !e.missed:
+			t.pace.Took(e.began, now, h.full)
+		}
+	}
+	if e.resume.After(t.until) {
+		t.until, t.heard = e.resume, h.ID
+	}
+	if e.breaker {
+		if e.missed {
+			n.opened = t.breaker.Missed(h.ID, e.cause, h.probe, now)
+		} else {
+			n.closed = t.breaker.Reached()
+		}
+		if h.probe && e.missed {
+			t.heard = h.ID
+		}
+	}
+	t.timed = !t.until.IsZero() || t.breaker.Status().Open || t.asked.Rate > 0
+	return n
+}
+
+// Tempo is what holds a lane back, for people who look.
+type Tempo struct {
+	Limit   int         // calls at a time
+	Until   time.Time   // nothing begins before, by a Retry-After; zero for none
+	Breaker pace.Status // open when the function cannot be reached
+}
+
+// Tempo tells what holds a lane back.
+func (l *Lanes) Tempo(key invocation.Lane) Tempo {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := l.tempos[key]
+	if t == nil {
+		t = l.newTempo()
+	}
+	return t.shown()
+}
+
+// Tempos tells what holds back the lanes that were called lately.
+func (l *Lanes) Tempos() map[invocation.Lane]Tempo {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m := make(map[invocation.Lane]Tempo, len(l.tempos))
+	for key, t := range l.tempos {
+		m[key] = t.shown()
+	}
+	return m
+}
+
+func (t *tempo) shown() Tempo {
+	s := Tempo{Limit: t.limit(), Breaker: t.breaker.Status()}
+	if t.until.After(time.Now()) {
+		s.Until = t.until
+	}
+	return s
+}
+
+// Tune sets what a function asks for. It costs little when that has not changed.
+func (l *Lanes) Tune(key invocation.Lane, s LaneSettings) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := l.tempo(key)
+	if t.asked == s {
+		return
+	}
+	ln := l.lanes[key]
+	if ln != nil {
+		l.round(key.Queue).leave(ln)
+	}
+	t.tune(s, l.o.MaxInflight)
+	if ln != nil {
+		l.enqueue(ln)
+		l.spawn()
+	}
+}
+
+// learn takes in what a call means for its lane.
+func (l *Lanes) learn(h taken, e effect) news {
+	now := time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e.breaker = !l.o.NoBreaker
+	t := l.tempo(h.Lane)
+	n := t.learn(h, e, now)
+	if ln := l.lanes[h.Lane]; ln != nil {
+		l.enqueue(ln) // the limit may have become more, or a time may have come to wait for
+		l.spawn()
+	}
+	return n
+}
+
+// tempo finds the tempo of a lane or makes it.
+func (l *Lanes) tempo(key invocation.Lane) *tempo {
+	t := l.tempos[key]
+	if t == nil {
+		t = l.newTempo()
+		l.tempos[key] = t
+	}
+	return t
+}
+
+// forgetTempos drops the tempos that are of no use any more.
+func (l *Lanes) forgetTempos(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for key, t := range l.tempos {
+		if _, alive := l.lanes[key]; !alive && now.Sub(t.used) > tempoAge && now.After(t.until) {
+			delete(l.tempos, key)
+		}
+	}
+}
