@@ -35,7 +35,6 @@ var layers = []struct {
 	{"pkg/watch", []string{"pkg/worker", "pkg/store", "pkg/invocation"}},
 	{"pkg/pause", []string{"pkg/store"}},
 	{"pkg/gateway", []string{"pkg/invocation"}},
-	{"pkg/pace", []string{"pkg/invocation"}},
 	{"pkg/dev", []string{"pkg/invocation"}},
 	{"pkg/intake", []string{"pkg/store", "pkg/crash", "pkg/invocation"}},
 	{"pkg/broker", nil},
@@ -46,6 +45,7 @@ var layers = []struct {
 	{"pkg/config", []string{"pkg/egress", "pkg/retry", "pkg/invocation"}},
 	{"pkg/egress", nil},
 	{"pkg/retry", []string{"pkg/invocation"}},
+	{"pkg/pace", []string{"pkg/invocation"}},
 	{"pkg/invocation", nil},
 	{"pkg/crash", nil},
 	{"e2e", nil}, // knows the program only as a binary

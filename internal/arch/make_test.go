@@ -10,9 +10,9 @@ import (
 )
 
 var (
-	helped   = regexp.MustCompile(`(?m)^([a-z]+):.*## `)
+	helped   = regexp.MustCompile(`(?m)^([a-z-]+):.*## `)
 	phony    = regexp.MustCompile(`(?m)^\.PHONY: (.*)$`)
-	mentions = regexp.MustCompile("(?m)(?:^|`|[A-Za-z_]=\\S+ )make ([a-z]+)")
+	mentions = regexp.MustCompile("(?m)(?:^|`|[A-Za-z_]=\\S+ )make ([a-z-]+)")
 )
 
 func TestPapersNameOnlyMakeTargetsThatExist(t *testing.T) {
