@@ -1,0 +1,229 @@
+package chart
+
+// The dashboard and the alerts ask for metrics, and labels of them, that the
+// running program exposes.
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+// exposed are the labels of every series name that the program has after an
+// invocation that was retried and given up.
+func exposed(t *testing.T) map[string]map[string]bool {
+	t.Helper()
+	worker, gateway := dev(t)
+	for _, r := range []struct{ path, body string }{{"/function/chaos-fn/set", `{"status": 500}`}, {"/async-function/chaos-fn", "hello"}} {
+		resp, err := http.Post(gateway+r.path, "text/plain", strings.NewReader(r.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+	}
+	deadline := time.Now().Add(5 * time.Minute)
+	for {
+		series := scrape(t, worker)
+		if labels := series["queue_worker_outcomes_total"]; series["queue_worker_retries_total"] != nil && labels["function_name"] {
+			return series
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("no function's series came within five minutes")
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// dev builds the program and runs it with all that it needs.
+func dev(t *testing.T) (worker, gateway string) {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "queue-worker")
+	build := exec.Command("go", "build", "-C", "../..", "-trimpath", "-tags", "", "-ldflags", "-s -w -X main.version=chart", "-o", binary, "./cmd/queue-worker")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	ctx, end := context.WithCancel(context.Background())
+	run := exec.CommandContext(ctx, binary, "dev", "--gateway-listen", "127.0.0.1:0", "--stan-listen", "127.0.0.1:0",
+		"--http-listen", "127.0.0.1:0", "--data", t.TempDir())
+	run.Env = []string{"log_encoding=json", "initial_retry_wait=10ms", "max_retry_attempts=1"}
+	out, err := run.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { end(); _ = run.Wait() })
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		var line struct{ Msg, Gateway, Worker string }
+		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "ready" {
+			go func() { _, _ = io.Copy(io.Discard, out) }()
+			return line.Worker, line.Gateway
+		}
+	}
+	t.Fatal("the program ended before it was ready")
+	return "", ""
+}
+
+// scrape reads the names of series and their labels. A histogram has three.
+func scrape(t *testing.T, worker string) map[string]map[string]bool {
+	t.Helper()
+	resp, err := http.Get(worker + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var text expfmt.TextParser
+	families, err := text.TextToMetricFamilies(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	series := map[string]map[string]bool{}
+	for name, f := range families {
+		labels := map[string]bool{}
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				labels[l.GetName()] = true
+			}
+			if m.GetHistogram() != nil {
+				labels["le"] = true
+			}
+		}
+		names := []string{name}
+		if labels["le"] {
+			names = []string{name + "_bucket", name + "_sum", name + "_count"}
+		}
+		for _, n := range names {
+			series[n] = labels
+		}
+	}
+	return series
+}
+
+// panel is what of a panel of Grafana is of interest.
+type panel struct {
+	Title, Type, Description string
+	Targets                  []struct{ Expr string }
+	GridPos                  struct{ X, Y, W, H int }
+}
+
+func dashboard(t *testing.T) (panels []panel, queries []string) {
+	t.Helper()
+	var d struct {
+		Panels     []panel
+		Templating struct{ List []struct{ Definition string } }
+	}
+	if err := json.Unmarshal([]byte(read(t, "../queue-worker/files/dashboard.json")), &d); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range d.Templating.List {
+		if name, _, is := strings.Cut(strings.TrimPrefix(v.Definition, "label_values("), ","); is {
+			queries = append(queries, name)
+		}
+	}
+	return d.Panels, queries
+}
+
+func TestEveryQueryAsksForWhatIsThere(t *testing.T) {
+	t.Parallel()
+	series := exposed(t)
+	panels, queries := dashboard(t)
+	for _, q := range queries {
+		checkQuery(t, "a variable of the dashboard", q, series)
+	}
+	for _, p := range panels {
+		if p.Type != "row" && len(p.Targets) == 0 {
+			t.Errorf("panel %s asks for nothing", p.Title)
+		}
+		for _, target := range p.Targets {
+			checkQuery(t, "panel "+p.Title, target.Expr, series)
+		}
+	}
+	for _, g := range ruleFile(t).Groups {
+		for _, r := range g.Rules {
+			checkQuery(t, "alert "+r.Alert, r.Expr.StrVal, series)
+		}
+	}
+	for _, o := range all[*scaledObject](render(t, "keda: {enabled: true}")) {
+		checkQuery(t, "the trigger of KEDA", o.Spec.Triggers[0].Metadata["query"], series)
+	}
+}
+
+// targetLabels are added by Prometheus when it scrapes.
+var targetLabels = []string{"namespace", "pod", "instance", "job"}
+
+// checkQuery looks up every metric of a query, and every label that it selects
+// or groups by.
+func checkQuery(t *testing.T, where, query string, series map[string]map[string]bool) {
+	t.Helper()
+	query = strings.NewReplacer("$__rate_interval", "5m", "$function", ".*", "$queue", ".*").Replace(query)
+	expr, err := parser.ParseExpr(query)
+	if err != nil {
+		t.Errorf("%s: %v in %s", where, err, query)
+		return
+	}
+	known := map[string]bool{}
+	asked := map[string]bool{}
+	parser.Inspect(expr, func(n parser.Node, _ []parser.Node) error {
+		switch n := n.(type) {
+		case *parser.VectorSelector:
+			labels, is := series[n.Name]
+			if !is {
+				t.Errorf("%s: there is no metric %s", where, n.Name)
+			}
+			for l := range labels {
+				known[l] = true
+			}
+			for _, m := range n.LabelMatchers {
+				if m.Name != "__name__" && !labels[m.Name] {
+					t.Errorf("%s: %s has no label %s", where, n.Name, m.Name)
+				}
+			}
+		case *parser.AggregateExpr:
+			for _, l := range n.Grouping {
+				asked[l] = true
+			}
+		}
+		return nil
+	})
+	for l := range asked {
+		if !known[l] && !slices.Contains(targetLabels, l) {
+			t.Errorf("%s: nothing in %s has the label %s", where, query, l)
+		}
+	}
+}
+
+func TestPanelsDoNotOverlapAndSayWhatTheyShow(t *testing.T) {
+	t.Parallel()
+	panels, _ := dashboard(t)
+	taken := map[string]string{}
+	for _, p := range panels {
+		for x := p.GridPos.X; x < p.GridPos.X+p.GridPos.W; x++ {
+			for y := p.GridPos.Y; y < p.GridPos.Y+p.GridPos.H; y++ {
+				at := fmt.Sprintf("%d,%d", x, y)
+				if taken[at] != "" || x >= 24 {
+					t.Fatalf("%s lies over %s at %s", p.Title, taken[at], at)
+				}
+				taken[at] = p.Title
+			}
+		}
+	}
+	if !bytes.Contains([]byte(read(t, "../../docs/runbook.md")), []byte("dashboard")) {
+		t.Error("docs/runbook.md does not speak of the dashboard")
+	}
+}
