@@ -83,6 +83,7 @@ func TestACrashWithoutADataDirLosesNothingThatIsNotSettled(t *testing.T) {
 				return // its ack may have been on its way when it died
 			}
 			checkRetries(t, s, m, at.forgetful)
+			checkSameKey(t, s, m)
 			checkPlanned(t, s.gateway.of(m), 50*time.Millisecond)
 		})
 	}

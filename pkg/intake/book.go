@@ -62,6 +62,7 @@ const refusalPause = time.Second
 type book struct {
 	limits
 	toTake, toAck, review, watch signal
+	identify                     func(key) invocation.ID // what a message is called from then on
 
 	mu        sync.Mutex
 	holds     map[key]*hold
@@ -88,6 +89,7 @@ func newBook(l limits, toTake, toAck, review, watch signal) *book {
 		limits: l, toTake: toTake, toAck: toAck, review: review, watch: watch,
 		holds: make(map[key]*hold), byID: make(map[invocation.ID]*hold), parked: make(map[key]struct{}),
 		changed: make(chan struct{}), hadRoom: true,
+		identify: func(key) invocation.ID { return invocation.NewID(time.Now()) },
 	}
 }
 
@@ -138,7 +140,7 @@ func (b *book) fetched(queue, epoch int, m *stan.Msg) verdict {
 }
 
 func (b *book) take(k key, m *stan.Msg) {
-	h := &hold{key: k, id: invocation.NewID(time.Now()), size: int64(len(m.Data)), raw: m.Data, msg: m, epoch: b.epoch}
+	h := &hold{key: k, id: b.identify(k), size: int64(len(m.Data)), raw: m.Data, msg: m, epoch: b.epoch}
 	m.Data = nil
 	delete(b.parked, k)
 	b.holds[k] = h

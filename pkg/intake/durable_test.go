@@ -4,6 +4,7 @@ package intake
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"strings"
 	"testing"
@@ -148,17 +149,23 @@ func TestWhatTheStoreRefusesComesAgain(t *testing.T) {
 	for _, durable := range []bool{true, false} {
 		s := newRecorder(t, durable)
 		fails := 3
-		s.answer = func(_ store.Accept, err error) error {
-			if fails > 0 && err == nil {
+		refuse := func() error {
+			if fails > 0 {
 				fails--
 				return errors.New("no")
 			}
-			return err
+			return nil
+		}
+		if durable {
+			s.answer = func(_ store.Accept, err error) error { return cmp.Or(refuse(), err) }
+		} else {
+			s.refuse = refuse
 		}
 		r := run(t, s, door.URL(), func(o *Options) { o.Channels = []string{channel + map[bool]string{true: ".d", false: ".m"}[durable]} })
 		publish(t, r.publisher(t), r.opts.Channels[0], wireFile(t, "gateway-2026.json"))
 		if !durable {
-			s.got(t, 1)
+			r.settle(s.got(t, 1)...)
+			r.idle(t)
 			continue
 		}
 		// The store has it since the first time, though the answer was lost: a crash

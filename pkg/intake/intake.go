@@ -157,6 +157,9 @@ func New(o Options) (*Intake, error) {
 		down: errors.New("not started"),
 	}
 	i.book = newBook(i.limits(), i.toTake, i.toAck, i.review, i.watch)
+	if !i.durable {
+		i.book.identify = i.derivedID
+	}
 	return i, nil
 }
 

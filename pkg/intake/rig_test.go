@@ -66,6 +66,7 @@ type recorder struct {
 
 	mu      sync.Mutex
 	full    error
+	refuse  func() error                          // before anything is stored
 	answer  func(a store.Accept, err error) error // changes what done is told
 	hold    chan struct{}                         // done waits for it to be closed
 	offered int
@@ -96,8 +97,16 @@ func (r *recorder) Accept(a store.Accept, done func(error)) {
 	r.mu.Lock()
 	r.offered++
 	hold := r.hold
+	var refused error
+	if r.refuse != nil {
+		refused = r.refuse()
+	}
 	r.note()
 	r.mu.Unlock()
+	if refused != nil {
+		done(refused)
+		return
+	}
 	r.Store.Accept(a, func(err error) {
 		finish := func() { done(r.record(a, err)) }
 		if hold == nil {

@@ -4,6 +4,7 @@ package intake
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
 	"time"
 
@@ -59,6 +60,7 @@ func (i *Intake) accepted(h *hold, dead bool, err error) {
 	}
 	switch {
 	case errors.Is(err, store.ErrSeen):
+		// Without a durable store that is a dead letter, which was settled before.
 		i.opts.Metrics.duplicates.WithLabelValues(queue).Inc()
 		i.book.done(h)
 	case err != nil:
@@ -86,7 +88,9 @@ func (i *Intake) admit(h *hold, now time.Time) store.Accept {
 			inv.CallID = id
 		}
 	}
-	a := store.Accept{Inv: inv, Raw: h.raw}
+	// The id of a message that comes again is the same without a durable store, so
+	// it may be that of a dead letter which the book has forgotten.
+	a := store.Accept{Inv: inv, Raw: h.raw, Once: !i.durable}
 	if err == nil {
 		err = i.name(inv, r, now)
 	}
@@ -107,6 +111,13 @@ func (i *Intake) admit(h *hold, now time.Time) store.Accept {
 		a.Door = &store.Door{Cluster: i.opts.Cluster, Channel: queue, Sequence: k.sequence, Timestamp: k.timestamp}
 	}
 	return a
+}
+
+// derivedID is the id of a message without a durable store. Only the server knows
+// the message after a crash, and the function is to see the same Idempotency-Key.
+func (i *Intake) derivedID(k key) invocation.ID {
+	identity := fmt.Appendf(nil, "%s\x00%s\x00%d\x00%d", i.opts.Cluster, i.opts.Channels[k.queue], k.sequence, k.timestamp)
+	return invocation.DerivedID(time.Unix(0, k.timestamp), identity)
 }
 
 // name gives an invocation its function or its URL, and what its envelope says.

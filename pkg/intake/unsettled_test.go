@@ -4,6 +4,7 @@ package intake
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -300,4 +301,26 @@ func TestDrainWithoutAFolderKeepsWhatRunsAndGivesBackTheRest(t *testing.T) {
 	o.settle(other.got(t, 11)...)
 	o.idle(t)
 	s.once(t, "runs", "waits")
+}
+
+func TestAMessageHasTheSameIDInEveryLifeOfAWorker(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	door := startDoor(t, "", dir)
+	s := newRecorder(t, false)
+	r := run(t, s, door.URL())
+	queue(t, gateway(t, door.URL(), "g"), "a", "b")
+	before := s.got(t, 2)
+	r.close(t)
+
+	next := newRecorder(t, false)
+	run(t, next, door.URL())
+	after := next.got(t, 2)
+	for n, a := range before {
+		if a.Inv.ID == before[1-n].Inv.ID || !slices.ContainsFunc(after, func(b store.Accept) bool {
+			return b.Inv.ID == a.Inv.ID && b.Inv.CallID == a.Inv.CallID && b.Once
+		}) {
+			t.Errorf("%s was %s and is another one now", a.Inv.CallID, a.Inv.ID)
+		}
+	}
 }
