@@ -122,7 +122,7 @@ func TestADamagedTableCostsOnlyWhatIsInIt(t *testing.T) {
 	if err := p.settle(all[4], Bury, func(i *invocation.Invocation) { i.DiedAt = p.time() }, false); err != nil {
 		t.Errorf("burying what is damaged: %v", err)
 	}
-	if page, _, err := s.ListDead("", 10); err != nil || len(page) != 1 {
+	if page, err := s.Letters(t.Context(), Filter{}, "", 10); err != nil || len(page.Letters) != 1 {
 		t.Errorf("listing it: %v, %v", page, err)
 	}
 }

@@ -156,7 +156,15 @@ func (p *player) checkFailed(t *testing.T, letter *invocation.Invocation, cause 
 		"expire":     func() error { _, err := p.Expire(ctx, Bounds{MaxAge: 1}); return err },
 		"load":       func() error { _, _, err := p.Load(letter.ID); return err },
 		"next ready": func() error { _, err := p.NextReady(letter.Lane, Ready{}, 1); return err },
-		"list dead":  func() error { _, _, err := p.ListDead("", 1); return err },
+		"letters":    func() error { _, err := p.Letters(ctx, Filter{}, "", 1); return err },
+		"groups":     func() error { _, err := p.Groups(ctx, Filter{}); return err },
+		"pending":    func() error { _, _, err := p.Pending(ctx, PendingFilter{}, "", 1); return err },
+		"act":        func() error { _, err := p.Act(ctx, Batch{IDs: []invocation.ID{letter.ID}}); return err },
+		"cancel":     func() error { _, err := p.Cancel(ctx, letter.ID); return err },
+		"put note":   func() error { return p.PutNote(ctx, Note{Name: "n"}) },
+		"claim":      func() error { return p.Claim(ctx, Key{}, letter.ID, "") },
+		"sweep":      func() error { _, err := p.Sweep(ctx); return err },
+		"result":     func() error { _, err := p.Result(letter.ID, true); return err },
 		"Failed":     p.Failed, "Err": p.Err, "Full": p.Full, "Health": p.Health,
 	} {
 		if err := f(); !errors.Is(err, ErrFailed) || !errors.Is(err, cause) {

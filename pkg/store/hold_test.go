@@ -108,7 +108,8 @@ func TestWhatCrashesTheWorkerEachTimeIsBuriedWithoutACall(t *testing.T) {
 	if r.InHand != 2 || len(r.Poisoned) != 1 || r.Poisoned[0].ID != inv.ID || r.Poisoned[0].Reason != invocation.Poison {
 		t.Fatalf("recovered %+v", r)
 	}
-	page, _, err := v.ListDead("", 10)
+	dead, err := v.Letters(t.Context(), Filter{}, "", 10)
+	page := dead.Letters
 	if err != nil || len(page) != 1 || page[0].Reason != invocation.Poison || page[0].Crashes != PoisonLimit || page[0].Detail == "" {
 		t.Errorf("dead set %+v, %v", page, err)
 	}

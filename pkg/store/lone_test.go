@@ -34,17 +34,17 @@ func TestALetterThatCannotBeReadIsListedAndHidesNoOther(t *testing.T) {
 		p.pass(time.Second)
 	}
 	noiseFor(t, p, letters[1])
-	page, next, err := p.ListDead("", 10)
-	if err != nil || next != "" || len(page) != 3 {
-		t.Fatalf("listed %v, %q, %v", page, next, err)
+	page, err := p.Letters(t.Context(), Filter{}, "", 10)
+	if err != nil || page.Next != "" || len(page.Letters) != 3 {
+		t.Fatalf("listed %v, %v", page, err)
 	}
-	for i, inv := range page {
+	for i, inv := range page.Letters {
 		if inv.ID != letters[i].ID || inv.Lane != letters[i].Lane || inv.Size != letters[i].Size || !inv.DiedAt.Equal(letters[i].DiedAt) {
 			t.Errorf("number %d is listed as %+v", i, inv)
 		}
 	}
-	if !strings.Contains(page[1].Detail, "cannot be read") {
-		t.Errorf("its detail is %q", page[1].Detail)
+	if !strings.Contains(page.Letters[1].Detail, "cannot be read") {
+		t.Errorf("its detail is %q", page.Letters[1].Detail)
 	}
 	for name, err := range map[string]error{
 		"replay": p.Replay(t.Context(), letters[1].ID), "drop": p.Drop(t.Context(), letters[1].ID), "health": p.Health(),
@@ -169,7 +169,8 @@ func TestAnErrorOfReadingPasses(t *testing.T) {
 		t.Fatal(err)
 	}
 	letter := p.letter(t)
-	if err := errors.Join(p.db.Flush(), p.Close()); err != nil {
+	over, k := p.ended(t), Key{Expires: later.Since.Add(time.Hour)}
+	if err := errors.Join(p.Claim(t.Context(), k, inv.ID, ""), p.db.Flush(), p.Close()); err != nil {
 		t.Fatal(err)
 	}
 	toggle := &errorfs.Toggle{Injector: broken{"*.sst", []errorfs.OpKind{errorfs.OpFileReadAt}, syscall.EIO}}
@@ -187,7 +188,14 @@ func TestAnErrorOfReadingPasses(t *testing.T) {
 		"load":       func() error { _, _, err := s.Load(inv.ID); return err },
 		"next ready": func() error { _, err := s.NextReady(inv.Lane, Ready{}, 1); return err },
 		"find call":  func() error { _, err := s.FindCall(inv.CallID, 1); return err },
-		"list dead":  func() error { _, _, err := s.ListDead("", 1); return err },
+		"letters":    func() error { _, err := s.Letters(t.Context(), Filter{}, "", 1); return err },
+		"groups":     func() error { _, err := s.Groups(t.Context(), Filter{}); return err },
+		"pending":    func() error { _, _, err := s.Pending(t.Context(), PendingFilter{}, "", 1); return err },
+		"cancel":     func() error { _, err := s.Cancel(t.Context(), inv.ID); return err },
+		"sweep":      func() error { _, err := s.Sweep(t.Context()); return err },
+		"result":     func() error { _, err := s.Result(over.ID, true); return err },
+		"results of": func() error { _, err := s.ResultsOf(over.CallID, 1); return err },
+		"unclaim":    func() error { return s.Unclaim(t.Context(), k) },
 		"move due":   func() error { _, err := s.MoveDue(t.Context()); return err },
 		"expire":     func() error { _, err := s.Expire(t.Context(), Bounds{MaxAge: time.Hour}); return err },
 		"settle":     func() error { return p.settle(inv, Done, nil, false) },
@@ -203,11 +211,27 @@ func TestAnErrorOfReadingPasses(t *testing.T) {
 		t.Errorf("health is %v", err)
 	}
 	toggle.Off()
-	if err := errors.Join(calls["load"](), calls["next ready"](), calls["find call"](), calls["list dead"](),
+	if err := errors.Join(calls["load"](), calls["next ready"](), calls["find call"](), calls["letters"](), calls["groups"](),
+		calls["pending"](), calls["sweep"](), calls["result"](), calls["results of"](), calls["unclaim"](),
 		calls["move due"](), calls["expire"](), calls["settle"](), calls["drop"](), s.Err()); err != nil {
 		t.Errorf("when it reads again: %v", err)
 	}
-	if st := s.Stats(); st.Ready != 1 || st.Delayed+st.Dead != 0 || st.Difference() != 0 {
+	if st := s.Stats(); st.Ready != 1 || st.Delayed+st.Dead != 0 || st.Results != 1 || st.Keys != 0 || st.Difference() != 0 {
 		t.Errorf("counts %+v", st)
 	}
+}
+
+// ended makes an invocation that is over, and has a result for an hour.
+func (p *player) ended(t *testing.T) *invocation.Invocation {
+	t.Helper()
+	inv, err := p.do(10, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Result{Outcome: OutcomeDone, Status: 200, Body: []byte("body"), At: p.time(), Expires: p.time().Add(time.Hour)}
+	err = p.Settle(t.Context(), Settlement{At: Ready{Lane: inv.Lane, Since: inv.Since, ID: inv.ID}, Verdict: Done, Inv: inv, Result: r})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return inv
 }

@@ -4,6 +4,7 @@ package worker
 // every call. It complains as soon as a promise is broken.
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -296,12 +297,12 @@ func (l *ledger) audit(s *store.Store) {
 	if st.Ready+st.Delayed != 0 || st.Difference() != 0 {
 		l.complain("stalled or unaccounted: %+v", st)
 	}
-	letters, _, err := s.ListDead("", 10_000)
-	if err != nil {
-		l.complain("dead set: %v", err)
+	letters, err := s.Letters(context.Background(), store.Filter{}, "", 5000)
+	if err != nil || letters.Next != "" {
+		l.complain("dead set: next %q, %v", letters.Next, err)
 	}
 	dead := map[task]*invocation.Invocation{}
-	for _, inv := range letters {
+	for _, inv := range letters.Letters {
 		t := task{inv.CallID, inv.Kind == invocation.KindCallback}
 		if dead[t] != nil {
 			l.complain("%v is dead twice", t)

@@ -234,11 +234,11 @@ func (r *rig) letter(id invocation.ID) *invocation.Invocation {
 // letters are all dead letters.
 func (r *rig) letters() []*invocation.Invocation {
 	r.t.Helper()
-	page, _, err := r.store.ListDead("", 1000)
+	page, err := r.store.Letters(r.t.Context(), store.Filter{}, "", 1000)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return page
+	return page.Letters
 }
 
 // metric is the sum of a metric's series that have the given label values, with

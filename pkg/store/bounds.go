@@ -1,66 +1,14 @@
 package store
 
-// The dead set: list, and the bounds that take the oldest. letters.go lists it,
-// act.go has what people do with it.
+// The bounds of the dead set, which take the oldest. letters.go lists it, act.go
+// has what people do with it.
 
 import (
-	"bytes"
 	"context"
-	"encoding/hex"
-	"errors"
 	"time"
 
 	"queue-worker/pkg/invocation"
 )
-
-// ListDead reads up to limit dead letters, oldest first, beginning after the
-// cursor of an earlier page ("" for the start). The cursor it returns is "" when
-// there are no more. A letter that dies meanwhile appears on a later page, and
-// none appears twice unless it was replayed and died again. One whose record
-// cannot be read is listed with what its index entry tells.
-func (s *Store) ListDead(cursor string, limit int) (page []*invocation.Invocation, next string, err error) {
-	lower := deadPrefix
-	if cursor != "" {
-		tail, err := hex.DecodeString(cursor)
-		if err != nil || len(tail) != tailLen {
-			return nil, "", ErrBadCursor
-		}
-		lower = append(append(bytes.Clone(deadPrefix), tail...), 0)
-	}
-	err = s.reading(lower, after(deadPrefix), func(key, value []byte) (bool, error) {
-		if len(page) >= limit {
-			next = cursor
-			if len(page) > 0 {
-				last := page[len(page)-1]
-				next = hex.EncodeToString(appendTimedKey(nil, nil, last.DiedAt, last.ID))
-			}
-			return false, nil
-		}
-		inv, err := s.deadLetter(key, value)
-		if inv != nil {
-			page = append(page, inv)
-		}
-		return true, err
-	})
-	return page, next, err
-}
-
-// deadLetter reads the letter of an index entry; nil when it has left the dead
-// set since.
-func (s *Store) deadLetter(key, value []byte) (*invocation.Invocation, error) {
-	e, err := parseEntry(inDead, key, value)
-	if err != nil {
-		return nil, err
-	}
-	inv, err := s.get(e.id)
-	switch {
-	case err == nil && inv.State == invocation.Dead && sameStamp(inv.DiedAt, e.at):
-		return inv, nil
-	case err == nil, errors.Is(err, ErrNotFound):
-		return nil, nil
-	}
-	return e.letter.invocation(e), nil // s.get has noted the damage
-}
 
 // leaveDead deletes the index entry of a dead letter.
 func (t *txn) leaveDead(inv *invocation.Invocation) {
