@@ -34,6 +34,8 @@ type Letters interface {
 	Letters(ctx context.Context, f store.Filter, cursor string, limit int) (store.LetterPage, error)
 	// Groups counts the dead letters that pass a filter, largest group first.
 	Groups(context.Context, store.Filter) ([]store.Group, error)
+	// Lanes is a copy of the counts of every lane that has anything.
+	Lanes() map[invocation.Lane]store.LaneStats
 	// Load reads an invocation in any state and its QueueRequest, which is the
 	// caller's. store.ErrNotFound when there is none.
 	Load(invocation.ID) (*invocation.Invocation, []byte, error)
@@ -55,17 +57,24 @@ type Acts interface {
 type Store interface {
 	Letters
 	Acts
+	Importer
 }
 
 var _ Store = (*store.Store)(nil)
 
-// Options are what the API needs. Store, Gatherer, Healthy and Ready are required.
+// Options are what the API needs. Store, Queues, Gatherer, Healthy and Ready are
+// required.
 type Options struct {
 	Store Store
-	// Jobs carries out bulk acts; nil for none.
-	Jobs *jobs.Jobs
 	// Names tells which names are one function.
 	Names invocation.Names
+	// Queues are the queues that are read; the first one is the default.
+	Queues []string
+	// Functions is asked about the functions of ziggurat's requests; nil when nobody
+	// can be asked.
+	Functions Functions
+	// Jobs carries out bulk acts; nil for none.
+	Jobs *jobs.Jobs
 	// Durable reports whether the dead set outlives the process. Listings say so.
 	Durable bool
 	// BasicAuth asks for the credentials in SecretDir, in the files basic-auth-user
@@ -94,6 +103,8 @@ type api struct {
 	raw    *semaphore.Weighted // bytes of QueueRequests that answers may hold at once
 	size   pageSize
 	wait   time.Duration // for a change to become durable
+
+	imports *semaphore.Weighted // one at a time
 }
 
 // New makes the handler. It opens nothing but, with BasicAuth, the files of the
@@ -108,8 +119,8 @@ func New(o Options) (http.Handler, error) {
 }
 
 func newAPI(o Options) (*api, error) {
-	if o.Store == nil || o.Gatherer == nil || o.Healthy == nil || o.Ready == nil {
-		return nil, errors.New("api: Store, Gatherer, Healthy and Ready are required")
+	if o.Store == nil || len(o.Queues) == 0 || o.Gatherer == nil || o.Healthy == nil || o.Ready == nil {
+		return nil, errors.New("api: Store, Queues, Gatherer, Healthy and Ready are required")
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -117,6 +128,7 @@ func newAPI(o Options) (*api, error) {
 	a := &api{
 		Options: o, guard: newGuard(o), log: o.Logger,
 		raw: semaphore.NewWeighted(rawBytes), size: defaultPageSize, wait: actTimeout,
+		imports: semaphore.NewWeighted(1),
 	}
 	if o.Ingest != nil {
 		a.ingest = newIngest(a)
@@ -155,8 +167,15 @@ func (a *api) healthRoutes(mux *surface) {
 
 // deadRoutes show and change the dead set.
 func (a *api) deadRoutes(mux *surface) {
-	a.guarded(mux, "/v1/dead_set", methods{http.MethodGet: a.handle(a.listDead)})
+	whole := methods{http.MethodGet: a.handle(a.lookAtDead)}
+	if a.Jobs != nil {
+		whole[http.MethodDelete] = a.handle(a.dropOldest)
+		a.guarded(mux, "/v1/dead_set/replay", methods{http.MethodPost: a.handle(a.replayOldest)})
+	}
+	a.guarded(mux, "/v1/dead_set", whole)
 	a.guarded(mux, "/v1/dead_set/groups", methods{http.MethodGet: a.handle(a.groupDead)})
+	a.guarded(mux, "/v1/dead_set/export", methods{http.MethodGet: a.handle(a.exportDead)})
+	a.guarded(mux, "/v1/dead_set/import", methods{http.MethodPost: a.handle(a.importDead)})
 	a.guarded(mux, "/v1/dead_set/{id}", methods{http.MethodGet: a.handle(a.showDead), http.MethodDelete: a.handle(a.dropDead)})
 	a.guarded(mux, "/v1/dead_set/{id}/replay", methods{http.MethodPost: a.handle(a.replayDead)})
 }

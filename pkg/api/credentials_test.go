@@ -169,7 +169,7 @@ func (o rotation) want(what, password string, status int) {
 func newRotation(t *testing.T, dir string) rotation {
 	r := &rig{logs: &lockedBuffer{}}
 	a, err := newAPI(Options{
-		Store: emptyStore{}, Gatherer: noMetrics, Healthy: fine, Ready: fine,
+		Store: emptyStore{}, Queues: []string{"q"}, Gatherer: noMetrics, Healthy: fine, Ready: fine,
 		BasicAuth: true, SecretDir: dir, Logger: logTo(r.logs),
 	})
 	if err != nil {

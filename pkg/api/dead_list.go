@@ -35,6 +35,14 @@ type pageSize struct {
 
 var defaultPageSize = pageSize{shown: 4 << 20, read: 64 << 20, chunk: 16, looks: 4}
 
+// lookAtDead is our own listing, or ziggurat's.
+func (a *api) lookAtDead(w http.ResponseWriter, r *http.Request) error {
+	if isZiggurat(r) {
+		return a.peek(w, r)
+	}
+	return a.listDead(w, r)
+}
+
 func (a *api) listDead(w http.ResponseWriter, r *http.Request) error {
 	p, err := readParams(r, append([]string{"limit", "cursor"}, filterNames...)...)
 	if err != nil {

@@ -197,7 +197,7 @@ func TestTheBytesThatAnswersHoldAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &hugeStore{release: make(chan struct{})}
-		a, err := newAPI(Options{Store: s, Gatherer: noMetrics, Healthy: fine, Ready: fine, AdminOpen: true})
+		a, err := newAPI(Options{Store: s, Queues: []string{"q"}, Gatherer: noMetrics, Healthy: fine, Ready: fine, AdminOpen: true})
 		if err != nil {
 			t.Fatal(err)
 		}

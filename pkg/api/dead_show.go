@@ -95,3 +95,26 @@ func writeWhole(w http.ResponseWriter, inv *invocation.Invocation, m message) er
 	_, _ = w.Write(b[at:]) // #nosec G705 -- JSON, and nosniff
 	return nil
 }
+
+// writeListed writes a letter as part of a list, with its whole message, unless
+// that is raw and may hold credentials. What fails while writing shows when the
+// list is flushed.
+func writeListed(out *paced, l letter, m message) error {
+	l.MessageSize, l.MessageRaw = m.size(), m.isRaw()
+	if l.MessageRaw && mentionsSecret(m.raw) {
+		l.MessageWithheld, l.MessageCut = true, true
+	}
+	b, err := encode(l)
+	if err != nil {
+		return err
+	}
+	at := bytes.Index(b, []byte(emptyMessage)) + len(emptyMessage) - 1 // between its quotes
+	_, _ = out.Write(b[:at])
+	if !l.MessageWithheld {
+		e := base64.NewEncoder(base64.StdEncoding, out)
+		_, _ = io.Copy(e, m.reader())
+		_ = e.Close()
+	}
+	_, _ = out.Write(bytes.TrimSuffix(b[at:], []byte("\n")))
+	return nil
+}

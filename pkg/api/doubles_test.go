@@ -19,11 +19,14 @@ type emptyStore struct{}
 func (emptyStore) Letters(context.Context, store.Filter, string, int) (store.LetterPage, error) {
 	return store.LetterPage{}, nil
 }
+func (emptyStore) Lanes() map[invocation.Lane]store.LaneStats                  { return nil }
 func (emptyStore) Groups(context.Context, store.Filter) ([]store.Group, error) { return nil, nil }
 
 func (emptyStore) Load(invocation.ID) (*invocation.Invocation, []byte, error) {
 	return nil, nil, store.ErrNotFound
 }
+func (emptyStore) Accept(_ store.Accept, done func(error))           { done(store.ErrClosed) }
+func (emptyStore) Full() error                                       { return nil }
 func (emptyStore) Get(invocation.ID) (*invocation.Invocation, error) { return nil, store.ErrNotFound }
 func (emptyStore) Replay(context.Context, invocation.ID) error       { return store.ErrNotFound }
 func (emptyStore) Drop(context.Context, invocation.ID) error         { return store.ErrNotFound }

@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"errors"
 	"io"
 	"time"
 
@@ -73,21 +72,27 @@ func (m message) preview(l *letter) error {
 }
 
 // withMessage loads an invocation and calls use with its message, which is gone
-// afterwards. It waits while answers hold too much.
+// afterwards. It waits for a while when answers hold too much.
 func (a *api) withMessage(ctx context.Context, inv *invocation.Invocation, use func(*invocation.Invocation, message) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, rawWait, problemBusy)
 	defer cancel()
+	return a.withRaw(ctx, inv, func(inv *invocation.Invocation, raw []byte) error {
+		return use(inv, readMessage(inv, raw))
+	})
+}
+
+// withRaw loads an invocation and calls use with its QueueRequest, which is gone
+// afterwards. It waits while answers hold too much, until ctx ends, and returns
+// the cause of that.
+func (a *api) withRaw(ctx context.Context, inv *invocation.Invocation, use func(*invocation.Invocation, []byte) error) error {
 	n := min(int64(inv.Size), rawBytes)
-	if err := a.raw.Acquire(ctx, n); err != nil {
-		if errors.Is(context.Cause(ctx), problemBusy) {
-			return problemBusy
-		}
-		return err
+	if a.raw.Acquire(ctx, n) != nil {
+		return context.Cause(ctx)
 	}
 	defer a.raw.Release(n)
 	inv, raw, err := a.Store.Load(inv.ID)
 	if err != nil {
 		return err
 	}
-	return use(inv, readMessage(inv, raw))
+	return use(inv, raw)
 }

@@ -53,14 +53,18 @@ func (p *problem) Error() string { return p.Text }
 
 // ServeHTTP answers with the problem, the mailbox's callers with text.
 func (p *problem) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if p.wait > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(p.wait.Seconds())))
-	}
+	p.setRetryAfter(w)
 	if r != nil && isMailbox(r.URL.Path) {
 		writeBytes(w, p.status, contentText, []byte(p.Text+": "+p.Hint+"\n"))
 		return
 	}
 	_ = writeJSON(w, p.status, p) // strings encode always
+}
+
+func (p *problem) setRetryAfter(w http.ResponseWriter) {
+	if p.wait > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(p.wait.Seconds())))
+	}
 }
 
 // The problems that are always the same.

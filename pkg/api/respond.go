@@ -14,6 +14,7 @@ const (
 	keyBy     = "by"
 	keyPeer   = "peer"
 	keyAct    = "act"
+	keyCount  = "count"
 	keyMethod = "method"
 	keyRoute  = "route"
 	keyError  = "error"
@@ -22,6 +23,8 @@ const (
 const (
 	contentJSON = "application/json; charset=utf-8"
 	contentText = "text/plain; charset=utf-8"
+
+	contentLines = "application/x-ndjson"
 )
 
 // encode makes JSON without escapes for the sake of HTML, and a line end.

@@ -47,7 +47,7 @@ func newRigOn(t testing.TB, s *store.Store, edits ...func(*Options)) *rig {
 	t.Helper()
 	logs := &lockedBuffer{}
 	o := Options{
-		Store: s, Durable: s.Durable(), Gatherer: prometheus.NewRegistry(), Version: "1.2.3",
+		Store: s, Names: testNames, Queues: []string{"faas-request", "q1"}, Durable: s.Durable(), Gatherer: prometheus.NewRegistry(), Version: "1.2.3",
 		Healthy: func() error { return nil }, Ready: func() error { return nil },
 		Logger: logTo(logs),
 	}
@@ -131,6 +131,14 @@ func (r *rig) get(t testing.TB, path string, into any) {
 	}
 	if err := json.Unmarshal([]byte(got.body), into); err != nil {
 		t.Fatalf("GET %s answers %s: %v", path, got.body, err)
+	}
+}
+
+// decode decodes an answer, whatever its status.
+func decode(t testing.TB, a answer, into any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(a.body), into); err != nil {
+		t.Fatalf("%d %s: %v", a.status, a.body, err)
 	}
 }
 

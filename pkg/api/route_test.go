@@ -38,7 +38,8 @@ func TestWrongMethodsAre405AndHaveNoEffect(t *testing.T) {
 	one := "/v1/dead_set/" + idOf(0).String()
 	for path, allow := range map[string]string{
 		"/ping": "GET, HEAD", "/healthz": "GET, HEAD", "/readyz": "GET, HEAD", "/metrics": "GET, HEAD", "/_metrics": "GET, HEAD",
-		"/v1/dead_set": "GET, HEAD", one: "DELETE, GET, HEAD", one + "/replay": "POST",
+		"/v1/dead_set": "DELETE, GET, HEAD", "/v1/dead_set/groups": "GET, HEAD", "/v1/dead_set/export": "GET, HEAD",
+		"/v1/dead_set/import": "POST", "/v1/dead_set/replay": "POST", one: "DELETE, GET, HEAD", one + "/replay": "POST",
 	} {
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"} {
 			if strings.Contains(allow, method) {
@@ -175,12 +176,12 @@ func TestHealthAndMetricsAreOpenToEveryone(t *testing.T) {
 
 func TestNewRefusesMissingParts(t *testing.T) {
 	t.Parallel()
-	whole := Options{Store: emptyStore{}, Gatherer: noMetrics, Healthy: fine, Ready: fine}
+	whole := Options{Store: emptyStore{}, Queues: []string{"q"}, Gatherer: noMetrics, Healthy: fine, Ready: fine}
 	if _, err := New(whole); err != nil {
 		t.Error(err)
 	}
 	for name, edit := range map[string]func(*Options){
-		"Store": func(o *Options) { o.Store = nil }, "Gatherer": func(o *Options) { o.Gatherer = nil },
+		"Store": func(o *Options) { o.Store = nil }, "Queues": func(o *Options) { o.Queues = nil }, "Gatherer": func(o *Options) { o.Gatherer = nil },
 		"Healthy": func(o *Options) { o.Healthy = nil }, "Ready": func(o *Options) { o.Ready = nil },
 	} {
 		o := whole
@@ -197,6 +198,8 @@ func TestErrorsHaveTheShapeOfTheGoldenFile(t *testing.T) {
 		"path": problemPath, "method": problemMethod, "id": problemID, "cursor": problemCursor, "not_found": problemNotFound,
 		"not_dead": problemNotDead, "internal": problemInternal, "failed": problemFailed, "closed": problemClosed,
 		"stalled": problemStalled, "busy": problemBusy, "origin": problemOrigin, "not_local": problemNotLocal,
+		"json": problemJSON, "unknown_key": problemUnknownKey, "too_large": problemTooLarge, "importing": problemImporting, "import_cut": problemImportCut,
+		"endless": problemEndless, "import_full": problemImportFull, "topic": problemTopic, "count": problemCount, "channel": problemChannel, "malformed": problemMalformed,
 		"unauthorized": problemUnauthorized, "unreadable": problemUnreadable,
 		"body": problemBody, "queue_size": problemQueueSize, "cut": problemCut, "crowded": problemCrowded, "unsure": problemUnsure,
 		"name": problemName, "unknown": problemUnknown, "key": problemKey(&store.KeyError{ID: idOf(0)}),

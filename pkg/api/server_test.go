@@ -42,7 +42,7 @@ func (p *pipes) dial() net.Conn {
 // test waits for the server's.
 func servePipes(t *testing.T) *pipes {
 	t.Helper()
-	a, err := newAPI(Options{Store: emptyStore{}, Gatherer: noMetrics, Healthy: fine, Ready: fine, AdminOpen: true})
+	a, err := newAPI(Options{Store: emptyStore{}, Queues: []string{"q"}, Gatherer: noMetrics, Healthy: fine, Ready: fine, AdminOpen: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -202,9 +202,11 @@ func (a *App) waiting(lane invocation.Lane) int {
 // serve answers HTTP on the listener.
 func (a *App) serve(context.Context) error {
 	c := a.Config
+	functions := a.functions()
 	handler, err := api.New(api.Options{
-		Store: a.store, Jobs: a.jobs, Names: a.names, Durable: a.store.Durable(), BasicAuth: c.BasicAuth, SecretDir: c.SecretMountPath,
-		AdminOpen: c.AdminOpen, Ingest: a.ingest(), Gatherer: a.registry, Healthy: a.healthy, Ready: a.ready,
+		Store: a.store, Jobs: a.jobs, Names: a.names, Queues: c.Channels, Functions: functions, Durable: a.store.Durable(),
+		BasicAuth: c.BasicAuth, SecretDir: c.SecretMountPath, AdminOpen: c.AdminOpen, Ingest: a.ingest(functions),
+		Gatherer: a.registry, Healthy: a.healthy, Ready: a.ready,
 		Version: a.Version, Logger: a.log,
 	})
 	if err != nil {

@@ -8,14 +8,14 @@ import (
 )
 
 // ingest is what taking work in over HTTP needs.
-func (a *App) ingest() *api.Ingest {
+func (a *App) ingest(functions api.Functions) *api.Ingest {
 	c := a.Config
 	i := &api.Ingest{
 		Taker: &taker{app: a}, CheckURL: a.checkURL, Queue: c.Channels[0],
 		MaxBytes: c.MaxRequestBytes, Window: c.IdempotencyWindow, Auth: c.IngestAuth,
 	}
 	if c.IngestCheck {
-		i.Functions = a.functions()
+		i.Functions = functions
 	}
 	return i
 }
