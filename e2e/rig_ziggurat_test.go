@@ -99,17 +99,6 @@ func deploys(call answer, functions ...string) func(asked) answer {
 	}
 }
 
-// calls are the requests that called a function.
-func (s *stub) calls() []asked {
-	var all []asked
-	for _, a := range s.all() {
-		if a.Function != "" {
-			all = append(all, a)
-		}
-	}
-	return all
-}
-
 // bodies are the bodies of letters, or of calls.
 func (l letter) body() string { return string(l.Message) }
 func (a asked) body() string  { return string(a.Body) }
