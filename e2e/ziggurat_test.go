@@ -61,7 +61,7 @@ func TestZ4_APeekHasWholeMessages(t *testing.T) {
 func TestZ5_AReplayCallsAtOnceAndTheDeadSetEmpties(t *testing.T) {
 	t.Parallel()
 	s, w, all := newMorgue(t, "a", "b", "c")
-	s.gateway.tell(deploys(answer{}))
+	s.gateway.tell(deploys(answer{}, "fn1"))
 	w.replayOldest(t, `{"count":"10","topic_entity":"fn1"}`)
 	for _, m := range all {
 		w.next(t, m, "done")
@@ -84,7 +84,7 @@ func sorted(all []string) []string {
 func TestZ6_AReplayOfOneTakesTheOldest(t *testing.T) {
 	t.Parallel()
 	s, w, all := newMorgue(t, "a", "b", "c")
-	s.gateway.tell(deploys(answer{}))
+	s.gateway.tell(deploys(answer{}, "fn1"))
 	w.replayOldest(t, `{"count":"1","topic_entity":"fn1"}`)
 	w.next(t, all[0], "done")
 	w.idle(t)
@@ -328,7 +328,7 @@ func TestZ25_AReplayDuringWhichEverythingIsKilledLosesNothing(t *testing.T) {
 		bodies = append(bodies, strconv.Itoa(n))
 	}
 	s, w, all := newMorgue(t, bodies...)
-	s.gateway.tell(deploys(answer{Delay: 50 * time.Millisecond}))
+	s.gateway.tell(deploys(answer{Delay: 50 * time.Millisecond}, "fn1"))
 	w.replayOldest(t, `{"count":"30","topic_entity":"fn1"}`)
 	for kill := range 3 {
 		s.gateway.await(t, many+1+5*kill)
