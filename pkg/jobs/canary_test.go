@@ -1,0 +1,133 @@
+package jobs
+
+import (
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+)
+
+func TestACanaryReplaysOneThenTenThenTheRest(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, store.Options{})
+		r.bury("fn", 40)
+		r.become(always(store.Done, time.Minute))
+		v := r.begin(Request{Act: Replay, Canary: true})
+		pass(59 * time.Second)
+		if v = r.want(v, Waiting, 1, 0); !strings.Contains(v.Reason, "outcome of 1") {
+			t.Errorf("the reason is %q", v.Reason)
+		}
+		pass(50 * time.Second)
+		r.want(v, Waiting, 11, 0)
+		pass(time.Minute)
+		v = r.want(v, Done, 40, 0)
+		if v.Failed != 0 || *v.MaxFailedShare != DefaultShare {
+			t.Errorf("the job is %+v", v)
+		}
+	})
+}
+
+func TestACanaryStopsByItselfAndGoesOnWhenItIsTold(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, store.Options{})
+		r.bury("fn", 40)
+		r.become(always(store.Bury, time.Second))
+		v := r.begin(Request{Act: Replay, Canary: true})
+		pass(time.Minute)
+		v = r.want(v, Stopped, 1, 0)
+		if v.Failed != 1 || !strings.Contains(v.Reason, "1 of the latest 1 failed again") {
+			t.Errorf("the job is %+v", v)
+		}
+		pass(time.Hour)
+		r.want(v, Stopped, 1, 0)
+		for _, done := range []int{11} {
+			if _, err := r.jobs.Resume(t.Context(), v.ID); err != nil {
+				t.Fatal(err)
+			}
+			pass(time.Minute)
+			r.want(v, Stopped, done, 0)
+		}
+		r.become(always(store.Done, time.Second))
+		if _, err := r.jobs.Resume(t.Context(), v.ID); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Minute)
+		if v = r.want(v, Done, 40, 0); v.Failed != 11 {
+			t.Errorf("%d failed again", v.Failed)
+		}
+	})
+}
+
+func TestTheRestIsWatchedToo(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, store.Options{})
+		r.bury("fn", 2000)
+		var n atomic.Int32
+		r.become(func(*invocation.Invocation) (store.Verdict, time.Duration) {
+			if n.Add(1) > 500 {
+				return store.Bury, 2 * time.Second
+			}
+			return store.Done, 100 * time.Millisecond
+		})
+		v := r.begin(Request{Act: Replay, Canary: true, Rate: 20})
+		pass(time.Hour)
+		v = r.get(v)
+		if v.State != Stopped || v.Done < 500 || v.Done > 650 || !strings.Contains(v.Reason, "of the latest 100") {
+			t.Errorf("the job is %s after %d: %s", v.State, v.Done, v.Reason)
+		}
+	})
+}
+
+func TestAShareStopsAJobWithoutACanaryToo(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		share float64
+		want  State
+	}{{"none may fail", 0, Stopped}, {"a half may fail", 0.5, Done}, {"all may fail", 1, Done}} {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				r := newRig(t, store.Options{})
+				r.bury("fn", 300)
+				var n atomic.Int32
+				r.become(func(*invocation.Invocation) (store.Verdict, time.Duration) {
+					if n.Add(1)%3 == 0 {
+						return store.Bury, 0
+					}
+					return store.Done, 0
+				})
+				v := r.begin(Request{Act: Replay, MaxFailedShare: &tt.share})
+				pass(time.Hour)
+				v = r.get(v)
+				if v.State != tt.want || v.Failed == 0 || v.Canary {
+					t.Errorf("the job is %+v", v)
+				}
+			})
+		})
+	}
+}
+
+func TestACanaryGoesOnAfterARestartWithWhatItWatched(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		r := w.open()
+		r.bury("fn", 40)
+		v := r.begin(Request{Act: Replay, Canary: true})
+		pass(time.Minute)
+		r.want(v, Waiting, 1, 0)
+		r.stop()
+		pass(time.Minute)
+		r = w.open()
+		pass(time.Minute)
+		r.want(v, Waiting, 1, 0)
+		first := w.onlyReady(r)
+		r.become(always(store.Done, 0))
+		if _, err := r.store.Cancel(t.Context(), first); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Minute)
+		r.want(v, Done, 40, 0)
+	})
+}

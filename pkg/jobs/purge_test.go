@@ -1,0 +1,117 @@
+package jobs
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+)
+
+func TestAPurgeTakesWhatItsPlanCounted(t *testing.T) {
+	for _, tt := range []struct {
+		state          string
+		count, dropped int
+	}{{"", 1507, 1505}, {"ready", 1204, 1202}, {"delayed", 303, 303}} {
+		t.Run("state "+tt.state, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				r := newRig(t, store.Options{})
+				inHand := r.pend("fn", 2, 0)
+				r.pend("fn", 1202, 0)
+				r.pend("fn", 303, time.Hour)
+				other := r.pend("gn", 5, 0)
+				r.bury("fn", 4)
+				for _, id := range inHand {
+					r.inHand[id] = true
+				}
+				v := r.plan(Request{Act: Purge, Pending: Pending{Function: "fn", State: tt.state}})
+				if v.Plan.Count != tt.count || v.Plan.Bytes != int64(10*tt.count) || v.Rate != 0 {
+					t.Errorf("the plan is %+v", v.Plan)
+				}
+				want := []Group{{Function: "fn", Queue: "faas-request", Count: tt.count}}
+				if d := cmp.Diff(want, v.Plan.Groups); d != "" {
+					t.Errorf("its groups (-want +got):\n%s", d)
+				}
+				pass(2 * time.Second)
+				late := r.pend("fn", 3, time.Hour)
+				r.set(0)
+				for _, id := range late { // accepted after the plan
+					inv, err := r.store.Get(id)
+					if err != nil || inv.Accepted.Before(v.Created) {
+						t.Fatal(inv, err)
+					}
+				}
+				if _, err := r.jobs.Apply(t.Context(), v.ID); err != nil {
+					t.Fatal(err)
+				}
+				pass(time.Minute)
+				r.want(v, Done, tt.dropped, tt.count-tt.dropped)
+				for _, id := range append(append(other, late...), inHand...) {
+					if _, err := r.store.Get(id); err != nil {
+						t.Errorf("one that was not meant is gone: %v", err)
+					}
+				}
+				st := r.store.Stats()
+				if int(st.Dropped) != tt.dropped || st.Dead != 4 || st.Difference() != 0 {
+					t.Errorf("the store counts %+v", st)
+				}
+				if n := r.metric("queue_worker_job_dropped_total", "purge"); int(n) != tt.dropped {
+					t.Errorf("%v are counted", n)
+				}
+			})
+		})
+	}
+}
+
+// What falls due during a purge moves from behind it to before it.
+func TestAPurgeForgetsNothingThatFallsDueMeanwhile(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, store.Options{})
+		r.pend("fn", 40, 0)
+		r.pend("fn", 40, time.Second)
+		v := r.begin(Request{Act: Purge, Pending: Pending{Function: "fn"}, Rate: 10})
+		pass(2500 * time.Millisecond)
+		for more := true; more; {
+			var err error
+			if more, err = r.store.MoveDue(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pass(time.Minute)
+		r.want(v, Done, 80, 0)
+		if st := r.store.Stats(); st.Ready != 0 || st.Delayed != 0 || st.Dropped != 80 {
+			t.Errorf("the store counts %+v", st)
+		}
+	})
+}
+
+func TestAPurgeOfOneQueueLeavesTheOthers(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, store.Options{})
+		r.pend("fn", 3, 0)
+		v := r.begin(Request{Act: Purge, Pending: Pending{Function: "fn", Queue: "other"}})
+		pass(time.Minute)
+		r.want(v, Done, 0, 0)
+		v = r.begin(Request{Act: Purge, Pending: Pending{Function: "fn", Queue: "faas-request"}})
+		pass(time.Minute)
+		r.want(v, Done, 3, 0)
+	})
+}
+
+// The worker takes one in hand between the look and the batch.
+func TestAPurgeLeavesWhatIsTakenInHandInTheLastMoment(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, store.Options{})
+		ids := r.pend("fn", 3, 0)
+		asked := map[invocation.ID]int{}
+		r.jobs.InHand = func(id invocation.ID) bool { asked[id]++; return id == ids[1] && asked[id] == 2 }
+		v := r.begin(Request{Act: Purge, Pending: Pending{Function: "fn"}})
+		pass(time.Minute)
+		r.want(v, Done, 3, 0) // the second pass has found it not in hand any more
+		if asked[ids[1]] < 3 {
+			t.Errorf("it was asked %d times whether it is in hand", asked[ids[1]])
+		}
+	})
+}

@@ -1,0 +1,297 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+)
+
+// steps are what people can do with a job, by name.
+func (r *rig) steps() map[string]func(context.Context, invocation.ID) (Job, error) {
+	return map[string]func(context.Context, invocation.ID) (Job, error){
+		"apply": r.jobs.Apply, "pause": r.jobs.Pause, "resume": r.jobs.Resume, "cancel": r.jobs.Cancel,
+	}
+}
+
+func TestWhatCanBeDoneWithAJob(t *testing.T) {
+	for _, tt := range []struct {
+		steps string // done before, with time to work between them
+		then  string
+		err   error
+		state State
+	}{
+		{"", "apply", nil, Waiting},
+		{"", "pause", ErrNotApplied, Planned},
+		{"", "resume", ErrNotApplied, Planned},
+		{"", "cancel", nil, Cancelled},
+		{"apply", "apply", ErrApplied, Waiting},
+		{"apply", "pause", nil, Paused},
+		{"apply", "resume", nil, Waiting},
+		{"apply", "cancel", nil, Cancelled},
+		{"apply pause", "apply", ErrApplied, Paused},
+		{"apply pause", "pause", nil, Paused},
+		{"apply pause", "resume", nil, Waiting},
+		{"apply pause", "cancel", nil, Cancelled},
+		{"cancel", "apply", ErrOver, Cancelled},
+		{"cancel", "pause", ErrOver, Cancelled},
+		{"cancel", "resume", ErrOver, Cancelled},
+		{"cancel", "cancel", nil, Cancelled},
+		{"apply finish", "apply", ErrApplied, Done},
+		{"apply finish", "pause", ErrOver, Done},
+		{"apply finish", "resume", ErrOver, Done},
+		{"apply finish", "cancel", ErrOver, Done},
+		{"apply pause resume", "pause", nil, Paused},
+		{"expire", "apply", ErrExpired, Cancelled},
+		{"expire", "cancel", nil, Cancelled},
+	} {
+		t.Run(fmt.Sprintf("%q then %s", tt.steps, tt.then), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				r := newRig(t, store.Options{})
+				r.bury("fn", 3)
+				r.setWaiting("fn", 51)
+				v := r.plan(Request{Act: Replay})
+				for step := range strings.FieldsSeq(tt.steps) {
+					switch step {
+					case "finish":
+						r.setWaiting("fn", 0)
+					case "expire":
+						pass(time.Hour)
+					default:
+						if _, err := r.steps()[step](t.Context(), v.ID); err != nil {
+							t.Fatalf("%s: %v", step, err)
+						}
+					}
+					pass(time.Minute)
+				}
+				if _, err := r.steps()[tt.then](t.Context(), v.ID); !errors.Is(err, tt.err) {
+					t.Errorf("the error is %v, want %v", err, tt.err)
+				}
+				pass(time.Minute)
+				if v = r.get(v); v.State != tt.state || v.State.IsOver() == v.Finished.IsZero() {
+					t.Errorf("the job is %+v, want %s", v, tt.state)
+				}
+			})
+		})
+	}
+}
+
+func TestAnUnknownJobIsNotFound(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, store.Options{})
+		for name, do := range r.steps() {
+			if _, err := do(t.Context(), invocation.NewID(time.Now())); !errors.Is(err, ErrNotFound) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}
+
+func TestAWrongRequestIsRefused(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, store.Options{})
+		share, tooMuch := 0.5, 1.5
+		for name, q := range map[string]Request{
+			"no act":              {},
+			"an unknown act":      {Act: "burn"},
+			"a negative rate":     {Act: Replay, Rate: -1},
+			"a rate too high":     {Act: Replay, Rate: MaxRate + 1},
+			"a negative limit":    {Act: Replay, Limit: -1},
+			"a share above one":   {Act: Replay, MaxFailedShare: &tooMuch},
+			"a canary of a drop":  {Act: Drop, Canary: true},
+			"force for a drop":    {Act: Drop, Force: true},
+			"a share of a purge":  {Act: Purge, Pending: Pending{Function: "fn"}, MaxFailedShare: &share},
+			"a purge of all":      {Act: Purge},
+			"a filtered purge":    {Act: Purge, Pending: Pending{Function: "fn"}, Filter: of(spec{})},
+			"a filter too long":   {Act: Replay, Filter: []byte(`{"function":"` + strings.Repeat("x", MaxFilter) + `"}`)},
+			"a filter that is no": {Act: Replay, Filter: []byte(`[`)},
+		} {
+			if v, err := r.jobs.Plan(t.Context(), q); err == nil {
+				t.Errorf("%s: %+v", name, v)
+			}
+			if v, err := r.jobs.Start(t.Context(), q); err == nil {
+				t.Errorf("%s started: %+v", name, v)
+			}
+		}
+		if n := len(r.jobs.List()); n != 0 {
+			t.Errorf("%d jobs are kept", n)
+		}
+	})
+}
+
+func TestFourJobsWorkAtOnceAndTheOthersInTurn(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, store.Options{})
+		var all []Job
+		for i := range 6 {
+			fn := fmt.Sprint("fn", i)
+			r.bury(fn, 20)
+			all = append(all, r.begin(Request{Act: Replay, Filter: of(spec{Function: fn})}))
+		}
+		pass(time.Second)
+		var waiting []Job
+		for _, v := range all {
+			if v = r.get(v); v.State == Waiting && strings.Contains(v.Reason, "for its turn") {
+				waiting = append(waiting, v)
+			}
+		}
+		if len(waiting) != 2 {
+			t.Fatalf("%d wait for their turn", len(waiting))
+		}
+		if _, err := r.jobs.Cancel(t.Context(), waiting[0].ID); err != nil { // also while it waits
+			t.Fatal(err)
+		}
+		pass(time.Minute)
+		for _, v := range all {
+			if v.ID != waiting[0].ID {
+				r.want(v, Done, 20, 0)
+			}
+		}
+		r.want(waiting[0], Cancelled, 0, 0)
+		if n := r.metric("queue_worker_jobs", "done"); n != 5 {
+			t.Errorf("%v jobs are counted as done", n)
+		}
+	})
+}
+
+func TestJobsThatHoldGiveTheirTurnAway(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, store.Options{})
+		r.bury("busy", 20)
+		r.setWaiting("busy", 51)
+		for range 8 {
+			r.begin(Request{Act: Replay, Filter: of(spec{Function: "busy"})})
+		}
+		r.bury("fn", 20)
+		v := r.begin(Request{Act: Drop, Filter: of(spec{Function: "fn"})})
+		pass(time.Minute)
+		r.want(v, Done, 20, 0)
+	})
+}
+
+func TestNoMoreJobsAreOpenThanAllowed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, store.Options{})
+		r.bury("fn", 1)
+		first := r.plan(Request{Act: Drop})
+		for range maxOpen - 1 {
+			r.plan(Request{Act: Drop})
+		}
+		if _, err := r.jobs.Plan(t.Context(), Request{Act: Drop}); !errors.Is(err, ErrTooMany) {
+			t.Errorf("one too many: %v", err)
+		}
+		if _, err := r.jobs.Start(t.Context(), Request{Act: Drop}); !errors.Is(err, ErrTooMany) {
+			t.Errorf("one too many: %v", err)
+		}
+		if _, err := r.jobs.Cancel(t.Context(), first.ID); err != nil {
+			t.Fatal(err)
+		}
+		r.plan(Request{Act: Drop})
+	})
+}
+
+func TestPlansExpireAndJobsThatAreOverAreForgotten(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, store.Options{})
+		r.bury("fn", 1)
+		v := r.plan(Request{Act: Drop})
+		pass(59 * time.Minute)
+		r.want(v, Planned, 0, 0)
+		pass(2 * time.Minute)
+		if v = r.want(v, Cancelled, 0, 0); v.Reason == "" {
+			t.Error("it does not say why")
+		}
+		pass(6 * 24 * time.Hour)
+		r.want(v, Cancelled, 0, 0)
+		pass(24 * time.Hour)
+		if _, err := r.jobs.Get(v.ID); !errors.Is(err, ErrNotFound) {
+			t.Errorf("after 7 days: %v", err)
+		}
+		if n := len(r.store.Notes("")); n != 0 {
+			t.Errorf("%d notes are left", n)
+		}
+		for range maxOver + 20 {
+			if _, err := r.jobs.Cancel(t.Context(), r.plan(Request{Act: Drop}).ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pass(2 * time.Minute)
+		if n, notes := len(r.jobs.List()), len(r.store.Notes(notePrefix)); n != maxOver || notes != maxOver {
+			t.Errorf("%d jobs are kept, %d notes", n, notes)
+		}
+	})
+}
+
+func TestTheLargestJobFitsIntoANote(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 255)
+	r := record{Job: Job{ID: invocation.NewID(time.Now()), Act: Replay, State: Running, By: strings.Repeat("\x01", maxBy)}}
+	r.Filter = []byte(`"` + strings.Repeat("x", MaxFilter-2) + `"`)
+	for range MaxGroups {
+		r.Plan.Groups = append(r.Plan.Groups, Group{Function: long, Queue: long, Reason: invocation.AttemptsExhausted, Count: 1})
+	}
+	for range mostWatched {
+		r.Watch = append(r.Watch, invocation.NewID(time.Now()))
+	}
+	n, err := r.note()
+	if err != nil || len(n.Value) > noteBytes {
+		t.Fatalf("the note has %d bytes, %v", len(n.Value), err)
+	}
+	if back, err := readRecord(n.Name, n.Value); err != nil || back.Plan.MoreGroups+len(back.Plan.Groups) != MaxGroups {
+		t.Errorf("read again it is %+v, %v", back, err)
+	}
+}
+
+func TestANoteThatCannotBeReadIsLeftAlone(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		r := w.open()
+		id := invocation.NewID(time.Now())
+		for i, text := range []string{
+			"", "{", `{"v":2}`, `{"v":1}`, fmt.Sprintf(`{"v":1,"id":%q,"state":"asleep","act":"drop"}`, id), fmt.Sprintf(`{"v":1,"id":%q,"state":"done","act":"burn"}`, id),
+		} {
+			if err := r.store.PutNote(t.Context(), store.Note{Name: fmt.Sprint(notePrefix, i), Value: []byte(text)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := r.store.PutNote(t.Context(), store.Note{Name: noteName(id), Value: []byte(`{"v":1,"id":"` + id.String() + `","state":"waiting","act":"drop"}`)}); err != nil {
+			t.Fatal(err)
+		}
+		r.stop()
+		r = w.open()
+		if n, notes := len(r.jobs.List()), len(r.store.Notes("")); n != 0 || notes != 7 {
+			t.Errorf("%d jobs are known, %d notes are left", n, notes)
+		}
+		if n := strings.Count(r.logs.String(), "cannot be read"); n != 7 {
+			t.Errorf("the log tells of %d", n)
+		}
+	})
+}
+
+func TestWhenTheFilterCannotBeReadAnyMoreTheJobStopsAndSaysWhy(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, store.Options{})
+		r.bury("fn", 3)
+		v := r.plan(Request{Act: Replay})
+		r.filter = func(json.RawMessage) (store.Filter, error) { return store.Filter{}, errors.New("unknown key") }
+		if _, err := r.jobs.Apply(t.Context(), v.ID); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Minute)
+		if v = r.want(v, Stopped, 0, 0); !strings.Contains(v.Reason, "unknown key") {
+			t.Errorf("the reason is %q", v.Reason)
+		}
+		r.filter = readFilter
+		if _, err := r.jobs.Resume(t.Context(), v.ID); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Minute)
+		r.want(v, Done, 3, 0)
+	})
+}
