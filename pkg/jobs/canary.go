@@ -70,7 +70,7 @@ func (j *Jobs) guard(ctx context.Context, b *job, r *record) (hold, error) {
 	known, failed := len(r.Outcomes), strings.Count(r.Outcomes, bad)
 	switch {
 	case complete && len(r.Watch) > 0:
-		return hold{fmt.Sprintf("for the outcome of %d that were replayed", len(r.Watch)), watchPeriod}, nil
+		return hold{why: fmt.Sprintf("for the outcome of %d that were replayed", len(r.Watch)), again: watchPeriod}, nil
 	case (complete || known >= leastKnown) && float64(failed) > *r.MaxFailedShare*float64(known):
 		why := fmt.Sprintf("%d of the latest %d failed again, max_failed_share is %v", failed, known, *r.MaxFailedShare)
 		return hold{}, cmp.Or(j.finish(ctx, b, Stopped, why), errNotRunning)

@@ -97,9 +97,10 @@ type job struct {
 	writing chan struct{}
 
 	// for its goroutine alone
-	next   time.Time // when the next step may begin, by the rate
-	told   time.Time // when the log was told of its progress
-	polled time.Time // when those that it watches were looked at
+	next   time.Time     // when the next step may begin, by the rate
+	told   time.Time     // when the log was told of its progress
+	polled time.Time     // when those that it watches were looked at
+	poll   time.Duration // the latest wait for live work
 
 	alive bool // it has its goroutine, or had it; guarded by the mutex of Jobs
 

@@ -20,7 +20,7 @@ func (j *Jobs) stepPending(ctx context.Context, b *job, r *record) error {
 	if r.AtEnd {
 		cursor = ""
 	}
-	page, next, err := j.Store.Pending(ctx, pendingFilter(r), cursor, stepSize(r))
+	page, next, err := j.Store.Pending(ctx, pendingFilter(r), cursor, j.stepSize(r))
 	if err != nil {
 		return err
 	}

@@ -81,10 +81,10 @@ func newRig(t testing.TB, o store.Options, edits ...func(*rig)) *rig {
 	r.stop = sync.OnceFunc(func() {
 		cancel()
 		<-ended
-		r.acting.Wait()
-		if err := s.Close(); err != nil {
+		if err := s.Close(); err != nil { // nothing becomes ready after it
 			t.Error(err)
 		}
+		r.acting.Wait()
 	})
 	t.Cleanup(r.stop)
 	return r

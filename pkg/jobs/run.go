@@ -14,8 +14,9 @@ import (
 // hold is why a job cannot go on just now, and when to look again. The zero hold
 // means that it can.
 type hold struct {
-	why   string
-	again time.Duration
+	why    string
+	again  time.Duration
+	longer bool // if it comes again, wait longer
 }
 
 // storePeriod is how often a job looks whether the store is back.
@@ -70,6 +71,7 @@ func (j *Jobs) steps(ctx context.Context, b *job) hold {
 		switch {
 		case err == nil && h == hold{}:
 			b.setHold("")
+			b.poll = 0
 			j.tellProgress(b)
 		case err == nil:
 			return h
@@ -86,7 +88,7 @@ func (j *Jobs) steps(ctx context.Context, b *job) hold {
 func (j *Jobs) step(ctx context.Context, b *job) (hold, error) {
 	j.noteClock(b)
 	if err := j.Store.Err(); err != nil {
-		return hold{forStore(err), storePeriod}, nil
+		return hold{why: forStore(err), again: storePeriod}, nil
 	}
 	r := b.record()
 	if r.Act == Purge {
@@ -104,7 +106,7 @@ func (j *Jobs) troubled(b *job, err error) hold {
 		b.mu.Unlock()
 		return hold{}
 	}
-	h := hold{forStore(err), storePeriod}
+	h := hold{why: forStore(err), again: storePeriod}
 	if !errors.Is(err, store.ErrClosed) && !b.holdsFor(h.why) {
 		j.log.Warn("job waits for the store", keyJob, b.id.String(), keyError, err)
 	}
@@ -114,9 +116,14 @@ func (j *Jobs) troubled(b *job, err error) hold {
 // waits is what a job does while it holds.
 func (b *job) waits(ctx context.Context, h hold) {
 	b.setHold(h.why)
-	if h.again > 0 {
-		b.sleep(ctx, h.again)
+	if h.again == 0 {
+		return
 	}
+	if h.longer {
+		b.poll = min(max(2*b.poll, h.again), mostPoll)
+		h.again = b.poll
+	}
+	b.sleep(ctx, h.again)
 }
 
 func (b *job) setHold(why string) {
@@ -179,10 +186,15 @@ func (b *job) spend(n, rate int) {
 // do not notice.
 const freeStep = 500
 
-// stepSize is how many a step takes at most.
-func stepSize(r *record) int {
-	if r.Rate == 0 {
+// stepSize is how many a step takes at most. A replay has no use for more letters
+// than a lane has room for.
+func (j *Jobs) stepSize(r *record) int {
+	switch n := max(1, r.Rate/stepsPerSecond); {
+	case r.Rate == 0:
 		return freeStep
+	case r.Act == Replay:
+		return min(n, store.MaxActs, j.MaxInflight+1)
+	default:
+		return min(n, store.MaxActs)
 	}
-	return min(max(1, r.Rate/stepsPerSecond), store.MaxActs)
 }

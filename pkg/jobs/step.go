@@ -27,7 +27,7 @@ func (j *Jobs) stepLetters(ctx context.Context, b *job, r *record) (hold, error)
 	if err != nil {
 		return hold{}, j.finish(ctx, b, Stopped, "its filter cannot be read: "+err.Error())
 	}
-	page, h, err := j.nextPage(ctx, r, f, min(stepSize(r), left, r.quota()))
+	page, h, err := j.nextPage(ctx, r, f, min(j.stepSize(r), left, r.quota()))
 	if err != nil || h != (hold{}) {
 		return h, err
 	}
@@ -73,7 +73,7 @@ func (j *Jobs) nextPage(ctx context.Context, r *record, f store.Filter, n int) (
 		return page, hold{}, nil
 	case room == 0:
 		lane := page.Letters[0].Lane
-		return page, hold{fmt.Sprintf("for live work: %d invocations of %s wait to be called", busy, lane.Name), pollPeriod(r.Rate)}, nil
+		return page, hold{why: fmt.Sprintf("for live work: %d invocations of %s wait to be called", busy, lane.Name), again: leastPoll, longer: true}, nil
 	}
 	page, err = j.Store.Letters(ctx, f, r.Cursor, room)
 	return page, hold{}, err
@@ -96,11 +96,12 @@ func (j *Jobs) room(page []*invocation.Invocation) (n, waiting int) {
 	return len(page), 0
 }
 
-// pollPeriod is how often a job looks whether live work has become less: a fast
-// one oftener, so that it is as fast as the function.
-func pollPeriod(rate int) time.Duration {
-	return min(max(time.Second/time.Duration(max(rate, 1)), 10*time.Millisecond), 250*time.Millisecond)
-}
+// A job that holds for live work looks again soon, so that it is as fast as the
+// function, and less often the longer it lasts.
+const (
+	leastPoll = 10 * time.Millisecond
+	mostPoll  = 250 * time.Millisecond
+)
 
 // noteClock remembers how far the clock was set back since the plan.
 func (j *Jobs) noteClock(b *job) {
