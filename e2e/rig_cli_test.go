@@ -4,10 +4,15 @@ package e2e
 
 import (
 	"bytes"
+	"io"
+	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/creack/pty"
 )
 
 // said is how a command ended.
@@ -72,4 +77,66 @@ func prepare(t testing.TB, env []string, args ...string) *exec.Cmd {
 	cmd.Dir = t.TempDir()
 	dieWithParent(cmd)
 	return cmd
+}
+
+// terminal is a command that a person runs.
+type terminal struct {
+	t    testing.TB
+	cmd  *exec.Cmd
+	pty  *os.File
+	done chan struct{} // closed when everything that it wrote has been read
+
+	mu  sync.Mutex
+	out bytes.Buffer
+}
+
+// person runs a command on a terminal, 150 columns wide.
+func (w *worker) person(t testing.TB, args ...string) *terminal {
+	t.Helper()
+	cmd := prepare(t, []string{"QUEUE_WORKER_SERVER=" + w.base, "TERM=xterm"}, args...)
+	f, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 50, Cols: 150})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &terminal{t: t, cmd: cmd, pty: f, done: make(chan struct{})}
+	go func() {
+		defer close(p.done)
+		_, _ = io.Copy(p, f) // ends with an error when the command has ended
+	}()
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = f.Close() })
+	return p
+}
+
+// Write takes what the command has written.
+func (p *terminal) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.out.Write(b)
+}
+
+// screen is what was written so far.
+func (p *terminal) screen() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.out.String()
+}
+
+// answers waits for a text and types a line.
+func (p *terminal) answers(text, line string) {
+	p.t.Helper()
+	eventually(p.t, "the terminal to show "+text, func() bool { return strings.Contains(p.screen(), text) })
+	if _, err := p.pty.WriteString(line); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// want waits for the end of the command.
+func (p *terminal) want(code int, texts ...string) string {
+	p.t.Helper()
+	stuck := time.AfterFunc(patience, func() { _ = p.cmd.Process.Kill() })
+	defer stuck.Stop()
+	<-p.done
+	_ = p.cmd.Wait() // how it ended stands in ProcessState
+	said{p.cmd.ProcessState.ExitCode(), p.screen(), ""}.want(p.t, code, texts...)
+	return p.screen()
 }

@@ -79,6 +79,7 @@ func newAct(r *remote, c *cobra.Command, verb string) *deadAct {
 	f := c.Flags()
 	f.BoolVar(&a.order.All, "all", false, "the whole dead set: what goes without any filter")
 	f.IntVar(&a.order.Limit, "limit", 0, "only this many, the oldest (default: all that the filter means)")
+	c.Args = args(0, -1, "ids of letters")
 	c.RunE = r.run(a.run)
 	return a
 }

@@ -1,0 +1,121 @@
+package e2e
+
+// Acts on many from the shell: the plan, the question, watching, leaving.
+
+import (
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestCLI_AScriptHasToSayYes(t *testing.T) {
+	t.Parallel()
+	s, w := givingUp(t)
+	s.bury(w, "fn1", "a", "b", "c")
+	s.bury(w, "fn2", "d")
+	s.gateway.tell(always(status(200)))
+	w.cli(t, "dead", "replay", "--function", "fn1").want(t, 2, "--yes")
+	w.cli(t, "dead", "drop", "--all").want(t, 2, "--yes")
+	w.cli(t, "function", "purge", "fn1").want(t, 2, "--yes")
+	w.cli(t, "dead", "drop", "--all", "--dry-run").want(t, 0, "drop: 4, ", "3\tfn1.openfaas-fn\t"+defaultQueue+"\tattempts_exhausted\n")
+	if left := w.deadSet(t); len(left) != 4 {
+		t.Fatalf("%d letters are left", len(left))
+	}
+	w.cli(t, "dead", "replay", "--function", "fn1", "--limit", "2", "--rate", "100", "--yes").want(t, 0, "replay: 2, ", "replay done: 2 of 2 done, 0 skipped, 0 failed again")
+	got := w.cli(t, "dead", "replay", "--all", "--yes", "-o", "json").want(t, 0, `"state":"done"`)
+	if len(got.lines()) != 1 {
+		t.Errorf("not one document: %q", got.stdout)
+	}
+	w.cli(t, "dead", "replay", "--all", "--yes").want(t, 0, "replay: 0, ")
+	s.gateway.await(t, 4+4)
+}
+
+func TestCLI_APersonIsAsked(t *testing.T) {
+	t.Parallel()
+	s, w := givingUp(t)
+	s.bury(w, "fn1", "a", "b", "c")
+	for _, answer := range []string{"no\n", "y\n", "\n", "\x04"} {
+		p := w.person(t, "dead", "drop", "--all")
+		p.answers(`Type "yes" to go on: `, answer)
+		p.want(1, "drop: 3, ", "COUNT", "nothing was done")
+	}
+	if n := len(w.deadSet(t)); n != 3 {
+		t.Fatalf("%d letters are left", n)
+	}
+	p := w.person(t, "dead", "drop", "--all")
+	p.answers("drop 3?", "\x03") // Ctrl-C
+	p.want(1, "interrupted")
+	p = w.person(t, "dead", "drop", "--all")
+	p.answers("drop 3?", "yes\n")
+	if screen := p.want(0, "drop done: 3 of 3 done"); !strings.Contains(screen, "fn1.openfaas-fn") {
+		t.Errorf("the screen is %q", screen)
+	}
+	for _, line := range w.cli(t, "replay", "ls").want(t, 0).lines() {
+		if strings.Contains(line, "planned") {
+			t.Errorf("a plan is left: %q", line)
+		}
+	}
+}
+
+func TestCLI_WhatFailsAgainIsPartly(t *testing.T) {
+	t.Parallel()
+	s, w := givingUp(t)
+	s.bury(w, "fn1", "a", "b", "c")
+	got := w.cli(t, "dead", "replay", "--all", "--canary", "--yes").want(t, 3, "it has stopped by itself", "replay stopped: ")
+	job := strings.Fields(w.cli(t, "replay", "ls").want(t, 0).lines()[0])[0]
+	w.cli(t, "replay", "status", job).want(t, 0, "state\tstopped\n", "canary\ttrue\n")
+	w.cli(t, "replay", "status", job, "--watch").want(t, 3)
+	if !strings.Contains(got.stderr, "queue-worker replay resume "+job) {
+		t.Errorf("it says %q", got.stderr)
+	}
+	s.gateway.tell(always(status(200)))
+	w.cli(t, "replay", "resume", job).want(t, 0, "replay "+job+": running")
+	eventually(t, "the rest to be replayed", func() bool { return len(w.deadSet(t)) <= 1 })
+}
+
+func TestCLI_CtrlCLeavesTheJobRunning(t *testing.T) {
+	t.Parallel()
+	s, w := givingUp(t)
+	s.bury(w, "fn1", "a", "b", "c", "d", "e", "f", "g", "h")
+	s.gateway.tell(always(status(200)))
+	p := w.person(t, "dead", "replay", "--all", "--rate", "1", "--yes")
+	eventually(t, "the job to have begun", func() bool { return len(s.gateway.all()) > 8 })
+	if err := p.cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	screen := p.want(1, "the job goes on", "queue-worker replay status", "queue-worker replay cancel")
+	job := strings.Fields(screen[strings.Index(screen, "replay cancel ")+len("replay cancel "):])[0]
+	w.cli(t, "replay", "status", job).want(t, 0, "state\trunning\n")
+	w.cli(t, "replay", "pause", job).want(t, 0, ": paused")
+	w.cli(t, "replay", "resume", job).want(t, 0, ": running")
+	w.cli(t, "replay", "cancel", job).want(t, 0, ": cancelled")
+	w.cli(t, "replay", "resume", job).want(t, 1, "the job is over")
+	w.cli(t, "replay", "cancel", "0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7", job).want(t, 1, "no job has this id")
+	w.cli(t, "replay", "status", "x").want(t, 2, "not a job's id")
+}
+
+func TestCLI_NoWaitReturnsAtOnce(t *testing.T) {
+	t.Parallel()
+	s, w := givingUp(t)
+	s.bury(w, "fn1", "a", "b")
+	s.gateway.tell(always(status(200)))
+	job := w.cli(t, "dead", "replay", "--all", "--rate", "1", "--yes", "--no-wait").want(t, 0, "goes on in the worker").lines()
+	if len(job) != 1 {
+		t.Fatalf("it writes %q", job)
+	}
+	w.cli(t, "replay", "status", job[0], "--watch", "-o", "json").want(t, 0, `"state":"done"`, `"done":2`)
+}
+
+// A worker that is away for a while does not end the watching.
+func TestCLI_AJobIsWatchedOverARestart(t *testing.T) {
+	t.Parallel()
+	s, w := givingUp(t)
+	s.bury(w, "fn1", "a", "b", "c", "d")
+	s.gateway.tell(always(status(200)))
+	p := w.person(t, "dead", "replay", "--all", "--rate", "1", "--yes")
+	eventually(t, "the job to have begun", func() bool { return len(s.gateway.all()) > 4 })
+	w.kill()
+	eventually(t, "the watcher to notice", func() bool { return strings.Contains(p.screen(), "does not answer") })
+	s.worker("http_listen_address=" + strings.TrimPrefix(w.base, "http://"))
+	p.want(0, "replay done: 4 of 4 done")
+}
