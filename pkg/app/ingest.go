@@ -11,7 +11,7 @@ import (
 func (a *App) ingest(functions api.Functions) *api.Ingest {
 	c := a.Config
 	i := &api.Ingest{
-		Taker: &taker{app: a}, CheckURL: a.checkURL, Queue: c.Channels[0],
+		Taker: a.newTaker(), CheckURL: a.checkURL, Queue: c.Channels[0],
 		MaxBytes: c.MaxRequestBytes, Window: c.IdempotencyWindow, Auth: c.IngestAuth,
 	}
 	if c.IngestCheck {

@@ -7,11 +7,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
 	"queue-worker/pkg/api"
 	"queue-worker/pkg/intake"
+	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
 )
 
@@ -21,15 +23,39 @@ const forgetTimeout = 5 * time.Second
 
 // taker implements api.Taker.
 type taker struct {
-	app  *App
-	keys keyLocks
+	// open is nil while work is taken in.
+	open func() error
+	// durable says which of the ways to keep work is used.
+	durable bool
+	accept  func(store.Accept, func(error))                           // into the store
+	queue   func(ctx context.Context, queue string, raw []byte) error // or to NATS Streaming
+	claims  claims
+	// taken is told of what the store has.
+	taken func(queue string)
+	log   *slog.Logger
+	keys  keyLocks
 }
 
-var _ api.Taker = (*taker)(nil)
+// claims are the keys of what is published.
+type claims interface {
+	Claim(ctx context.Context, k store.Key, id invocation.ID, callID string) error
+	Unclaim(ctx context.Context, k store.Key) error
+}
 
-// Open implements api.Taker.
-func (t *taker) Open() error {
-	a := t.app
+var (
+	_ api.Taker = (*taker)(nil)
+	_ claims    = (*store.Store)(nil)
+)
+
+func (a *App) newTaker() *taker {
+	return &taker{
+		open: a.open, durable: a.store.Durable(), accept: keeper{a.store, a}.Accept, queue: a.intake.Publish,
+		claims: a.store, taken: a.submitted.Submitted, log: a.log,
+	}
+}
+
+// open is nil while work is taken in.
+func (a *App) open() error {
 	if a.state.draining.Load() {
 		return api.ErrDraining
 	}
@@ -54,10 +80,13 @@ func (t *taker) Open() error {
 	return fmt.Errorf("%w: %w", api.ErrFull, err)
 }
 
+// Open implements api.Taker.
+func (t *taker) Open() error { return t.open() }
+
 // Take implements api.Taker.
 func (t *taker) Take(ctx context.Context, s api.Submission) (api.Receipt, error) {
 	do := t.publish
-	if t.app.store.Durable() {
+	if t.durable {
 		do = t.keep
 	}
 	err := do(ctx, s)
@@ -75,15 +104,15 @@ func (t *taker) keep(ctx context.Context, s api.Submission) error {
 	done := make(chan error, 1)
 	// Accept waits while the store is busy, for longer than the caller may want to.
 	// It ends when the store is closed at the latest.
-	go keeper{t.app.store, t.app}.Accept(store.Accept{Inv: s.Inv, Raw: s.Raw, Key: s.Key}, func(err error) {
+	go t.accept(store.Accept{Inv: s.Inv, Raw: s.Raw, Key: s.Key}, func(err error) {
 		s.Release()
+		if err == nil {
+			t.taken(s.Inv.Lane.Queue) // also when nobody waits any more
+		}
 		done <- err
 	})
 	select {
 	case err := <-done:
-		if err == nil {
-			t.app.submitted.Submitted(s.Inv.Lane.Queue)
-		}
 		return err
 	case <-ctx.Done():
 		return fmt.Errorf("%w: %w", api.ErrUnsure, ctx.Err())
@@ -103,7 +132,7 @@ func (t *taker) publish(ctx context.Context, s api.Submission) error {
 		return fmt.Errorf("%w: another request with this key is not answered yet", api.ErrUnsure)
 	}
 	defer unlock()
-	if err := t.app.store.Claim(ctx, *s.Key, s.Inv.ID, s.Inv.CallID); err != nil {
+	if err := t.claims.Claim(ctx, *s.Key, s.Inv.ID, s.Inv.CallID); err != nil {
 		return err
 	}
 	err = t.send(ctx, s)
@@ -117,14 +146,14 @@ func (t *taker) publish(ctx context.Context, s api.Submission) error {
 func (t *taker) forget(ctx context.Context, k *store.Key) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), forgetTimeout)
 	defer cancel()
-	if err := t.app.store.Unclaim(ctx, *k); err != nil {
-		t.app.log.Error("an Idempotency-Key stands for an invocation that was not taken, until its window is over", "error", err)
+	if err := t.claims.Unclaim(ctx, *k); err != nil {
+		t.log.Error("an Idempotency-Key stands for an invocation that was not taken, until its window is over", "error", err)
 	}
 }
 
 // send publishes, and says what an error means.
 func (t *taker) send(ctx context.Context, s api.Submission) error {
-	err := t.app.intake.Publish(ctx, s.Inv.Lane.Queue, s.Raw)
+	err := t.queue(ctx, s.Inv.Lane.Queue, s.Raw)
 	switch {
 	case err == nil:
 		return nil
