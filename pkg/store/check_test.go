@@ -66,6 +66,66 @@ func TestCheck(t *testing.T) {
 		{"there is a key of no known kind", func(t *testing.T, s *Store, _ *invocation.Invocation) {
 			put(t, s, []byte("q"), nil)
 		}, `key "q" is of no known kind`},
+		{"a note is too long", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			put(t, s, []byte("n/long"), make([]byte, MaxNote+1))
+		}, `note "long": note refused: it has 65537 bytes`},
+		{"an idempotency key is noise", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			put(t, s, appendClaimKey(nil, &[32]byte{9}), []byte("x"))
+		}, "idempotency key 6b2f09"},
+		{"an idempotency key has no end", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			remove(t, s, appendClaimExpiry(nil, &claim{Key: checkedKey}))
+		}, "would never be forgotten"},
+		{"an end belongs to no idempotency key", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			remove(t, s, appendClaimKey(nil, &checkedKey.Hash))
+		}, "belongs to no idempotency key"},
+		{"an idempotency key has two ends", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			k := checkedKey
+			k.Expires = k.Expires.Add(1)
+			put(t, s, appendClaimExpiry(nil, &claim{Key: k}), nil)
+		}, "belongs to no idempotency key"},
+		{"an end is noise", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			put(t, s, append(appendExpiry(nil, checkedKey.Expires), 'z'), nil)
+		}, "cannot be understood"},
+		{"a result is noise", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			put(t, s, appendResultKey(nil, id), []byte{0xc1})
+		}, "cannot be understood"},
+		{"a result is missing", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			remove(t, s, firstKey(t, s, resultPrefix))
+		}, "belongs to no result"},
+		{"a result has no end", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			key := firstKey(t, s, resultPrefix)
+			remove(t, s, appendResultExpiry(nil, checkedKey.Expires, invocation.ID(key[2:])))
+		}, "would never be forgotten"},
+		{"the end of a result tells another size", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			key := firstKey(t, s, resultPrefix)
+			put(t, s, appendResultExpiry(nil, checkedKey.Expires, invocation.ID(key[2:])), (&ending{size: 1}).value())
+		}, "does not agree with it"},
+		{"a result has lost its call id", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			remove(t, s, firstKey(t, s, resultCallPrefix))
+		}, "cannot be found by its call id"},
+		{"a call id points to no result", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			put(t, s, appendResultCall(nil, [hashLen]byte{1}, id), nil)
+		}, "which is not there or has another"},
+		{"a result has lost its body", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			remove(t, s, firstKey(t, s, bodyPrefix))
+		}, "has lost its body"},
+		{"the body of a result is cut off", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			put(t, s, firstKey(t, s, bodyPrefix), []byte("x"))
+		}, "has a body of 1 bytes, it was kept with 4"},
+		{"a body belongs to no result", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			put(t, s, appendBodyKey(nil, id), []byte("x"))
+		}, "belongs to no result"},
+		{"the entry of a letter tells another status", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			key := firstKey(t, s, deadPrefix)
+			_, deadID := parseTail(key)
+			dead, err := s.Get(deadID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l := letterOf(dead)
+			l.Status = 418
+			put(t, s, key, encodeLetter(l))
+		}, "does not agree with its record"},
 		{"the version is missing", func(t *testing.T, s *Store, _ *invocation.Invocation) { remove(t, s, versionKey) }, "version is missing"},
 	}
 	for _, tt := range tests {
@@ -85,6 +145,11 @@ func TestCheck(t *testing.T) {
 			}
 			p.letter(t)
 			p.Hold(2, inv.ID)
+			p.set(checkedKey.Expires.Add(-time.Hour)) // so that the result of ended lives as long
+			p.ended(t)
+			if err := errors.Join(p.Claim(t.Context(), checkedKey, inv.ID, "c"), p.PutNote(t.Context(), Note{"n", []byte("x")})); err != nil {
+				t.Fatal(err)
+			}
 			st, mem2 := p.Stats(), clone(t, mem)
 			tt.damage(t, p.Store, inv)
 			if err := p.Close(); err != nil {
@@ -102,7 +167,8 @@ func TestCheck(t *testing.T) {
 				return
 			}
 			if !r.OK() || r.Ready != st.Ready || r.Delayed != st.Delayed || r.Dead != st.Dead || r.Bytes != st.Bytes ||
-				r.Invocations != st.Ready+st.Delayed+st.Dead || r.Marks == 0 || r.InHand != 0 {
+				r.Invocations != st.Ready+st.Delayed+st.Dead || r.Marks == 0 || r.InHand != 0 || r.Notes != 1 ||
+				r.Keys != st.Keys || r.Keys != 1 || r.Results != st.Results || r.Results != 1 || r.ResultBytes != st.ResultBytes {
 				t.Errorf("report %+v, counts %+v", r, st)
 			}
 			if r, err := check(Options{Dir: "data", FS: mem2}, nil); err != nil || r.InHand != 3 || !r.OK() {
@@ -110,6 +176,22 @@ func TestCheck(t *testing.T) {
 			}
 		})
 	}
+}
+
+// checkedKey is an idempotency key that the store under check has.
+var checkedKey = Key{Hash: [32]byte{7}, Expires: time.Unix(4_000_000_000, 0)}
+
+// firstKey returns the first key with a prefix.
+func firstKey(t *testing.T, s *Store, prefix []byte) (found []byte) {
+	t.Helper()
+	err := s.each(prefix, after(prefix), func(key, _ []byte) (bool, error) {
+		found = append(found, key...)
+		return false, nil
+	})
+	if err != nil || found == nil {
+		t.Fatalf("nothing begins with %q: %v", prefix, err)
+	}
+	return found
 }
 
 // clone copies a file system as it is.

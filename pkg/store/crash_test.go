@@ -78,7 +78,7 @@ func (c *cutter) cut(when string) {
 func script(p *player, reopen func() error) error {
 	ctx := context.Background()
 	for round := range 2 {
-		if err := errors.Join(p.lives(), p.burst(8, 700), p.waits(ctx), p.dies(ctx)); err != nil {
+		if err := errors.Join(p.lives(), p.burst(8, 700), p.waits(ctx), p.dies(ctx), p.keeps(ctx)); err != nil {
 			return err
 		}
 		if _, err := p.do(100<<10, nil); err != nil { // does not fit into a memtable

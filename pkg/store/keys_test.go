@@ -60,7 +60,7 @@ func TestNoKeyIsSetTwice(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := p.settle(inv, Done, nil, false); err != nil {
+		if err := errors.Join(p.settle(inv, Done, nil, false), p.keeps(t.Context())); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -14,35 +14,6 @@ import (
 	"queue-worker/pkg/invocation"
 )
 
-// letter is the value of an index entry of the dead set: enough to list, filter
-// and count dead letters without reading their records.
-type letter struct {
-	Queue    string            `msgpack:"q"`
-	Lane     string            `msgpack:"l"`
-	Reason   invocation.Reason `msgpack:"r"`
-	Status   int               `msgpack:"s"`
-	Size     int               `msgpack:"z"`
-	Function string            `msgpack:"f,omitempty"`
-	Replays  int               `msgpack:"p,omitempty"`
-}
-
-func letterOf(inv *invocation.Invocation) letter {
-	return letter{
-		Queue: inv.Lane.Queue, Lane: inv.Lane.Name, Reason: inv.Reason,
-		Status: inv.LastStatus(), Size: inv.Size, Function: inv.Function, Replays: inv.Replays,
-	}
-}
-
-// invocation is what a letter alone tells of a dead invocation.
-func (l letter) invocation(e entry) *invocation.Invocation {
-	return &invocation.Invocation{
-		ID: e.id, Lane: l.lane(), Function: l.Function, Size: l.Size, State: invocation.Dead, Replays: l.Replays,
-		Reason: l.Reason, DiedAt: e.at, Detail: "its record cannot be read; run the store check",
-	}
-}
-
-func (l letter) lane() invocation.Lane { return invocation.Lane{Queue: l.Queue, Name: l.Lane} }
-
 // recordWriter writes records: msgpack maps without the fields that are empty.
 // Doing it by hand costs a quarter of what reflection does; a test holds that no
 // field of an invocation is forgotten.
@@ -143,12 +114,6 @@ func must(err error) {
 	}
 }
 
-func encodeLetter(l letter) []byte {
-	b, err := msgpack.Marshal(l)
-	must(err)
-	return b
-}
-
 func decodeRecord(id invocation.ID, b []byte) (*invocation.Invocation, error) {
 	inv := &invocation.Invocation{}
 	if err := msgpack.Unmarshal(b, inv); err != nil {
@@ -156,14 +121,6 @@ func decodeRecord(id invocation.ID, b []byte) (*invocation.Invocation, error) {
 	}
 	inv.ID = id
 	return inv, nil
-}
-
-func decodeLetter(b []byte) (letter, error) {
-	var l letter
-	if err := msgpack.Unmarshal(b, &l); err != nil {
-		return l, fmt.Errorf("index entry of a dead letter: %w", err)
-	}
-	return l, nil
 }
 
 // readyValue and delayedValue are the values of the other two indexes.

@@ -19,11 +19,13 @@ import (
 // restarts among them, and after each of them both have to say the same.
 func Model(t *testing.T, k Kind) {
 	rapid.Check(t, func(r *rapid.T) {
-		m := &model{world: newWorld(quiet{t, r}, k), r: r, held: map[invocation.ID]*invocation.Invocation{}, seen: map[store.Door]time.Time{}}
+		m := &model{world: newWorld(quiet{t, r}, k), r: r, held: map[invocation.ID]*invocation.Invocation{}, seen: map[store.Door]time.Time{}, kept: newKept()}
 		defer m.stop()
 		actions := map[string]func(*rapid.T){
 			"accept": m.accept, "accept again": m.acceptAgain, "settle": m.settleOne, "settle wrongly": m.settleWrongly,
 			"move": m.moveStep, "wait": m.wait, "replay": m.replay, "drop": m.drop, "expire": m.expireStep,
+			"act": m.actOnSome, "cancel": m.cancelOne, "accept under a key": m.acceptUnderKey, "unclaim": m.unclaimOne,
+			"accept the same": m.acceptSame, "sweep": m.sweepAll, "note": m.putNote,
 			"": m.check,
 		}
 		if k.Durable {
@@ -32,6 +34,7 @@ func Model(t *testing.T, k Kind) {
 		r.Repeat(actions)
 		m.checkPlaces()
 		m.checkKept(len(m.held))
+		m.checkKeptBeside()
 	})
 }
 
@@ -57,6 +60,7 @@ type model struct {
 	held    map[invocation.ID]*invocation.Invocation
 	delayed map[invocation.ID]bool
 	seen    map[store.Door]time.Time
+	kept    kept
 	flow    store.Stats // AtStart, Accepted, Done, Dropped
 	checks  int
 }
@@ -124,6 +128,9 @@ func (m *model) draw() *invocation.Invocation {
 	if rapid.IntRange(0, 9).Draw(m.r, "dead") == 0 {
 		inv.State, inv.Reason, inv.DiedAt = invocation.Dead, invocation.Malformed, m.clock.Now()
 	}
+	if rapid.IntRange(0, 3).Draw(m.r, "mailbox") == 0 {
+		inv.Terms = &invocation.Terms{Source: invocation.SourceMailbox, MaxRetries: 3}
+	}
 	return inv
 }
 
@@ -181,9 +188,13 @@ func (m *model) settleOne(*rapid.T) {
 		cb := m.draw()
 		st.Callback = &store.Accept{Inv: cb, Raw: raw(cb)}
 	}
+	if st.Verdict != store.Later {
+		st.Result = m.drawResult(inv)
+	}
 	if err := m.Settle(m.Context(), st); err != nil {
 		m.r.Fatalf("settle: %v", err)
 	}
+	m.ended(st.Result)
 	switch st.Verdict {
 	case store.Done:
 		m.remove(inv.ID)
@@ -231,10 +242,7 @@ func (m *model) replay(*rapid.T) {
 	if err := m.Replay(m.Context(), inv.ID); err != nil {
 		m.r.Fatalf("replay: %v", err)
 	}
-	inv.State, inv.Since = invocation.Pending, m.clock.Now()
-	inv.Retries, inv.Reason, inv.DiedAt = 0, "", time.Time{}
-	inv.Replays++
-	m.put(inv)
+	m.put(m.revived(inv))
 }
 
 func (m *model) drop(*rapid.T) {
@@ -296,6 +304,8 @@ func (m *model) checkKept(n int) {
 func (m *model) check(*rapid.T) {
 	if m.checks++; m.checks%3 == 0 {
 		m.checkPlaces()
+		m.checkListings()
+		m.checkKeptBeside()
 	}
 	want := m.flow
 	lanes := map[invocation.Lane]store.LaneStats{}
@@ -303,6 +313,9 @@ func (m *model) check(*rapid.T) {
 	for _, inv := range m.held {
 		l := lanes[inv.Lane]
 		want.Bytes += int64(inv.Size)
+		if inv.State == invocation.Pending && inv.Source() == invocation.SourceMailbox {
+			want.Mailbox++
+		}
 		switch {
 		case inv.State == invocation.Dead:
 			l.Dead++
@@ -317,7 +330,13 @@ func (m *model) check(*rapid.T) {
 		}
 		lanes[inv.Lane] = l
 	}
-	if d := gocmp.Diff(want, m.Stats()); d != "" {
+	want.Keys, want.Results = len(m.kept.keys), len(m.kept.results)
+	got := m.Stats()
+	if (got.ResultBytes > 0) != (got.Results > 0) {
+		m.r.Fatalf("counts %+v", got)
+	}
+	want.ResultBytes = got.ResultBytes // how results are written is the store's own matter
+	if d := gocmp.Diff(want, got); d != "" {
 		m.r.Fatalf("counts (-want +got):\n%s", d)
 	}
 	if d := gocmp.Diff(lanes, m.Lanes()); d != "" {

@@ -101,25 +101,26 @@ var once = []test{
 		}
 	}},
 	{"of many who come under one key at once one is taken", func(w *world) {
+		type answer struct {
+			inv *invocation.Invocation
+			err error
+		}
 		k := w.key(1, 1)
-		var wg sync.WaitGroup
-		var mu sync.Mutex
+		answers := make(chan answer, 300)
+		for range cap(answers) { // without waiting, so that they share batches
+			inv := w.now("fn")
+			w.Accept(store.Accept{Inv: inv, Raw: raw(inv), Key: k}, func(err error) { answers <- answer{inv, err} })
+		}
 		var taken []*invocation.Invocation
 		var refused []error
-		for range 20 {
-			inv := w.now("fn")
-			wg.Go(func() {
-				err := w.under(inv, k)
-				mu.Lock()
-				defer mu.Unlock()
-				if err == nil {
-					taken = append(taken, inv)
-					return
-				}
-				refused = append(refused, err)
-			})
+		for range cap(answers) {
+			a := <-answers
+			if a.err == nil {
+				taken = append(taken, a.inv)
+				continue
+			}
+			refused = append(refused, a.err)
 		}
-		wg.Wait()
 		if len(taken) != 1 {
 			w.Fatalf("%d were taken", len(taken))
 		}
