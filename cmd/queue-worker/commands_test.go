@@ -1,0 +1,87 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"queue-worker/pkg/config"
+)
+
+// ran is how a command ended.
+type ran struct {
+	code           int
+	stdout, stderr string
+}
+
+// with runs a command line in an environment, without a terminal.
+func with(environ []string, args ...string) ran {
+	var out, errs bytes.Buffer
+	code := run(args, environ, strings.NewReader(""), &out, &errs)
+	return ran{code, out.String(), errs.String()}
+}
+
+func TestConfigShowsWhatIsInForce(t *testing.T) {
+	t.Parallel()
+	got := with([]string{"max_inflight=7", "scaling_mode=x"}, "config")
+	for _, want := range []string{"max_inflight\t7\tenvironment\t50\n", "backoff\texponential\tdefault\texponential\n", "gateway_url\thttp://gateway:8080\tother settings\tnot set\n"} {
+		if !strings.Contains(got.stdout, want) {
+			t.Errorf("no %q in %s", want, got.stdout)
+		}
+	}
+	if got.code != exitOK || !strings.Contains(got.stderr, "without meaning here: scaling_mode") || !strings.Contains(got.stderr, "warning: data_dir is not set") {
+		t.Errorf("code %d, %s", got.code, got.stderr)
+	}
+	got = with([]string{"max_inflight=0", "gateway_url=http://me:hunter2@gw"}, "config", "-o", "json")
+	var o config.Overview
+	if err := json.Unmarshal([]byte(got.stdout), &o); err != nil || got.code != exitFailed || len(o.Problems) != 2 {
+		t.Errorf("code %d, %v: %s", got.code, err, got.stdout)
+	}
+	if strings.Contains(got.stdout+got.stderr, "hunter2") {
+		t.Errorf("a password is shown: %s", got.stdout)
+	}
+	if got = with([]string{"max_inflight=0"}, "config"); !strings.Contains(got.stderr, "wrong: max_inflight=\"0\": expected a whole number") {
+		t.Errorf("told is %s", got.stderr)
+	}
+}
+
+func TestCompletionIsForFourShells(t *testing.T) {
+	t.Parallel()
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		if got := with(nil, "completion", shell); got.code != exitOK || !strings.Contains(got.stdout, "queue-worker") {
+			t.Errorf("%s: code %d, %.80q", shell, got.code, got.stdout)
+		}
+	}
+	if got := with(nil, "completion", "csh"); got.code != exitUsage {
+		t.Errorf("another shell: code %d", got.code)
+	}
+	if got := with(nil, "__complete", "dead", ""); !strings.Contains(got.stdout, "replay\tGive dead letters back") {
+		t.Errorf("after dead come %s", got.stdout)
+	}
+}
+
+func TestWrongUsageIsTwoAndAsksNobody(t *testing.T) {
+	t.Parallel()
+	environ := []string{envServer + "=http://127.0.0.1:1"} // who asks is refused, and ends with 1
+	for _, line := range []string{
+		"dead ls x", "dead show", "dead show a b", "dead replay --all --limit 0 --yes", "dead replay --all --rate 0 --yes", "dead replay --all --rate fast",
+		"dead drop --all --canary --yes", "dead ls --header nonsense", "dead ls --server ftp://x", "dead ls --server http://u:p@x", "dead import a b",
+		"replay status", "replay pause", "invocation get", "invocation wait", "invocation cancel", "invocation ls x", "invocation ls --limit 0",
+		"function pause", "function pause a --for", "function purge a --queue=", "policy show", "send", "send /path", "send fn --timeout 1s", "send fn -H nonsense",
+		"send fn --not-before tomorrow", "send fn --idempotency-key=", "send fn --delay soon", "doctor x", "config x", "config -o yaml", "version x", "nonsense",
+		"dead nonsense", "dead ls -o yaml",
+	} {
+		if got := with(environ, strings.Fields(line)...); got.code != exitUsage || got.stdout != "" {
+			t.Errorf("%s: code %d, %q, %q", line, got.code, got.stdout, got.stderr)
+		}
+	}
+	for _, line := range []string{"dead", "replay", "invocation", "function", "policy"} {
+		if got := with(environ, line); got.code != exitOK || !strings.Contains(got.stdout, "Available Commands") {
+			t.Errorf("%s alone: code %d, %q", line, got.code, got.stdout)
+		}
+	}
+	if got := with(environ, "dead", "ls"); got.code != exitFailed || strings.Count(got.stderr, "\n") != 2 {
+		t.Errorf("nobody there: code %d, %q", got.code, got.stderr)
+	}
+}
