@@ -1,0 +1,326 @@
+package api
+
+// Plans and jobs.
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+)
+
+// with gives a request a body.
+func withBody(body string) func(*http.Request) {
+	return func(r *http.Request) {
+		r.Body, r.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
+		r.Header.Set("Content-Type", "application/json")
+	}
+}
+
+// jobAnswer reads a job out of an answer with a status.
+func (a answer) job(t testing.TB, status int) (v jobView) {
+	t.Helper()
+	if a.status != status {
+		t.Fatalf("the answer is %d %s, want %d", a.status, a.body, status)
+	}
+	if err := json.Unmarshal([]byte(a.body), &v); err != nil {
+		t.Fatalf("%s: %v", a.body, err)
+	}
+	return v
+}
+
+func (r *rig) plan(t testing.TB, body string) jobView {
+	t.Helper()
+	return r.ask(t, http.MethodPost, "/v1/dead_set/plan", withBody(body)).job(t, http.StatusCreated)
+}
+
+// steered is a job after a step.
+func (r *rig) steered(t testing.TB, v jobView, step string, status int) jobView {
+	t.Helper()
+	return r.ask(t, http.MethodPost, "/v1/jobs/"+v.ID.String()+"/"+step).job(t, status)
+}
+
+// awaitJob waits until a job is in a state.
+func (r *rig) awaitJob(t testing.TB, v jobView, state string) jobView {
+	t.Helper()
+	for late := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		v = r.ask(t, http.MethodGet, "/v1/jobs/"+v.ID.String()).job(t, http.StatusOK)
+		if string(v.State) == state {
+			return v
+		}
+		if time.Now().After(late) {
+			t.Fatalf("the job stays %s (%s)", v.State, v.Why)
+		}
+	}
+}
+
+// changing is what of a job differs from run to run.
+var changing = regexp.MustCompile(`"[0-9a-f-]{36}"|"20[0-9]{2}-[0-9TZ:.-]+"`)
+
+func TestAPlanSaysWhatItWouldDo(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.bury(t, 12)
+	for i := range 3 {
+		inv := deadAt(20 + i)
+		inv.Replays, inv.Reason = 3, invocation.Poison
+		r.put(t, inv, []byte("{}"))
+	}
+	got := r.ask(t, http.MethodPost, "/v1/dead_set/plan", withBody(
+		`{"act":"replay","filter":{"function":"figlet","since":"3650d"},"limit":14,"canary":true,"rate":5}`))
+	v := got.job(t, http.StatusCreated)
+	golden(t, "plan.json", changing.ReplaceAllString(got.body, `"(changes)"`))
+	if age := v.Expires.Sub(v.Created); age != time.Hour {
+		t.Errorf("it expires after %s", age)
+	}
+	if !v.Plan.Oldest.Equal(deadAt(0).DiedAt) || !v.Plan.Newest.Equal(deadAt(21).DiedAt) {
+		t.Errorf("the oldest died at %s, the newest at %s", v.Plan.Oldest, v.Plan.Newest)
+	}
+	if st := r.store.Stats(); st.Dead != 15 {
+		t.Errorf("the store counts %+v", st)
+	}
+}
+
+func TestAJobIsPlannedAppliedAndDone(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, withBasicAuth(t))
+	admin := as(testUser, testPassword)
+	r.bury(t, 5)
+	v := r.ask(t, http.MethodPost, "/v1/dead_set/plan", withBody(`{"act":"drop","all":true}`), admin).job(t, http.StatusCreated)
+	if v.State != "planned" || v.By != testUser || v.Plan.Count != 5 || v.Rate != 0 {
+		t.Errorf("the plan is %+v", v)
+	}
+	path := "/v1/jobs/" + v.ID.String()
+	if got := r.ask(t, http.MethodPost, path+"/apply", admin).job(t, http.StatusAccepted); got.Applied.IsZero() || !got.Expires.IsZero() {
+		t.Errorf("applied it is %+v", got)
+	}
+	for v.State != "done" {
+		v = r.ask(t, http.MethodGet, path, admin).job(t, http.StatusOK)
+	}
+	if v.Done != 5 || v.Skipped != 0 || v.Finished.IsZero() || r.store.Stats().Dead != 0 {
+		t.Errorf("done it is %+v", v)
+	}
+	got := r.ask(t, http.MethodPost, path+"/apply", admin)
+	if got.status != http.StatusConflict || got.reasonOf(t) != notPlanned {
+		t.Errorf("applied twice it answers %d %s", got.status, got.body)
+	}
+	want := "act=apply job=" + v.ID.String() + " what=drop"
+	if log := r.logs.String(); strings.Count(log, want) != 1 || !strings.Contains(log, "by=admin") || !strings.Contains(log, "job planned") {
+		t.Errorf("the log is\n%s", log)
+	}
+}
+
+func TestAJobIsPausedResumedAndCancelled(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.bury(t, 5)
+	for range 2 { // the lane is full after two: the rig calls nothing
+		v := r.plan(t, `{"act":"replay","all":true,"rate":1}`)
+		for _, step := range []string{"pause", "resume"} {
+			if got := r.ask(t, http.MethodPost, "/v1/jobs/"+v.ID.String()+"/"+step); got.status != http.StatusConflict || got.reasonOf(t) != notApplied {
+				t.Errorf("%s of a plan answers %d %s", step, got.status, got.body)
+			}
+		}
+		r.steered(t, v, "apply", http.StatusAccepted)
+		if v = r.steered(t, v, "pause", http.StatusOK); v.State != "paused" {
+			t.Errorf("paused it is %s", v.State)
+		}
+		if v = r.steered(t, v, "resume", http.StatusOK); v.State != "running" && v.State != "waiting" {
+			t.Errorf("resumed it is %s", v.State)
+		}
+		if v = r.steered(t, v, "cancel", http.StatusOK); v.State != "cancelled" || v.Finished.IsZero() {
+			t.Errorf("cancelled it is %+v", v)
+		}
+		if got := r.ask(t, http.MethodPost, "/v1/jobs/"+v.ID.String()+"/resume"); got.status != http.StatusConflict || got.reasonOf(t) != isOver {
+			t.Errorf("resume after that answers %d %s", got.status, got.body)
+		}
+	}
+}
+
+func TestAPurgeIsPlannedForOneFunction(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for i := range 3 {
+		inv := deadAt(i)
+		inv.State, inv.Reason, inv.DiedAt = invocation.Pending, "", time.Time{}
+		if i == 2 {
+			inv.Since = time.Now().Add(time.Hour)
+		}
+		r.put(t, inv, []byte("{}"))
+	}
+	got := r.ask(t, http.MethodPost, "/v1/functions/figlet/purge", withBody(`{"state":"delayed","queue":"faas-request"}`))
+	golden(t, "purge.json", changing.ReplaceAllString(got.body, `"(changes)"`))
+	v := got.job(t, http.StatusCreated)
+	r.steered(t, v, "apply", http.StatusAccepted)
+	if v = r.awaitJob(t, v, "done"); v.Done != 1 {
+		t.Errorf("the job is %+v", v)
+	}
+	if st := r.store.Stats(); st.Ready != 2 || st.Delayed != 0 || st.Dropped != 1 {
+		t.Errorf("the store counts %+v", st)
+	}
+}
+
+func TestJobsAreListedNewestFirst(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.bury(t, 1)
+	var ids []string
+	for range 5 {
+		ids = append(ids, r.plan(t, `{"act":"drop","filter":{"header":"Authorization: Bearer abc"}}`).ID.String())
+	}
+	var list jobList
+	r.get(t, "/v1/jobs", &list)
+	if len(list.Jobs) != 5 || list.Next != "" || list.Jobs[0].ID.String() != ids[4] {
+		t.Errorf("the list is %+v", list)
+	}
+	var seen []string
+	for path := "/v1/jobs?limit=2"; path != ""; {
+		var page jobList
+		r.get(t, path, &page)
+		for _, v := range page.Jobs {
+			seen = append([]string{v.ID.String()}, seen...)
+		}
+		path = ""
+		if page.Next != "" {
+			path = "/v1/jobs?limit=2&cursor=" + page.Next
+		}
+	}
+	if fmt.Sprint(seen) != fmt.Sprint(ids) {
+		t.Errorf("page by page they are %v, want %v", seen, ids)
+	}
+	if got := r.ask(t, http.MethodGet, "/v1/jobs"); strings.Contains(got.body, "abc") || !strings.Contains(got.body, "Authorization: "+hidden) {
+		t.Errorf("a secret of a filter is shown: %s", got.body)
+	}
+}
+
+func TestBadPlansAndStepsAreRefusedAndDoNothing(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.bury(t, 3)
+	planned := r.plan(t, `{"act":"replay","all":true}`).ID.String()
+	unknown := idOf(9).String()
+	const plan, jobs = "POST /v1/dead_set/plan", "/v1/jobs/"
+	for _, tt := range []struct {
+		name, line, body string
+		status           int
+		want             reason
+	}{
+		{"no body", plan, "", 400, badRequest},
+		{"not JSON", plan, "{", 400, badRequest},
+		{"a list", plan, `[{"act":"drop","all":true}]`, 400, badRequest},
+		{"null", plan, "null", 400, badRequest},
+		{"two objects", plan, `{"act":"drop","all":true}{"act":"drop","all":true}`, 400, badRequest},
+		{"no act", plan, `{"all":true}`, 400, badRequest},
+		{"an unknown act", plan, `{"act":"burn","all":true}`, 400, badRequest},
+		{"a purge", plan, `{"act":"purge","all":true}`, 400, badRequest},
+		{"an act that is a number", plan, `{"act":1,"all":true}`, 400, badRequest},
+		{"everything by omission", plan, `{"act":"drop"}`, 400, badRequest},
+		{"everything by an empty filter", plan, `{"act":"drop","filter":{}}`, 400, badRequest},
+		{"everything by a filter of null", plan, `{"act":"drop","filter":null}`, 400, badRequest},
+		{"everything by an empty function", plan, `{"act":"drop","filter":{"function":""}}`, 400, badRequest},
+		{"everything by a function of null", plan, `{"act":"drop","filter":{"function":null}}`, 400, badRequest},
+		{"everything by an empty list", plan, `{"act":"drop","filter":{"reason":[]}}`, 400, badRequest},
+		{"not everything", plan, `{"act":"drop","all":false}`, 400, badRequest},
+		{"everything and a filter", plan, `{"act":"drop","all":true,"filter":{"function":"figlet"}}`, 400, badRequest},
+		{"everything as a string", plan, `{"act":"drop","all":"true"}`, 400, badRequest},
+		{"a filter with a typing error", plan, `{"act":"drop","filter":{"fuction":"figlet"}}`, 400, badRequest},
+		{"a key with a typing error", plan, `{"act":"drop","all":true,"limti":1}`, 400, badRequest},
+		{"a key in another case", plan, `{"act":"drop","All":true}`, 400, badRequest},
+		{"a key that comes twice", plan, `{"act":"drop","all":false,"all":true}`, 400, badRequest},
+		{"an unknown reason", plan, `{"act":"drop","filter":{"reason":"bored"}}`, 400, badRequest},
+		{"a status that is none", plan, `{"act":"drop","filter":{"status":"9xx9"}}`, 400, badRequest},
+		{"a function that is none", plan, `{"act":"drop","filter":{"function":"a/b?c"}}`, 400, badRequest},
+		{"since after until", plan, `{"act":"drop","filter":{"since":"1h","until":"2h"}}`, 400, badRequest},
+		{"a time that is none", plan, `{"act":"drop","filter":{"since":"yesterday"}}`, 400, badRequest},
+		{"a filter that is too long", plan, `{"act":"drop","filter":{"reason":["` + strings.Repeat(`poison","`, 3000) + `poison"]}}`, 400, badRequest},
+		{"a body that is too long", plan, `{"act":"drop","filter":{"function":"` + strings.Repeat("x", maxBody) + `"}}`, 413, tooLarge},
+		{"limit 0", plan, `{"act":"drop","all":true,"limit":0}`, 400, badRequest},
+		{"a negative limit", plan, `{"act":"drop","all":true,"limit":-1}`, 400, badRequest},
+		{"half a letter", plan, `{"act":"drop","all":true,"limit":1.5}`, 400, badRequest},
+		{"a limit as a string", plan, `{"act":"drop","all":true,"limit":"10"}`, 400, badRequest},
+		{"a limit beyond all", plan, `{"act":"drop","all":true,"limit":2147483649}`, 400, badRequest},
+		{"a limit beyond numbers", plan, `{"act":"drop","all":true,"limit":1e300}`, 400, badRequest},
+		{"rate 0", plan, `{"act":"replay","all":true,"rate":0}`, 400, badRequest},
+		{"a rate too high", plan, `{"act":"replay","all":true,"rate":10001}`, 400, badRequest},
+		{"a negative rate", plan, `{"act":"replay","all":true,"rate":-5}`, 400, badRequest},
+		{"a share above one", plan, `{"act":"replay","all":true,"canary":true,"max_failed_share":1.1}`, 400, badRequest},
+		{"a negative share", plan, `{"act":"replay","all":true,"canary":true,"max_failed_share":-0.1}`, 400, badRequest},
+		{"a share that is no number", plan, `{"act":"replay","all":true,"max_failed_share":"0.2"}`, 400, badRequest},
+		{"a canary as a number", plan, `{"act":"replay","all":true,"canary":1}`, 400, badRequest},
+		{"a canary of a drop", plan, `{"act":"drop","all":true,"canary":true}`, 400, badRequest},
+		{"force for a drop", plan, `{"act":"drop","all":true,"force":true}`, 400, badRequest},
+		{"a query", plan + "?all=true", `{"act":"drop","all":true}`, 400, badRequest},
+		{"a wrong method", "PUT /v1/dead_set/plan", `{"act":"drop","all":true}`, 405, methodNotAllowed},
+
+		{"a purge without a body", "POST /v1/functions/figlet/purge", "", 400, badRequest},
+		{"a purge without a state", "POST /v1/functions/figlet/purge", "{}", 400, badRequest},
+		{"a purge of an unknown state", "POST /v1/functions/figlet/purge", `{"state":"dead"}`, 400, badRequest},
+		{"a purge of an empty queue", "POST /v1/functions/figlet/purge", `{"state":"all","queue":""}`, 400, badRequest},
+		{"a purge of what is no function", "POST /v1/functions/a%20b/purge", `{"state":"all"}`, 400, badRequest},
+		{"a purge with an unknown key", "POST /v1/functions/figlet/purge", `{"state":"all","force":true}`, 400, badRequest},
+
+		{"an id that is none", "GET " + jobs + "7", "", 400, badRequest},
+		{"an unknown id", "GET " + jobs + unknown, "", 404, notFound},
+		{"a query of a job", "GET " + jobs + planned + "?x=1", "", 400, badRequest},
+		{"a bad limit", "GET /v1/jobs?limit=0", "", 400, badRequest},
+		{"a huge limit", "GET /v1/jobs?limit=99999999999999999999", "", 400, badRequest},
+		{"a bad cursor", "GET /v1/jobs?cursor=x", "", 400, badRequest},
+		{"an unknown parameter", "GET /v1/jobs?state=done", "", 400, badRequest},
+		{"apply of an id that is none", "POST " + jobs + "../apply", "", 404, notFound},
+		{"apply of an unknown id", "POST " + jobs + unknown + "/apply", "", 404, notFound},
+		{"pause of an unknown id", "POST " + jobs + unknown + "/pause", "", 404, notFound},
+		{"resume of an unknown id", "POST " + jobs + unknown + "/resume", "", 404, notFound},
+		{"cancel of an unknown id", "POST " + jobs + unknown + "/cancel", "", 404, notFound},
+		{"apply by GET", "GET " + jobs + planned + "/apply", "", 405, methodNotAllowed},
+		{"apply with a body", "POST " + jobs + planned + "/apply", `{"rate":1000}`, 400, badRequest},
+		{"apply with a query", "POST " + jobs + planned + "/apply?force=true", "", 400, badRequest},
+		{"an unknown step", "POST " + jobs + planned + "/start", "", 404, notFound},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			method, path, _ := strings.Cut(tt.line, " ")
+			got := r.ask(t, method, path, withBody(tt.body))
+			if got.status != tt.status || got.reasonOf(t) != tt.want {
+				t.Errorf("it answers %d %s", got.status, got.body)
+			}
+		})
+	}
+	var list jobList
+	r.get(t, "/v1/jobs", &list)
+	if len(list.Jobs) != 1 || list.Jobs[0].State != "planned" {
+		t.Errorf("the jobs are %+v", list.Jobs)
+	}
+	if st := r.store.Stats(); st.Dead != 3 || st.Ready != 0 {
+		t.Errorf("the store counts %+v", st)
+	}
+}
+
+// A filter keeps its meaning: an age is one of the moment of planning, and what a
+// job keeps can be read again.
+func TestAFilterOfAJobIsWrittenWithTimes(t *testing.T) {
+	t.Parallel()
+	now := begin
+	f := filterJSON{Function: "figlet.openfaas-fn", Reason: words{"poison", "malformed"}, Status: words{"5xx,404"}, Since: "2h", Until: "2026-03-04T05:00:00+01:00", Header: words{"X-A: b"}}
+	names := invocation.Names{DefaultNamespace: "openfaas-fn"}
+	b, err := f.written(names, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"function":"figlet.openfaas-fn","reason":["poison","malformed"],"status":["5xx,404"],"since":"2026-03-04T03:06:07.123456789Z","until":"2026-03-04T04:00:00Z","header":["X-A: b"]}`
+	if string(b) != want {
+		t.Errorf("it is written as\n%s, want\n%s", b, want)
+	}
+	back, err := FilterReader(names)(b)
+	if err != nil || back.Function != "figlet" || !back.Since.Equal(now.Add(-2*time.Hour)) || len(back.Statuses) != 101 || back.Match == nil {
+		t.Errorf("read again it is %+v, %v", back, err)
+	}
+	if all, err := FilterReader(names)([]byte("{}")); err != nil || all.Match != nil || !all.Since.IsZero() || fmt.Sprint(all) != fmt.Sprint(store.Filter{}) {
+		t.Errorf("no filter is read as %+v, %v", all, err)
+	}
+}
