@@ -24,6 +24,7 @@ import (
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/jobs"
 	"queue-worker/pkg/store"
+	"queue-worker/pkg/watch"
 )
 
 // Letters reads the dead set.
@@ -58,6 +59,9 @@ type Store interface {
 	Letters
 	Acts
 	Importer
+	Invocations
+	Results
+	Lanes
 }
 
 var _ Store = (*store.Store)(nil)
@@ -70,11 +74,19 @@ type Options struct {
 	Names invocation.Names
 	// Queues are the queues that are read; the first one is the default.
 	Queues []string
-	// Functions is asked about the functions of ziggurat's requests; nil when nobody
-	// can be asked.
+	// Functions is asked which functions there are; nil when nobody can be asked.
 	Functions Functions
 	// Jobs carries out bulk acts; nil for none.
 	Jobs *jobs.Jobs
+	// Watch tells of what is over. Without it there are no invocations and no
+	// functions to look at; with it all up to Pauses are required too.
+	Watch    *watch.Watch
+	Hands    Hands
+	Policies Policies
+	Activity Activity
+	Pauses   Pauses
+	// MaxResponseBytes bounds the body of a result.
+	MaxResponseBytes int64
 	// Durable reports whether the dead set outlives the process. Listings say so.
 	Durable bool
 	// BasicAuth asks for the credentials in SecretDir, in the files basic-auth-user
@@ -149,6 +161,10 @@ func (a *api) surface() *surface {
 	}
 	if a.ingest != nil {
 		a.ingest.routes(mux)
+	}
+	if a.Watch != nil {
+		a.invocationRoutes(mux)
+		a.functionRoutes(mux)
 	}
 	mux.rest(problemPath)
 	return mux

@@ -13,8 +13,8 @@ import (
 	"queue-worker/pkg/store"
 )
 
-// emptyStore has no letters.
-type emptyStore struct{}
+// emptyStore has nothing. What it does not define is not asked.
+type emptyStore struct{ Store }
 
 func (emptyStore) Letters(context.Context, store.Filter, string, int) (store.LetterPage, error) {
 	return store.LetterPage{}, nil

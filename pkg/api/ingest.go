@@ -111,9 +111,13 @@ func newIngest(a *api) *ingest {
 
 // routes take work in.
 func (i *ingest) routes(mux *surface) {
-	submit := methods{http.MethodPost: i.handle(i.admit(i.submit))}
-	mux.Handle("/async-function/{fn}", submit)
-	mux.Handle("/async-function/{fn}/{path...}", submit)
+	submit := i.handle(i.admit(i.submit))
+	one := methods{http.MethodPost: submit}
+	if i.Watch != nil {
+		one[http.MethodDelete] = i.guard.admit(i.handle(i.cancelCall))
+	}
+	mux.Handle("/async-function/{fn}", one)
+	mux.Handle("/async-function/{fn}/{path...}", methods{http.MethodPost: submit})
 	mux.Handle("/deadletter/{fn}", methods{http.MethodPost: i.handle(i.admit(i.mail))})
 	produce := methods{http.MethodPost: i.handle(i.admit(i.produce))}
 	mux.Handle("/queue/producer", produce)

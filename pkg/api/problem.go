@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
 )
 
@@ -22,6 +23,10 @@ const (
 	notFound         reason = "not_found"          // 404: no such path, or no such letter
 	methodNotAllowed reason = "method_not_allowed" // 405
 	notDead          reason = "not_dead"           // 409: it is there, but not dead
+	isDead           reason = "dead"               // 409: it is in the dead set
+	notOver          reason = "not_over"           // 409: it is pending
+	isAmbiguous      reason = "ambiguous"          // 409: a call id that came more than once
+	noResult         reason = "no_result"          // 404: it is over, and no result was kept
 	tooLarge         reason = "too_large"          // 413
 	unknownFunction  reason = "unknown_function"   // 404: the gateway says that there is no such function
 	keyReused        reason = "key_reused"         // 422: the Idempotency-Key stands for something else
@@ -47,6 +52,8 @@ type problem struct {
 	Reason  reason   `json:"reason"`
 	Hint    string   `json:"hint"`
 	Reasons []string `json:"reasons,omitempty"`
+	// IDs are the invocations that a call id stands for when it came more than once.
+	IDs []invocation.ID `json:"ids,omitempty"`
 }
 
 func (p *problem) Error() string { return p.Text }

@@ -52,6 +52,7 @@ func newRigOn(t testing.TB, s *store.Store, edits ...func(*Options)) *rig {
 		Logger: logTo(logs),
 	}
 	o.Jobs = runJobs(t, s, o.Logger)
+	withCalls(&o)
 	for _, edit := range edits {
 		edit(&o)
 	}

@@ -35,3 +35,12 @@ func NewServer(h http.Handler, logger *slog.Logger) *http.Server {
 		ErrorLog:                     slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
 }
+
+// extend gives a request that waits on purpose so much longer than the timeouts
+// allow. Its read deadline has to move too: when it passes, net/http takes the
+// client for gone.
+func extend(w http.ResponseWriter, by time.Duration) {
+	c, now := http.NewResponseController(w), time.Now()
+	_ = c.SetReadDeadline(now.Add(by + readTimeout)) // a writer without deadlines has none to move
+	_ = c.SetWriteDeadline(now.Add(by + writeTimeout))
+}

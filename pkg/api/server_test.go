@@ -4,6 +4,7 @@ package api
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -38,11 +39,39 @@ func (p *pipes) dial() net.Conn {
 	return client
 }
 
+// fetch makes a request whose connection is not used again.
+func (p *pipes) fetch(t *testing.T, path string) answer {
+	client := http.Transport{
+		DisableKeepAlives: true,
+		DialContext:       func(context.Context, string, string) (net.Conn, error) { return p.dial(), nil },
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost"+path, nil)
+	if err != nil {
+		t.Error(err)
+		return answer{}
+	}
+	res, err := client.RoundTrip(req)
+	if err != nil {
+		t.Errorf("GET %s: %v", path, err)
+		return answer{}
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Errorf("GET %s: %v", path, err)
+	}
+	return answer{res.StatusCode, res.Header, string(body)}
+}
+
 // servePipes runs the whole surface and returns where to dial. The end of the
 // test waits for the server's.
-func servePipes(t *testing.T) *pipes {
+func servePipes(t *testing.T, edits ...func(*Options)) *pipes {
 	t.Helper()
-	a, err := newAPI(Options{Store: emptyStore{}, Queues: []string{"q"}, Gatherer: noMetrics, Healthy: fine, Ready: fine, AdminOpen: true})
+	o := Options{Store: emptyStore{}, Queues: []string{"q"}, Gatherer: noMetrics, Healthy: fine, Ready: fine, AdminOpen: true}
+	for _, edit := range edits {
+		edit(&o)
+	}
+	a, err := newAPI(o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,7 +27,9 @@ import (
 	"queue-worker/pkg/intake"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/jobs"
+	"queue-worker/pkg/pause"
 	"queue-worker/pkg/store"
+	"queue-worker/pkg/watch"
 	"queue-worker/pkg/worker"
 )
 
@@ -62,6 +65,8 @@ type App struct {
 	metrics  *worker.Metrics
 	intake   *intake.Intake
 	jobs     *jobs.Jobs
+	watch    *watch.Watch
+	pauses   *pause.Keeper
 
 	checkURL  worker.URLChecker
 	submitted *intake.Metrics
@@ -79,7 +84,7 @@ type undo struct {
 func Run(drain, abort context.Context, o Options) (err error) {
 	a := &App{
 		Options: o, log: o.Logger, registry: prometheus.NewRegistry(),
-		names: invocation.Names{DefaultNamespace: o.Config.DefaultNamespace},
+		names: invocation.Names{DefaultNamespace: o.Config.DefaultNamespace}, watch: watch.New(),
 	}
 	defer func() { err = errors.Join(err, a.teardown()) }()
 	a.announce()
@@ -114,7 +119,7 @@ func orNone(s string) string {
 func (a *App) build(ctx context.Context) error {
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, step := range []func(context.Context) error{
-		a.listen, a.openStore, a.openDoor, a.makeWorker, a.makeIntake, a.makeJobs, a.serve,
+		a.listen, a.openStore, a.openDoor, a.makeWorker, a.makePauses, a.makeIntake, a.makeJobs, a.serve,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -149,10 +154,10 @@ func (a *App) run(drain, abort context.Context) error {
 	go func() { defer close(finished); a.worker.Run(calls) }()
 	taken := make(chan error, 1)
 	go func() { taken <- a.intake.Run(taking) }()
-	tidied := make(chan struct{})
-	go func() { defer close(tidied); a.tidy(taking) }()
-	rested := make(chan struct{})
-	go func() { defer close(rested); a.jobs.Run(taking) }()
+	var helpers sync.WaitGroup
+	helpers.Go(func() { a.tidy(taking) })
+	helpers.Go(func() { a.jobs.Run(taking) })
+	helpers.Go(func() { a.pauses.Run(taking) })
 	if a.Started != nil {
 		a.Started(a.listener.Addr(), a.door)
 	}
@@ -162,9 +167,9 @@ func (a *App) run(drain, abort context.Context) error {
 	a.state.drain()
 	a.log.Info("draining", "in_flight", a.inFlight(), "drain_timeout", a.Config.DrainTimeout)
 	stopTaking()
+	a.watch.Close() // who waits is told how it is now, and asks another worker
 	err := a.await(abort, finished, taken, abortCalls)
-	<-tidied
-	<-rested
+	helpers.Wait()
 	a.log.Info("drained", "took", time.Since(begun).Round(time.Millisecond), "clean", err == nil)
 	return err
 }

@@ -22,6 +22,7 @@ import (
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/invoke"
 	"queue-worker/pkg/jobs"
+	"queue-worker/pkg/pause"
 	"queue-worker/pkg/retry"
 	"queue-worker/pkg/store"
 	"queue-worker/pkg/worker"
@@ -121,8 +122,8 @@ func (a *App) makeWorker(context.Context) error {
 	a.metrics = worker.NewMetrics(a.registry, labels, c.Channels)
 	a.registry.MustRegister(worker.NewCollector(a.store, a.lanes, labels, c.Channels))
 	a.worker = worker.New(worker.Options{
-		Store: a.store, Lanes: a.lanes, Caller: caller, Policy: policy,
-		Timeout: c.UpstreamTimeout, CallbackTimeout: c.CallbackTimeout, DeadSet: c.DeadSet, ResultTTL: c.ResultTTL,
+		Store: watched{a.store, a}, Lanes: a.lanes, Caller: caller, Policy: policy,
+		Timeout: c.UpstreamTimeout, CallbackTimeout: c.CallbackTimeout, DeadSet: c.DeadSet, ResultTTL: c.ResultTTL, Over: a.over,
 		CheckURL: guard.CheckURL, Settled: a.settled, Version: a.Version, Metrics: a.metrics, Logger: a.log,
 	})
 	return a.recovered()
@@ -186,9 +187,24 @@ func (a *App) onRest(resting bool) {
 	}
 }
 
+// makePauses pauses what was paused before, and so comes before anything is called.
+func (a *App) makePauses(context.Context) error {
+	a.pauses = pause.New(a.store, a.lanes, a.log)
+	return nil
+}
+
+// activity is what happens in the lanes, as the API asks for it.
+type activity struct {
+	*worker.Worker
+	lanes *worker.Lanes
+}
+
+// InFlight implements api.Activity.
+func (a activity) InFlight() map[invocation.Lane]int { return a.lanes.InFlight() }
+
 func (a *App) makeJobs(context.Context) error {
 	a.jobs = jobs.New(jobs.Options{
-		Store: a.store, Filter: api.FilterReader(a.names), Waiting: a.waiting, MaxInflight: a.Config.MaxInflight,
+		Store: watched{a.store, a}, Filter: api.FilterReader(a.names), Waiting: a.waiting, MaxInflight: a.Config.MaxInflight,
 		InHand: a.worker.Running, Metrics: jobs.NewMetrics(a.registry), Logger: a.log,
 	})
 	return nil
@@ -204,9 +220,10 @@ func (a *App) serve(context.Context) error {
 	c := a.Config
 	functions := a.functions()
 	handler, err := api.New(api.Options{
-		Store: a.store, Jobs: a.jobs, Names: a.names, Queues: c.Channels, Functions: functions, Durable: a.store.Durable(),
-		BasicAuth: c.BasicAuth, SecretDir: c.SecretMountPath, AdminOpen: c.AdminOpen, Ingest: a.ingest(functions),
-		Gatherer: a.registry, Healthy: a.healthy, Ready: a.ready,
+		Store: watched{a.store, a}, Jobs: a.jobs, Names: a.names, Queues: c.Channels, Watch: a.watch, Hands: a.worker,
+		Policies: a.worker, Activity: activity{a.worker, a.lanes}, Pauses: a.pauses, MaxResponseBytes: c.MaxResponseBytes,
+		Durable: a.store.Durable(), BasicAuth: c.BasicAuth, SecretDir: c.SecretMountPath,
+		AdminOpen: c.AdminOpen, Functions: functions, Ingest: a.ingest(functions), Gatherer: a.registry, Healthy: a.healthy, Ready: a.ready,
 		Version: a.Version, Logger: a.log,
 	})
 	if err != nil {

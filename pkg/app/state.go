@@ -97,6 +97,9 @@ func (a *App) expire(ctx context.Context) {
 		if len(taken) == 0 {
 			return
 		}
+		for _, inv := range taken {
+			a.watch.Ended(endOf(inv, store.OutcomeDropped))
+		}
 		first, last := taken[0], taken[len(taken)-1]
 		a.log.Warn("dead letters dropped by dead_set_max_age or dead_set_max_bytes", "count", len(taken),
 			"first_id", first.ID.String(), "last_id", last.ID.String(), "died_from", first.DiedAt, "died_to", last.DiedAt)
@@ -129,12 +132,16 @@ func (k keeper) Accept(x store.Accept, done func(error)) {
 	if dead && !k.app.Config.DeadSet {
 		k.app.log.Warn("discarded", "id", x.Inv.ID.String(), "call_id", x.Inv.CallID, "reason", string(x.Inv.Reason), "detail", x.Inv.Detail)
 		k.app.metrics.GivenUp(x.Inv, false)
+		k.app.watch.Ended(endOf(x.Inv, store.OutcomeDropped))
 		done(nil)
 		return
 	}
 	k.Store.Accept(x, func(err error) {
 		if dead && err == nil {
 			k.app.metrics.GivenUp(x.Inv, true)
+		}
+		if err == nil {
+			k.app.watch.Changed(x.Inv) // somebody may have asked for it before it came
 		}
 		done(err)
 	})

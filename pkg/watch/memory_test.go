@@ -37,13 +37,32 @@ func TestTheLatestEndsAreFoundByIDAndByCallLatestFirst(t *testing.T) {
 	if e, ok := w.Lately(idOf(0)); !ok || e.Outcome != "dropped" {
 		t.Errorf("number 0 is %+v, %v", e, ok)
 	}
-	w.Stays(idOf(3))
-	w.Stays(idOf(3))
-	if _, ok := w.Lately(idOf(3)); ok || len(w.LatelyByCall("a", 10)) != 2 {
-		t.Errorf("what stays is told as over: %v", numbers(w.LatelyByCall("a", 10)))
-	}
 	if got := w.LatelyByCall("", 10); got != nil {
 		t.Errorf("of no call there are %v", numbers(got))
+	}
+}
+
+func TestAnEndThatIsBeingWrittenIsKnownUntilItIsWithdrawnAndThenAsItCameOut(t *testing.T) {
+	t.Parallel()
+	w := New()
+	first := w.Ending(End{Inv: inv(1, "a"), Outcome: "done"})
+	second := w.Ending(End{Inv: inv(1, "a"), Outcome: "cancelled"})
+	if e, ok := w.Lately(idOf(1)); !ok || e.Outcome != "done" || len(w.LatelyByCall("a", 10)) != 1 || len(w.LatelyByCall("b", 10)) != 0 {
+		t.Errorf("it is %+v, %v", e, ok)
+	}
+	first()
+	first()
+	if e, _ := w.Lately(idOf(1)); e.Outcome != "cancelled" {
+		t.Errorf("with one withdrawn it is %+v", e)
+	}
+	w.Ended(End{Inv: inv(1, "a"), Outcome: "dropped"})
+	second()
+	if e, _ := w.Lately(idOf(1)); e.Outcome != "dropped" || len(w.LatelyByCall("a", 10)) != 1 || len(w.ending) != 0 {
+		t.Errorf("at the end it is %+v", e)
+	}
+	w.Ending(End{Inv: inv(2, "b"), Outcome: "done"})()
+	if _, ok := w.Lately(idOf(2)); ok || len(w.ending) != 0 {
+		t.Error("what was withdrawn is known")
 	}
 }
 

@@ -17,10 +17,12 @@ package watch
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
 	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
 )
 
 const (
@@ -39,13 +41,10 @@ var (
 	ErrCrowded = errors.New("too many requests wait for the end of an invocation")
 )
 
-// Outcome is how an invocation ended: done, dead, dropped or cancelled.
-type Outcome string
-
 // End is how an invocation ended.
 type End struct {
 	Inv     *invocation.Invocation // as it was then; nobody changes it any more
-	Outcome Outcome
+	Outcome store.Outcome
 	At      time.Time
 }
 
@@ -55,6 +54,7 @@ type Watch struct {
 
 	mu       sync.Mutex
 	memory   memory
+	ending   map[invocation.ID][]*End
 	waiting  map[key]map[chan struct{}]struct{}
 	waiters  int
 	isClosed bool
@@ -70,31 +70,33 @@ type key struct {
 func New() *Watch {
 	return &Watch{
 		closed: make(chan struct{}), waiting: map[key]map[chan struct{}]struct{}{},
-		memory: newMemory(mostEnds, mostBytes),
+		memory: newMemory(mostEnds, mostBytes), ending: map[invocation.ID][]*End{},
 	}
 }
 
 // Ending notes an end that is about to be written to the store. Until it is, the
 // store still has the invocation, and whoever asks the store first is told so.
-// Ended follows, or Stays.
-func (w *Watch) Ending(e End) {
+// Ended follows, or withdraw, which takes it back because nothing was written.
+func (w *Watch) Ending(e End) (withdraw func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.memory.add(e)
-}
-
-// Stays takes an Ending back, because it could not be written, or an Ended, because
-// the invocation is there again.
-func (w *Watch) Stays(id invocation.ID) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.memory.remove(id)
+	id := e.Inv.ID
+	w.ending[id] = append(w.ending[id], &e)
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.ending[id] = slices.DeleteFunc(w.ending[id], func(other *End) bool { return other == &e })
+		if len(w.ending[id]) == 0 {
+			delete(w.ending, id)
+		}
+	}
 }
 
 // Ended notes an end that is durable, and wakes who waits for it.
 func (w *Watch) Ended(e End) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	delete(w.ending, e.Inv.ID)
 	w.memory.add(e)
 	w.wake(e.Inv)
 }
@@ -111,7 +113,13 @@ func (w *Watch) Changed(inv *invocation.Invocation) {
 func (w *Watch) Lately(id invocation.ID) (End, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.memory.find(id)
+	if e, ok := w.memory.find(id); ok {
+		return e, true
+	}
+	if ending := w.ending[id]; len(ending) > 0 {
+		return *ending[0], true
+	}
+	return End{}, false
 }
 
 // LatelyByCall tells how the invocations of a call id ended, as far as that is
@@ -119,7 +127,13 @@ func (w *Watch) Lately(id invocation.ID) (End, bool) {
 func (w *Watch) LatelyByCall(call string, limit int) []End {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.memory.findCall(call, limit)
+	var found []End
+	for _, ending := range w.ending { // no more than slots, or people who cancel
+		if e := ending[0]; e.Inv.CallID == call && len(found) < limit {
+			found = append(found, *e)
+		}
+	}
+	return append(found, w.memory.findCall(call, limit-len(found))...)
 }
 
 // Await calls look at once, and again whenever anything happens to the invocation

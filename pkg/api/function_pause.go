@@ -1,0 +1,133 @@
+package api
+
+// POST /v1/functions/{fn}/pause and .../resume.
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"queue-worker/pkg/pause"
+)
+
+// longestPause bounds a pause, so that a typing error shows.
+const longestPause = 366 * 24 * time.Hour
+
+var problemManyPauses = &problem{
+	status: http.StatusConflict, Text: "too many functions are paused", Reason: tooMany,
+	Hint: "resume some; GET /v1/functions shows which are paused",
+}
+
+// pauseRequest says why and for how long. Without for and until it is until resumed.
+type pauseRequest struct {
+	Reason string `json:"reason"`
+	Author string `json:"author"`
+	For    string `json:"for"`   // a duration
+	Until  string `json:"until"` // a time
+}
+
+func (a *api) pauseFunction(w http.ResponseWriter, r *http.Request) error {
+	lane, err := a.pathLane(r)
+	if err != nil {
+		return err
+	}
+	if _, err := readParams(r); err != nil {
+		return err
+	}
+	var q pauseRequest
+	if err := readJSON(w, r, &q); err != nil {
+		return err
+	}
+	p, err := q.pause(time.Now())
+	if err != nil {
+		return err
+	}
+	p.By = callerOf(r.Context())
+	return a.changePause(w, r, lane, func(ctx context.Context) error { return a.Pauses.Set(ctx, lane, p) })
+}
+
+func (a *api) resumeFunction(w http.ResponseWriter, r *http.Request) error {
+	lane, err := a.pathLane(r)
+	if err != nil {
+		return err
+	}
+	if _, err := readParams(r); err != nil {
+		return err
+	}
+	by := callerOf(r.Context())
+	return a.changePause(w, r, lane, func(ctx context.Context) error { return a.Pauses.Lift(ctx, lane, by) })
+}
+
+// changePause pauses or resumes and answers with the function as it is now. A client that
+// goes away does not stop it. Who did it is in the log of the pauses.
+func (a *api) changePause(w http.ResponseWriter, r *http.Request, lane string, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), a.wait)
+	defer cancel()
+	switch err := do(ctx); {
+	case errors.Is(err, pause.ErrTooMany):
+		return problemManyPauses
+	case err != nil:
+		return err
+	}
+	return writeJSON(w, http.StatusOK, a.snapshot().of(lane))
+}
+
+// pause reads the request.
+func (q *pauseRequest) pause(now time.Time) (pause.Pause, error) {
+	p := pause.Pause{Reason: q.Reason, Author: q.Author, Since: now}
+	if err := isLine("reason", q.Reason, pause.MaxReason); err != nil {
+		return p, err
+	}
+	if err := isLine("author", q.Author, pause.MaxAuthor); err != nil {
+		return p, err
+	}
+	until, err := q.until(now)
+	if err != nil {
+		return p, err
+	}
+	if !until.IsZero() && !until.After(now) {
+		return p, refuse("the pause would be over already", "until is a time in the future, for a duration above zero")
+	}
+	if until.Sub(now) > longestPause {
+		return p, refuse("the pause is longer than a year", "leave out for and until: it then is paused until it is resumed")
+	}
+	p.Until = until
+	return p, nil
+}
+
+// until is when the pause ends, zero for not by itself.
+func (q *pauseRequest) until(now time.Time) (time.Time, error) {
+	switch {
+	case q.For != "" && q.Until != "":
+		return time.Time{}, refuse("both for and until are there", "give one of them, or none")
+	case q.Until != "":
+		t, err := time.Parse(time.RFC3339, q.Until)
+		if err != nil {
+			return t, refuse("until is not a time", "such as 2026-03-04T05:06:07Z")
+		}
+		return t, nil
+	case q.For != "":
+		d, err := parseAge(q.For)
+		if err != nil {
+			return time.Time{}, refuse("for is not a duration", "such as 90m, 12h or 7d")
+		}
+		return now.Add(d), nil
+	}
+	return time.Time{}, nil
+}
+
+// isLine refuses a text that is too long, or more than a line: it is shown in
+// tables and logs.
+func isLine(name, s string, most int) error {
+	if len(s) > most {
+		return refuse(name+" is too long", "at most "+strconv.Itoa(most)+" bytes")
+	}
+	if strings.ContainsFunc(s, unicode.IsControl) {
+		return refuse(name+" is more than a line", "leave out line ends and other control characters")
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package api
+
+// Functions: what of each is where, how it does, and whether it is paused.
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/pause"
+	"queue-worker/pkg/store"
+	"queue-worker/pkg/worker"
+)
+
+// Lanes count what is where, by function and queue.
+type Lanes interface {
+	Lanes() map[invocation.Lane]store.LaneStats
+	// Oldest tells since when the first ready one of a lane is ready.
+	Oldest(invocation.Lane) (time.Time, bool)
+}
+
+// Activity tells what happens in the lanes.
+type Activity interface {
+	// InFlight counts the calls under way.
+	InFlight() map[invocation.Lane]int
+	// Activity tells of the latest calls.
+	Activity() map[invocation.Lane]worker.Activity
+}
+
+// Pauses pause functions, by the name of their lanes; see pause.Keeper.
+type Pauses interface {
+	Set(ctx context.Context, lane string, p pause.Pause) error
+	Lift(ctx context.Context, lane, by string) error
+	All() map[string]pause.Pause
+}
+
+var (
+	problemNoFunction = &problem{
+		status: http.StatusNotFound, Text: "no such function", Reason: notFound,
+		Hint: "nothing of it is stored, and the gateway does not know it; is its namespace in its name?",
+	}
+	problemFunctionName = refuse("not a function's name",
+		"a name as the gateway takes it, with or without its namespace, or url:<host:port> for the callbacks to a host")
+)
+
+// functionRoutes show functions and steer them.
+func (a *api) functionRoutes(mux *surface) {
+	a.guarded(mux, "/v1/functions", methods{http.MethodGet: a.handle(a.listFunctions)})
+	a.guarded(mux, "/v1/functions/{fn}", methods{http.MethodGet: a.handle(a.showFunction)})
+	a.guarded(mux, "/v1/functions/{fn}/pause", methods{http.MethodPost: a.handle(a.pauseFunction)})
+	a.guarded(mux, "/v1/functions/{fn}/resume", methods{http.MethodPost: a.handle(a.resumeFunction)})
+	a.guarded(mux, "/v1/functions/{fn}/policy", methods{http.MethodGet: a.handle(a.showPolicy)})
+}
+
+func (a *api) listFunctions(w http.ResponseWriter, r *http.Request) error {
+	if _, err := readParams(r); err != nil {
+		return err
+	}
+	named := func(name string) bool { return name != "" } // what is malformed names none
+	return writeJSON(w, http.StatusOK, functionList{a.snapshot().views(named)})
+}
+
+func (a *api) showFunction(w http.ResponseWriter, r *http.Request) error {
+	lane, err := a.pathLane(r)
+	if err != nil {
+		return err
+	}
+	if _, err := readParams(r); err != nil {
+		return err
+	}
+	s := a.snapshot()
+	if !s.has(lane) && !a.mayExist(r.Context(), lane) {
+		return problemNoFunction
+	}
+	return writeJSON(w, http.StatusOK, s.of(lane))
+}
+
+func (a *api) showPolicy(w http.ResponseWriter, r *http.Request) error {
+	lane, err := a.pathLane(r)
+	if err != nil {
+		return err
+	}
+	if _, err := readParams(r); err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, policyViewOf(a.Policies.PolicyFor(lane)))
+}
+
+// pathLane is the name of the lanes of the function in the path.
+func (a *api) pathLane(r *http.Request) (string, error) {
+	name := r.PathValue("fn")
+	host, isURL := strings.CutPrefix(name, invocation.CallbackLanePrefix)
+	switch {
+	case isURL && isHostPort(host), !isURL && invocation.ValidName(name):
+		return a.Names.Canonical(name), nil
+	}
+	return "", problemFunctionName
+}
+
+// isHostPort reports whether s may be what a callback's lane is named by.
+func isHostPort(s string) bool {
+	return s != "" && len(s) <= invocation.MaxName && !strings.ContainsFunc(s, func(c rune) bool {
+		return c <= ' ' || c >= 0x7f || strings.ContainsRune(`/\?#@"`, c)
+	})
+}
+
+// mayExist reports whether the gateway has a function, or cannot tell.
+func (a *api) mayExist(ctx context.Context, lane string) bool {
+	if a.Functions == nil || invocation.IsCallbackLane(lane) {
+		return false
+	}
+	known, sure := a.Functions.Known(ctx, lane)
+	return known || !sure
+}

@@ -1,0 +1,141 @@
+package api
+
+// DELETE /v1/invocations/{id} and DELETE /async-function/{call-id}: an invocation is
+// not called any more.
+//
+//	waits                      it leaves the store
+//	is being called            its call is ended, and the worker settles it as cancelled
+//	its call has just ended    whoever is first: the worker settles it, or it leaves the store
+//
+// 202 is answered when that is durable. Whichever way it goes, the store takes
+// only one of the two.
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+	"queue-worker/pkg/watch"
+)
+
+var (
+	problemIsDead = &problem{
+		status: http.StatusConflict, Text: "the invocation is dead", Reason: isDead,
+		Hint: "it is not called any more; DELETE /v1/dead_set/{id} drops it",
+	}
+	problemIsOver = &problem{
+		status: http.StatusConflict, Text: "the invocation is over", Reason: isOver,
+		Hint: "it came to its end before it could be cancelled; GET tells how",
+	}
+)
+
+// ambiguous is the problem of a call id that came more than once.
+func ambiguous(all []found) *problem {
+	p := &problem{
+		status: http.StatusConflict, Text: "this call id came more than once", Reason: isAmbiguous,
+		Hint: "say which by its own id, one of ids",
+	}
+	for _, f := range all {
+		p.IDs = append(p.IDs, f.inv.ID)
+	}
+	return p
+}
+
+func (a *api) cancelInvocation(w http.ResponseWriter, r *http.Request) error {
+	return a.cancelBy(w, r, r.PathValue("id"))
+}
+
+// cancelCall is where the commercial gateway has it: the call id stands where a
+// function's name stands to call it.
+func (a *api) cancelCall(w http.ResponseWriter, r *http.Request) error {
+	return a.cancelBy(w, r, r.PathValue("fn"))
+}
+
+func (a *api) cancelBy(w http.ResponseWriter, r *http.Request, key string) error {
+	key, err := anyID(key)
+	if err != nil {
+		return err
+	}
+	if _, err := readParams(r); err != nil {
+		return err
+	}
+	f, err := a.findOne(key)
+	if err != nil {
+		return err
+	}
+	// A client that goes away does not stop it: it may be on its way to the disk.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), a.wait)
+	defer cancel()
+	id := f.inv.ID
+	err = a.cancel(ctx, id)
+	a.tell(r, "cancel", id, err)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusAccepted, acted{id, stateCancelled})
+}
+
+// findOne finds the one invocation that an id means. A call id that came twice
+// means none of them.
+func (a *api) findOne(key string) (*found, error) {
+	all, err := a.find(key)
+	if err != nil {
+		return nil, err
+	}
+	all = calls(all)
+	switch len(all) {
+	case 0:
+		return nil, problemNoInvocation
+	case 1:
+		return &all[0], nil
+	}
+	return nil, ambiguous(all)
+}
+
+// cancel returns nil once it is durable that an invocation was cancelled, be it by
+// somebody else.
+func (a *api) cancel(ctx context.Context, id invocation.ID) error {
+	err := a.Watch.Await(ctx, id, "", func() (bool, error) {
+		if a.Hands.Cancel(id) {
+			return a.isCancelled(id)
+		}
+		switch _, err := a.Store.Cancel(ctx, id); {
+		case err == nil:
+			a.Hands.Cancel(id) // it was taken meanwhile, and finds itself gone
+			return true, nil
+		case errors.Is(err, store.ErrDead):
+			return false, problemIsDead
+		case !errors.Is(err, store.ErrNotFound):
+			return false, err
+		}
+		return a.isCancelled(id)
+	})
+	switch {
+	case errors.Is(err, watch.ErrClosed):
+		return problemClosed
+	case errors.Is(err, watch.ErrCrowded):
+		return problemManyWait
+	}
+	return err
+}
+
+// isCancelled reports whether an invocation has been cancelled; it has not yet as
+// long as it is in the store. What ended otherwise is a problem.
+func (a *api) isCancelled(id invocation.ID) (bool, error) {
+	f, err := a.findID(id)
+	switch {
+	case err != nil:
+		return false, err
+	case f == nil:
+		return false, problemNoInvocation
+	case f.isPending():
+		return false, nil
+	case f.state == stateDead:
+		return false, problemIsDead
+	case f.state != stateCancelled:
+		return false, problemIsOver
+	}
+	return true, nil
+}

@@ -1,0 +1,200 @@
+package api
+
+// Where an invocation is: pending or dead in the store, over among the results, or
+// over and remembered for a while.
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+	"queue-worker/pkg/watch"
+)
+
+// Invocations are read in any state, and cancelled.
+type Invocations interface {
+	// FindCall reads those of a call id that are in the store, oldest first.
+	FindCall(callID string, limit int) ([]*invocation.Invocation, error)
+	// Pending reads what waits to be called, page by page.
+	Pending(ctx context.Context, f store.PendingFilter, cursor string, limit int) ([]*invocation.Invocation, string, error)
+	// Cancel removes a pending one and returns it when that is durable.
+	// store.ErrNotFound, or store.ErrDead.
+	Cancel(context.Context, invocation.ID) (*invocation.Invocation, error)
+}
+
+// Results are kept for a while after the end of an invocation. With store.ErrNotFound
+// there is none.
+type Results interface {
+	Result(id invocation.ID, withBody bool) (*store.Result, error)
+	ResultsOf(callID string, limit int) ([]*store.Result, error)
+}
+
+// Hands say what is being called.
+type Hands interface {
+	Running(invocation.ID) bool
+	// InHand are all that run.
+	InHand() []invocation.ID
+	// Cancel ends the call of one that runs; its end is told to the Watch. False
+	// when it does not run, or has come to something already.
+	Cancel(invocation.ID) bool
+}
+
+// states of an invocation. Those of one that is over are its outcomes.
+const (
+	stateReady     = "ready"
+	stateRunning   = "running"
+	stateDelayed   = "delayed"
+	stateDead      = "dead"
+	stateCancelled = string(store.OutcomeCancelled)
+)
+
+// maxCalls bounds the invocations of one call id that an answer has, the newest.
+const maxCalls = 100
+
+// mostOfCall bounds how many of them are looked at.
+const mostOfCall = 1000
+
+// found is an invocation wherever it is.
+type found struct {
+	inv       *invocation.Invocation
+	state     string
+	ended     time.Time // zero for what is pending or dead
+	hasResult bool
+}
+
+// isPending reports whether it will be called, or is.
+func (f *found) isPending() bool {
+	return f.state == stateReady || f.state == stateRunning || f.state == stateDelayed
+}
+
+// find looks up an id, of an invocation or of a call: newest first, and none when
+// there is nothing. The store is asked before the results and those before what is
+// remembered, which is the order in which an invocation goes through them.
+func (a *api) find(key string) ([]found, error) {
+	id, err := invocation.ParseID(key)
+	if err != nil {
+		return a.findCall(key)
+	}
+	f, err := a.findID(id)
+	if err != nil {
+		return nil, err
+	}
+	if f == nil {
+		return a.findCall(key) // call ids are UUIDs too
+	}
+	return []found{*f}, nil
+}
+
+// findID looks up an invocation; nil when there is none.
+func (a *api) findID(id invocation.ID) (*found, error) {
+	inv, err := a.Store.Get(id)
+	if err == nil {
+		return a.stored(inv)
+	}
+	if !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	switch r, err := a.Store.Result(id, false); {
+	case err == nil:
+		return withResult(r), nil
+	case !errors.Is(err, store.ErrNotFound):
+		return nil, err
+	}
+	if end, ok := a.Watch.Lately(id); ok {
+		return remembered(end), nil
+	}
+	return nil, nil
+}
+
+// findCall looks up all invocations of a call id.
+func (a *api) findCall(call string) ([]found, error) {
+	stored, err := a.Store.FindCall(call, mostOfCall)
+	if err != nil {
+		return nil, err
+	}
+	results, err := a.Store.ResultsOf(call, mostOfCall)
+	if err != nil {
+		return nil, err
+	}
+	all := map[invocation.ID]found{}
+	for _, end := range a.Watch.LatelyByCall(call, mostOfCall) {
+		all[end.Inv.ID] = *remembered(end)
+	}
+	for _, r := range results {
+		all[r.Inv.ID] = *withResult(r)
+	}
+	for _, inv := range stored {
+		f := found{inv: inv, state: a.stateOf(inv), hasResult: all[inv.ID].hasResult}
+		all[inv.ID] = f
+	}
+	return newest(all), nil
+}
+
+// newest sorts what was found and cuts it.
+func newest(all map[invocation.ID]found) []found {
+	list := make([]found, 0, len(all))
+	for _, f := range all {
+		list = append(list, f)
+	}
+	slices.SortFunc(list, func(x, y found) int {
+		return cmp.Or(y.inv.Accepted.Compare(x.inv.Accepted), slices.Compare(y.inv.ID[:], x.inv.ID[:]))
+	})
+	return list[:min(len(list), maxCalls)]
+}
+
+// stored is an invocation that is in the store. A dead one may have a result.
+func (a *api) stored(inv *invocation.Invocation) (*found, error) {
+	f := &found{inv: inv, state: a.stateOf(inv)}
+	if f.state != stateDead {
+		return f, nil
+	}
+	_, err := a.Store.Result(inv.ID, false)
+	f.hasResult = err == nil
+	if errors.Is(err, store.ErrNotFound) {
+		err = nil
+	}
+	return f, err
+}
+
+// stateOf is the state of what is in the store.
+func (a *api) stateOf(inv *invocation.Invocation) string {
+	switch {
+	case inv.State == invocation.Dead:
+		return stateDead
+	case inv.Since.After(time.Now()):
+		return stateDelayed
+	case a.Hands.Running(inv.ID):
+		return stateRunning
+	}
+	return stateReady
+}
+
+func withResult(r *store.Result) *found {
+	return &found{inv: r.Inv, state: string(r.Outcome), ended: r.At, hasResult: true}
+}
+
+func remembered(end watch.End) *found {
+	return &found{inv: end.Inv, state: string(end.Outcome), ended: end.At}
+}
+
+// calls are those of the found that a caller means: the functions' and what the
+// producer took, and not the callbacks that carry their results, unless there is
+// nothing else.
+func calls(all []found) []found {
+	own := slices.DeleteFunc(slices.Clone(all), func(f found) bool {
+		return f.inv.Kind == invocation.KindCallback && !f.inv.Origin.IsZero()
+	})
+	if len(own) == 0 {
+		return all
+	}
+	return own
+}
+
+// areOver reports whether something was found and no call of it is pending.
+func areOver(all []found) bool {
+	return len(all) > 0 && !slices.ContainsFunc(calls(all), func(f found) bool { return f.isPending() })
+}

@@ -1,0 +1,109 @@
+package api
+
+// GET /v1/invocations: what is pending, page by page.
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"slices"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+)
+
+var problemState = refuse("state is none of those that are pending", "ready, running or delayed; leave it out for all")
+
+func (a *api) listInvocations(w http.ResponseWriter, r *http.Request) error {
+	p, err := readParams(r, "function", "queue", "state", "limit", "cursor")
+	if err != nil {
+		return err
+	}
+	limit, err := p.count("limit", defaultLimit, maxLimit)
+	if err != nil {
+		return err
+	}
+	f, err := a.pendingFilter(p)
+	if err != nil {
+		return err
+	}
+	var page *invocationList
+	switch state := p.text("state"); state {
+	case "", stateDelayed, stateReady:
+		page, err = a.pendingPage(r.Context(), f, state, p.text("cursor"), limit)
+	case stateRunning:
+		page, err = a.runningPage(f, p.text("cursor"), limit)
+	default:
+		err = problemState
+	}
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, page)
+}
+
+// pendingFilter reads which lanes are meant.
+func (a *api) pendingFilter(p params) (store.PendingFilter, error) {
+	f := store.PendingFilter{Queue: p.text("queue"), Function: a.Names.Canonical(p.text("function"))}
+	for _, name := range []string{"queue", "function"} {
+		if p.has(name) && p.text(name) == "" {
+			return f, refuse(name+" is empty", "leave it out when you do not mean it")
+		}
+	}
+	return f, nil
+}
+
+// pendingPage reads what waits. What is being called stands among the ready ones in
+// the store, and is told apart here.
+func (a *api) pendingPage(ctx context.Context, f store.PendingFilter, state, cursor string, limit int) (*invocationList, error) {
+	f.State = state
+	list, next, err := a.Store.Pending(ctx, f, cursor, limit)
+	if err != nil {
+		return nil, err
+	}
+	page := &invocationList{Invocations: []invocationView{}, Next: next}
+	for _, inv := range list {
+		it := &found{inv: inv, state: a.stateOf(inv)}
+		if state == "" || state == it.state {
+			page.Invocations = append(page.Invocations, viewOf(it))
+		}
+	}
+	return page, nil
+}
+
+// runningPage reads what is being called, by id. There are no more than calls at a
+// time.
+func (a *api) runningPage(f store.PendingFilter, cursor string, limit int) (*invocationList, error) {
+	var after invocation.ID
+	if cursor != "" {
+		var err error
+		if after, err = invocation.ParseID(cursor); err != nil {
+			return nil, store.ErrBadCursor
+		}
+	}
+	ids := a.Hands.InHand()
+	slices.SortFunc(ids, func(x, y invocation.ID) int { return bytes.Compare(x[:], y[:]) })
+	page := &invocationList{Invocations: []invocationView{}}
+	for _, id := range ids {
+		if bytes.Compare(id[:], after[:]) <= 0 {
+			continue
+		}
+		it, err := a.findID(id)
+		if err != nil {
+			return nil, err
+		}
+		if it == nil || it.state != stateRunning || !passes(f, it.inv.Lane) {
+			continue
+		}
+		if len(page.Invocations) == limit {
+			page.Next = page.Invocations[limit-1].ID.String()
+			break
+		}
+		page.Invocations = append(page.Invocations, viewOf(it))
+	}
+	return page, nil
+}
+
+func passes(f store.PendingFilter, lane invocation.Lane) bool {
+	return (f.Queue == "" || f.Queue == lane.Queue) && (f.Function == "" || f.Function == lane.Name)
+}

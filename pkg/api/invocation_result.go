@@ -1,0 +1,134 @@
+package api
+
+// GET /v1/invocations/{id}/result: what the function answered, as it gave it.
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+)
+
+// Header fields of a result that are not the function's.
+const (
+	headerOutcome   = "X-Queue-Worker-Outcome"   // done, dead, dropped or cancelled
+	headerStatus    = "X-Queue-Worker-Status"    // the function's, also where HTTP could not carry it
+	headerTruncated = "X-Queue-Worker-Truncated" // true: the body is only the beginning
+)
+
+var (
+	problemNotOver = &problem{
+		status: http.StatusConflict, Text: "the invocation is not over", Reason: notOver,
+		Hint: "GET the invocation with ?wait=5m, which answers when it is",
+	}
+	problemNoResult = &problem{
+		status: http.StatusNotFound, Text: "no result is kept of this invocation", Reason: noResult,
+		Hint: "result_ttl keeps results, of functions and from when it is set; one that was cancelled has none",
+	}
+)
+
+func (a *api) showResult(w http.ResponseWriter, r *http.Request) error {
+	key, err := anyID(r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if _, err := readParams(r); err != nil {
+		return err
+	}
+	f, err := a.findOne(key)
+	if err != nil {
+		return err
+	}
+	if f.isPending() {
+		return problemNotOver
+	}
+	return a.withResult(r.Context(), f.inv.ID, func(res *store.Result) { writeResult(w, res) })
+}
+
+// withResult reads a result with its body and calls use.
+func (a *api) withResult(ctx context.Context, id invocation.ID, use func(*store.Result)) error {
+	return a.withRoom(ctx, a.MaxResponseBytes, func() error {
+		res, err := a.Store.Result(id, true)
+		switch {
+		case errors.Is(err, store.ErrNotFound), err == nil && res.Status == 0:
+			return problemNoResult
+		case err != nil:
+			return err
+		}
+		use(res)
+		return nil
+	})
+}
+
+// withRoom calls use once answers together hold so little that there is room for so
+// many bytes more.
+func (a *api) withRoom(ctx context.Context, bytes int64, use func() error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, rawWait, problemBusy)
+	defer cancel()
+	bytes = min(bytes, rawBytes)
+	if a.raw.Acquire(ctx, bytes) != nil {
+		return context.Cause(ctx)
+	}
+	defer a.raw.Release(bytes)
+	return use()
+}
+
+// writeResult answers as the function did. What it says is shown to people in
+// browsers too, from our own origin: it may run nothing there and be read by no
+// page of another site.
+func writeResult(w http.ResponseWriter, res *store.Result) {
+	h := w.Header()
+	server := h["Server"]
+	for name, values := range res.Header {
+		if isPassed(name) {
+			h[http.CanonicalHeaderKey(name)] = values
+		}
+	}
+	h["Server"] = server
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+	h.Set("Cache-Control", "no-store")
+	h.Set(headerOutcome, string(res.Outcome))
+	h.Set(headerStatus, strconv.Itoa(res.Status))
+	if res.Truncated {
+		h.Set(headerTruncated, "true")
+	}
+	status := res.Status
+	if status < 200 || status > 999 {
+		status = http.StatusOK // neither is a final status
+	}
+	if !hasBody(status) {
+		w.WriteHeader(status)
+		return
+	}
+	if _, typed := h["Content-Type"]; !typed {
+		h["Content-Type"] = nil // or net/http would guess one
+	}
+	h.Set("Content-Length", strconv.Itoa(len(res.Body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(res.Body) // #nosec G705 -- the function's own, sandboxed and nosniff
+}
+
+// hasBody reports whether an answer with a status may have a body.
+func hasBody(status int) bool {
+	return status != http.StatusNoContent && status != http.StatusNotModified
+}
+
+// isPassed reports whether a field of a function's answer may go on to who asks for
+// its result: what is about a connection or a session may not, nor what tells
+// browsers whom to trust.
+func isPassed(name string) bool {
+	name = http.CanonicalHeaderKey(name)
+	switch name {
+	case "Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Content-Length", "Date",
+		"Set-Cookie", "Set-Cookie2", "Www-Authenticate", "Authentication-Info",
+		"Clear-Site-Data", "Strict-Transport-Security", "Service-Worker-Allowed", "Refresh", "Nel", "Report-To",
+		headerOutcome, headerStatus, headerTruncated:
+		return false
+	}
+	return !strings.HasPrefix(name, "Proxy-") && !strings.HasPrefix(name, "Access-Control-")
+}
