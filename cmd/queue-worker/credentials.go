@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	userFile      = "basic-auth-user"
-	passwordFile  = "basic-auth-password" // #nosec G101 -- the name of a file
-	defaultSecret = "/var/secrets/gateway"
+	userFile     = "basic-auth-user"
+	passwordFile = "basic-auth-password" // #nosec G101 -- the name of a file
+	defaultMount = "/var/secrets/gateway"
 	// maxSecret bounds what is read of a file that should hold a secret, in bytes.
 	maxSecret = 64 << 10
 )
@@ -64,7 +64,7 @@ func (r *remote) password() (string, error) {
 func (r *remote) mounted(server string) (user, password string, err error) {
 	dir := r.e.get("secret_mount_path")
 	if dir == "" {
-		if dir = defaultSecret; !isLoopback(server) {
+		if dir = defaultMount; !isLoopback(server) {
 			return "", "", nil
 		}
 	}
