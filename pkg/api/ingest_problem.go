@@ -1,0 +1,73 @@
+package api
+
+// Why work is not taken in, as answers.
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"queue-worker/pkg/store"
+)
+
+// The problems of taking work in.
+var (
+	problemBody = &problem{
+		status: http.StatusRequestEntityTooLarge, Text: "the body is larger than max_request_bytes", Reason: tooLarge,
+		Hint: "put the content where the function can fetch it and send its address, or raise max_request_bytes",
+	}
+	problemQueueSize = &problem{
+		status: http.StatusRequestEntityTooLarge, Text: "the body is larger than NATS Streaming takes", Reason: tooLarge,
+		Hint: "raise max_payload of the NATS server, or set data_dir: then work does not go through it",
+	}
+	problemCut = &problem{
+		status: http.StatusBadRequest, Text: "the body was cut off or came too slowly", Reason: badRequest,
+		Hint: "nothing was taken; send it again, whole",
+	}
+	problemCrowded = &problem{
+		status: http.StatusServiceUnavailable, wait: time.Second, Text: "too many bodies are being taken in", Reason: busy,
+		Hint: "nothing was taken; try again",
+	}
+	problemUnsure = &problem{
+		status: http.StatusServiceUnavailable, wait: retryAfter, Text: "no confirmation came in time", Reason: stalled,
+		Hint: "it may still be taken in; with data_dir, sending it again under the same Idempotency-Key runs nothing twice",
+	}
+	problemName = &problem{
+		status: http.StatusBadRequest, Text: "not a function's name", Reason: badRequest,
+		Hint: "a name has letters, digits, '-', '_' and '.', and begins with a letter or digit, such as figlet or figlet.openfaas-fn",
+	}
+	problemUnknown = &problem{
+		status: http.StatusNotFound, Text: "the gateway has no function of this name", Reason: unknownFunction,
+		Hint: "deploy it first, or see its name with `faas-cli list`; ingest_check=false takes work for any name",
+	}
+)
+
+// problemKey is the answer to a key that stands for something else.
+func problemKey(e *store.KeyError) *problem {
+	return &problem{
+		status: http.StatusUnprocessableEntity, Text: "the Idempotency-Key was used for other content", Reason: keyReused,
+		Hint: "send what belongs to the key, or another key; it stands for invocation " + e.ID.String(),
+	}
+}
+
+// problemOfTaking is the answer to why nothing was taken; nil for any other error.
+func problemOfTaking(err error) *problem {
+	unavailable := func(text string, why reason, hint string) *problem {
+		return &problem{
+			status: http.StatusServiceUnavailable, wait: retryAfter, Text: text, Reason: why, Hint: hint, Reasons: lines(err),
+		}
+	}
+	switch {
+	case errors.Is(err, ErrDraining):
+		return unavailable("the worker is shutting down", busy, "nothing was taken; try again, another worker or the next one takes it")
+	case errors.Is(err, ErrFull):
+		return unavailable("there is no room for more work", storeFull, "nothing was taken; it goes on by itself when there is room, see reasons")
+	case errors.Is(err, ErrNotConnected):
+		return unavailable("NATS Streaming cannot be reached", notConnected, "nothing was taken; without data_dir work goes through it, see reasons")
+	case errors.Is(err, ErrTooLarge):
+		return problemQueueSize
+	case errors.Is(err, ErrUnsure):
+		return problemUnsure
+	}
+	return nil
+}
