@@ -172,12 +172,15 @@ func TestCLI_NothingOfACallersMovesTheCursor(t *testing.T) {
 	s.broker.publish(t, m)
 	eventually(t, "the letter", func() bool { return len(w.deadSet(t)) == 1 })
 	l := w.deadSet(t).only(t)
-	for _, args := range [][]string{{"dead", "ls"}, {"dead", "show", l.ID}, {"dead", "show", l.ID, "--body"}} {
+	for _, args := range [][]string{{"dead", "ls"}, {"dead", "show", l.ID}, {"dead", "show", l.ID, "--body"}, {"dead", "ls", "-o", "json"}, {"dead", "export"}} {
 		screen := w.person(t, args...).want(0)
 		if strings.Contains(screen, "\x1b[2J") || strings.Contains(screen, "\u202e") {
 			t.Errorf("%q writes to a terminal %q", args, screen)
 		}
 	}
+	p := w.person(t, "dead", "import")
+	p.answers("reading letters from the terminal", "\x03") // Ctrl-C
+	p.want(1, "interrupted")
 	if got := w.cli(t, "dead", "ls").want(t, 0, `evil\x1b[2J\u202e`); len(got.lines()) != 1 {
 		t.Errorf("the lines are %q", got.lines())
 	}

@@ -31,7 +31,7 @@ func (s *session) carryOut(ctx context.Context, job *client.Job, b *bulk) error 
 		return s.leave(ctx, job)
 	}
 	if !b.yes {
-		ok, err := s.Confirm(ctx, fmt.Sprintf("%s %d?", job.Act, job.Plan.Count))
+		ok, err := s.Confirm(fmt.Sprintf("%s %d?", job.Act, job.Plan.Count))
 		if err != nil || !ok {
 			return errors.Join(err, s.forget(ctx, job), errDeclined)
 		}

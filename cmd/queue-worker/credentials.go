@@ -14,6 +14,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"queue-worker/pkg/cli"
 )
 
 const (
@@ -52,7 +54,7 @@ func (r *remote) credentials(server string) (user, password string, err error) {
 func (r *remote) password() (string, error) {
 	switch {
 	case r.passwordStdin:
-		return readPassword(r.e.stdin)
+		return readPassword(cli.Until(r.e.drain, r.e.stdin))
 	case r.passwordFile != "":
 		return readFile(r.passwordFile)
 	}
@@ -114,6 +116,9 @@ func readPassword(r io.Reader) (string, error) {
 
 // isLoopback reports whether a server is on this machine.
 func isLoopback(server string) bool {
+	if !strings.Contains(server, "://") {
+		server = "http://" + server
+	}
 	u, err := url.Parse(server)
 	if err != nil {
 		return false

@@ -62,7 +62,7 @@ func TestWhereCredentialsComeFrom(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			c := &cobra.Command{}
-			r := newRemote(&env{environ: tt.environ, stdin: strings.NewReader(tt.stdin)}, c)
+			r := newRemote(&env{drain: t.Context(), environ: tt.environ, stdin: strings.NewReader(tt.stdin)}, c)
 			if err := c.ParseFlags(tt.args); err != nil {
 				t.Fatal(err)
 			}

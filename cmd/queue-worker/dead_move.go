@@ -30,21 +30,29 @@ that only its owner can read. The letters stay in the dead set.`, codesPlain+", 
 			return err
 		}
 		if *file == "" {
-			return s.export(ctx, f, s.Out)
+			return s.export(ctx, f, s.Documents(), !s.Showing)
 		}
-		return whole(*file, func(w io.Writer) error { return s.export(ctx, f, w) })
+		return whole(*file, func(w io.Writer) error { return s.export(ctx, f, w, true) })
 	})
 	return c
 }
 
-// export writes letters, and tells on the side how far it is.
-func (s *session) export(ctx context.Context, f client.Filter, w io.Writer) error {
-	p := s.Volume("export", 0)
-	defer p.End()
-	m, err := s.Export(ctx, f, w, func(m client.Moved) { p.Set(m.Bytes, letters(m.Letters)) })
-	p.End()
+// export writes letters, and tells on the side how far it is, unless they go to the
+// terminal themselves.
+func (s *session) export(ctx context.Context, f client.Filter, w io.Writer, aside bool) error {
+	seen := func(client.Moved) {}
+	if aside {
+		p := s.Volume("export", 0)
+		defer p.End()
+		seen = func(m client.Moved) { p.Set(m.Bytes, letters(m.Letters)) }
+	}
+	m, err := s.Export(ctx, f, w, seen)
+	return s.exported(m, err)
+}
+
+func (s *session) exported(m client.Moved, err error) error {
 	if err != nil {
-		s.Tell("only %s were written", letters(m.Letters))
+		s.Tell("%s written", letters(m.Letters))
 		return err
 	}
 	s.Tell("%s, %s", letters(m.Letters), cli.Bytes(m.Bytes))
@@ -95,6 +103,9 @@ are skipped, so an import that was broken off can be repeated.`,
 	c.Args = args(0, 1, "one file, or none for standard input")
 	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
 		if len(args) == 0 {
+			if s.Asking {
+				s.Tell("reading letters from the terminal, until Ctrl-D")
+			}
 			return s.importFrom(ctx, s.In, 0)
 		}
 		f, err := os.Open(args[0]) // #nosec G304 -- the user has named it

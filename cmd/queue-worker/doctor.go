@@ -87,7 +87,7 @@ func writeFindings(c *cli.Console, all []doctor.Finding, rows [][]cli.Cell) erro
 
 // writeJSON writes a document of our own.
 func writeJSON(c *cli.Console, v any) error {
-	e := json.NewEncoder(c.Out)
+	e := json.NewEncoder(c.Documents())
 	e.SetEscapeHTML(false)
 	return e.Encode(v)
 }

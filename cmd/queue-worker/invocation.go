@@ -105,6 +105,9 @@ invocation.`, "0 done, 1 dead, dropped, cancelled or not over in time, 2 wrong u
 	c.Args = args(1, 1, "one id or call id")
 	timeout := c.Flags().Duration("timeout", 0, "wait this long at most (default: without end)")
 	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
+		if _, err := s.Invocation(ctx, args[0], onItsWay); client.IsNotFound(err) {
+			return err
+		}
 		all, err := s.await(ctx, args[0], *timeout)
 		if err != nil {
 			return err
@@ -116,6 +119,10 @@ invocation.`, "0 done, 1 dead, dropped, cancelled or not over in time, 2 wrong u
 	})
 	return c
 }
+
+// onItsWay is how long an id that nobody knows is waited for: an invocation may be
+// between the gateway and the worker. Beyond that it is a typing error.
+const onItsWay = 2 * time.Second
 
 // errNotOver is the end of a wait that was long enough.
 var errNotOver = errors.New("it is not over yet")

@@ -30,13 +30,17 @@ func (l *listing) page(raw []byte, n int, row func(i int) []cli.Cell) error {
 	for i := range n {
 		l.rows = append(l.rows, row(i))
 	}
-	if l.s.Showing {
+	if l.s.Showing && len(l.rows) < tableRows {
 		return nil
 	}
 	rows := l.rows
 	l.rows = nil
 	return l.s.Table(l.columns, rows)
 }
+
+// tableRows is after how many rows a table ends and another one begins, so that a
+// listing of everything needs no more memory than that.
+const tableRows = 5000
 
 // end shows the table, and says what else there is to know.
 func (l *listing) end(nothing string, more bool, note string) error {

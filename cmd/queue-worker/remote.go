@@ -95,7 +95,7 @@ func (e *env) console(output string) (*cli.Console, error) {
 	if output != "table" && output != "json" {
 		return nil, usageError{fmt.Errorf("--output %q: table or json", output)}
 	}
-	c := cli.New(e.stdin, e.stdout, e.stderr, e.get)
+	c := cli.New(e.drain, e.stdin, e.stdout, e.stderr, e.get)
 	c.JSON = output == "json"
 	return c, nil
 }

@@ -1,12 +1,13 @@
 package cli
 
-// Questions.
+// Reading what people type: questions, and input that an interrupt ends.
 
 import (
 	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 )
 
@@ -14,23 +15,49 @@ import (
 var ErrNobodyToAsk = errors.New("there is nobody to ask: standard input is not a terminal; add --yes to go on without a question")
 
 // Confirm asks a question that only "yes" answers with true. Without a terminal it
-// is ErrNobodyToAsk. When ctx ends, its cause is returned; the read that was under
-// way is left behind.
-func (c *Console) Confirm(ctx context.Context, question string) (bool, error) {
+// is ErrNobodyToAsk. What ends the reading of In early is returned.
+func (c *Console) Confirm(question string) (bool, error) {
 	if !c.Asking {
 		return false, ErrNobodyToAsk
 	}
 	_, _ = fmt.Fprintf(c.Err, "%s Type \"yes\" to go on: ", Clean(question))
-	answer := make(chan string, 1)
-	go func() { // ends with the next line, or with the process
-		line, _ := bufio.NewReader(c.In).ReadString('\n')
-		answer <- line
+	line, err := bufio.NewReader(c.In).ReadString('\n')
+	if err != nil {
+		_, _ = fmt.Fprintln(c.Err)
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	return strings.TrimSpace(line) == "yes", nil
+}
+
+// Until is a reader that ends with the cause of ctx when that ends first. The read
+// that is under way then is left behind, as nothing can end it but its source.
+func Until(ctx context.Context, r io.Reader) io.Reader {
+	return &until{ctx.Done(), func() error { return context.Cause(ctx) }, r}
+}
+
+type until struct {
+	done  <-chan struct{}
+	cause func() error
+	r     io.Reader
+}
+
+func (u *until) Read(p []byte) (int, error) {
+	type result struct {
+		n   int
+		err error
+	}
+	own := make([]byte, len(p)) // p is the caller's again when this returns
+	ended := make(chan result, 1)
+	go func() { // ends with the read
+		n, err := u.r.Read(own)
+		ended <- result{n, err}
 	}()
 	select {
-	case line := <-answer:
-		return strings.TrimSpace(line) == "yes", nil
-	case <-ctx.Done():
-		_, _ = fmt.Fprintln(c.Err)
-		return false, context.Cause(ctx)
+	case r := <-ended:
+		return copy(p, own[:r.n]), r.err
+	case <-u.done:
+		return 0, u.cause()
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -67,6 +68,32 @@ func writeClean(b *strings.Builder, r rune, raw string, harmless func(rune) bool
 	default:
 		fmt.Fprintf(b, `\U%08x`, r)
 	}
+}
+
+// jsonCleaner cleans JSON, whose strings are all that can hold anything harmful.
+type jsonCleaner struct{ w io.Writer }
+
+func (j jsonCleaner) Write(p []byte) (int, error) {
+	var b strings.Builder
+	for left := string(p); len(left) > 0; {
+		r, n := utf8.DecodeRuneInString(left)
+		switch {
+		case r == utf8.RuneError && n == 1:
+			b.WriteString(`\ufffd`) // as every reader of JSON has it
+		case isHarmlessInLines(r):
+			b.WriteString(left[:n])
+		case r < 0x10000:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		default:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		}
+		left = left[n:]
+	}
+	if _, err := io.WriteString(j.w, b.String()); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // cleaner cleans a stream, except for line ends and tabs.

@@ -9,6 +9,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -31,10 +32,11 @@ type Console struct {
 	now   func() time.Time
 }
 
-// New looks at what is at the ends. environ decides about colours, by NO_COLOR and TERM.
-func New(in io.Reader, out, err io.Writer, environ func(string) string) *Console {
+// New looks at what is at the ends. Reading from In ends with ctx. environ decides
+// about colours, by NO_COLOR and TERM.
+func New(ctx context.Context, in io.Reader, out, err io.Writer, environ func(string) string) *Console {
 	c := &Console{
-		In: in, Out: out, Err: err, now: time.Now,
+		In: Until(ctx, in), Out: out, Err: err, now: time.Now,
 		Asking: IsTerminal(in), Showing: IsTerminal(out), Telling: IsTerminal(err),
 	}
 	c.Color = environ("NO_COLOR") == "" && environ("TERM") != "dumb"
@@ -77,8 +79,18 @@ func (c *Console) Document(raw []byte) error {
 	if n := len(raw); n == 0 || raw[n-1] != '\n' {
 		raw = append(raw[:n:n], '\n')
 	}
-	_, err := c.Out.Write(raw)
+	_, err := c.Documents().Write(raw)
 	return err
+}
+
+// Documents returns a writer to Out for JSON, whole documents at a time. For a person
+// everything that Clean would not show as it is becomes an escape of JSON, which
+// means the same; a script gets the bytes as they are.
+func (c *Console) Documents() io.Writer {
+	if !c.Showing {
+		return c.Out
+	}
+	return jsonCleaner{c.Out}
 }
 
 // Body writes bytes to Out that others have made. For a person everything but line

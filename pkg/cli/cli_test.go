@@ -3,10 +3,13 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
+	"reflect"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 	"unicode"
@@ -16,7 +19,7 @@ import (
 // console is one of a script, or of a person.
 func console(person bool) (c *Console, out, errs *bytes.Buffer) {
 	out, errs = &bytes.Buffer{}, &bytes.Buffer{}
-	c = New(strings.NewReader(""), out, errs, func(string) string { return "" })
+	c = New(context.Background(), strings.NewReader(""), out, errs, func(string) string { return "" })
 	c.Asking, c.Showing, c.Telling = person, person, person
 	return c, out, errs
 }
@@ -161,7 +164,7 @@ func TestOnlyYesIsYes(t *testing.T) {
 	for in, want := range map[string]bool{"yes\n": true, " yes \r\n": true, "yes": true, "y\n": false, "YES\n": false, "\n": false, "": false, "no\nyes\n": false} {
 		c, _, errs := console(true)
 		c.In = strings.NewReader(in)
-		if got, err := c.Confirm(t.Context(), "replay 7?"); got != want || err != nil {
+		if got, err := c.Confirm("replay 7?"); got != want || err != nil {
 			t.Errorf("%q is %v, %v", in, got, err)
 		}
 		if !strings.Contains(errs.String(), "replay 7?") {
@@ -169,16 +172,42 @@ func TestOnlyYesIsYes(t *testing.T) {
 		}
 	}
 	c, _, errs := console(false)
-	if ok, err := c.Confirm(t.Context(), "replay?"); ok || !errors.Is(err, ErrNobodyToAsk) || errs.Len() > 0 {
+	if ok, err := c.Confirm("replay?"); ok || !errors.Is(err, ErrNobodyToAsk) || errs.Len() > 0 {
 		t.Errorf("a script: %v, %v, %q", ok, err, errs)
 	}
 	c, _, _ = console(true)
 	silent, _ := io.Pipe()
-	c.In = silent
 	ctx, cancel := context.WithCancel(t.Context())
+	c.In = Until(ctx, silent)
 	cancel()
-	if ok, err := c.Confirm(ctx, "replay?"); ok || !errors.Is(err, context.Canceled) {
+	if ok, err := c.Confirm("replay?"); ok || !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v, %v", ok, err)
+	}
+}
+
+func TestWhatIsReadUntilIsWhatIsThere(t *testing.T) {
+	t.Parallel()
+	text := strings.Repeat("some text ", 10_000)
+	if got, err := io.ReadAll(Until(t.Context(), iotest.DataErrReader(strings.NewReader(text)))); err != nil || string(got) != text {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}
+
+// On a terminal too, what is shown is the same document.
+func TestDocumentsForAPersonMeanTheSame(t *testing.T) {
+	t.Parallel()
+	const document = "{\"a\":\"\u202e\u009b2J\u200b日\U000e0041\x7f\xff\",\n\t\"b\":\"\\n\"}\n"
+	c, out, _ := console(false)
+	if err := c.Document([]byte(document)); err != nil || out.String() != document {
+		t.Errorf("a script gets %q, %v", out, err)
+	}
+	c, out, _ = console(true)
+	if err := c.Document([]byte(document)); err != nil || out.String() != CleanLines(out.String()) {
+		t.Errorf("a person sees %q, %v", out, err)
+	}
+	var want, got any
+	if json.Unmarshal([]byte(document), &want) != nil || json.Unmarshal(out.Bytes(), &got) != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%q means %q, not %q", out, got, want)
 	}
 }
 

@@ -19,7 +19,7 @@ type Progress struct {
 	bytes   bool
 	total   int64
 	written time.Time
-	last    int64
+	last    string
 }
 
 // Count shows progress in pieces; a total below 1 is not known.
@@ -32,7 +32,7 @@ func (c *Console) progress(what string, total int64, bytes bool) *Progress {
 	if total < 1 {
 		total = -1
 	}
-	p := &Progress{c: c, what: what, bytes: bytes, total: total, written: c.now(), last: -1}
+	p := &Progress{c: c, what: what, bytes: bytes, total: total, written: c.now()}
 	if c.Telling {
 		p.bar = progressbar.NewOptions64(total,
 			progressbar.OptionSetWriter(c.Err), progressbar.OptionSetDescription(what), progressbar.OptionShowCount(),
@@ -63,10 +63,6 @@ func (p *Progress) Set(n int64, note string) {
 }
 
 func (p *Progress) line(n int64, note string) {
-	if n == p.last && note == "" {
-		return
-	}
-	p.last = n
 	text := p.what + ": " + p.amount(n)
 	if p.total > 0 {
 		text += " of " + p.amount(p.total)
@@ -74,7 +70,10 @@ func (p *Progress) line(n int64, note string) {
 	if note != "" {
 		text += ", " + note
 	}
-	p.c.Tell("%s", text)
+	if text != p.last {
+		p.last = text
+		p.c.Tell("%s", text)
+	}
 }
 
 func (p *Progress) amount(n int64) string {

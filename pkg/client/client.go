@@ -26,8 +26,9 @@ import (
 const (
 	// DefaultTimeout is how long an answer may take that does not wait for anything.
 	DefaultTimeout = 30 * time.Second
-	// idleTimeout is how long nothing may come while a stream is read or written.
-	idleTimeout = time.Minute
+	// idleTimeout is how long nothing may pass while a stream is read or written. The
+	// server may look at a million letters before one passes a filter.
+	idleTimeout = 5 * time.Minute
 	// maxAnswer bounds an answer that is held in memory, in bytes. A letter with
 	// its whole message is the largest one.
 	maxAnswer = 256 << 20

@@ -35,7 +35,7 @@ type Error struct {
 	RetryAfter time.Duration `json:"-"`                 // what the server asks to wait; 0: nothing
 
 	cause error
-	raw   []byte
+	raw   []byte // the answer; nil when it is none of a queue-worker
 }
 
 func (e *Error) Error() string {
@@ -53,18 +53,6 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.cause }
-
-// JSON is the error as the server gave it, or in its shape when it gave none.
-func (e *Error) JSON() []byte {
-	if e.raw != nil {
-		return e.raw
-	}
-	b, err := json.Marshal(e)
-	if err != nil {
-		panic("client: " + err.Error()) // there are only strings in it
-	}
-	return append(b, '\n')
-}
 
 // IsNotFound reports whether the server has said that a thing is not there.
 func IsNotFound(err error) bool { return hasStatus(err, http.StatusNotFound) }

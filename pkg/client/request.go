@@ -151,7 +151,7 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 	if errors.Is(context.Cause(ctx), errTimeout) || errors.Is(context.Cause(ctx), errIdle) {
 		return &Error{
 			Reason: ReasonTimeout, cause: err, Text: c.Server() + " does not answer in time",
-			Hint: "its disk may be full or stalled, /readyz tells; what was asked may still be carried out, so look before asking again",
+			Hint: "its disk may be full or stalled, /readyz tells, or there is much to look at: --request-timeout; a change may still be carried out, so look before asking again",
 		}
 	}
 	if ctx.Err() != nil {

@@ -153,7 +153,7 @@ func (c *Client) importPart(ctx context.Context, part []byte) (Imported, error) 
 	q := act(http.MethodPost, "/v1/dead_set/import", http.StatusOK)
 	q.header = http.Header{"Content-Type": {contentLines}}
 	q.body, q.size = touching{bytes.NewReader(part), touch}, int64(len(part))
-	q.timeout = 10 * c.idle // bounded by what passes, not by what all of it takes
+	q.timeout = c.idle
 	answer := &importAnswer{}
 	err := c.read(ctx, q, answer)
 	if e, ok := errors.AsType[*Error](err); ok && e.raw != nil {
