@@ -80,8 +80,11 @@ type Options struct {
 	Jobs *jobs.Jobs
 	// Watch tells of what is over. Without it there are no invocations and no
 	// functions to look at; with it all up to Pauses are required too.
-	Watch    *watch.Watch
-	Hands    Hands
+	Watch *watch.Watch
+	Hands Hands
+	// Forget returns when nothing that was cancelled before can come back with a
+	// restart; nil where it never can.
+	Forget   func(context.Context) error
 	Policies Policies
 	Activity Activity
 	Pauses   Pauses

@@ -31,6 +31,12 @@ var (
 	}
 )
 
+// problemNotForgotten: only without a durable store.
+var problemNotForgotten = &problem{
+	status: http.StatusServiceUnavailable, wait: retryAfter, Text: "cancelled, but NATS Streaming could not be told", Reason: stalled,
+	Hint: "it is not called, unless this worker ends before the connection is back; cancel it again to be sure, or set data_dir",
+}
+
 // ambiguous is the problem of a call id that came more than once.
 func ambiguous(all []found) *problem {
 	p := &problem{
@@ -73,6 +79,9 @@ func (a *api) cancelBy(w http.ResponseWriter, r *http.Request, key string) error
 	a.tell(r, "cancel", id, err)
 	if err != nil {
 		return err
+	}
+	if a.Forget != nil && a.Forget(ctx) != nil {
+		return problemNotForgotten
 	}
 	return writeJSON(w, http.StatusAccepted, acted{id, stateCancelled})
 }

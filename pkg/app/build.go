@@ -220,7 +220,7 @@ func (a *App) serve(context.Context) error {
 	c := a.Config
 	functions := a.functions()
 	handler, err := api.New(api.Options{
-		Store: watched{a.store, a}, Jobs: a.jobs, Names: a.names, Queues: c.Channels, Watch: a.watch, Hands: a.worker,
+		Store: watched{a.store, a}, Jobs: a.jobs, Names: a.names, Queues: c.Channels, Watch: a.watch, Hands: a.worker, Forget: a.forget,
 		Policies: a.worker, Activity: activity{a.worker, a.lanes}, Pauses: a.pauses, MaxResponseBytes: c.MaxResponseBytes,
 		Durable: a.store.Durable(), BasicAuth: c.BasicAuth, SecretDir: c.SecretMountPath,
 		AdminOpen: c.AdminOpen, Functions: functions, Ingest: a.ingest(functions), Gatherer: a.registry, Healthy: a.healthy, Ready: a.ready,

@@ -86,6 +86,15 @@ func (a *App) left(inv *invocation.Invocation, outcome store.Outcome) {
 	a.watch.Ended(endOf(inv, outcome))
 }
 
+// forget returns when NATS Streaming has got the acks of what is over. With a
+// durable store it got them long before.
+func (a *App) forget(ctx context.Context) error {
+	if a.store.Durable() {
+		return nil
+	}
+	return a.intake.Flush(ctx)
+}
+
 // over tells of an end that the worker has settled. Who it holds a message of the
 // door for is told by settled, because a callback may take its place.
 func (a *App) over(o worker.Over) {

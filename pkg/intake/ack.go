@@ -1,6 +1,11 @@
 package intake
 
-import "queue-worker/pkg/crash"
+import (
+	"context"
+	"fmt"
+
+	"queue-worker/pkg/crash"
+)
 
 // ackLoop sends acks, so that nobody else waits for the connection. What is acked
 // here is stored, or settled, already. An ack that cannot be sent is given up: its
@@ -23,4 +28,26 @@ func (i *Intake) ackLoop() {
 			return
 		}
 	}
+}
+
+// Flush returns when the server has got every ack that was due when it was called.
+// An error means that it may not have, and will send such a message again to the
+// next process if this one ends before it could be told. It waits as long as ctx
+// allows, and 3 s at most.
+func (i *Intake) Flush(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
+	defer cancel()
+	i.mu.Lock()
+	s, down := i.session, i.down
+	i.mu.Unlock()
+	if down != nil || s == nil {
+		return fmt.Errorf("flush acks: %w", ErrNotConnected)
+	}
+	if err := i.book.waitAcked(ctx); err != nil {
+		return fmt.Errorf("flush acks: %w", err)
+	}
+	if err := s.conn.NatsConn().FlushWithContext(ctx); err != nil {
+		return fmt.Errorf("flush acks: %w", err)
+	}
+	return nil
 }

@@ -80,6 +80,7 @@ type book struct {
 	queue     []*hold
 	acks      []*stan.Msg
 	acking    int           // acks queued or being sent
+	acked     uint64        // acks that were sent, or given up
 	waiting   int           // callers of waitFor
 	changed   chan struct{} // closed and replaced to wake them
 }
@@ -285,5 +286,6 @@ func (b *book) sent(n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.acking -= n
+	b.acked += uint64(n) // #nosec G115 -- a length
 	b.wake()
 }

@@ -52,6 +52,14 @@ func (b *book) waitAcks(d time.Duration) error {
 	return b.waitFor(ctx, func() bool { return b.acking == 0 })
 }
 
+// waitAcked waits until every ack that is due by now is sent; more may be due then.
+func (b *book) waitAcked(ctx context.Context) error {
+	b.mu.Lock()
+	due := b.acked + uint64(b.acking) // #nosec G115 -- a count
+	b.mu.Unlock()
+	return b.waitFor(ctx, func() bool { return b.acked >= due })
+}
+
 var errNotStored = errors.New("the store has not answered for every message that it was given")
 
 // waitIdle waits until nothing is in hand.

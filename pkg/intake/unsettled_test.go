@@ -91,6 +91,33 @@ func TestWhatWasSettledWithoutAConnectionIsAckedWhenItComesAgain(t *testing.T) {
 	s.once(t, "a")
 }
 
+func TestFlushReturnsWhenTheServerHasTheAcksAndNotWithoutAServer(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	door := startDoor(t, "", dir)
+	s := newRecorder(t, false)
+	r := run(t, s, door.URL())
+	if err := r.Flush(t.Context()); err != nil {
+		t.Errorf("with nothing to ack: %v", err)
+	}
+	queue(t, gateway(t, door.URL(), "g"), ids("c", 100)...)
+	got := s.got(t, 100)
+	r.settle(got[:50]...)
+	if err := r.Flush(t.Context()); err != nil {
+		t.Errorf("with acks on their way: %v", err)
+	}
+	r.book.mu.Lock()
+	if r.book.acked != 50 || r.book.acking != 0 {
+		t.Errorf("%d acks are sent, %d are not", r.book.acked, r.book.acking)
+	}
+	r.book.mu.Unlock()
+	door.Close()
+	r.until(t, "the loss", func() bool { return !r.Connected() })
+	if err := r.Flush(t.Context()); !errors.Is(err, ErrNotConnected) {
+		t.Errorf("without a server: %v", err)
+	}
+}
+
 func TestTheHoldMovesToTheCallback(t *testing.T) {
 	t.Parallel()
 	door := startDoor(t, "", "")

@@ -32,10 +32,10 @@ func (w *Worker) settle(ctx context.Context, a *attempt) (over bool) {
 	w.Metrics.settled(a, st)
 	w.remember(a)
 	w.tell(a)
-	w.ended(a, st)
 	if st.Verdict != store.Later && next.IsZero() {
 		w.answersFor(a.inv.ID, next)
 	}
+	w.ended(a, st) // last: whoever waits for the end finds everything done
 	return true
 }
 
