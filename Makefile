@@ -19,10 +19,10 @@ FUZZTIME ?= 15s
 # the program is built from.
 TOOL := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: build run test lint fuzz chaos bench test-chart image clean help
+.PHONY: build run test lint fuzz chaos bench test-chart image image-tar test-image clean help
 
 build: ## build bin/queue-worker, static
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/queue-worker ./cmd/queue-worker
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/queue-worker ./cmd/queue-worker
 
 run: build ## run everything on this machine: NATS Streaming, store, gateway on :8080, chaos function
 	exec bin/queue-worker dev $(ARGS)
@@ -39,6 +39,7 @@ lint: ## gofmt, go vet, staticcheck and gosec
 	$(GO) vet ./...
 	$(GO) vet -C bench ./...
 	$(GO) vet -C chart/test ./...
+	$(GO) vet -C tools/image ./...
 	$(TOOL) staticcheck ./...
 	$(TOOL) gosec -quiet -exclude-generated ./...
 
@@ -59,8 +60,18 @@ bench: ## throughput beside the Community worker and a bare loop
 test-chart: ## lint and render the Helm chart, and check what comes out
 	$(GO) test -C chart/test -count=1 ./...
 
-image: ## build the container image with docker, podman or buildah
+image: ## build the container image with docker, podman, buildah or BuildKit
 	@VERSION='$(VERSION)' IMAGE='$(IMAGE)' ./.ci/image
+
+image-tar: ## make a loadable image, dist/queue-worker.tar, and its SBOM; needs no container engine
+	mkdir -p dist
+	CGO_ENABLED=0 GOOS=linux $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o dist/queue-worker ./cmd/queue-worker
+	$(GO) run -C tools/image . -binary ../../dist/queue-worker -version '$(VERSION)' -name '$(IMAGE)' \
+		-revision "$$(git rev-parse HEAD 2>/dev/null || echo unknown)" -created "$$(git log -1 --format=%ct 2>/dev/null || echo 0)" \
+		-tar ../../dist/queue-worker.tar -sbom ../../dist/queue-worker.cdx.json
+
+test-image: ## make an image, take it apart, and run what is in it
+	$(GO) test -C tools/image -count=1 ./...
 
 clean: ## remove what the other targets made
 	rm -rf bin dist coverage.out

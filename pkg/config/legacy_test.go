@@ -4,6 +4,8 @@
 package config
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -12,146 +14,42 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// chart2021 is what the charts of 2021 and 2022 set for either worker.
-const chart2021 = `faas_nats_address=nats.openfaas.svc.cluster.local
-faas_nats_channel=faas-request
-faas_nats_queue_group=faas
-faas_gateway_address=gateway.openfaas.svc.cluster.local
-gateway_invoke=true
-faas_function_suffix=.openfaas-fn.svc.cluster.local
-ack_wait=60s
-max_inflight=1
-max_retry_attempts=10
-max_retry_wait=120s
-initial_retry_wait=10s
-retry_http_codes=429,502,500,504,408
-print_request_body=false
-print_response_body=false
-secret_mount_path=/var/secrets/gateway
-basic_auth=true`
-
 func TestEveryGenerationOfChartsLoads(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
-		name, environ string
-		gateway       string
-		inflight      int
-		codes         string
-		ignored       string
+		name, file string // in testdata/charts
+		gateway    string
+		inflight   int
+		codes      string
+		ignored    string
 	}{
 		{
-			"the chart of 2021 with the retry settings", chart2021,
+			"the chart of 2021 with the retry settings", "2021-community",
 			"http://gateway.openfaas.svc.cluster.local:8080", 1, "429,502,500,504,408",
 			"faas_function_suffix gateway_invoke print_request_body print_response_body",
 		},
 		{
-			"the chart of 2022 to 2025, Community Edition", `faas_nats_address=nats.openfaas.svc.cluster.local
-faas_nats_port=4222
-faas_nats_cluster_name=faas-cluster
-faas_nats_channel=faas-request
-faas_nats_queue_group=faas
-faas_gateway_address=gateway.openfaas.svc.cluster.local
-ack_wait=60s
-max_inflight=50
-max_retry_attempts=10
-max_retry_wait=120s
-initial_retry_wait=10s
-retry_http_codes=408,429,500,502,503,504
-print_request_body=false
-print_response_body=false
-tls_insecure=false
-secret_mount_path=/var/secrets/gateway
-basic_auth=true`,
+			"the chart of 2022 to 2025, Community Edition", "2022-2025-community",
 			"http://gateway.openfaas.svc.cluster.local:8080", 50, "408,429,500,502,503,504",
 			"print_request_body print_response_body",
 		},
 		{
-			"today's Community Edition", `faas_nats_address=nats.openfaas.svc.cluster.local
-faas_nats_channel=faas-request
-faas_nats_queue_group=faas
-faas_gateway_address=gateway.openfaas.svc.cluster.local
-faas_function_suffix=.openfaas-fn.svc.cluster.local
-ack_wait=60s
-max_inflight=1
-secret_mount_path=/var/secrets/gateway
-basic_auth=true
-KUBERNETES_PORT=tcp://10.96.0.1:443
-NATS_PORT=tcp://10.96.12.7:4222
-GATEWAY_PORT=tcp://10.96.12.8:8080`,
+			"today's Community Edition", "2026-community",
 			"http://gateway.openfaas.svc.cluster.local:8080", 1, "408,429,500,502,503,504",
 			"faas_function_suffix",
 		},
 		{
-			"faasd with the worker of 2022", `faas_nats_address=nats
-faas_nats_port=4222
-gateway_invoke=true
-faas_gateway_address=gateway
-ack_wait=5m5s
-max_inflight=1
-write_debug=false
-basic_auth=true
-secret_mount_path=/run/secrets
-max_retry_attempts=10
-max_retry_wait=120s
-initial_retry_wait=10s
-retry_http_codes=408,429,500,502,503,504
-print_request_body=false
-print_response_body=false`,
+			"faasd with the worker of 2022", "2022-faasd",
 			"http://gateway:8080", 1, "408,429,500,502,503,504",
 			"gateway_invoke write_debug print_request_body print_response_body",
 		},
 		{
-			"the commercial worker on JetStream", `nats_host=nats.openfaas.svc.cluster.local
-nats_stream=faas-request
-nats_durable=faas-workers
-nats_stream_replicas=1
-max_inflight=50
-scaling_mode=static
-consumer_inactive_threshold=30s
-gateway_url=http://gateway.openfaas.svc.cluster.local:8080
-tls_insecure=false
-debug=false
-log_encoding=console
-ack_wait=60s
-limiter_enabled=true
-upstream_timeout=60s
-max_retry_attempts=100
-max_retry_wait=120s
-initial_retry_wait=10s
-retry_http_codes=408,429,500,502,503,504
-backoff=`,
+			"the commercial worker on JetStream", "2026-jetstream",
 			"http://gateway.openfaas.svc.cluster.local:8080", 50, "408,429,500,502,503,504",
 			"nats_host nats_stream nats_durable nats_stream_replicas scaling_mode consumer_inactive_threshold",
 		},
 		{
-			"the commercial chart of one queue", `nats_host=nats.openfaas
-nats_port=4222
-nats_stream=custom-request
-nats_stream_replicas=1
-nats_durable=custom-workers
-queue_name=
-queue_partitions=1
-filter_partition=0
-default_function_name=openfaas-fn
-max_inflight=1
-scaling_mode=static
-consumer_inactive_threshold=30s
-consumer_pull_max_messages=64
-gateway_url=http://gateway.openfaas:8080
-tls_insecure=false
-debug=false
-log_encoding=json
-ack_wait=30s
-limiter_enabled=true
-upstream_timeout=1m
-max_retry_attempts=100
-max_retry_wait=120s
-initial_retry_wait=10s
-retry_http_codes=408,429,500,502,503,504
-backoff=full
-max_waiting=512
-max_reconnect=120
-reconnect_delay=2s`,
+			"the commercial chart of one queue", "2026-jetstream-one-queue",
 			"http://gateway.openfaas:8080", 1, "408,429,500,502,503,504",
 			"nats_host nats_port nats_stream nats_durable nats_stream_replicas queue_partitions filter_partition scaling_mode consumer_inactive_threshold consumer_pull_max_messages max_waiting max_reconnect reconnect_delay",
 		},
@@ -159,7 +57,8 @@ reconnect_delay=2s`,
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			c := load(t, strings.Split(tt.environ, "\n")...)
+			environ := chartEnv(t, tt.file)
+			c := load(t, environ...)
 			if c.GatewayURL.String() != tt.gateway || c.MaxInflight != tt.inflight || c.RetryCodes != tt.codes {
 				t.Errorf("gateway %s, max_inflight %d, codes %s", c.GatewayURL, c.MaxInflight, c.RetryCodes)
 			}
@@ -169,12 +68,23 @@ reconnect_delay=2s`,
 			if d := cmp.Diff(strings.Fields(tt.ignored), c.Ignored()); d != "" {
 				t.Errorf("ignored (-want +got):\n%s", d)
 			}
-			jetstream := strings.Contains(tt.environ, "nats_host")
+			jetstream := slices.ContainsFunc(environ, func(v string) bool { return strings.HasPrefix(v, "nats_host=") })
 			if got := warnedOf(c, "JetStream"); got != jetstream {
 				t.Errorf("warns of JetStream: %v", got)
 			}
 		})
 	}
+}
+
+// chartEnv is the environment that a generation of charts gives its worker. The
+// tests of the image use the same files.
+func chartEnv(t testing.TB, name string) []string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "charts", name+".env"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split(strings.TrimSpace(string(text)), "\n")
 }
 
 func warnedOf(c *Config, part string) bool {

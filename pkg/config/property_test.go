@@ -81,7 +81,7 @@ func TestPropertyAnyEnvironmentIsRightOrTold(t *testing.T) {
 // FuzzLoad takes an environment with one variable a line.
 func FuzzLoad(f *testing.F) {
 	f.Add("")
-	f.Add(chart2021)
+	f.Add(strings.Join(chartEnv(f, "2021-community"), "\n"))
 	f.Add("gateway_url=http://u:p@gw\nmax_inflight=0")
 	f.Add("=x\n==\nstore_sync=always\ndead_set_codes=")
 	problems, err := os.ReadFile("testdata/problems.txt")
