@@ -39,6 +39,8 @@ var families = map[string]dto.MetricType{
 	"queue_worker_lateness_seconds":        dto.MetricType_HISTOGRAM,
 	"queue_worker_store_commit_seconds":    dto.MetricType_HISTOGRAM,
 	"queue_worker_store_request_bytes":     dto.MetricType_GAUGE,
+	"queue_worker_store_results":           dto.MetricType_GAUGE,
+	"queue_worker_store_idempotency_keys":  dto.MetricType_GAUGE,
 	"queue_worker_store_disk_bytes":        dto.MetricType_GAUGE,
 	"queue_worker_store_limit_bytes":       dto.MetricType_GAUGE,
 	"queue_worker_store_usable":            dto.MetricType_GAUGE,

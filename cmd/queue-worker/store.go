@@ -51,6 +51,7 @@ func checkStore(e *env, dir string) error {
 func printReport(w io.Writer, r store.Report) error {
 	_, _ = fmt.Fprintf(w, "invocations %d (%d bytes): ready %d, delayed %d, dead %d; in hand %d; marks of the door %d; tables %d\n",
 		r.Invocations, r.Bytes, r.Ready, r.Delayed, r.Dead, r.InHand, r.Marks, r.Tables)
+	_, _ = fmt.Fprintf(w, "results %d (%d bytes); idempotency keys %d; notes %d\n", r.Results, r.ResultBytes, r.Keys, r.Notes)
 	for _, f := range r.Findings {
 		_, _ = fmt.Fprintf(w, "found: %s\n", f)
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/binary"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -21,8 +22,10 @@ func BenchmarkAcceptLoadSettle(b *testing.B) {
 		name    string
 		disk    bool
 		backlog int
+		kept    bool
 	}{
-		{"disk", true, 0}, {"memory", false, 0}, {"disk, behind 200000", true, 200_000},
+		{"disk", true, 0, false}, {"memory", false, 0, false}, {"disk, behind 200000", true, 200_000, false},
+		{"disk, with keys and results", true, 0, true},
 	} {
 		b.Run(m.name, func(b *testing.B) {
 			o := Options{Slots: 64}
@@ -33,7 +36,7 @@ func BenchmarkAcceptLoadSettle(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			f := &flow{B: b, Store: s, work: make(chan *invocation.Invocation, m.backlog+2*inFlight), free: make(chan struct{}, m.backlog+inFlight)}
+			f := &flow{B: b, Store: s, kept: m.kept, work: make(chan *invocation.Invocation, m.backlog+2*inFlight), free: make(chan struct{}, m.backlog+inFlight)}
 			f.run(m.backlog)
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "inv/s")
 			if err := s.Close(); err != nil {
@@ -73,6 +76,7 @@ type flow struct {
 	*Store
 	seq  uint64
 	raw  [600]byte
+	kept bool // with an idempotency key and a result each
 	work chan *invocation.Invocation
 	free chan struct{}
 
@@ -122,7 +126,13 @@ func (f *flow) accept() {
 		ID: invocation.NewID(now), CallID: "9d8aaa1a-0000-4000-8000-0123456789ab", Function: "figlet",
 		Lane: invocation.Lane{Queue: "faas-request", Name: "figlet"}, Accepted: now, Since: now,
 	}
-	f.Accept(Accept{Inv: inv, Raw: f.raw[:], Door: &Door{Cluster: "faas-cluster", Channel: "faas-request", Sequence: f.seq, Timestamp: now.UnixNano()}},
+	var key *Key
+	if f.kept {
+		key = &Key{Expires: now.Add(time.Hour)}
+		binary.BigEndian.PutUint64(key.Hash[:], f.seq)
+	}
+	door := &Door{Cluster: "faas-cluster", Channel: "faas-request", Sequence: f.seq, Timestamp: now.UnixNano()}
+	f.Accept(Accept{Inv: inv, Raw: f.raw[:], Door: door, Key: key},
 		func(err error) {
 			if err != nil {
 				f.Error(err)
@@ -138,7 +148,11 @@ func (f *flow) settle(inv *invocation.Invocation) {
 		f.Error(err)
 		return
 	}
-	err = f.Settle(f.Context(), Settlement{At: Ready{Lane: l.Lane, Since: l.Since, ID: l.ID}, Verdict: Done, Inv: l})
+	st := Settlement{At: Ready{Lane: l.Lane, Since: l.Since, ID: l.ID}, Verdict: Done, Inv: l}
+	if f.kept {
+		st.Result = &Result{Outcome: OutcomeDone, Status: 200, Body: f.raw[:], At: l.Since, Expires: l.Since.Add(time.Hour)}
+	}
+	err = f.Settle(f.Context(), st)
 	if err != nil {
 		f.Error(err)
 	}

@@ -9,8 +9,10 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
@@ -304,5 +306,25 @@ func TestTheIntakeRestsAtMaxBytes(t *testing.T) {
 	}
 	if err := errors.Join(s.Err(), p.settle(last, Done, nil, false), s.Full()); err != nil {
 		t.Errorf("after one is done: %v", err)
+	}
+}
+
+func TestResultsCountForMaxBytes(t *testing.T) {
+	t.Parallel()
+	var clock atomic.Int64
+	s, err := Open(Options{MaxBytes: 100, Now: func() time.Time { return time.Unix(0, clock.Load()) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPlayer(s)
+	defer func() { _ = p.Close() }()
+	clock.Store(p.time().UnixNano())
+	p.ended(t)
+	if err := s.Full(); err == nil || !strings.Contains(err.Error(), "store_max_bytes is 100") {
+		t.Errorf("full is %v with %+v", err, s.Stats())
+	}
+	clock.Add(int64(time.Hour))
+	if n, err := s.Sweep(t.Context()); n != 1 || err != nil || s.Full() != nil {
+		t.Errorf("%d were swept, %v, full is %v", n, err, s.Full())
 	}
 }

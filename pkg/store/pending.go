@@ -180,8 +180,9 @@ func (w *pendingWalk) read(e *entry) {
 func (s *Store) Oldest(lane invocation.Lane) (since time.Time, ok bool) {
 	s.counts.mu.Lock()
 	n := s.counts.lanes[lane]
+	none := n == nil || n.Ready == 0
 	s.counts.mu.Unlock()
-	if n == nil {
+	if none {
 		return time.Time{}, false // spares a search among what was deleted
 	}
 	prefix := appendLaneRange(nil, lane)

@@ -49,7 +49,9 @@ var (
 	descDone     = desc("done_total", "Invocations that succeeded since the start, callbacks included.")
 	descDropped  = desc("dropped_total", "Invocations that were discarded, cancelled, dropped or taken by a bound of the dead set since the start.")
 	descLost     = desc("unaccounted", "What was taken in less what is there and what is over. Anything but 0 is a defect.")
-	descBytes    = desc("store_request_bytes", "Bytes of the stored requests, by where they are.", "state")
+	descBytes    = desc("store_request_bytes", "Bytes of the stored requests by where they are, and of the results that are kept.", "state")
+	descResults  = desc("store_results", "Results of invocations that are over, kept for result_ttl.")
+	descKeys     = desc("store_idempotency_keys", "Idempotency keys that are known, those that have expired and are not swept yet included.")
 	descDisk     = desc("store_disk_bytes", "Bytes of the store's files.")
 	descFree     = desc("store_free_bytes", "Free bytes on the store's volume, 0 when that cannot be told.")
 	descLimit    = desc("store_limit_bytes", "store_max_bytes: bytes of stored requests at which nothing new is taken in, 0 for no such bound.")
@@ -62,7 +64,7 @@ var (
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descPending, descInflight, descReady, descOldest, descDelayed, descDead, descAccepted, descDone, descDropped,
-		descLost, descBytes, descDisk, descFree, descLimit, descUsable, descMailbox,
+		descLost, descBytes, descResults, descKeys, descDisk, descFree, descLimit, descUsable, descMailbox,
 	} {
 		ch <- d
 	}
@@ -99,6 +101,9 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(descLost, float64(t.Difference()))
 	gauge(descBytes, float64(t.Bytes-t.DeadBytes), "pending")
 	gauge(descBytes, float64(t.DeadBytes), "dead")
+	gauge(descBytes, float64(t.ResultBytes), "results")
+	gauge(descResults, float64(t.Results))
+	gauge(descKeys, float64(t.Keys))
 	gauge(descMailbox, float64(t.Mailbox))
 	u := c.store.Usage()
 	gauge(descDisk, float64(u.DiskBytes))
