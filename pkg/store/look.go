@@ -4,6 +4,7 @@ package store
 // could use it.
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -59,12 +60,10 @@ func Look(dir string) (Place, error) {
 	return p, lock.Close()
 }
 
-// tryName is the file that Look writes.
-const tryName = "doctor.tmp"
-
-// tryWriting writes a file, syncs it, and removes it.
+// tryWriting writes a file, syncs it, and removes it. Its name is new each time,
+// because several may look at once.
 func tryWriting(fsys vfs.FS, dir string) error {
-	name := fsys.PathJoin(dir, tryName)
+	name := fsys.PathJoin(dir, "doctor-"+rand.Text()+".tmp")
 	f, err := fsys.Create(name, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
