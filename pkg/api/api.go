@@ -179,6 +179,7 @@ func (a *api) healthRoutes(mux *surface) {
 	open("/ping", http.HandlerFunc(ping))
 	open("/healthz", a.handle(a.healthz))
 	open("/readyz", a.handle(a.readyz))
+	open("/openapi.yaml", http.HandlerFunc(document))
 	metrics := a.metrics()
 	open("/metrics", metrics)
 	open("/_metrics", metrics) // where the mailbox and its scrapers had it
