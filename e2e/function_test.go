@@ -1,0 +1,218 @@
+package e2e
+
+// Functions: looked at, paused, resumed.
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestAFunctionTellsWhatIsWhereAndHowItDoes(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, "max_inflight=2", "initial_retry_wait=1h", "max_retry_wait=1h", "limiter_enabled=false")
+	gate := make(chan struct{})
+	s.gateway.tell(func(a asked) answer {
+		switch string(a.Body) {
+		case "dead":
+			return status(400)
+		case "delayed":
+			return status(503)
+		}
+		return answer{Until: gate}
+	})
+	w := s.worker()
+	for _, body := range []string{"dead", "delayed", "delayed"} {
+		m := call("fn1", body)
+		s.broker.publish(t, m)
+		w.next(t, m, map[string]string{"dead": "dead", "delayed": "retry"}[body])
+	}
+	for range 5 {
+		s.broker.publish(t, call("fn1", ""))
+	}
+	s.gateway.await(t, 5)
+	eventually(t, "all to be taken in", func() bool { return w.counts(t).accepted == 8 })
+	v := w.function(t, "fn1")
+	if v.Function != "fn1.openfaas-fn" || v.Topic != "fn1" || v.Queue != defaultQueue || v.Ready != 3 || v.Running != 2 || v.Delayed != 2 || v.Dead != 1 ||
+		v.Oldest <= 0 || v.Rate <= 0 || v.LastError == nil || v.LastError.Status != 503 || v.Paused != nil {
+		t.Errorf("it is %+v, its last error %+v", v, v.LastError)
+	}
+	if same := w.function(t, "fn1.openfaas-fn"); same.Topic != "fn1" || same.Running != 2 {
+		t.Errorf("by its long name it is %+v", same)
+	}
+	code, body := w.ask(t, http.MethodGet, "/v1/functions")
+	if all := functions(t, code, body); len(all) != 1 || all[0].Topic != "fn1" {
+		t.Errorf("all are %+v", all)
+	}
+	close(gate)
+}
+
+func TestAFunctionThatNobodyKnowsIsNotFoundUnlessNobodyCanBeAsked(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	s.gateway.tell(deploys(answer{}, "deployed"))
+	w := s.worker()
+	for name, want := range map[string]int{"deployed": 200, "nobody": 404, "a%20b": 400, "x%3Fq=1": 400, "-a": 400, "url:": 400} {
+		if code, body := w.ask(t, http.MethodGet, "/v1/functions/"+name); code != want {
+			t.Errorf("%s is answered %d %s", name, code, body)
+		}
+	}
+	s.gateway.close()
+	if code, body := w.ask(t, http.MethodGet, "/v1/functions/other"); code != http.StatusOK {
+		t.Errorf("while the gateway is away a function is answered %d %s", code, body)
+	}
+}
+
+func TestAPausedFunctionIsNotCalledAlsoNotAfterAKillAndOthersAre(t *testing.T) {
+	t.Parallel()
+	inBothModes(t, func(t *testing.T, mode string) {
+		s := newStand(t, mode, "initial_retry_wait=10ms")
+		w := s.worker()
+		if v := w.pause(t, "fn1", `{"reason":"rollout","author":"ann"}`); len(v) != 1 || v[0].Topic != "fn1" || v[0].Paused == nil { // it has nothing yet
+			t.Errorf("the pause is answered %+v", v)
+		}
+		m, other := call("fn1", ""), call("fn2", "")
+		s.broker.publish(t, m, other)
+		w.next(t, other, "done")
+		w.isIn(t, m, "ready")
+		checkPaused(t, w, "rollout", "ann")
+		if mode != "data_dir=" {
+			w.kill()
+			w = s.worker()
+			checkPaused(t, w, "rollout", "ann")
+		}
+		marker := call("fn2", "")
+		s.broker.publish(t, marker)
+		w.next(t, marker, "done")
+		if calls := s.gateway.of(m); len(calls) != 0 {
+			t.Errorf("it was called %d times", len(calls))
+		}
+		w.isIn(t, m, "ready")
+		code, body := w.steerFunction(t, "fn1.openfaas-fn", "resume", "")
+		if v := functions(t, code, body); len(v) != 1 || v[0].Paused != nil {
+			t.Errorf("the end of it is answered %d %s", code, body)
+		}
+		w.next(t, m, "done")
+		if code, body := w.steerFunction(t, "fn1", "resume", ""); code != http.StatusOK {
+			t.Errorf("once more it is answered %d %s", code, body)
+		}
+	})
+}
+
+func checkPaused(t *testing.T, w *worker, reason, author string) {
+	t.Helper()
+	p := w.function(t, "fn1").Paused
+	if p == nil || p.Reason != reason || p.Author != author || p.By != "loopback" || p.Since.IsZero() || p.Until != nil {
+		t.Errorf("the pause is %+v", p)
+	}
+}
+
+func TestAPauseEndsByItselfAndPausingAgainReplacesIt(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	w := s.worker()
+	w.pause(t, "fn1", `{"reason":"first","for":"1h"}`)
+	begun := time.Now()
+	v := w.pause(t, "fn1", `{"reason":"second","until":"`+begun.Add(2*time.Second).Format(time.RFC3339Nano)+`"}`)
+	if p := v[0].Paused; p.Reason != "second" || p.Until == nil || p.Until.Sub(begun) > 3*time.Second {
+		t.Errorf("the pause is %+v", p)
+	}
+	m := call("fn1", "")
+	s.broker.publish(t, m)
+	w.next(t, m, "done")
+	if at := s.gateway.of(m)[0].At; at.Sub(begun) < 2*time.Second {
+		t.Errorf("it was called after %s", at.Sub(begun))
+	}
+	w.event(t, "the end of the pause", func(e entry) bool {
+		return strings.HasPrefix(e.message(), "resumed") && e.text("function") == "fn1" && e.text("reason") == "second"
+	})
+	if w.function(t, "fn1").Paused != nil {
+		t.Error("it is still shown as paused")
+	}
+}
+
+func TestAPauseIsOverAlsoWhenItsTimePassesWhileNoWorkerRuns(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	w := s.worker()
+	until := time.Now().Add(time.Second)
+	w.pause(t, "fn1", `{"until":"`+until.Format(time.RFC3339Nano)+`"}`)
+	m := call("fn1", "")
+	s.broker.publish(t, m)
+	w.isIn(t, m, "ready")
+	w.kill()
+	time.Sleep(time.Until(until))
+	w = s.worker()
+	w.next(t, m, "done")
+}
+
+func TestBadPausesAreRefusedAndPauseNothing(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	w := s.worker()
+	for _, body := range []string{
+		`{"for":"-1h"}`, `{"for":"0s"}`, `{"for":"soon"}`, `{"for":3600}`, `{"for":"9999999h"}`, `{"for":"1h","until":"2099-01-01T00:00:00Z"}`,
+		`{"until":"2020-01-01T00:00:00Z"}`, `{"until":"tomorrow"}`, `{"until":"2999-01-01T00:00:00Z"}`, `{"until":1}`,
+		`{"reason":1}`, `{"reason":["a"]}`, `{"resaon":"x"}`, `{"Reason":"x"}`, `{"reason":"a","reason":"b"}`, `{"reason":"a\nb"}`, `{"author":"a\u0000"}`,
+		`{"reason":"` + strings.Repeat("x", 2000) + `"}`, `{"author":"` + strings.Repeat("x", 300) + `"}`,
+		`{`, `[]`, `"x"`, `null`, `1`, `{} {}`, `{"reason":"x"}x`,
+	} {
+		if code, answer := w.steerFunction(t, "fn1", "pause", body); code != http.StatusBadRequest || parse(answer).text("hint") == "" {
+			t.Errorf("%s is answered %d %s", body, code, answer)
+		}
+	}
+	if code, answer := w.steerFunction(t, "fn1", "pause", `{"reason":"`+strings.Repeat("x", 100_000)+`"}`); code != http.StatusRequestEntityTooLarge {
+		t.Errorf("a huge body is answered %d %s", code, answer)
+	}
+	for _, path := range []string{"fn1/pause?for=1h", "a%2Fb/pause", "%20/resume", "fn1/resume?x=1"} {
+		if code, answer := w.ask(t, http.MethodPost, "/v1/functions/"+path); code != http.StatusBadRequest {
+			t.Errorf("%s is answered %d %s", path, code, answer)
+		}
+	}
+	m := call("fn1", "")
+	s.broker.publish(t, m)
+	w.next(t, m, "done")
+}
+
+func TestAHostOfCallbacksIsPausedToo(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	receiver := newStub(t)
+	w := s.worker()
+	name := "url:" + receiver.addr
+	w.pause(t, name, `{"reason":"the receiver is down"}`)
+	m := call("fn1", "", with("X-Callback-Url", receiver.url()+"/cb"))
+	s.broker.publish(t, m)
+	w.next(t, m, "done")
+	if v := w.function(t, name); v.Ready != 1 || v.Paused == nil {
+		t.Errorf("it is %+v", v)
+	}
+	if got := inStates(w.invocations(t, id(m))); got != "ready done" {
+		t.Errorf("the call has %s", got)
+	}
+	w.steerFunction(t, name, "resume", "")
+	receiver.await(t, 1)
+}
+
+func TestManyFunctionsAreListedInTheirOrder(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	tell, release := held("fn")
+	s.gateway.tell(tell)
+	w := s.worker()
+	for n := range 5 {
+		s.broker.publish(t, call(fmt.Sprint("fn", 4-n), ""))
+	}
+	s.gateway.await(t, 5)
+	code, body := w.ask(t, http.MethodGet, "/v1/functions")
+	var names []string
+	for _, v := range functions(t, code, body) {
+		names = append(names, v.Topic)
+	}
+	if got := strings.Join(names, " "); got != "fn0 fn1 fn2 fn3 fn4" {
+		t.Errorf("they are %s", got)
+	}
+	release()
+}
