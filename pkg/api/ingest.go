@@ -127,32 +127,42 @@ func (i *ingest) routes(mux *surface) {
 // admit lets those through who may send work, while work is taken in.
 func (i *ingest) admit(next func(http.ResponseWriter, *http.Request) error) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		if i.credentials != nil {
-			if _, refusal := i.credentials.check(r); refusal != nil {
-				if refusal.status == http.StatusUnauthorized {
-					w.Header().Set("WWW-Authenticate", challenge)
-				}
-				return refusal
-			}
-			r.Header.Del("Authorization") // it is ours, and no function's business
+		err := i.refusal(w, r)
+		if err == nil {
+			now := time.Now()
+			c := http.NewResponseController(w)
+			_ = c.SetReadDeadline(now.Add(bodyTimeout)) // every connection of a server can
+			_ = c.SetWriteDeadline(now.Add(bodyTimeout + writeTimeout))
+			err = next(w, r)
 		}
-		if r.ContentLength > i.MaxBytes {
-			return problemBody
+		if err != nil {
+			i.discardBody(r)
 		}
-		if err := i.Taker.Open(); err != nil {
-			return err
-		}
-		now := time.Now()
-		c := http.NewResponseController(w)
-		_ = c.SetReadDeadline(now.Add(bodyTimeout)) // every connection of a server can
-		_ = c.SetWriteDeadline(now.Add(bodyTimeout + writeTimeout))
-		return next(w, r)
+		return err
 	}
 }
 
-// take hands a submission over and answers with what became of it.
+// refusal is nil, or why nothing is taken from this request whatever it says.
+func (i *ingest) refusal(w http.ResponseWriter, r *http.Request) error {
+	if i.credentials != nil {
+		if _, refusal := i.credentials.check(r); refusal != nil {
+			if refusal.status == http.StatusUnauthorized {
+				w.Header().Set("WWW-Authenticate", challenge)
+			}
+			return refusal
+		}
+		r.Header.Del("Authorization") // it is ours, and no function's business
+	}
+	if r.ContentLength > i.MaxBytes {
+		return problemBody
+	}
+	return i.Taker.Open()
+}
+
+// take hands a submission over and answers with what became of it. A client that
+// goes away does not stop it: what is on its way is taken, and its key has to know.
 func (i *ingest) take(w http.ResponseWriter, r *http.Request, s Submission) (Receipt, error) {
-	ctx, cancel := context.WithTimeout(r.Context(), takeTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), takeTimeout)
 	defer cancel()
 	receipt, err := i.Taker.Take(ctx, s)
 	if known, ok := errors.AsType[*store.KeyError](err); ok {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/openfaas/faas-provider/types"
@@ -72,4 +73,16 @@ func bodyProblem(err error) error {
 		return problemBody
 	}
 	return problemCut
+}
+
+// discardBody reads what is left of a body that nobody wants. A client that still
+// sends when the answer is there and the connection is closed may see a broken pipe
+// instead of it. Bodies of more than twice the bound are not waited for, nor those
+// of clients that send only when they are told to.
+func (i *ingest) discardBody(r *http.Request) {
+	most := 2*i.MaxBytes + 1<<20
+	if r.ContentLength > most || strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, r.Body, most) // as far as it goes
 }

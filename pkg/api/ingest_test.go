@@ -5,8 +5,11 @@ package api
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -246,5 +249,38 @@ func TestABodyIsGivenMoreTimeThanOtherRequests(t *testing.T) {
 	r.routes().ServeHTTP(w, arriving("POST /async-function/f"))
 	if !w.read.IsZero() {
 		t.Error("a request that is refused gets more time all the same")
+	}
+}
+
+// TestWhoIsRefusedSendsItsBodyFirst: a client that still sends when its connection
+// is closed sees a broken pipe, and not why.
+func TestWhoIsRefusedSendsItsBodyFirst(t *testing.T) {
+	t.Parallel()
+	r, k := newIngestRig(t)
+	k.open = ErrFull
+	for path := range intakes {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			c, err := net.Dial("tcp", strings.TrimPrefix(r.base, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = c.Close() }()
+			write := func(s string) {
+				if _, err := io.WriteString(c, s); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write("POST " + path + " HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 10\r\n\r\nhello")
+			_ = c.SetReadDeadline(time.Now().Add(200 * time.Millisecond)) // an early answer takes one
+			if n, err := c.Read(make([]byte, 1)); n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Fatalf("it is answered before its body has come (%v)", err)
+			}
+			write("world")
+			_ = c.SetReadDeadline(time.Time{})
+			if b, err := io.ReadAll(c); err != nil || !strings.HasPrefix(string(b), "HTTP/1.1 503 ") {
+				t.Errorf("the answer is %s, %v", b, err)
+			}
+		})
 	}
 }
