@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // givingUp makes a stand whose functions fail for good, and a worker of it.
@@ -31,8 +32,8 @@ func TestCLI_ListingsAreLinesForScripts(t *testing.T) {
 	}
 	columns := strings.Split(got.lines()[0], "\t")
 	letter := w.deadSet(t)[0]
-	want := []string{letter.ID, "fn1", defaultQueue, "attempts_exhausted", "500", "0", "0"}
-	if len(columns) != 9 || !slices.Equal(columns[:7], want) || columns[8] != id(all[0]) {
+	want := []string{letter.ID, "fn1", "attempts_exhausted", "500", letter.DiedAt.Format(time.RFC3339Nano), defaultQueue, "0", "0", id(all[0])}
+	if !slices.Equal(columns, want) {
 		t.Errorf("the first line is %q", columns)
 	}
 	if strings.Contains(got.stdout, "\x1b") {

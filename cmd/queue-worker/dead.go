@@ -31,7 +31,7 @@ const defaultRows = 50
 func newDeadList(r *remote) *cobra.Command {
 	c := command("ls", "List dead letters, oldest first", `
 Not on a terminal, the columns are tab separated and have no headings: id, function,
-queue, reason, status, retries, replays, time of death, call id.
+reason, status, time of death, queue, retries, replays, call id.
 With -o json there is one document a page, as the worker has answered it.`, codesPlain,
 		"queue-worker dead ls", "queue-worker dead ls --function figlet --status 5xx --since 2h",
 		"queue-worker dead ls --all -o json | jq -r '.messages[].id'")
@@ -70,8 +70,9 @@ func rows(limit int, all bool) int {
 }
 
 var letterColumns = []cli.Column{
-	{Title: "id"}, {Title: "function", Wide: true}, {Title: "queue", Wide: true}, {Title: "reason"}, {Title: "status", Number: true},
-	{Title: "retries", Number: true}, {Title: "replays", Number: true}, {Title: "died"}, {Title: "call id", Wide: true},
+	{Title: "id"}, {Title: "function", Wide: true}, {Title: "reason"}, {Title: "status", Number: true}, {Title: "died", Spare: true},
+	{Title: "queue", Wide: true, Spare: true}, {Title: "retries", Number: true, Spare: true}, {Title: "replays", Number: true, Spare: true},
+	{Title: "call id", Wide: true, Spare: true},
 }
 
 func (s *session) listLetters(ctx context.Context, f client.Filter, limit int) error {
@@ -95,8 +96,8 @@ func (s *session) letterRow(l *client.Letter) []cli.Cell {
 		ago.Short += " ago"
 	}
 	return []cli.Cell{
-		cli.Text(l.ID), cli.Text(l.Topic), cli.Text(l.Queue), cli.Text(l.Reason), status(l.Status),
-		cli.Number(l.Retries), cli.Number(l.Replays), ago, cli.Text(l.CallID),
+		cli.Text(l.ID), cli.Text(l.Topic), cli.Text(l.Reason), status(l.Status), ago, cli.Text(l.Queue),
+		cli.Number(l.Retries), cli.Number(l.Replays), cli.Text(l.CallID),
 	}
 }
 
@@ -145,7 +146,7 @@ func (s *session) showGroups(g *client.Groups) error {
 	}
 	return s.Table([]cli.Column{
 		{Title: "count", Number: true}, {Title: "size", Number: true}, {Title: "function", Wide: true}, {Title: "queue", Wide: true},
-		{Title: "reason"}, {Title: "status", Number: true}, {Title: "oldest"}, {Title: "latest"},
+		{Title: "reason"}, {Title: "status", Number: true}, {Title: "oldest", Spare: true}, {Title: "latest", Spare: true},
 	}, rows)
 }
 

@@ -27,8 +27,8 @@ func newFunction(e *env) *cobra.Command {
 func newFunctionList(r *remote) *cobra.Command {
 	c := command("ls [FUNCTION]", "List functions and what each has to do, one row for each queue", `
 Not on a terminal, the columns are tab separated and have no headings: function,
-queue, ready, running, delayed, dead, age of the oldest in seconds, calls a second,
-last error, paused.`, codesPlain,
+queue, ready, running, delayed, dead, paused, age of the oldest in seconds, calls a
+second, last error.`, codesPlain,
 		"queue-worker function ls", "queue-worker function ls figlet -o json")
 	c.Args = args(0, 1, "one function, or none for all")
 	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
@@ -50,8 +50,8 @@ last error, paused.`, codesPlain,
 func (s *session) showFunctions(all *client.Functions) error {
 	l := listing{s: s, columns: []cli.Column{
 		{Title: "function", Wide: true}, {Title: "queue", Wide: true}, {Title: "ready", Number: true}, {Title: "running", Number: true},
-		{Title: "delayed", Number: true}, {Title: "dead", Number: true}, {Title: "oldest"}, {Title: "rate", Number: true},
-		{Title: "last error", Wide: true}, {Title: "paused", Wide: true},
+		{Title: "delayed", Number: true}, {Title: "dead", Number: true}, {Title: "paused", Wide: true}, {Title: "oldest", Spare: true},
+		{Title: "rate", Number: true, Spare: true}, {Title: "last error", Wide: true, Spare: true},
 	}}
 	if err := l.page(all.JSON(), len(all.Functions), func(i int) []cli.Cell { return s.functionRow(&all.Functions[i]) }); err != nil {
 		return err
@@ -82,7 +82,7 @@ func (s *session) functionRow(f *client.Function) []cli.Cell {
 	}
 	return []cli.Cell{
 		cli.Text(f.Function), cli.Text(f.Queue), cli.Number(f.Ready), cli.Number(f.Running), cli.Number(f.Delayed), cli.Number(f.Dead),
-		oldest, cli.Cell{Short: fmt.Sprintf("%.1f/s", f.Rate), Long: fmt.Sprint(f.Rate)}, lastError, paused,
+		paused, oldest, cli.Cell{Short: fmt.Sprintf("%.1f/s", f.Rate), Long: fmt.Sprint(f.Rate)}, lastError,
 	}
 }
 

@@ -217,7 +217,7 @@ instead: queue-worker dead drop.`, codesPlain+", 3 not all of them",
 func newInvocationList(r *remote) *cobra.Command {
 	c := command("ls", "List invocations that are not over", `
 Not on a terminal, the columns are tab separated and have no headings: id, function,
-queue, state, due, retries, time of acceptance, call id.`, codesPlain,
+state, due, time of acceptance, queue, retries, call id.`, codesPlain,
 		"queue-worker invocation ls --function figlet", "queue-worker invocation ls --state delayed --all -o json")
 	c.Args = args(0, 0, "there are none")
 	var f client.PendingFilter
@@ -233,8 +233,8 @@ queue, state, due, retries, time of acceptance, call id.`, codesPlain,
 
 func (s *session) listPending(ctx context.Context, f client.PendingFilter, limit int) error {
 	l := listing{s: s, columns: []cli.Column{
-		{Title: "id"}, {Title: "function", Wide: true}, {Title: "queue", Wide: true}, {Title: "state"}, {Title: "due"},
-		{Title: "retries", Number: true}, {Title: "age"}, {Title: "call id", Wide: true},
+		{Title: "id"}, {Title: "function", Wide: true}, {Title: "state"}, {Title: "due"}, {Title: "age", Spare: true},
+		{Title: "queue", Wide: true, Spare: true}, {Title: "retries", Number: true, Spare: true}, {Title: "call id", Wide: true, Spare: true},
 	}}
 	more := false
 	for page, err := range s.Pending(ctx, f, limit) {
@@ -251,7 +251,7 @@ func (s *session) listPending(ctx context.Context, f client.PendingFilter, limit
 
 func (s *session) pendingRow(i *client.Invocation) []cli.Cell {
 	return []cli.Cell{
-		cli.Text(i.ID), cli.Text(i.Topic), cli.Text(i.Queue), cli.Text(i.State), s.Until(i.Due),
-		cli.Number(i.Retries), s.Since(i.First), cli.Text(i.CallID),
+		cli.Text(i.ID), cli.Text(i.Topic), cli.Text(i.State), s.Until(i.Due), s.Since(i.First), cli.Text(i.Queue),
+		cli.Number(i.Retries), cli.Text(i.CallID),
 	}
 }

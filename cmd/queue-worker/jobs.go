@@ -33,7 +33,7 @@ after a restart too. All three kinds are looked at and steered here.`)
 func newJobList(r *remote) *cobra.Command {
 	c := command("ls", "List jobs, the latest first", `
 Not on a terminal, the columns are tab separated and have no headings: id, act, state,
-planned, done, skipped, failed again, time of the plan, who.`, codesPlain,
+planned, done, failed again, skipped, time of the plan, who.`, codesPlain,
 		"queue-worker replay ls", "queue-worker replay ls -o json")
 	c.Args = args(0, 0, "there are none")
 	limit, all := addLimit(c)
@@ -55,13 +55,14 @@ planned, done, skipped, failed again, time of the plan, who.`, codesPlain,
 
 var jobColumns = []cli.Column{
 	{Title: "id"}, {Title: "act"}, {Title: "state"}, {Title: "planned", Number: true}, {Title: "done", Number: true},
-	{Title: "skipped", Number: true}, {Title: "failed again", Number: true}, {Title: "age"}, {Title: "by", Wide: true},
+	{Title: "failed again", Number: true, Spare: true}, {Title: "skipped", Number: true, Spare: true}, {Title: "age", Spare: true},
+	{Title: "by", Wide: true, Spare: true},
 }
 
 func (s *session) jobRow(j *client.Job) []cli.Cell {
 	return []cli.Cell{
 		cli.Text(j.ID), cli.Text(j.Act), cli.Text(j.State), cli.Number(j.Plan.Count), cli.Number(j.Done),
-		cli.Number(j.Skipped), cli.Number(j.FailedAgain), s.Since(j.Created), cli.Text(j.By),
+		cli.Number(j.FailedAgain), cli.Number(j.Skipped), s.Since(j.Created), cli.Text(j.By),
 	}
 }
 

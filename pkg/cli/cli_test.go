@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -114,6 +115,33 @@ func TestTables(t *testing.T) {
 	c, out, _ = console(true)
 	if err := c.Table(columns, nil); err != nil || out.Len() > 0 {
 		t.Errorf("no rows are shown as %q", out)
+	}
+}
+
+func TestColumnsGiveWayOnANarrowTerminal(t *testing.T) {
+	t.Parallel()
+	columns := []Column{{Title: "id"}, {Title: "name", Wide: true}, {Title: "queue", Spare: true}, {Title: "n", Number: true}, {Title: "call", Wide: true, Spare: true}}
+	rows := [][]Cell{{Text("0123456789"), Text("a name that is very long"), Text("queue"), Number(7), Text("a call id that is long")}}
+	for width, want := range map[int][]string{
+		0:   {"id", "name", "queue", "n", "call"},
+		200: {"id", "name", "queue", "n", "call"},
+		48:  {"id", "name", "queue", "n", "call"},
+		47:  {"id", "name", "queue", "n"},
+		34:  {"id", "name", "queue", "n"},
+		33:  {"id", "name", "n"},
+		10:  {"id", "name", "n"},
+	} {
+		got, cut := fitting(width, columns, rows)
+		var titles []string
+		for _, c := range got {
+			titles = append(titles, c.Title)
+		}
+		if !slices.Equal(titles, want) || len(cut[0]) != len(want) || cut[0][len(want)-1] != rows[0][slices.Index([]string{"id", "name", "queue", "n", "call"}, want[len(want)-1])] {
+			t.Errorf("%d columns: %q, %v", width, titles, cut)
+		}
+	}
+	if len(rows[0]) != 5 || len(columns) != 5 {
+		t.Error("the caller's own were changed")
 	}
 }
 

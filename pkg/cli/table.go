@@ -4,6 +4,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -15,8 +16,9 @@ type Column struct {
 	Title string
 	// Number is set to the right.
 	Number bool
-	// Wide may be cut when a terminal is too narrow; a script always gets all of it.
-	Wide bool
+	// Wide may be cut when a terminal is too narrow, and Spare left out; a script
+	// always gets everything.
+	Wide, Spare bool
 }
 
 // Cell is a value of a table: Short for people, Long for scripts.
@@ -34,6 +36,7 @@ func (c *Console) Table(columns []Column, rows [][]Cell) error {
 	if len(rows) == 0 {
 		return nil
 	}
+	columns, rows = fitting(c.width(), columns, rows)
 	t := c.newTable()
 	t.AppendHeader(c.titles(columns))
 	configs := make([]table.ColumnConfig, len(columns))
@@ -74,18 +77,54 @@ const gap = 2
 // leastWide is what a column that may be cut keeps at least.
 const leastWide = 12
 
+// widths are those that the columns want.
+func widths(columns []Column, rows [][]Cell) []int {
+	widest := make([]int, len(columns))
+	for i, col := range columns {
+		widest[i] = text.StringWidthWithoutEscSequences(col.Title)
+		for _, row := range rows {
+			widest[i] = max(widest[i], text.StringWidthWithoutEscSequences(Clean(row[i].Short)))
+		}
+	}
+	return widest
+}
+
+// fitting leaves out spare columns, the last ones first, until a line fits. A width
+// of 0 is not known, and everything stays.
+func fitting(width int, columns []Column, rows [][]Cell) ([]Column, [][]Cell) {
+	columns, rows = slices.Clone(columns), slices.Clone(rows)
+	for i := len(columns) - 1; i >= 0 && width > 0 && least(columns, rows) > width; i-- {
+		if !columns[i].Spare {
+			continue
+		}
+		columns = slices.Delete(columns, i, i+1)
+		for n, row := range rows {
+			rows[n] = slices.Delete(slices.Clone(row), i, i+1)
+		}
+	}
+	return columns, rows
+}
+
+// least is how wide a line is at the least.
+func least(columns []Column, rows [][]Cell) int {
+	sum := 0
+	for i, w := range widths(columns, rows) {
+		if columns[i].Wide {
+			w = min(w, leastWide)
+		}
+		sum += w + gap
+	}
+	return sum - gap
+}
+
 // cutWide gives the columns that may be cut what the others leave of a line. A
 // width of 0 is not known, and nothing is cut.
 func cutWide(width int, columns []Column, rows [][]Cell, configs []table.ColumnConfig) {
 	if width == 0 {
 		return
 	}
-	widest, left, wide := make([]int, len(columns)), width, 0
+	widest, left, wide := widths(columns, rows), width+gap, 0
 	for i, col := range columns {
-		widest[i] = text.StringWidthWithoutEscSequences(col.Title)
-		for _, row := range rows {
-			widest[i] = max(widest[i], text.StringWidthWithoutEscSequences(Clean(row[i].Short)))
-		}
 		left -= gap
 		if col.Wide {
 			wide++
