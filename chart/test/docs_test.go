@@ -6,6 +6,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"helm.sh/helm/v3/pkg/chartutil"
+	"helm.sh/helm/v3/pkg/engine"
+	"helm.sh/helm/v3/pkg/strvals"
 )
 
 var typed = regexp.MustCompile("(?m)(?:^|`)(?:qw|queue-worker) ((?:[a-z]+ ?)+)")
@@ -22,4 +26,58 @@ func TestCommandsOfTheRunbookExist(t *testing.T) {
 			t.Errorf("docs/cli.md has no command %q", name)
 		}
 	}
+}
+
+var (
+	helmCommand = regexp.MustCompile(`(?m)^helm (?:install|upgrade) (\S+) (chart/queue-worker|openfaas/openfaas) (.*)$`)
+	helmFlag    = regexp.MustCompile(`(?:^| )(-n|--set|--set-string) (\S+)`)
+)
+
+// TestHelmCommandsOfTheDocumentsRender renders the chart with every command that
+// a document shows for it.
+func TestHelmCommandsOfTheDocumentsRender(t *testing.T) {
+	t.Parallel()
+	n := 0
+	for _, doc := range []string{"../../docs/install.md", "../../README.md"} {
+		text := strings.ReplaceAll(read(t, doc), "\\\n", " ")
+		for _, m := range helmCommand.FindAllStringSubmatch(text, -1) {
+			if m[2] != "chart/queue-worker" {
+				continue
+			}
+			n++
+			if _, err := renderFlags(t, m[3]); err != nil {
+				t.Errorf("%s: %s\n%v", doc, m[0], err)
+			}
+		}
+	}
+	if n < 6 {
+		t.Errorf("%d commands found", n)
+	}
+}
+
+// renderFlags renders with the flags of a command.
+func renderFlags(t *testing.T, flags string) (map[string]string, error) {
+	t.Helper()
+	given := map[string]any{}
+	namespace := ""
+	for _, f := range helmFlag.FindAllStringSubmatch(flags, -1) {
+		var err error
+		switch f[1] {
+		case "-n":
+			namespace = f[2]
+		case "--set":
+			err = strvals.ParseInto(f[2], given)
+		case "--set-string":
+			err = strvals.ParseIntoString(f[2], given)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := load(t)
+	all, err := chartutil.ToRenderValues(c, given, chartutil.ReleaseOptions{Name: "queue-worker", Namespace: namespace}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return engine.Render(c, all)
 }

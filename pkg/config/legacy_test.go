@@ -77,7 +77,7 @@ func TestEveryGenerationOfChartsLoads(t *testing.T) {
 }
 
 // chartEnv is the environment that a generation of charts gives its worker. The
-// tests of the image use the same files.
+// tests of the image (tools/image) use the same files.
 func chartEnv(t testing.TB, name string) []string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", "charts", name+".env"))

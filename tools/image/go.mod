@@ -12,4 +12,5 @@ require (
 	github.com/klauspost/compress v1.19.2 // indirect
 	github.com/opencontainers/go-digest v1.0.0 // indirect
 	github.com/opencontainers/image-spec v1.1.1 // indirect
+	gopkg.in/yaml.v3 v3.0.1 // indirect
 )

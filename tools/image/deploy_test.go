@@ -1,0 +1,115 @@
+package main
+
+// What deploy/ gives people to copy: the settings in it are settings, and the
+// paths and users fit the image.
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+)
+
+// compose is the part of a compose file that faasd reads.
+type compose struct {
+	Services map[string]struct {
+		Image       string
+		User        string
+		Environment []string
+		Volumes     []struct{ Type, Source, Target string }
+		Depends     []string `yaml:"depends_on"`
+		Ports       []string
+	}
+}
+
+func TestTheFragmentsForFaasd(t *testing.T) {
+	t.Parallel()
+	c := unpack(t)
+	for _, file := range []string{"queue-worker.yaml", "embedded-door.yaml"} {
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			var f compose
+			in, err := os.Open("../../deploy/faasd/" + file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = in.Close() }()
+			decoder := yaml.NewDecoder(in)
+			decoder.KnownFields(true)
+			if err := decoder.Decode(&f); err != nil {
+				t.Fatal(err)
+			}
+			s, is := f.Services["queue-worker"]
+			if !is || len(f.Services) != 1 || s.User != "65532" {
+				t.Fatalf("services are %+v", f.Services)
+			}
+			checkSettings(t, c, s.Environment)
+			inVolume, secrets := false, 0
+			for _, v := range s.Volumes {
+				inVolume = inVolume || slices.Contains(s.Environment, "data_dir="+v.Target+"/data")
+				if strings.HasPrefix(v.Target, "/run/secrets/basic-auth-") {
+					secrets++
+				}
+			}
+			if !inVolume || secrets != 2 || !slices.Contains(s.Environment, "secret_mount_path=/run/secrets") {
+				t.Errorf("data_dir lies in a volume: %t, %d secrets, volumes %v", inVolume, secrets, s.Volumes)
+			}
+			embedded := slices.Contains(s.Environment, "stan_embedded=true")
+			if embedded == slices.Contains(s.Depends, "nats") {
+				t.Errorf("with a door of its own %t, it depends on %v", embedded, s.Depends)
+			}
+		})
+	}
+}
+
+func TestTheServiceOfOneMachine(t *testing.T) {
+	t.Parallel()
+	unit := lines(t, "../../deploy/faasd/queue-worker.service")
+	environ := lines(t, "../../deploy/faasd/queue-worker.env")
+	for _, want := range []string{"ExecStart=/usr/local/bin/queue-worker", "EnvironmentFile=/etc/queue-worker/queue-worker.env", "StateDirectory=queue-worker", "DynamicUser=yes", "Restart=always"} {
+		if !slices.Contains(unit, want) {
+			t.Errorf("the unit has no line %s", want)
+		}
+	}
+	for _, l := range unit {
+		if e, is := strings.CutPrefix(l, "Environment="); is {
+			environ = append(environ, e)
+		}
+	}
+	checkSettings(t, unpack(t), environ)
+}
+
+// lines are those that say something.
+func lines(t *testing.T, path string) (list []string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for l := range strings.Lines(string(text)) {
+		if l = strings.TrimSpace(l); l != "" && !strings.HasPrefix(l, "#") && !strings.HasPrefix(l, "[") {
+			list = append(list, l)
+		}
+	}
+	return list
+}
+
+func TestTheFolderForADockerfileIsTheImage(t *testing.T) {
+	t.Parallel()
+	files, err := optionsOf(t).files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := files.layOut(dir); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := below(t, dir), below(t, unpack(t).root); !slices.Equal(a, b) {
+		t.Errorf("the folder has %v, the image %v", a, b)
+	}
+	if target, err := os.Readlink(dir + "/worker"); err != nil || target != binaryPath {
+		t.Errorf("worker leads to %s, %v", target, err)
+	}
+}
