@@ -3,6 +3,8 @@ package api
 // GET /v1/dead_set/groups: what died of the same thing, counted.
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -35,7 +37,12 @@ func (a *api) groupDead(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	groups, err := a.Store.Groups(r.Context(), f)
+	ctx, cancel := context.WithTimeoutCause(r.Context(), planTimeout, problemPlanSlow)
+	defer cancel()
+	groups, err := a.Store.Groups(ctx, f)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return context.Cause(ctx)
+	}
 	if err != nil {
 		return err
 	}
