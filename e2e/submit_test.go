@@ -322,3 +322,32 @@ func TestNoPageOfAnotherSiteSendsWork(t *testing.T) {
 	}
 	w.untouched(t)
 }
+
+func TestBadSubmissionsAreRefusedWithTheirReason(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	w := s.worker()
+	for _, tt := range []struct {
+		path, name, value string
+		status            int
+	}{
+		{"/async-function/", "", "", 404}, {"/async-function", "", "", 404}, {"/async-function/a%20b", "", "", 400}, {"/async-function/x%3Fq=1", "", "", 400},
+		{"/async-function/a%2Fb", "", "", 400}, {"/async-function/fn1/../x", "", "", 404}, {"/async-function/fn1//x", "", "", 404},
+		{"/async-function/fn1", "X-Delay-Duration", "soon", 400}, {"/async-function/fn1", "X-Delay-Duration", "-1", 400},
+		{"/async-function/fn1", "X-Delay-Duration", "9223372036854775807", 400}, {"/async-function/fn1", "X-Delay-Duration", "9000h", 400},
+		{"/async-function/fn1", "X-Not-Before", "1700000000", 400}, {"/async-function/fn1", "X-Not-Before", "9999-01-01T00:00:00Z", 400},
+		{"/async-function/fn1", "X-Max-Age", "0", 400}, {"/async-function/fn1", "X-Max-Age", "1.5", 400},
+		{"/async-function/fn1", "Idempotency-Key", strings.Repeat("k", 256), 400}, {"/async-function/fn1", "Idempotency-Key", "", 400},
+		{"/async-function/fn1", "X-Callback-Url", "http://[::1", 400}, {"/async-function/fn1", "X-Call-Id", strings.Repeat("c", 257), 400},
+	} {
+		var header []string
+		if tt.name != "" {
+			header = []string{tt.name, tt.value}
+		}
+		got := w.send(t, tt.path, "x", header...)
+		if got.Status != tt.status || got.reason() == "" || !strings.Contains(got.Body, tt.name) {
+			t.Errorf("%s with %s: %.40q is answered %d %s", tt.path, tt.name, tt.value, got.Status, got.Body)
+		}
+	}
+	w.untouched(t)
+}
