@@ -181,9 +181,6 @@ func policyFields(p *client.Policy) []cli.Field {
 	var fields []cli.Field
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		value := values[name]
-		if name == "timeout" && value == "0s" {
-			value = "none: the gateway decides"
-		}
 		if from := p.From[name]; from != "" && value != "" {
 			value += " (" + from + ")"
 		}

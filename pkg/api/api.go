@@ -118,6 +118,8 @@ type api struct {
 	raw    *semaphore.Weighted // bytes of QueueRequests that answers may hold at once
 	size   pageSize
 	wait   time.Duration // for a change to become durable
+	// arrival is how long is waited for what is on its way to here.
+	arrival time.Duration
 
 	imports *semaphore.Weighted // one at a time
 }
@@ -142,7 +144,7 @@ func newAPI(o Options) (*api, error) {
 	}
 	a := &api{
 		Options: o, guard: newGuard(o), log: o.Logger,
-		raw: semaphore.NewWeighted(rawBytes), size: defaultPageSize, wait: actTimeout,
+		raw: semaphore.NewWeighted(rawBytes), size: defaultPageSize, wait: actTimeout, arrival: arrival,
 		imports: semaphore.NewWeighted(1),
 	}
 	if o.Ingest != nil {

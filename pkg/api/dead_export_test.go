@@ -9,8 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -385,11 +383,9 @@ func TestAnExportThatFailsOnItsWayIsBrokenOff(t *testing.T) {
 }
 
 func FuzzImport(f *testing.F) {
-	seed, err := os.ReadFile(filepath.Join("testdata", "export.json"))
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(seed)
+	r := newRig(f)
+	r.bury(f, 1)
+	f.Add([]byte(r.export(f, "")))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		inv, raw, err := readRecord(line)
 		if err != nil {

@@ -18,7 +18,8 @@ import (
 var openPaths = []string{
 	"GET /_metrics",
 	"GET /healthz",
-	"GET /metrics", "GET /openapi.yaml",
+	"GET /metrics",
+	"GET /openapi.yaml",
 	"GET /ping",
 	"GET /readyz",
 	"POST /async-function/" + idOf(0).String(),

@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
@@ -67,16 +68,15 @@ func (a *api) cancelBy(w http.ResponseWriter, r *http.Request, key string) error
 	if _, err := readParams(r); err != nil {
 		return err
 	}
-	f, err := a.findOne(key)
+	id, err := a.findArriving(r.Context(), key)
 	if err != nil {
 		return err
 	}
 	// A client that goes away does not stop it: it may be on its way to the disk.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), a.wait)
 	defer cancel()
-	id := f.inv.ID
 	err = a.cancel(ctx, id)
-	a.tell(r, "cancel", id, err)
+	a.tellCancel(r, id, err)
 	if err != nil {
 		return err
 	}
@@ -84,6 +84,41 @@ func (a *api) cancelBy(w http.ResponseWriter, r *http.Request, key string) error
 		return problemNotForgotten
 	}
 	return writeJSON(w, http.StatusAccepted, acted{id, stateCancelled})
+}
+
+// tellCancel logs who cancelled what. What was surely not cancelled is not logged.
+func (a *api) tellCancel(r *http.Request, id invocation.ID, err error) {
+	attrs := []any{keyID, id.String(), keyBy, callerOf(r.Context()), keyPeer, r.RemoteAddr}
+	switch {
+	case err == nil:
+		a.log.Info("invocation cancelled", attrs...)
+	case errors.Is(err, context.DeadlineExceeded):
+		a.log.Warn("invocation not cancelled in time, it may still be", attrs...)
+	}
+}
+
+// arrival is how long an invocation may take through NATS Streaming to here. It takes
+// milliseconds.
+const arrival = 2 * time.Second
+
+// findArriving is findOne, and waits a little where what was just sent may not have
+// come yet: without a durable store.
+func (a *api) findArriving(ctx context.Context, key string) (id invocation.ID, err error) {
+	look := func() (found bool, _ error) {
+		f, problem := a.findOne(key)
+		if err = problem; err == nil {
+			id = f.inv.ID
+		}
+		return !errors.Is(err, problemNoInvocation), nil
+	}
+	if found, _ := look(); found || a.Durable {
+		return id, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.arrival)
+	defer cancel()
+	own, _ := invocation.ParseID(key)
+	_ = a.Watch.Await(ctx, own, key, look) // what ends it without a find leaves the problem
+	return id, err
 }
 
 // findOne finds the one invocation that an id means. A call id that came twice

@@ -60,6 +60,7 @@ func newRigOn(t testing.TB, s *store.Store, edits ...func(*Options)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	a.arrival = 0 // nothing is on its way through a door
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = NewServer(a.routes(), o.Logger)
 	server.Start()
