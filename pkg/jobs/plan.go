@@ -4,11 +4,9 @@ package jobs
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"queue-worker/pkg/invocation"
@@ -140,67 +138,6 @@ func (j *Jobs) filter(r *record) (store.Filter, error) {
 	return f, nil
 }
 
-// countLetters counts by the groups of the dead set. Only a limit that takes a
-// part of them makes it look at single letters.
-func (j *Jobs) countLetters(ctx context.Context, r *record) error {
-	f, err := j.filter(r)
-	if err != nil {
-		return err
-	}
-	if !j.anyDead(f) {
-		return nil
-	}
-	groups, err := j.Store.Groups(ctx, f)
-	if err != nil {
-		return err
-	}
-	t := newTally()
-	for _, g := range groups {
-		t.addGroup(g)
-	}
-	if r.Limit > 0 && r.Limit < t.plan.Count {
-		t = newTally()
-		if r.End, err = j.countOldest(ctx, f, r.Limit, t); err != nil {
-			return err
-		}
-	}
-	r.Plan = t.finish()
-	return nil
-}
-
-// anyDead tells from the counts in memory whether the dead set can have anything
-// that passes, so that asking for nothing costs nothing.
-func (j *Jobs) anyDead(f store.Filter) bool {
-	for lane, n := range j.Store.Lanes() {
-		if n.Dead > 0 && (f.Function == "" || f.Function == lane.Name) && (f.Queue == "" || f.Queue == lane.Queue) {
-			return true
-		}
-	}
-	return false
-}
-
-// planPage is how many are read at a time while a plan is made.
-const planPage = 1000
-
-// countOldest counts the oldest letters and returns where the last of them stands.
-func (j *Jobs) countOldest(ctx context.Context, f store.Filter, limit int, t *tally) (*place, error) {
-	var end *place
-	for cursor := ""; t.plan.Count < limit; {
-		page, err := j.Store.Letters(ctx, f, cursor, min(planPage, limit-t.plan.Count))
-		if err != nil {
-			return nil, err
-		}
-		for _, inv := range page.Letters {
-			t.addLetter(inv)
-			end = placeOf(inv)
-		}
-		if cursor = page.Next; cursor == "" {
-			break
-		}
-	}
-	return end, nil
-}
-
 // countPending counts what a purge would take. The size and the age of what is
 // pending stand in the records, so all of them are read.
 func (j *Jobs) countPending(ctx context.Context, r *record) error {
@@ -224,54 +161,4 @@ func (j *Jobs) countPending(ctx context.Context, r *record) error {
 
 func pendingFilter(r *record) store.PendingFilter {
 	return store.PendingFilter{Function: r.Pending.Function, Queue: r.Pending.Queue, State: r.Pending.State, Until: r.Cut}
-}
-
-// tally adds up a plan.
-type tally struct {
-	plan   Plan
-	groups map[Group]int // by the group without its count
-}
-
-func newTally() *tally { return &tally{groups: map[Group]int{}} }
-
-func (t *tally) addGroup(g store.Group) {
-	t.add(Group{Function: g.Function, Queue: g.Queue, Reason: g.Reason, Count: g.Count}, g.Bytes, g.First, g.Last)
-	t.plan.NeedsForce += g.Replayed
-}
-
-func (t *tally) addLetter(inv *invocation.Invocation) {
-	t.add(Group{Function: inv.Lane.Name, Queue: inv.Lane.Queue, Reason: inv.Reason, Count: 1}, int64(inv.Size), inv.DiedAt, inv.DiedAt)
-	if inv.Replays >= store.ManyReplays {
-		t.plan.NeedsForce++
-	}
-}
-
-func (t *tally) add(g Group, size int64, first, last time.Time) {
-	n := g.Count
-	g.Count = 0
-	t.groups[g] += n
-	p := &t.plan
-	p.Count += n
-	p.Bytes += size
-	if p.Oldest.IsZero() || first.Before(p.Oldest) {
-		p.Oldest = first.UTC()
-	}
-	if last.After(p.Newest) {
-		p.Newest = last.UTC()
-	}
-}
-
-// finish puts the largest groups first and cuts the others off.
-func (t *tally) finish() Plan {
-	for g, n := range t.groups {
-		g.Count = n
-		t.plan.Groups = append(t.plan.Groups, g)
-	}
-	slices.SortFunc(t.plan.Groups, func(a, b Group) int {
-		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Function, b.Function), cmp.Compare(a.Queue, b.Queue), cmp.Compare(a.Reason, b.Reason))
-	})
-	if more := len(t.plan.Groups) - MaxGroups; more > 0 {
-		t.plan.MoreGroups, t.plan.Groups = more, slices.Clone(t.plan.Groups[:MaxGroups])
-	}
-	return t.plan
 }
