@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/jobs"
 	"queue-worker/pkg/store"
 )
 
@@ -206,7 +207,7 @@ func TestBadPlansAndStepsAreRefusedAndDoNothing(t *testing.T) {
 	r.bury(t, 3)
 	planned := r.plan(t, `{"act":"replay","all":true}`).ID.String()
 	unknown := idOf(9).String()
-	const plan, jobs = "POST /v1/dead_set/plan", "/v1/jobs/"
+	const plan, job = "POST /v1/dead_set/plan", "/v1/jobs/"
 	for _, tt := range []struct {
 		name, line, body string
 		status           int
@@ -266,22 +267,22 @@ func TestBadPlansAndStepsAreRefusedAndDoNothing(t *testing.T) {
 		{"a purge of what is no function", "POST /v1/functions/a%20b/purge", `{"state":"all"}`, 400, badRequest},
 		{"a purge with an unknown key", "POST /v1/functions/figlet/purge", `{"state":"all","force":true}`, 400, badRequest},
 
-		{"an id that is none", "GET " + jobs + "7", "", 400, badRequest},
-		{"an unknown id", "GET " + jobs + unknown, "", 404, notFound},
-		{"a query of a job", "GET " + jobs + planned + "?x=1", "", 400, badRequest},
+		{"an id that is none", "GET " + job + "7", "", 400, badRequest},
+		{"an unknown id", "GET " + job + unknown, "", 404, notFound},
+		{"a query of a job", "GET " + job + planned + "?x=1", "", 400, badRequest},
 		{"a bad limit", "GET /v1/jobs?limit=0", "", 400, badRequest},
 		{"a huge limit", "GET /v1/jobs?limit=99999999999999999999", "", 400, badRequest},
 		{"a bad cursor", "GET /v1/jobs?cursor=x", "", 400, badRequest},
 		{"an unknown parameter", "GET /v1/jobs?state=done", "", 400, badRequest},
-		{"apply of an id that is none", "POST " + jobs + "../apply", "", 404, notFound},
-		{"apply of an unknown id", "POST " + jobs + unknown + "/apply", "", 404, notFound},
-		{"pause of an unknown id", "POST " + jobs + unknown + "/pause", "", 404, notFound},
-		{"resume of an unknown id", "POST " + jobs + unknown + "/resume", "", 404, notFound},
-		{"cancel of an unknown id", "POST " + jobs + unknown + "/cancel", "", 404, notFound},
-		{"apply by GET", "GET " + jobs + planned + "/apply", "", 405, methodNotAllowed},
-		{"apply with a body", "POST " + jobs + planned + "/apply", `{"rate":1000}`, 400, badRequest},
-		{"apply with a query", "POST " + jobs + planned + "/apply?force=true", "", 400, badRequest},
-		{"an unknown step", "POST " + jobs + planned + "/start", "", 404, notFound},
+		{"apply of an id that is none", "POST " + job + "../apply", "", 404, notFound},
+		{"apply of an unknown id", "POST " + job + unknown + "/apply", "", 404, notFound},
+		{"pause of an unknown id", "POST " + job + unknown + "/pause", "", 404, notFound},
+		{"resume of an unknown id", "POST " + job + unknown + "/resume", "", 404, notFound},
+		{"cancel of an unknown id", "POST " + job + unknown + "/cancel", "", 404, notFound},
+		{"apply by GET", "GET " + job + planned + "/apply", "", 405, methodNotAllowed},
+		{"apply with a body", "POST " + job + planned + "/apply", `{"rate":1000}`, 400, badRequest},
+		{"apply with a query", "POST " + job + planned + "/apply?force=true", "", 400, badRequest},
+		{"an unknown step", "POST " + job + planned + "/start", "", 404, notFound},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			method, path, _ := strings.Cut(tt.line, " ")
@@ -322,5 +323,20 @@ func TestAFilterOfAJobIsWrittenWithTimes(t *testing.T) {
 	}
 	if all, err := FilterReader(names)([]byte("{}")); err != nil || all.Match != nil || !all.Since.IsZero() || fmt.Sprint(all) != fmt.Sprint(store.Filter{}) {
 		t.Errorf("no filter is read as %+v, %v", all, err)
+	}
+}
+
+func TestWhatJobsRefuseHasItsAnswer(t *testing.T) {
+	t.Parallel()
+	for err, want := range map[error]*problem{
+		jobs.ErrNotFound: problemNoJob, jobs.ErrApplied: problemApplied, jobs.ErrExpired: problemExpired, jobs.ErrOver: problemOver,
+		jobs.ErrNotApplied: problemNotApplied, jobs.ErrTooMany: problemTooMany, jobs.ErrBusy: problemPlanning,
+	} {
+		if got := problemOfJob(fmt.Errorf("details: %w", err)); got != error(want) || want.Hint == "" {
+			t.Errorf("%v is answered with %v", err, got)
+		}
+	}
+	if problemExpired.status != http.StatusConflict || problemBusy.wait == 0 {
+		t.Error("an expired plan is no conflict, or a busy server names no wait")
 	}
 }

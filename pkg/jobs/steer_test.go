@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -294,4 +295,65 @@ func TestWhenTheFilterCannotBeReadAnyMoreTheJobStopsAndSaysWhy(t *testing.T) {
 		pass(time.Minute)
 		r.want(v, Done, 3, 0)
 	})
+}
+
+func TestTheLogTellsOfProgressEveryTenSecondsAtMost(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, store.Options{})
+		r.bury("fn", 600)
+		r.become(always(store.Done, 0))
+		v := r.begin(Request{Act: Replay, By: "admin"})
+		pass(2 * time.Minute)
+		r.want(v, Done, 600, 0)
+		log := r.logs.String()
+		if n := strings.Count(log, "job goes on"); n != 5 && n != 6 {
+			t.Errorf("the log tells of progress %d times in a minute", n)
+		}
+		for _, want := range []string{"job planned", "by=admin", "count=600", "job done", "done=600", "took=59.9s"} {
+			if !strings.Contains(log, want) {
+				t.Errorf("the log does not have %q:\n%s", want, log)
+			}
+		}
+	})
+}
+
+func TestAFailedStoreHoldsJobsUntilARestart(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, store.Options{})
+		ids := r.bury("fn", 20)
+		broken := &failing{Store: r.store}
+		r.jobs.Store = broken
+		v := r.begin(Request{Act: Replay})
+		pass(500 * time.Millisecond)
+		broken.err.Store(&store.ErrFailed)
+		pass(time.Minute)
+		if v = r.get(v); v.State != Waiting || !strings.Contains(v.Reason, "for the store: store failed") || v.Done > 7 {
+			t.Errorf("the job is %+v", v)
+		}
+		if n := strings.Count(r.logs.String(), "job waits for the store"); n != 1 {
+			t.Errorf("the log says so %d times", n)
+		}
+		broken.err.Store(nil)
+		pass(time.Minute)
+		r.want(v, Done, 20, 0)
+		for _, id := range ids {
+			if n := r.replayed(id); n != 1 {
+				t.Errorf("a letter became ready %d times", n)
+			}
+		}
+	})
+}
+
+// failing is a store whose reads fail while it has an error, and that does not say
+// so beforehand.
+type failing struct {
+	*store.Store
+	err atomic.Pointer[error]
+}
+
+func (f *failing) Letters(ctx context.Context, x store.Filter, cursor string, limit int) (store.LetterPage, error) {
+	if err := f.err.Load(); err != nil {
+		return store.LetterPage{}, *err
+	}
+	return f.Store.Letters(ctx, x, cursor, limit)
 }
