@@ -65,14 +65,16 @@ func (j *Jobs) tidy(ctx context.Context) {
 	}
 }
 
-// expire cancels the plans that nobody has applied in time.
+// expire cancels the plans that nobody has applied in time, and notes how far the
+// clock was set back.
 func (j *Jobs) expire(ctx context.Context) {
 	for _, v := range j.List() {
-		if v.State != Planned || j.now().Before(v.Expires) {
+		b, err := j.find(v.ID)
+		if err != nil || v.State.IsOver() {
 			continue
 		}
-		b, err := j.find(v.ID)
-		if err != nil {
+		j.noteClock(b) // a job that rests does not look at it
+		if v.State != Planned || j.now().Before(v.Expires) {
 			continue
 		}
 		b.mu.Lock()
