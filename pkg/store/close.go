@@ -59,7 +59,7 @@ func (s *Store) finishClose() error {
 func (s *Store) awaitClose(done <-chan error) error {
 	tick := time.NewTicker(fullRetry)
 	defer tick.Stop()
-	limit := time.NewTimer(closeWait)
+	limit := time.NewTimer(s.closeAfter)
 	defer limit.Stop()
 	failed := s.failed
 	for {

@@ -78,14 +78,14 @@ func (c *cutter) cut(when string) {
 func script(p *player, reopen func() error) error {
 	ctx := context.Background()
 	for round := range 2 {
-		if err := errors.Join(p.lives(), p.burst(8, 700), p.waits(ctx), p.dies(ctx), p.keeps(ctx)); err != nil {
+		if err := errors.Join(p.lives(), p.burst(8, 700), p.waits(ctx), p.dies(ctx)); err != nil {
 			return err
 		}
 		if _, err := p.do(100<<10, nil); err != nil { // does not fit into a memtable
 			return err
 		}
 		if round == 0 {
-			if err := reopen(); err != nil {
+			if err := errors.Join(p.keeps(ctx), reopen()); err != nil {
 				return err
 			}
 		}
@@ -204,9 +204,12 @@ func runCut(t *testing.T, c *cutter, sync time.Duration) {
 	now := p.time
 	c.opts = Options{Dir: "data", Slots: 4, Sync: sync, Now: now, tune: small}
 	o := c.opts
-	o.FS = errorfs.Wrap(c.mem, c)
-	open := func() (err error) {
-		p.Store, err = Open(o)
+	o.FS, o.patient = errorfs.Wrap(c.mem, c), true // each write takes as long as a store takes to be opened and verified
+	open := func() error {
+		s, err := Open(o)
+		if err == nil {
+			p.Store = s
+		}
 		return err
 	}
 	if err := open(); err != nil {
@@ -284,7 +287,7 @@ func TestAnIntervalLosesOnlyTheEnd(t *testing.T) {
 	})
 	toggle := &errorfs.Toggle{Injector: cut}
 	first := o
-	first.FS = errorfs.Wrap(mem, toggle)
+	first.FS, first.patient = errorfs.Wrap(mem, toggle), true // each write takes as long as two stores take to be opened
 	s, err := Open(first)
 	if err != nil {
 		t.Fatal(err)

@@ -3,7 +3,6 @@ package store
 // Idempotency keys: what a caller has submitted under a key is taken once.
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -170,6 +169,3 @@ func (o *unclaimOp) stage(t *txn) error {
 func appendClaimExpiry(b []byte, c *claim) []byte {
 	return append(append(appendExpiry(b, c.Expires), ofClaim), c.Hash[:]...)
 }
-
-// isClaimExpiry tells whether an entry of the expiry index is that of c.
-func isClaimExpiry(key []byte, c *claim) bool { return bytes.Equal(key, appendClaimExpiry(nil, c)) }

@@ -39,7 +39,8 @@ type Options struct {
 	Now     func() time.Time // nil for time.Now
 	FS      vfs.FS           // nil for the operating system's; without Dir it is one in memory
 
-	tune func(*pebble.Options) // for tests: smaller sizes
+	tune    func(*pebble.Options) // for tests: smaller sizes
+	patient bool                  // for tests whose disk is slow: Close waits for as long as it takes
 }
 
 // Store keeps invocations. Its methods may be called by many goroutines at once.
@@ -85,6 +86,7 @@ type Store struct {
 	running   bool // the committer was started
 
 	stallAfter time.Duration
+	closeAfter time.Duration
 	failure    fault
 	failed     chan struct{}
 	damage     fault
@@ -123,7 +125,10 @@ func newStore(o Options) *Store {
 		ops: make(chan op, queueOps), room: semaphore.NewWeighted(queueBytes),
 		sync: make(chan *pebble.Batch), synced: make(chan error, 1),
 		quit: make(chan struct{}), stop: make(chan struct{}), committed: make(chan struct{}), failed: make(chan struct{}),
-		stallAfter: stallAfter,
+		stallAfter: stallAfter, closeAfter: closeWait,
+	}
+	if o.patient {
+		s.closeAfter = time.Hour
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

@@ -134,7 +134,7 @@ func (m *model) cancelOne(*rapid.T) {
 // acceptUnderKey accepts an invocation, or claims for it, under one of a few keys.
 func (m *model) acceptUnderKey(*rapid.T) {
 	k := store.Key{
-		Hash: [32]byte{byte(rapid.IntRange(0, 3).Draw(m.r, "key"))}, Payload: [32]byte{byte(rapid.IntRange(0, 1).Draw(m.r, "payload"))},
+		Hash: [32]byte{rapid.ByteRange(0, 3).Draw(m.r, "key")}, Payload: [32]byte{rapid.ByteRange(0, 1).Draw(m.r, "payload")},
 		Expires: m.clock.Now().Add(time.Duration(rapid.IntRange(-1, 60).Draw(m.r, "window")) * time.Second),
 	}
 	inv := m.draw()
@@ -163,7 +163,7 @@ func (m *model) acceptUnderKey(*rapid.T) {
 }
 
 func (m *model) unclaimOne(*rapid.T) {
-	k := store.Key{Hash: [32]byte{byte(rapid.IntRange(0, 3).Draw(m.r, "key"))}}
+	k := store.Key{Hash: [32]byte{rapid.ByteRange(0, 3).Draw(m.r, "key")}}
 	if p, ok := m.kept.keys[k.Hash]; ok && rapid.Bool().Draw(m.r, "mine") {
 		k = p.Key
 		delete(m.kept.keys, k.Hash)
