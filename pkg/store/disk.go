@@ -112,12 +112,15 @@ func (d *disk) giveUp() { d.once.Do(func() { close(d.abandon) }) }
 func (d *disk) begin(err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.waiting.Load() == 0 {
+	first := d.waiting.Load() == 0
+	if first {
 		d.since.Store(time.Now().UnixNano())
+	}
+	d.waiting.Add(1) // before it is said, so that who has read it finds it so
+	if first {
 		d.log.Error("disk full, waiting for room", "error", err,
 			"hint", "free space on the volume of data_dir; nothing is lost and no call is begun until then")
 	}
-	d.waiting.Add(1)
 }
 
 func (d *disk) end() {

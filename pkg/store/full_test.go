@@ -157,6 +157,37 @@ func TestAFullDiskIsWaitedFor(t *testing.T) {
 	}
 }
 
+// asker is a log that asks the store each time that it is told something.
+type asker struct {
+	events
+	ask func() error
+	got chan error
+}
+
+func (a *asker) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == "disk full, waiting for room" {
+		a.got <- a.ask()
+	}
+	return a.events.Handle(ctx, r)
+}
+
+// TestWhoReadsThatTheDiskIsFullFindsItSo: the log said it before Err did.
+func TestWhoReadsThatTheDiskIsFullFindsItSo(t *testing.T) {
+	t.Parallel()
+	log := &asker{events: make(events, 100), got: make(chan error, 1)}
+	d := &disk{log: slog.New(log)}
+	s := &Store{disk: d}
+	log.ask = s.Err
+	d.begin(syscall.ENOSPC)
+	if err := <-log.got; !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("Err is %v when the log says that the disk is full", err)
+	}
+	d.end()
+	if err := s.Err(); err != nil {
+		t.Errorf("Err is %v after there was room", err)
+	}
+}
+
 func TestReadingGoesOnWhileTheDiskIsFull(t *testing.T) {
 	t.Parallel()
 	p, _, r, log := tight(t, "")
