@@ -98,16 +98,17 @@ func (a *api) findID(id invocation.ID) (*found, error) {
 	if !errors.Is(err, store.ErrNotFound) {
 		return nil, err
 	}
+	var f *found
 	switch r, err := a.Store.Result(id, false); {
 	case err == nil:
-		return withResult(r), nil
+		f = withResult(r)
 	case !errors.Is(err, store.ErrNotFound):
 		return nil, err
 	}
 	if end, ok := a.Watch.Lately(id); ok {
-		return remembered(end), nil
+		return latest(f, remembered(end)), nil
 	}
-	return nil, nil
+	return f, nil
 }
 
 // findCall looks up all invocations of a call id.
@@ -120,25 +121,26 @@ func (a *api) findCall(call string) ([]found, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := map[invocation.ID]found{}
-	for _, end := range a.Watch.LatelyByCall(call, mostOfCall) {
-		all[end.Inv.ID] = *remembered(end)
-	}
+	all := map[invocation.ID]*found{}
 	for _, r := range results {
-		all[r.Inv.ID] = *withResult(r)
+		all[r.Inv.ID] = withResult(r)
+	}
+	for _, end := range a.Watch.LatelyByCall(call, mostOfCall) {
+		all[end.Inv.ID] = latest(all[end.Inv.ID], remembered(end))
 	}
 	for _, inv := range stored {
-		f := found{inv: inv, state: a.stateOf(inv), hasResult: all[inv.ID].hasResult}
+		f := &found{inv: inv, state: a.stateOf(inv)}
+		f.hasResult = f.state == stateDead && all[inv.ID] != nil && all[inv.ID].hasResult
 		all[inv.ID] = f
 	}
 	return newest(all), nil
 }
 
 // newest sorts what was found and cuts it.
-func newest(all map[invocation.ID]found) []found {
+func newest(all map[invocation.ID]*found) []found {
 	list := make([]found, 0, len(all))
 	for _, f := range all {
-		list = append(list, f)
+		list = append(list, *f)
 	}
 	slices.SortFunc(list, func(x, y found) int {
 		return cmp.Or(y.inv.Accepted.Compare(x.inv.Accepted), slices.Compare(y.inv.ID[:], x.inv.ID[:]))
@@ -173,8 +175,27 @@ func (a *api) stateOf(inv *invocation.Invocation) string {
 	return stateReady
 }
 
+// withResult is what a result tells of an invocation that is not in the store. One
+// that was dead has left the dead set since.
 func withResult(r *store.Result) *found {
-	return &found{inv: r.Inv, state: string(r.Outcome), ended: r.At, hasResult: true}
+	f := &found{inv: r.Inv, state: string(r.Outcome), ended: r.At, hasResult: true}
+	if r.Outcome == store.OutcomeDead {
+		f.state = string(store.OutcomeDropped)
+	}
+	return f
+}
+
+// latest is the later of two ends: a dead letter has a result, and ends once more
+// when it is dropped, or cancelled after a replay.
+func latest(result, end *found) *found {
+	if result == nil {
+		return end
+	}
+	if end.ended.Before(result.ended) {
+		return result
+	}
+	end.hasResult = true
+	return end
 }
 
 func remembered(end watch.End) *found {
