@@ -20,7 +20,6 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/promqltest"
 	"github.com/prometheus/prometheus/rules"
-	"sigs.k8s.io/yaml"
 )
 
 // ruleTests is promtool's file, as far as it is used.
@@ -59,9 +58,7 @@ func duration(t *testing.T, s string) time.Duration {
 func readRuleTests(t *testing.T) ruleTests {
 	t.Helper()
 	var f ruleTests
-	if err := yaml.UnmarshalStrict([]byte(read(t, "testdata/alerts.yaml")), &f); err != nil {
-		t.Fatal(err)
-	}
+	strictly(t, read(t, "testdata/alerts.yaml"), &f)
 	return f
 }
 
@@ -166,9 +163,7 @@ func (e *evaluation) at(t *testing.T, when, step time.Duration, name string) []a
 func ruleFile(t *testing.T) monitoringv1.PrometheusRuleSpec {
 	t.Helper()
 	var spec monitoringv1.PrometheusRuleSpec
-	if err := yaml.UnmarshalStrict([]byte(read(t, "../queue-worker/files/alerts.yaml")), &spec); err != nil {
-		t.Fatal(err)
-	}
+	strictly(t, read(t, "../queue-worker/files/alerts.yaml"), &spec)
 	return spec
 }
 

@@ -23,6 +23,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 )
 
@@ -137,10 +138,22 @@ func decode(t *testing.T, doc string) metav1.Object {
 		t.Fatalf("no test knows %s %s", kind.APIVersion, kind.Kind)
 	}
 	v := make()
-	if err := yaml.UnmarshalStrict([]byte(doc), v); err != nil {
+	strictly(t, doc, v)
+	return v
+}
+
+// strictly decodes as the API server does when it is asked to be strict: names
+// count letter by letter, and unknown or double ones are errors.
+func strictly(t *testing.T, doc string, v any) {
+	t.Helper()
+	text, err := yaml.YAMLToJSONStrict([]byte(doc))
+	if err != nil {
 		t.Fatalf("%v in\n%s", err, doc)
 	}
-	return v
+	unknown, err := json.UnmarshalStrict(text, v)
+	if err != nil || len(unknown) > 0 {
+		t.Fatalf("%v %v in\n%s", err, unknown, doc)
+	}
 }
 
 // all are the objects of one kind.
