@@ -46,6 +46,25 @@ func TestTheOldestThatWaitsIsTold(t *testing.T) {
 	})
 }
 
+func TestWhatAPausedFunctionHasGrowsOlder(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := defaults(t)
+		s.caller = newFake(statuses(200))
+		r := start(t, s)
+		r.lanes.Pause("fn")
+		r.accept(to("fn"))
+		pass(time.Hour)
+		if got := r.metric("oldest_ready_seconds"); got != 3600 {
+			t.Errorf("%v s after an hour of rest, want 3600", got)
+		}
+		r.lanes.Resume("fn")
+		pass(time.Second)
+		if got := r.metric("oldest_ready_seconds"); got != 0 {
+			t.Errorf("%v s when all is done", got)
+		}
+	})
+}
+
 func TestTheOldestIsTheStoresWhereNothingIsReadYet(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := defaults(t)
