@@ -5,6 +5,7 @@ package e2e
 import (
 	"net/http"
 	"net/url"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -172,6 +173,54 @@ func TestCancellingRacesWithTheEndOfACall(t *testing.T) {
 			if state := w.invocation(t, id(m)).State; (state == "cancelled") != cancelled {
 				t.Errorf("one that was cancelled (%v) is %s", cancelled, state)
 			}
+		}
+	})
+}
+
+func TestWhatWasPurgedWithoutADataDirDoesNotComeBack(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, "data_dir=")
+	w := s.worker()
+	w.pause(t, "fn1", `{"reason":"it is to be purged"}`)
+	purged := []*message{call("fn1", "a"), call("fn1", "b"), call("fn1", "c")}
+	s.broker.publish(t, purged...)
+	for _, m := range purged {
+		w.isIn(t, m, "ready")
+	}
+	j := w.planAt(t, "/v1/functions/fn1/purge", `{"state":"all"}`)
+	w.steer(t, j, "apply")
+	w.awaitState(t, j, "done")
+	for _, m := range purged {
+		if v := w.invocation(t, id(m)); v.State != "cancelled" {
+			t.Errorf("what was purged is %s", v.State)
+		}
+	}
+	w.signal(t, syscall.SIGTERM)
+	if code := w.exit(t); code != 0 {
+		t.Errorf("the exit code is %d", code)
+	}
+	s.checkNotAgain(purged[0]) // the pause is gone with the process
+	if all := s.gateway.calls(); len(all) != 1 {
+		t.Errorf("there were %d calls, want that of the marker alone", len(all))
+	}
+}
+
+func TestWhatWasJustSentCanBeCancelled(t *testing.T) {
+	t.Parallel()
+	inBothModes(t, func(t *testing.T, mode string) {
+		s := newStand(t, mode)
+		w := s.worker()
+		w.pause(t, "fn1", "{}")
+		for range 20 {
+			m := w.submit(t, "/async-function/fn1", "")
+			if code, reason := w.cancel(t, id(m)); code != http.StatusAccepted {
+				t.Fatalf("cancelling what was just sent is answered %d %s", code, reason)
+			}
+		}
+		w.steerFunction(t, "fn1", "resume", "")
+		w.idle(t)
+		if all := s.gateway.calls(); len(all) != 0 {
+			t.Errorf("there were %d calls", len(all))
 		}
 	})
 }

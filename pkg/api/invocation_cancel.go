@@ -141,7 +141,7 @@ func (a *api) findOne(key string) (*found, error) {
 // cancel returns nil once it is durable that an invocation was cancelled, be it by
 // somebody else.
 func (a *api) cancel(ctx context.Context, id invocation.ID) error {
-	err := a.Watch.Await(ctx, id, "", func() (bool, error) {
+	err := a.Watch.Follow(ctx, id, func() (bool, error) {
 		if a.Hands.Cancel(id) {
 			return a.isCancelled(id)
 		}
@@ -156,10 +156,7 @@ func (a *api) cancel(ctx context.Context, id invocation.ID) error {
 		}
 		return a.isCancelled(id)
 	})
-	switch {
-	case errors.Is(err, watch.ErrClosed):
-		return problemClosed
-	case errors.Is(err, watch.ErrCrowded):
+	if errors.Is(err, watch.ErrCrowded) {
 		return problemManyWait
 	}
 	return err

@@ -76,6 +76,7 @@ func TestCancellingMeetsAnInvocationAtAnyPoint(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, withReports)
+			r.Watch.Close() // the same while the process drains
 			r.put(t, pendingAt(0, "figlet"), nil)
 			if tt.settled != nil {
 				r.hands().take(idOf(0))

@@ -126,7 +126,7 @@ func isPassed(name string) bool {
 	switch name {
 	case "Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Content-Length", "Date",
 		"Set-Cookie", "Set-Cookie2", "Www-Authenticate", "Authentication-Info",
-		"Clear-Site-Data", "Strict-Transport-Security", "Service-Worker-Allowed", "Refresh", "Nel", "Report-To",
+		"Clear-Site-Data", "Strict-Transport-Security", "Service-Worker-Allowed", "Refresh", "Nel", "Report-To", "Alt-Svc",
 		headerOutcome, headerStatus, headerTruncated:
 		return false
 	}

@@ -142,6 +142,15 @@ func (w *Watch) LatelyByCall(call string, limit int) []End {
 // it has looked, the error of ctx, or ErrClosed, which wakes all. No change is
 // missed: one that comes after look began makes it look again.
 func (w *Watch) Await(ctx context.Context, id invocation.ID, call string, look func() (enough bool, err error)) error {
+	return w.await(ctx, id, call, w.closed, look)
+}
+
+// Follow is Await for those who have begun something: Close does not end it.
+func (w *Watch) Follow(ctx context.Context, id invocation.ID, look func() (enough bool, err error)) error {
+	return w.await(ctx, id, "", nil, look)
+}
+
+func (w *Watch) await(ctx context.Context, id invocation.ID, call string, closed <-chan struct{}, look func() (bool, error)) error {
 	changed, err := w.attend(id, call)
 	if err != nil {
 		return err
@@ -155,7 +164,7 @@ func (w *Watch) Await(ctx context.Context, id invocation.ID, call string, look f
 		case <-changed:
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-w.closed:
+		case <-closed:
 			return ErrClosed
 		}
 	}

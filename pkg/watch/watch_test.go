@@ -136,6 +136,26 @@ func TestAwaitEndsWithItsContextWithACloseAndWithTheErrorOfALook(t *testing.T) {
 	})
 }
 
+func TestWhoFollowsIsNotSentAwayByAClose(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := New()
+		w.Close()
+		over := make(chan error, 1)
+		go func() {
+			over <- w.Follow(t.Context(), idOf(1), func() (bool, error) {
+				_, ended := w.Lately(idOf(1))
+				return ended, nil
+			})
+		}()
+		synctest.Wait()
+		w.Ended(End{Inv: inv(1, "a")})
+		if err := <-over; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestAllWhoMayWaitAreWokenAndOneMoreIsSentAway(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -1,0 +1,55 @@
+package api
+
+// What of a function's answer goes on to who asks for its result.
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"queue-worker/pkg/store"
+)
+
+func TestAResultHasWhatTheFunctionSaidAndNothingThatHarms(t *testing.T) {
+	t.Parallel()
+	w := httptest.NewRecorder()
+	w.Header().Set("Server", "queue-worker/1.2.3")
+	writeResult(w, &store.Result{Outcome: store.OutcomeDone, Status: 201, Body: []byte("<script>"), Truncated: true, Header: http.Header{
+		"Content-Type": {"text/html"}, "Content-Encoding": {"gzip"}, "Location": {"/x"}, "X-Two": {"a", "b"}, "x-lower": {"c"},
+		"Connection": {"close"}, "Keep-Alive": {"1"}, "Transfer-Encoding": {"chunked"}, "Upgrade": {"x"}, "Te": {"x"}, "Trailer": {"X-Two"},
+		"Content-Length": {"999"}, "Proxy-Authenticate": {"Basic"}, "Www-Authenticate": {"Basic"}, "Set-Cookie": {"a=b"},
+		"Access-Control-Allow-Origin": {"*"}, "Clear-Site-Data": {"*"}, "Strict-Transport-Security": {"max-age=1"}, "Alt-Svc": {"h3"},
+		"Content-Security-Policy": {"default-src *"}, "X-Content-Type-Options": {"no"}, "Cache-Control": {"public"}, "Server": {"nginx"},
+		"X-Queue-Worker-Outcome": {"dead"}, "X-Queue-Worker-Status": {"1"}, "X-Queue-Worker-Truncated": {"false"}, "Date": {"never"},
+	}})
+	want := http.Header{
+		"Content-Type": {"text/html"}, "Content-Encoding": {"gzip"}, "Location": {"/x"}, "X-Two": {"a", "b"}, "X-Lower": {"c"},
+		"Content-Length": {"8"}, "Content-Security-Policy": {"default-src 'none'; sandbox"}, "X-Content-Type-Options": {"nosniff"},
+		"Cache-Control": {"no-store"}, "Server": {"queue-worker/1.2.3"},
+		"X-Queue-Worker-Outcome": {"done"}, "X-Queue-Worker-Status": {"201"}, "X-Queue-Worker-Truncated": {"true"},
+	}
+	if d := cmp.Diff(want, w.Header()); d != "" || w.Code != 201 || w.Body.String() != "<script>" {
+		t.Errorf("it answers %d %q (-want +got):\n%s", w.Code, w.Body, d)
+	}
+}
+
+func TestAResultOfAnyStatusIsAnswered(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for _, tt := range []struct {
+		given, status int
+		body          string
+	}{{200, 200, "x"}, {101, 200, "x"}, {199, 200, "x"}, {204, 204, ""}, {304, 304, ""}, {404, 404, "x"}, {599, 599, "x"}, {999, 999, "x"}, {1000, 200, "x"}} {
+		inv := pendingAt(tt.given, "figlet")
+		r.put(t, inv, nil)
+		r.settle(t, inv, store.Done, &store.Result{
+			Inv: inv, Outcome: store.OutcomeDone, Status: tt.given, Body: []byte("x"), At: begin, Expires: begin.AddDate(100, 0, 0),
+		})
+		got := r.ask(t, http.MethodGet, "/v1/invocations/"+idOf(tt.given).String()+"/result")
+		if got.status != tt.status || got.body != tt.body || got.header.Get("Content-Type") != "" {
+			t.Errorf("%d is answered %d %v %q", tt.given, got.status, got.header, got.body)
+		}
+	}
+}
