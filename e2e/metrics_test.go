@@ -72,7 +72,7 @@ func TestEveryMetricIsThereFromTheStart(t *testing.T) {
 	}
 }
 
-func TestO4_O5_WhatHappensIsCountedByFunction(t *testing.T) {
+func TestO4_O5_O6_WhatHappensIsCountedByFunctionAndNothingIsLost(t *testing.T) {
 	t.Parallel()
 	s, target := newStand(t, "max_retry_attempts=1", "initial_retry_wait=10ms"), newStub(t)
 	s.gateway.tell(func(a asked) answer {
