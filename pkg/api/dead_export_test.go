@@ -130,6 +130,7 @@ func TestALineHasEveryFieldOfALetter(t *testing.T) {
 		Retries: 3, Attempts: []invocation.Attempt{{At: begin.Add(2), Duration: 123456789, Status: 503, Cause: invocation.CauseDNS}},
 		Omitted: 4, Crashes: 5, Replays: 6,
 		Terms:  &invocation.Terms{Source: invocation.SourceMailbox, MaxRetries: 7, Delay: 8, Expires: begin.Add(9)},
+		Trace:  &invocation.Trace{Parent: "00-p-01", State: "a=b", Last: "00-l-01"},
 		Reason: invocation.Poison, Detail: "d", DiedAt: begin.Add(10),
 	}
 	for _, v := range []any{*inv, inv.Attempts[0], *inv.Terms} {

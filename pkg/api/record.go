@@ -33,6 +33,7 @@ type record struct {
 	Crashes  int               `json:"crashes"`
 	Replays  int               `json:"replays"`
 	Terms    *recordedTerms    `json:"terms,omitzero"`
+	Trace    *recordedTrace    `json:"trace,omitzero"`
 	Reason   invocation.Reason `json:"reason"`
 	Detail   string            `json:"detail"`
 	Died     time.Time         `json:"died_at"`
@@ -57,6 +58,12 @@ type recordedTerms struct {
 	Expires    time.Time `json:"expires,omitzero"`
 }
 
+type recordedTrace struct {
+	Parent string `json:"parent,omitempty"`
+	State  string `json:"state,omitempty"`
+	Last   string `json:"last,omitempty"`
+}
+
 // recordOf is a letter as a line, without its QueueRequest.
 func recordOf(inv *invocation.Invocation) *record {
 	r := &record{
@@ -70,6 +77,9 @@ func recordOf(inv *invocation.Invocation) *record {
 	}
 	if t := inv.Terms; t != nil {
 		r.Terms = &recordedTerms{t.Source.String(), t.MaxRetries, int64(t.Delay), t.Expires.UTC()}
+	}
+	if t := inv.Trace; t != nil {
+		r.Trace = &recordedTrace{t.Parent, t.State, t.Last}
 	}
 	return r
 }
@@ -114,6 +124,9 @@ func (r *record) invocation() (*invocation.Invocation, error) {
 			return nil, errors.New("terms/source is not one of gateway, http, mailbox, producer")
 		}
 	}
+	if t := r.Trace; t != nil {
+		inv.Trace = &invocation.Trace{Parent: t.Parent, State: t.State, Last: t.Last}
+	}
 	return inv, r.check()
 }
 
@@ -137,6 +150,9 @@ func byWord[T interface {
 // maxRecordText bounds the texts of a line. No header that came in is longer.
 const maxRecordText = 64 << 10 // bytes of a text
 
+// maxTraceText bounds the texts of a trace: a tracestate has up to 512 bytes.
+const maxTraceText = 1 << 10
+
 // check holds a line against what the program relies on.
 func (r *record) check() error {
 	for _, is := range []struct {
@@ -156,6 +172,7 @@ func (r *record) check() error {
 		{len(r.Attempts) > invocation.MaxHistory, "there are more attempts than are remembered"},
 		{slices.ContainsFunc(r.Attempts, recordedAttempt.isWrong), "an attempt cannot be"},
 		{r.Terms != nil && r.Terms.isWrong(), "terms cannot be"},
+		{r.Trace != nil && max(len(r.Trace.Parent), len(r.Trace.State), len(r.Trace.Last)) > maxTraceText, "trace is too long"},
 		{(r.Kind == invocation.KindCallback.String()) != (r.URL != ""), "a callback has a url, and nothing else has"},
 	} {
 		if is.wrong {

@@ -89,6 +89,7 @@ type Invocation struct {
 	Replays  int       `msgpack:"p,omitempty"` // times it was taken out of the dead set
 
 	Terms *Terms `msgpack:"b,omitempty"` // what came with it and holds for it alone; nil for nothing
+	Trace *Trace `msgpack:"j,omitempty"` // where it stands in a trace; nil without traces. It is replaced and never changed
 
 	Reason Reason    `msgpack:"w,omitempty"` // why it is dead
 	Detail string    `msgpack:"e,omitempty"` // one sentence beside Reason; no payload, no credentials

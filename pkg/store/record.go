@@ -63,6 +63,10 @@ func encodeRecord(inv *invocation.Invocation) []byte {
 		w.name("b")
 		must(w.enc.Encode(inv.Terms))
 	}
+	if inv.Trace != nil {
+		w.name("j")
+		must(w.enc.Encode(inv.Trace))
+	}
 	w.text("w", string(inv.Reason))
 	w.text("e", inv.Detail)
 	w.time("d", inv.DiedAt)
