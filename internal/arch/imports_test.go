@@ -22,7 +22,7 @@ var layers = []struct {
 	{"cmd/queue-worker", []string{"pkg/app", "pkg/dev", "pkg/doctor", "pkg/client", "pkg/cli", "pkg/broker", "pkg/config", "pkg/store"}},
 	{"pkg/app", []string{
 		"pkg/api", "pkg/console", "pkg/jobs", "pkg/watch", "pkg/pause", "pkg/gateway", "pkg/dev", "pkg/intake", "pkg/broker", "pkg/worker", "pkg/config",
-		"pkg/store", "pkg/invoke", "pkg/egress", "pkg/retry", "pkg/invocation",
+		"pkg/store", "pkg/invoke", "pkg/egress", "pkg/retry", "pkg/trace", "pkg/invocation",
 	}},
 	{"pkg/doctor", []string{"pkg/client", "pkg/intake", "pkg/config", "pkg/store"}},
 	{"pkg/cli", nil},
@@ -38,7 +38,7 @@ var layers = []struct {
 	{"pkg/dev", []string{"pkg/invocation"}},
 	{"pkg/intake", []string{"pkg/store", "pkg/crash", "pkg/invocation"}},
 	{"pkg/broker", nil},
-	{"pkg/worker", []string{"pkg/store", "pkg/invoke", "pkg/retry", "pkg/pace", "pkg/crash", "pkg/invocation"}},
+	{"pkg/worker", []string{"pkg/store", "pkg/invoke", "pkg/retry", "pkg/pace", "pkg/trace", "pkg/crash", "pkg/invocation"}},
 	{"pkg/store/storetest", []string{"pkg/store", "pkg/invocation"}},
 	{"pkg/store", []string{"pkg/crash", "pkg/invocation"}},
 	{"pkg/invoke", []string{"pkg/egress", "pkg/invocation"}},
@@ -46,6 +46,8 @@ var layers = []struct {
 	{"pkg/egress", nil},
 	{"pkg/retry", []string{"pkg/invocation"}},
 	{"pkg/pace", []string{"pkg/invocation"}},
+	{"pkg/trace/tracetest", nil},
+	{"pkg/trace", []string{"pkg/invocation"}},
 	{"pkg/invocation", nil},
 	{"pkg/crash", nil},
 	{"e2e", nil}, // knows the program only as a binary
@@ -62,8 +64,9 @@ var confined = []confinement{
 	{"github.com/spf13/cobra", []string{"cmd/queue-worker"}, "commands are the business of the command line alone"},
 	{"github.com/jedib0t/go-pretty", []string{"pkg/cli"}, "how things look is decided in one place"},
 	{"github.com/schollz/progressbar", []string{"pkg/cli"}, "how things look is decided in one place"},
+	{"go.opentelemetry.io", []string{"pkg/trace", "pkg/trace/tracetest"}, "without traces nothing else knows of them"},
 	{"os", []string{
-		"cmd/queue-worker", "pkg/app", "pkg/api", "pkg/broker", "pkg/cli", "pkg/config", "pkg/dev", "pkg/doctor", "pkg/intake", "pkg/store", "pkg/store/storetest", "e2e",
+		"cmd/queue-worker", "pkg/app", "pkg/api", "pkg/broker", "pkg/cli", "pkg/config", "pkg/dev", "pkg/doctor", "pkg/intake", "pkg/store", "pkg/store/storetest", "pkg/trace", "e2e",
 	}, "the packages that decide and call work without files and environment"},
 	{"log", []string{"cmd/queue-worker", "pkg/dev"}, "logging goes through a *slog.Logger that is passed in"},
 }

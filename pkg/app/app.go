@@ -29,6 +29,7 @@ import (
 	"queue-worker/pkg/jobs"
 	"queue-worker/pkg/pause"
 	"queue-worker/pkg/store"
+	"queue-worker/pkg/trace"
 	"queue-worker/pkg/watch"
 	"queue-worker/pkg/worker"
 )
@@ -67,6 +68,7 @@ type App struct {
 	jobs     *jobs.Jobs
 	watch    *watch.Watch
 	pauses   *pause.Keeper
+	tracer   *trace.Tracer // nil without traces
 
 	checkURL  worker.URLChecker
 	submitted *intake.Metrics
@@ -119,7 +121,7 @@ func orNone(s string) string {
 func (a *App) build(ctx context.Context) error {
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, step := range []func(context.Context) error{
-		a.listen, a.openStore, a.openDoor, a.makeWorker, a.makePauses, a.makeIntake, a.makeJobs, a.serve,
+		a.listen, a.openStore, a.openDoor, a.makeTracer, a.makeWorker, a.makePauses, a.makeIntake, a.makeJobs, a.serve,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -170,6 +172,7 @@ func (a *App) run(drain, abort context.Context) error {
 	a.watch.Close() // who waits is told how it is now, and asks another worker
 	err := a.await(abort, finished, taken, abortCalls)
 	helpers.Wait()
+	a.flush(abort, begun)
 	a.log.Info("drained", "took", time.Since(begun).Round(time.Millisecond), "clean", err == nil)
 	return err
 }

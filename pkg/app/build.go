@@ -123,7 +123,7 @@ func (a *App) makeWorker(context.Context) error {
 	a.registry.MustRegister(worker.NewCollector(a.store, a.lanes, labels, c.Channels))
 	a.worker = worker.New(worker.Options{
 		Store: watched{a.store, a}, Lanes: a.lanes, Caller: caller, Policy: policy,
-		Timeout: c.UpstreamTimeout, CallbackTimeout: c.CallbackTimeout, DeadSet: c.DeadSet, ResultTTL: c.ResultTTL, Over: a.over,
+		Timeout: c.UpstreamTimeout, CallbackTimeout: c.CallbackTimeout, DeadSet: c.DeadSet, ResultTTL: c.ResultTTL, Over: a.over, Tracer: a.tracer,
 		CheckURL: guard.CheckURL, Settled: a.settled, Version: a.Version, Metrics: a.metrics, Logger: a.log,
 	})
 	return a.recovered()

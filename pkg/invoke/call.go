@@ -21,6 +21,9 @@ type Call struct {
 	Terms *invocation.Terms
 	// Request is what to send. Nothing reads it after the call has returned.
 	Request *invocation.Request
+	// TraceParent and TraceState go instead of the caller's traceparent and
+	// tracestate; without the first, both of the caller go on.
+	TraceParent, TraceState string
 	// KeepBody asks for the answer's body, for a callback that will carry it.
 	KeepBody bool
 }

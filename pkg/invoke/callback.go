@@ -115,6 +115,7 @@ func (c *Client) postHeader(call Call, user *url.Userinfo) (http.Header, error) 
 	if call.source() == invocation.SourceProducer {
 		h = producerHeader(call)
 	}
+	setTrace(h, call)
 	if isBlank(h, "User-Agent") {
 		h["User-Agent"] = []string{userAgent(c.version)}
 	}

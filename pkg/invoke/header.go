@@ -145,6 +145,7 @@ func (c *Client) functionHeader(call Call) (http.Header, error) {
 	if call.Terms != nil {
 		setTerms(h, call)
 	}
+	setTrace(h, call)
 	if isBlank(h, "User-Agent") {
 		h["User-Agent"] = []string{userAgent(c.version)}
 	}
@@ -189,6 +190,18 @@ func setTerms(h http.Header, call Call) {
 		h[HeaderMaxRetries] = []string{strconv.Itoa(t.MaxRetries)}
 	}
 	h[HeaderDelayDuration] = []string{strconv.FormatInt(int64(t.Delay/time.Second), 10)}
+}
+
+// setTrace makes the receiver's spans children of the attempt's.
+func setTrace(h http.Header, call Call) {
+	if call.TraceParent == "" {
+		return
+	}
+	h["Traceparent"] = []string{call.TraceParent}
+	delete(h, "Tracestate")
+	if call.TraceState != "" {
+		h["Tracestate"] = []string{call.TraceState}
+	}
 }
 
 // source tells how the invocation came in.

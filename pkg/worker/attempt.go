@@ -17,6 +17,7 @@ import (
 	"queue-worker/pkg/invoke"
 	"queue-worker/pkg/retry"
 	"queue-worker/pkg/store"
+	"queue-worker/pkg/trace"
 )
 
 // attempt is what is known of a call and of what called for it.
@@ -37,8 +38,9 @@ type attempt struct {
 	// cancelled: a person has ended it; nothing follows, whatever the decision.
 	cancelled bool
 	retry.Decision
-	next     time.Time     // of a retry: when it falls due
-	callback *store.Accept // carries the result; nil when none was asked for
+	next     time.Time      // of a retry: when it falls due
+	callback *store.Accept  // carries the result; nil when none was asked for
+	span     *trace.Attempt // of the call; nil without traces, or without a call
 }
 
 // handle takes one entry through its attempt. The mark of the slot is set before
@@ -144,6 +146,7 @@ func (w *Worker) call(ctx context.Context, a *attempt) {
 	if !w.guarded(a, "call", func() { a.result = w.send(ctx, a) }) {
 		a.result = invoke.Result{Malformed: true, Detail: "The call of it made the worker panic."}
 	}
+	a.span.End(a.inv, answerOf(a.result))
 	if !a.result.Canceled && !a.result.Malformed && !a.result.Refused {
 		a.inv.Record(invocation.Attempt{
 			At: a.begun, Duration: a.result.Duration, Status: a.result.Status, Cause: a.result.Cause,
@@ -165,6 +168,8 @@ func (w *Worker) send(ctx context.Context, a *attempt) invoke.Result {
 		ID: a.inv.ID, CallID: a.inv.CallID, Request: req, Terms: a.inv.Terms,
 		Retry: a.inv.Retries, RetryMax: a.policy.Attempts,
 	}
+	a.span = w.Tracer.Attempt(a.inv, req.Header)
+	c.TraceParent, c.TraceState = a.span.Context()
 	if a.inv.Kind == invocation.KindCallback {
 		return w.Caller.Callback(ctx, a.inv.URL, c)
 	}

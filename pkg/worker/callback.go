@@ -37,6 +37,7 @@ func (w *Worker) callbackOf(a *attempt) *store.Accept {
 	} else {
 		inv.URL, inv.Lane.Name = u.String(), invocation.CallbackLane(u)
 	}
+	w.Tracer.Callback(inv, a.inv, a.req.Header)
 	raw, err := invocation.EncodeCallback(a.inv.Function, w.header(a), a.result.Body)
 	if err != nil {
 		panic("worker: encode callback: " + err.Error()) // strings and bytes encode always

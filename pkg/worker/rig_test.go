@@ -24,6 +24,7 @@ import (
 	"queue-worker/pkg/invoke"
 	"queue-worker/pkg/retry"
 	"queue-worker/pkg/store"
+	"queue-worker/pkg/trace"
 )
 
 const queue = "faas-request"
@@ -41,6 +42,7 @@ type setup struct {
 	over     func(Over)
 	keep     time.Duration // result_ttl
 	level    slog.Level
+	tracer   *trace.Tracer
 	lanes    LanesOptions // beside MaxInflight, which is inflight
 }
 
@@ -96,7 +98,7 @@ func build(t testing.TB, s setup) *rig {
 	labels := NewLabels(invocation.Names{DefaultNamespace: "openfaas-fn"})
 	o := Options{
 		Store: r.store, Lanes: r.lanes, Caller: s.caller, Policy: s.policy, DeadSet: !s.noDead, CheckURL: s.check,
-		Over: s.over, ResultTTL: s.keep,
+		Over: s.over, ResultTTL: s.keep, Tracer: s.tracer,
 		Settled: r.holds.settled, Version: "test", Metrics: NewMetrics(r.registry, labels, []string{queue}), Logger: logger,
 	}
 	if s.wrap != nil {

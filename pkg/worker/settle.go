@@ -22,7 +22,9 @@ func (w *Worker) settle(ctx context.Context, a *attempt) (over bool) {
 		// Told before, since the callback may be over before Settle has returned.
 		w.answersFor(a.inv.ID, next)
 	}
+	begun := time.Now()
 	err := w.Store.Settle(ctx, st)
+	w.traced(a, begun, err)
 	if err != nil {
 		if !next.IsZero() {
 			w.answersFor(next, a.inv.ID)

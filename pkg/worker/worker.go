@@ -25,6 +25,7 @@ import (
 	"queue-worker/pkg/invoke"
 	"queue-worker/pkg/retry"
 	"queue-worker/pkg/store"
+	"queue-worker/pkg/trace"
 )
 
 // Store is what the worker needs of the store.
@@ -80,6 +81,7 @@ type Options struct {
 	// ResultTTL is how long what became of a function's invocation is kept in the
 	// store, its last answer included; 0 keeps nothing.
 	ResultTTL time.Duration
+	Tracer    *trace.Tracer // nil makes no spans
 	Version   string
 	Metrics   *Metrics
 	Logger    *slog.Logger

@@ -1,0 +1,107 @@
+// Package trace makes spans of OpenTelemetry: one for every attempt, and one for
+// what came of it. They stand in the trace of who sent the work, over waits,
+// restarts, replays and callbacks:
+//
+//	caller ---+--- attempt ---- the function's own spans
+//	          |       +---- settle: retry
+//	          +--- attempt (linked to the one before)
+//	          |       +---- settle: done
+//	          +--- attempt of the callback (linked to the one whose result it carries)
+//
+// It is set up by the variables OTEL_* alone, and off without them. A *Tracer that
+// is off is nil: every method of it, and of what it returns, does nothing then and
+// allocates nothing. Nothing here blocks or fails: spans that cannot be exported
+// are dropped, and one warning says so.
+//
+// The package makes no metrics and no logs of OpenTelemetry, and puts neither
+// bodies nor header values nor query strings nor URLs into a span.
+package trace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	oteltrace "go.opentelemetry.io/otel/trace"
+)
+
+// Tracer makes spans. A nil Tracer makes none.
+type Tracer struct {
+	tracer    oteltrace.Tracer
+	propagate bool // traceparent is read and sent
+	processor sdktrace.SpanProcessor
+	exports   *exports
+	log       *slog.Logger
+	once      sync.Once // of Close
+}
+
+// service is the name of the service when OTEL_SERVICE_NAME gives none, and that of
+// the instrumentation.
+const service = "queue-worker"
+
+// New makes a tracer as the variables OTEL_* say, or nil when they ask for none.
+// What they say wrongly costs a warning, and traces at worst: no setting of traces
+// keeps a worker from starting. Close it.
+func New(ctx context.Context, version string, log *slog.Logger) *Tracer {
+	s := readSettings()
+	for _, w := range s.warnings {
+		log.Warn(w)
+	}
+	if !s.on {
+		return nil
+	}
+	heed(log)
+	exporter, err := newExporter(ctx, s)
+	if err != nil {
+		log.Warn("no traces, their exporter cannot be made", "error", err)
+		return nil
+	}
+	t := &Tracer{propagate: s.propagate, exports: newExports(exporter, log), log: log}
+	t.processor = sdktrace.NewBatchSpanProcessor(t.exports)
+	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(t.processor), sdktrace.WithResource(newResource(ctx, version, log)))
+	t.tracer = provider.Tracer(service, oteltrace.WithInstrumentationVersion(version), oteltrace.WithSchemaURL(semconv.SchemaURL))
+	log.Info("traces are on", "protocol", s.protocol)
+	return t
+}
+
+// newExporter makes an exporter. It connects to nothing yet.
+func newExporter(ctx context.Context, s settings) (sdktrace.SpanExporter, error) {
+	if s.protocol == protocolGRPC {
+		return otlptracegrpc.New(ctx)
+	}
+	return otlptracehttp.New(ctx)
+}
+
+// newResource says what makes the spans. OTEL_SERVICE_NAME and
+// OTEL_RESOURCE_ATTRIBUTES come before what is told here.
+func newResource(ctx context.Context, version string, log *slog.Logger) *resource.Resource {
+	r, err := resource.New(ctx,
+		resource.WithAttributes(semconv.ServiceName(service), semconv.ServiceVersion(version)),
+		resource.WithHost(), resource.WithTelemetrySDK(), resource.WithFromEnv())
+	if err != nil {
+		log.Warn("OTEL_RESOURCE_ATTRIBUTES is not usable as a whole", "hint", "a list such as deployment.environment.name=prod,team=night")
+	}
+	return r
+}
+
+// Close exports the spans that have ended, until ctx ends at the latest. Spans that
+// end later are dropped. Only the first call does anything.
+func (t *Tracer) Close(ctx context.Context) {
+	if t == nil {
+		return
+	}
+	t.once.Do(func() {
+		err := t.processor.Shutdown(ctx)
+		t.exports.stop()
+		if err != nil && !errors.Is(err, context.Canceled) {
+			t.log.Warn("the last spans were not exported", "error", fmt.Errorf("shut down: %w", err))
+		}
+	})
+}

@@ -1,0 +1,60 @@
+package worker
+
+// What the trace tells of an attempt and of what came of it.
+
+import (
+	"time"
+
+	"queue-worker/pkg/invoke"
+	"queue-worker/pkg/retry"
+	"queue-worker/pkg/trace"
+)
+
+// answerOf is what the span of a call says of its result.
+func answerOf(r invoke.Result) trace.Answer {
+	a := trace.Answer{Status: r.Status, Cause: r.Cause}
+	switch {
+	case r.Canceled:
+		a.Unsent = "canceled"
+	case r.Malformed:
+		a.Unsent = "malformed"
+	case r.Refused:
+		a.Unsent = "refused"
+	}
+	return a
+}
+
+// traced makes the span of a settlement that began to be written at begun; err says
+// that it could not be.
+func (w *Worker) traced(a *attempt, begun time.Time, err error) {
+	if w.Tracer == nil {
+		return
+	}
+	o := trace.Outcome{Begun: begun, Err: err, Next: w.next(a), Reason: a.Reason}
+	if a.Verb == retry.Retry && !a.cancelled {
+		o.Due = a.next
+	}
+	if a.req == nil {
+		w.Tracer.Settled(a.inv, nil, a.span, o)
+		return
+	}
+	w.Tracer.Settled(a.inv, a.req.Header, a.span, o)
+}
+
+// next is the word for what comes next.
+func (w *Worker) next(a *attempt) string {
+	if a.cancelled {
+		return "cancelled"
+	}
+	switch a.Verb {
+	case retry.Done:
+		return "done"
+	case retry.Retry:
+		return "retry"
+	case retry.Bury:
+		return w.grave()
+	case retry.Discard:
+		return "discarded"
+	}
+	panic("worker: unknown verb")
+}
