@@ -24,6 +24,7 @@ import (
 
 	"queue-worker/pkg/broker"
 	"queue-worker/pkg/config"
+	"queue-worker/pkg/gateway"
 	"queue-worker/pkg/intake"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/jobs"
@@ -58,17 +59,18 @@ type App struct {
 
 	undo []undo // last in, first out
 
-	listener net.Listener
-	store    *store.Store
-	door     *broker.Server
-	lanes    *worker.Lanes
-	worker   *worker.Worker
-	metrics  *worker.Metrics
-	intake   *intake.Intake
-	jobs     *jobs.Jobs
-	watch    *watch.Watch
-	pauses   *pause.Keeper
-	tracer   *trace.Tracer // nil without traces
+	listener  net.Listener
+	store     *store.Store
+	door      *broker.Server
+	lanes     *worker.Lanes
+	worker    *worker.Worker
+	metrics   *worker.Metrics
+	functions *gateway.Functions
+	intake    *intake.Intake
+	jobs      *jobs.Jobs
+	watch     *watch.Watch
+	pauses    *pause.Keeper
+	tracer    *trace.Tracer // nil without traces
 
 	checkURL  worker.URLChecker
 	submitted *intake.Metrics

@@ -23,7 +23,6 @@ import (
 	"queue-worker/pkg/invoke"
 	"queue-worker/pkg/jobs"
 	"queue-worker/pkg/pause"
-	"queue-worker/pkg/retry"
 	"queue-worker/pkg/store"
 	"queue-worker/pkg/worker"
 )
@@ -101,6 +100,7 @@ func (a *App) makeWorker(context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.askGateway()
 	level, err := egress.ParseLevel(c.CallbackPolicy)
 	if err != nil {
 		return fmt.Errorf("callback_policy: %w", err)
@@ -122,24 +122,12 @@ func (a *App) makeWorker(context.Context) error {
 	a.metrics = worker.NewMetrics(a.registry, labels, c.Channels)
 	a.registry.MustRegister(worker.NewCollector(a.store, a.lanes, labels, c.Channels))
 	a.worker = worker.New(worker.Options{
-		Store: watched{a.store, a}, Lanes: a.lanes, Caller: caller, Policy: policy,
-		Timeout: c.UpstreamTimeout, CallbackTimeout: c.CallbackTimeout, DeadSet: c.DeadSet, ResultTTL: c.ResultTTL, Over: a.over, Tracer: a.tracer,
+		Store: watched{a.store, a}, Lanes: a.lanes, Caller: caller, Policy: policy, Functions: a.functions,
+		TrustHeader: c.HeaderPolicy == trustHeader, CallbackTimeout: c.CallbackTimeout, DeadSet: c.DeadSet, ResultTTL: c.ResultTTL,
+		Over: a.over, Tracer: a.tracer,
 		CheckURL: guard.CheckURL, Settled: a.settled, Version: a.Version, Metrics: a.metrics, Logger: a.log,
 	})
 	return a.recovered()
-}
-
-// policy reads the retry settings.
-func (a *App) policy() (p retry.Policy, err error) {
-	c := a.Config
-	p = retry.Policy{
-		Attempts: c.MaxRetryAttempts, Initial: c.InitialRetryWait, Max: c.MaxRetryWait, MaxRetryAfter: c.MaxRetryAfter,
-	}
-	var errs [3]error
-	p.Codes, errs[0] = retry.ParseCodes(c.RetryCodes)
-	p.DeadCodes, errs[1] = retry.ParseCodes(c.DeadSetCodes)
-	p.Mode, errs[2] = retry.ParseMode(c.Backoff)
-	return p, errors.Join(errs[:]...)
 }
 
 // listeners are our own addresses, where no callback may lead.
@@ -218,12 +206,11 @@ func (a *App) waiting(lane invocation.Lane) int {
 // serve answers HTTP on the listener.
 func (a *App) serve(context.Context) error {
 	c := a.Config
-	functions := a.functions()
 	handler, err := api.New(api.Options{
 		Store: watched{a.store, a}, Jobs: a.jobs, Names: a.names, Queues: c.Channels, Watch: a.watch, Hands: a.worker, Forget: a.forget,
 		Policies: a.worker, Activity: activity{a.worker, a.lanes}, Pauses: a.pauses, MaxResponseBytes: c.MaxResponseBytes,
 		Durable: a.store.Durable(), BasicAuth: c.BasicAuth, SecretDir: c.SecretMountPath,
-		AdminOpen: c.AdminOpen, Functions: functions, Ingest: a.ingest(functions), Gatherer: a.registry, Healthy: a.healthy, Ready: a.ready,
+		AdminOpen: c.AdminOpen, Functions: a.functions, Ingest: a.ingest(), Gatherer: a.registry, Healthy: a.healthy, Ready: a.ready,
 		Version: a.Version, Logger: a.log,
 	})
 	if err != nil {

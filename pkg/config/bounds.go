@@ -31,6 +31,8 @@ const (
 	maxWait = 30 * 24 * time.Hour
 	// maxCallback bounds a callback, whose receiver only has to take the result.
 	maxCallback = time.Hour
+	// maxGrace bounds the wait for a function that is not there: no roll-out takes longer.
+	maxGrace = time.Hour
 	// maxDrain bounds the drain. Nobody waits longer than a day for a pod to go.
 	maxDrain = 24 * time.Hour
 	// maxSync bounds what a kill or a power cut may take.
@@ -69,28 +71,29 @@ type bound struct {
 }
 
 var bounds = map[string]bound{
-	"faas_nats_port":      {min: 1, max: maxPort},
-	"ack_wait":            {min: int64(minAckWait), max: int64(maxWait)},
-	"max_unsettled":       {min: 1, max: maxUnsettled},
-	"max_unsettled_bytes": {min: minUnsettledBytes, max: maxMemory},
-	"faas_gateway_port":   {min: 1, max: maxPort},
-	"max_inflight":        {min: 1, max: maxInflight},
-	"max_retry_attempts":  {min: 0, max: maxRetries},
-	"initial_retry_wait":  {min: 0, max: int64(maxWait)},
-	"max_retry_wait":      {min: 0, max: int64(maxWait)},
-	"max_retry_after":     {min: 0, max: int64(maxWait)},
-	"upstream_timeout":    {min: int64(minTimeout), max: int64(maxWait), orZero: true},
-	"max_response_bytes":  {min: 1, max: maxResponse},
-	"drain_timeout":       {min: int64(minTimeout), max: int64(maxDrain)},
-	"store_sync":          {min: int64(minTimeout), max: int64(maxSync), orZero: true},
-	"store_max_bytes":     {min: minStore, max: maxDisk, orZero: true},
-	"store_min_free":      {min: 0, max: maxDisk},
-	"result_ttl":          {min: int64(minWindow), max: int64(maxWindow), orZero: true},
-	"dead_set_max_age":    {min: int64(minAge), max: int64(maxAge), orZero: true},
-	"dead_set_max_bytes":  {min: minDeadBytes, max: maxDisk, orZero: true},
-	"callback_timeout":    {min: int64(minTimeout), max: int64(maxCallback)},
-	"max_request_bytes":   {min: minRequest, max: maxRequest},
-	"idempotency_window":  {min: int64(minWindow), max: int64(maxWindow), orZero: true},
+	"faas_nats_port":         {min: 1, max: maxPort},
+	"ack_wait":               {min: int64(minAckWait), max: int64(maxWait)},
+	"max_unsettled":          {min: 1, max: maxUnsettled},
+	"max_unsettled_bytes":    {min: minUnsettledBytes, max: maxMemory},
+	"faas_gateway_port":      {min: 1, max: maxPort},
+	"max_inflight":           {min: 1, max: maxInflight},
+	"max_retry_attempts":     {min: 0, max: maxRetries},
+	"initial_retry_wait":     {min: 0, max: int64(maxWait)},
+	"max_retry_wait":         {min: 0, max: int64(maxWait)},
+	"max_retry_after":        {min: 0, max: int64(maxWait)},
+	"upstream_timeout":       {min: int64(minTimeout), max: int64(maxWait), orZero: true},
+	"unknown_function_grace": {min: 0, max: int64(maxGrace)},
+	"max_response_bytes":     {min: 1, max: maxResponse},
+	"drain_timeout":          {min: int64(minTimeout), max: int64(maxDrain)},
+	"store_sync":             {min: int64(minTimeout), max: int64(maxSync), orZero: true},
+	"store_max_bytes":        {min: minStore, max: maxDisk, orZero: true},
+	"store_min_free":         {min: 0, max: maxDisk},
+	"result_ttl":             {min: int64(minWindow), max: int64(maxWindow), orZero: true},
+	"dead_set_max_age":       {min: int64(minAge), max: int64(maxAge), orZero: true},
+	"dead_set_max_bytes":     {min: minDeadBytes, max: maxDisk, orZero: true},
+	"callback_timeout":       {min: int64(minTimeout), max: int64(maxCallback)},
+	"max_request_bytes":      {min: minRequest, max: maxRequest},
+	"idempotency_window":     {min: int64(minWindow), max: int64(maxWindow), orZero: true},
 }
 
 // holds reports whether n is in range.

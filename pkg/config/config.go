@@ -60,6 +60,8 @@ type Config struct {
 	Breaker          bool          `env:"breaker" envDefault:"on" form:"on or off" doc:"Call a function that cannot be reached only now and then, until it is in reach again. Its invocations wait and spend no attempts."`
 	MaxRetryAfter    time.Duration `env:"max_retry_after" envDefault:"1h" doc:"The longest wait that a Retry-After of a 429 or 503 can ask for. 0s: the header is ignored."`
 	UpstreamTimeout  time.Duration `env:"upstream_timeout" zero:"none" doc:"The longest call of a function. none: the gateway decides." was:"60s in the charts of the JetStream worker, since August 2022."`
+	UnknownGrace     time.Duration `env:"unknown_function_grace" envDefault:"30s" doc:"How long a 404 is retried when the gateway says that it has no such function, since deployments roll. After it the invocation is dead as function_not_found. The gateway tells only with the credentials under secret_mount_path; a 404 of a function that it has is final."`
+	HeaderPolicy     string        `env:"header_policy" envDefault:"lower" oneof:"lower,trust" doc:"What a message may ask for by X-Retry-Limit, X-Max-Age and X-Timeout. lower: less than its function does, because whoever may call a function may write them; trust: more too, but no call longer than upstream_timeout."`
 	MaxResponseBytes int64         `env:"max_response_bytes" envDefault:"1MiB" doc:"Bytes of a function's answer that are read. What is cut is marked on its callback with X-Body-Truncated."`
 	DrainTimeout     time.Duration `env:"drain_timeout" envDefault:"25s" doc:"After SIGTERM, how long running calls may take to end. Keep it below terminationGracePeriodSeconds, which is 30 unless you set it."`
 

@@ -4,42 +4,38 @@ package gateway
 
 import (
 	"context"
-	"fmt"
+	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
-// answer asks, and keeps what came of it.
-func (f *Functions) answer(name string) (bool, error) {
+// inquire asks, and keeps what came of it. It is not ok when the gateway has not
+// told whether there is such a function.
+func (f *Functions) inquire(name string) (a answer, ok bool) {
 	// Who asks first may go away before the others do, so its context does not count.
-	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
+	ctx, cancel := context.WithTimeout(f.closed, askTimeout)
 	defer cancel()
 	select {
 	case f.slots <- struct{}{}:
 		defer func() { <-f.slots }()
 	case <-ctx.Done():
-		return false, ctx.Err()
+		return answer{}, false
 	}
-	status, err := f.status(ctx, name)
-	f.note(name, status, err)
-	switch {
-	case err != nil:
-		return false, err
-	case status == http.StatusOK:
-		return true, nil
-	case status == http.StatusNotFound:
-		return false, nil
-	}
-	return false, fmt.Errorf("the gateway answers %d", status)
+	status, annotations, err := f.send(ctx, name)
+	a = answer{known: status == http.StatusOK, annotations: annotations, at: time.Now()}
+	f.note(name, a, status, err)
+	return a, err == nil && (status == http.StatusOK || status == http.StatusNotFound)
 }
 
-// status is what the gateway answers about a function.
-func (f *Functions) status(ctx context.Context, name string) (int, error) {
+// send is what the gateway answers about a function.
+func (f *Functions) send(ctx context.Context, name string) (status int, annotations map[string]string, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.target(name), nil)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	req.Header.Set("User-Agent", "queue-worker/"+f.o.Version)
 	if f.o.Credentials != nil {
@@ -49,11 +45,37 @@ func (f *Functions) status(ctx context.Context, name string) (int, error) {
 	}
 	res, err := f.client.Do(req)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	defer func() { _ = res.Body.Close() }()
-	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxBody)) // for the sake of the connection alone
-	return res.StatusCode, nil
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxBody))
+	if err != nil {
+		return 0, nil, err
+	}
+	if res.StatusCode != http.StatusOK {
+		return res.StatusCode, nil, nil
+	}
+	return res.StatusCode, f.annotations(body), nil
+}
+
+// annotations are those of a function's status that concern anybody here. Of an
+// answer that is no status, or too long to be one, there are none: that a function is
+// there does not depend on it.
+func (f *Functions) annotations(body []byte) map[string]string {
+	var s struct {
+		Annotations map[string]string `json:"annotations"`
+	}
+	if json.Unmarshal(body, &s) != nil {
+		return nil
+	}
+	maps.DeleteFunc(s.Annotations, func(key, _ string) bool { return !f.o.Concerns(key) })
+	for key, value := range s.Annotations {
+		s.Annotations[key] = strings.Clone(value[:min(len(value), maxValue)]) // and let go of the answer
+	}
+	if len(s.Annotations) == 0 {
+		return nil
+	}
+	return s.Annotations
 }
 
 // target is where a function is asked about. Its name holds nothing that a path

@@ -10,14 +10,13 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
 	"sync"
 	"time"
-
-	"golang.org/x/sync/singleflight"
 
 	"queue-worker/pkg/invocation"
 )
@@ -28,6 +27,11 @@ const (
 	// who has just deployed one does not want to wait.
 	knownFor   = 30 * time.Second
 	unknownFor = 3 * time.Second
+	// settledFor is for who has to be sure that a function is, or is not, there now.
+	settledFor = 3 * time.Second
+	// staleFor is how long annotations count that are asked for anew in the background.
+	// What is older is of a function that nobody has called meanwhile.
+	staleFor = 5 * time.Minute
 	// askTimeout bounds one question. Gateways answer within milliseconds.
 	askTimeout = 2 * time.Second
 	// awayFor is how long a gateway that does not answer is left alone.
@@ -39,9 +43,11 @@ const (
 	maxAnswers = 10_000
 	// maxQuestions bounds the questions under way, for the same reason.
 	maxQuestions = 16
-	// maxBody bounds what is read of an answer, so that its connection can be used
-	// again.
+	// maxBody bounds what is read of an answer.
 	maxBody = 1 << 20
+	// maxValue bounds a value of an annotation that is kept, in bytes. None that can
+	// be used is as long.
+	maxValue = 1 << 10
 )
 
 // Options say which gateway to ask, and how.
@@ -53,29 +59,43 @@ type Options struct {
 	// Credentials gives user and password for basic auth, which may change, and
 	// reports false when there are none. Nil for none.
 	Credentials func() (user, password string, ok bool)
-	Version     string
-	Logger      *slog.Logger // nil: nothing is logged
+	// Concerns tells which annotations are kept; nil for none.
+	Concerns func(key string) bool
+	Version  string
+	Logger   *slog.Logger // nil: nothing is logged
 }
 
-// Functions knows which functions there are. It may be used by any number of
+// Functions knows which functions there are, and their annotations. It may be used by any number of
 // goroutines.
 type Functions struct {
 	o      Options
 	log    *slog.Logger
 	client *http.Client
-	asking singleflight.Group
 	slots  chan struct{}
+	closed context.Context // ends the questions under way
+	close  context.CancelFunc
+	open   sync.WaitGroup // of those questions
 
 	mu      sync.Mutex
-	answers map[string]answer // by canonical name
-	away    time.Time         // until then nobody is asked
-	said    string            // what the log says of the gateway, to say it once
+	answers map[string]answer    // by canonical name
+	asking  map[string]*question // under way
+	away    time.Time            // until then nobody is asked
+	said    string               // what the log says of the gateway, to say it once
 }
 
 // answer is what the gateway has said of a function.
 type answer struct {
-	known bool
-	until time.Time
+	known       bool
+	annotations map[string]string // never changed; nil for none
+	at          time.Time
+}
+
+// counts reports whether an answer need not be asked for anew.
+func (a answer) counts(now time.Time) bool {
+	if a.known {
+		return now.Sub(a.at) < knownFor
+	}
+	return now.Sub(a.at) < unknownFor
 }
 
 // New makes a Functions. It asks nothing yet.
@@ -83,9 +103,14 @@ func New(o Options) *Functions {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Concerns == nil {
+		o.Concerns = func(string) bool { return false }
+	}
 	dialer := net.Dialer{Timeout: askTimeout}
+	closed, end := context.WithCancel(context.Background())
 	return &Functions{
-		o: o, log: o.Logger, slots: make(chan struct{}, maxQuestions), answers: map[string]answer{},
+		o: o, log: o.Logger, slots: make(chan struct{}, maxQuestions), closed: closed, close: end,
+		answers: map[string]answer{}, asking: map[string]*question{},
 		client: &http.Client{
 			Transport: &http.Transport{
 				DialContext:         dialer.DialContext, // and no Proxy: the gateway is a neighbour
@@ -97,8 +122,14 @@ func New(o Options) *Functions {
 	}
 }
 
-// Close ends idle connections.
-func (f *Functions) Close() { f.client.CloseIdleConnections() }
+// Close ends the questions under way. One that is asked after it has no answer.
+func (f *Functions) Close() {
+	f.mu.Lock()
+	f.close()
+	f.mu.Unlock()
+	f.open.Wait()
+	f.client.CloseIdleConnections()
+}
 
 // Known reports whether there is a function of that name, with or without
 // namespace, and whether that is sure. It is not sure when the gateway cannot be
@@ -108,62 +139,144 @@ func (f *Functions) Close() { f.client.CloseIdleConnections() }
 func (f *Functions) Known(ctx context.Context, function string) (known, sure bool) {
 	name := f.o.Names.Canonical(function)
 	now := time.Now()
-	f.mu.Lock()
-	a, have := f.answers[name]
-	away := now.Before(f.away)
-	f.mu.Unlock()
-	if have && now.Before(a.until) {
+	a, have, away := f.recall(name, now)
+	if have && a.counts(now) {
 		return a.known, true
 	}
 	if !away {
 		if fresh, ok := f.ask(ctx, name); ok {
-			return fresh, true
+			return fresh.known, true
 		}
 	}
 	return true, have && a.known
 }
 
-// ask asks the gateway once for all who want to know.
-func (f *Functions) ask(ctx context.Context, name string) (known, ok bool) {
-	ch := f.asking.DoChan(name, func() (any, error) { return f.answer(name) })
+// Missing reports whether a function is surely not there: the gateway has said so
+// within the last seconds, or says so now. It takes as long as Known.
+func (f *Functions) Missing(ctx context.Context, function string) bool {
+	name := f.o.Names.Canonical(function)
+	now := time.Now()
+	a, have, away := f.recall(name, now)
+	if have && now.Sub(a.at) < settledFor {
+		return !a.known
+	}
+	if away {
+		return false
+	}
+	a, ok := f.ask(ctx, name)
+	return ok && !a.known
+}
+
+// Annotations are those that the gateway has of a function, as far as they concern
+// anybody here; they must not be changed. Of a function that was asked about
+// lately they are there at once, and asked for anew in the background when they are
+// old. For any other the answer is waited for as long as patience lasts, or until ctx
+// ends. While the gateway does not answer, those that it had last count, and nobody
+// waits.
+func (f *Functions) Annotations(ctx context.Context, function string, patience time.Duration) map[string]string {
+	name := f.o.Names.Canonical(function)
+	now := time.Now()
+	a, have, away := f.recall(name, now)
+	if away || have && a.counts(now) {
+		return a.annotations
+	}
+	if f.troubled() || have && a.known && now.Sub(a.at) < staleFor {
+		f.begin(name)
+		return a.annotations
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if fresh, ok := f.ask(ctx, name); ok {
+		return fresh.annotations
+	}
+	return a.annotations
+}
+
+// recall is what the gateway has said of a function, and whether it is to be left
+// alone now.
+func (f *Functions) recall(name string, now time.Time) (a answer, have, away bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	a, have = f.answers[name]
+	return a, have, now.Before(f.away)
+}
+
+// troubled reports whether the latest question had no answer.
+func (f *Functions) troubled() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.said != ""
+}
+
+// question is one that is under way, for all who want to know.
+type question struct {
+	over   chan struct{} // closed when the rest is set
+	answer answer
+	ok     bool
+}
+
+// begin asks, unless that is being done.
+func (f *Functions) begin(name string) *question {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	q := f.asking[name]
+	if q != nil {
+		return q
+	}
+	q = &question{over: make(chan struct{})}
+	if f.closed.Err() != nil {
+		close(q.over)
+		return q
+	}
+	f.asking[name] = q
+	f.open.Go(func() {
+		defer close(q.over)
+		q.answer, q.ok = f.inquire(name)
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.asking, name)
+	})
+	return q
+}
+
+// ask waits for the answer, unless ctx ends before.
+func (f *Functions) ask(ctx context.Context, name string) (a answer, ok bool) {
+	q := f.begin(name)
 	select {
-	case r := <-ch:
-		if r.Err != nil {
-			return false, false
-		}
-		known, ok = r.Val.(bool)
-		return known, ok
+	case <-q.over:
+		return q.answer, q.ok
 	case <-ctx.Done():
-		return false, false
+		return answer{}, false
 	}
 }
 
+// trouble is what the log says of a gateway that does not answer.
+const trouble = "the gateway %s questions about functions: each counts as known, and annotations are those it told last"
+
 // note keeps an answer, or that there was none.
-func (f *Functions) note(name string, status int, err error) {
-	now := time.Now()
+func (f *Functions) note(name string, a answer, status int, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
+	case f.closed.Err() != nil:
 	case err != nil:
-		f.away = now.Add(awayFor)
-		f.tell("the gateway does not answer questions about functions, every one counts as known", "error", err)
-	case status == http.StatusOK:
-		f.keep(name, answer{known: true, until: now.Add(knownFor)}, now)
-	case status == http.StatusNotFound:
-		f.keep(name, answer{known: false, until: now.Add(unknownFor)}, now)
+		f.away = a.at.Add(awayFor)
+		f.tell(fmt.Sprintf(trouble, "does not answer"), "error", err)
+	case status == http.StatusOK, status == http.StatusNotFound:
+		f.tell("")
+		f.keep(name, a)
 	default:
-		f.away = now.Add(awayFor)
-		f.tell("the gateway refuses questions about functions, every one counts as known", "status", status,
-			"hint", "mount OpenFaaS's basic-auth secret at secret_mount_path, or set ingest_check=false")
+		f.away = a.at.Add(awayFor)
+		f.tell(fmt.Sprintf(trouble, "refuses"), "status", status,
+			"hint", "mount OpenFaaS's secret basic-auth at secret_mount_path")
 	}
 }
 
 // keep makes room first: for what is over, or else for any.
-func (f *Functions) keep(name string, a answer, now time.Time) {
-	f.tell("")
+func (f *Functions) keep(name string, a answer) {
 	if len(f.answers) >= maxAnswers {
 		for n, old := range f.answers {
-			if !old.until.After(now) || !old.known {
+			if !old.counts(a.at) || !old.known {
 				delete(f.answers, n)
 			}
 		}

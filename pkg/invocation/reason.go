@@ -19,11 +19,14 @@ const (
 	CallbackRefused Reason = "callback_refused"
 	// MaxAgeExceeded: the next attempt would have come after its time was over.
 	MaxAgeExceeded Reason = "max_age_exceeded"
+	// FunctionNotFound: the gateway did not know the function for as long as it was
+	// waited for.
+	FunctionNotFound Reason = "function_not_found"
 )
 
 // Reasons lists the closed set, for label sets that are complete from the start.
 func Reasons() []Reason {
-	return []Reason{AttemptsExhausted, NonRetryable, Malformed, Poison, CallbackRefused, MaxAgeExceeded}
+	return []Reason{AttemptsExhausted, NonRetryable, Malformed, Poison, CallbackRefused, MaxAgeExceeded, FunctionNotFound}
 }
 
 // Cause says why a call got no answer. Such calls count as status 503.

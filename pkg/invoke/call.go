@@ -24,6 +24,9 @@ type Call struct {
 	// TraceParent and TraceState go instead of the caller's traceparent and
 	// tracestate; without the first, both of the caller go on.
 	TraceParent, TraceState string
+	// Timeout bounds the call of a function beside the client's own, and the function
+	// is told; 0 for nothing of its own.
+	Timeout time.Duration
 	// KeepBody asks for the answer's body, for a callback that will carry it.
 	KeepBody bool
 }
@@ -63,7 +66,7 @@ type Result struct {
 }
 
 // Function calls a function through the gateway. It returns when the answer is
-// read, Timeout has passed or ctx is done, the latter as Canceled. Redirects are
+// read, the timeout has passed or ctx is done, the latter as Canceled. Redirects are
 // answers like any other. It never panics and never sends a request twice.
 func (c *Client) Function(ctx context.Context, call Call) Result {
 	u, err := target(c.gateway, call.Request.Function, call.Request.Path, call.Request.QueryString)
@@ -76,9 +79,17 @@ func (c *Client) Function(ctx context.Context, call Call) Result {
 	}
 	e := exchange{
 		transport: c.functions, url: u, header: h, request: call.Request,
-		timeout: c.timeout, limit: c.maxResponse, keep: call.KeepBody, whole: true,
+		timeout: c.timeoutOf(call), limit: c.maxResponse, keep: call.KeepBody, whole: true,
 	}
 	return e.run(ctx)
+}
+
+// timeoutOf is the longest that a call of a function may take, 0 for no bound.
+func (c *Client) timeoutOf(call Call) time.Duration {
+	if c.timeout == 0 || call.Timeout == 0 {
+		return max(c.timeout, call.Timeout)
+	}
+	return min(c.timeout, call.Timeout)
 }
 
 // Callback posts header and body of call.Request to a URL that a caller chose. Of

@@ -22,6 +22,7 @@ const (
 	HeaderRetryMax       = "X-Retry-Max" // how many there may be; left out when there is no limit
 	HeaderIdempotencyKey = "Idempotency-Key"
 	HeaderDeadline       = "X-Deadline" // when it is too late for another attempt; left out when there is no such time
+	HeaderTimeout        = "X-Timeout"  // how long this one may take, as of-watchdog reads it; only where function or caller asked for it
 )
 
 // Header fields of the mailbox. A delivery comes with them, and so do the calls
@@ -146,6 +147,9 @@ func (c *Client) functionHeader(call Call) (http.Header, error) {
 		setTerms(h, call)
 	}
 	setTrace(h, call)
+	if timeout := c.timeoutOf(call); timeout > 0 && (call.Timeout > 0 || !isBlank(h, HeaderTimeout)) {
+		h[HeaderTimeout] = []string{timeout.String()}
+	}
 	if isBlank(h, "User-Agent") {
 		h["User-Agent"] = []string{userAgent(c.version)}
 	}
@@ -172,6 +176,9 @@ func ours(call Call) []string {
 	}
 	if call.Terms != nil && !call.Terms.Expires.IsZero() {
 		names = append(names[:len(names):len(names)], HeaderDeadline)
+	}
+	if call.Timeout > 0 {
+		names = append(names[:len(names):len(names)], HeaderTimeout)
 	}
 	return names
 }

@@ -113,3 +113,56 @@ func TestAProducersMessageIsPostedWithItsTypeOnly(t *testing.T) {
 		})
 	}
 }
+
+// A function is told how long its call may take where anybody has asked for a time
+// of its own, in the form in which of-watchdog reads it.
+func TestTheTimeOfACallIsTold(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name           string
+		worker, call   time.Duration
+		header, told   string
+		spelledOddly   bool
+		takesAsLongAs  time.Duration
+		andMayTakeDays bool
+	}{
+		{name: "nobody asks", worker: time.Minute, takesAsLongAs: time.Minute},
+		{name: "the function asks", worker: time.Minute, call: 30 * time.Second, told: "30s", takesAsLongAs: 30 * time.Second},
+		{name: "a function has no more than the worker allows", worker: time.Minute, call: time.Hour, told: "1m0s", takesAsLongAs: time.Minute},
+		{name: "the worker has no bound", call: 90 * time.Second, told: "1m30s", takesAsLongAs: 90 * time.Second},
+		{name: "a caller who may not ask for so much", worker: time.Minute, header: "2h", told: "1m0s", takesAsLongAs: time.Minute},
+		{name: "a caller's seconds are written out", worker: time.Minute, call: 5 * time.Second, header: "5", told: "5s", takesAsLongAs: 5 * time.Second},
+		{name: "no other spelling gets past", call: 5 * time.Second, header: "1h", spelledOddly: true, told: "5s", takesAsLongAs: 5 * time.Second},
+		{name: "what nobody understands is the function's to read", header: "soon", told: "soon", andMayTakeDays: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := answering(t, wire(200, ""))
+			c := newClient(t, s.address, func(o *Options) { o.Timeout = tt.worker })
+			q := types.QueueRequest{Function: "figlet", Header: http.Header{}}
+			switch {
+			case tt.spelledOddly:
+				q.Header["X_Timeout"] = []string{tt.header}
+			case tt.header != "":
+				q.Header["X-Timeout"] = []string{tt.header}
+			}
+			call := Call{ID: testID, Request: decoded(t, q), Timeout: tt.call}
+			if got := c.timeoutOf(call); got != tt.takesAsLongAs || (got == 0) != tt.andMayTakeDays {
+				t.Errorf("it may take %s, want %s", got, tt.takesAsLongAs)
+			}
+			if r := c.Function(t.Context(), call); r.Status != 200 {
+				t.Fatalf("result is %+v", r)
+			}
+			told := ""
+			for line := range strings.Lines(s.seen()[0]) {
+				name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+				if strings.EqualFold(strings.ReplaceAll(name, "_", "-"), "X-Timeout") {
+					told += value
+				}
+			}
+			if told != tt.told {
+				t.Errorf("it was told %q, want %q", told, tt.told)
+			}
+		})
+	}
+}

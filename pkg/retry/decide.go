@@ -17,6 +17,10 @@ const (
 	strictBefore = 200
 )
 
+// leastGraceWait is the shortest wait for a function that is not there: asking for it
+// more often finds it no sooner.
+const leastGraceWait = time.Second
+
 // Outcome is what one attempt came to, as far as the decision needs it.
 type Outcome struct {
 	// Status is the HTTP status. One outside 100..599, 0 included, counts as 500
@@ -29,6 +33,12 @@ type Outcome struct {
 	Internal bool
 	// RetryAfter is the header of that name as it came, "" for none.
 	RetryAfter string
+	// NoRetry: the function says by a header of its answer that calling it again is of
+	// no use.
+	NoRetry bool
+	// Missing is since when the answers say that there is no such function, which is
+	// sure; zero when there is one, or nobody knows.
+	Missing time.Time
 	// Malformed: the invocation has a header or a URL that cannot be sent.
 	Malformed bool
 	// Refused: the callback's URL leads where callback_policy forbids.
@@ -80,10 +90,13 @@ type Decision struct {
 //
 //  1. malformed or refused: buried with that reason, for no retry can help
 //  2. a status below 400 (with Only2xx: 200..299): done
-//  3. no answer, an internal error, a status in Codes, with Only2xx any failure:
+//  3. a function that is missing: retried within UnknownGrace, then buried as
+//     function_not_found
+//  4. NoRetry or 410 where it would be retried: buried as non_retryable
+//  5. no answer, an internal error, a status in Codes, with Only2xx any failure:
 //     retried while retries are left, then buried as attempts_exhausted; buried
 //     as max_age_exceeded when the retry would come after Expires
-//  4. any other status: final; buried as non_retryable when it is in DeadCodes,
+//  6. any other status: final; buried as non_retryable when it is in DeadCodes,
 //     else discarded
 func (p Policy) Decide(retries int, o Outcome, now time.Time, random func() float64) Decision {
 	switch {
@@ -93,6 +106,10 @@ func (p Policy) Decide(retries int, o Outcome, now time.Time, random func() floa
 		return Decision{Verb: Bury, Reason: invocation.CallbackRefused}
 	case p.succeeded(o):
 		return Decision{Verb: Done}
+	case !o.Missing.IsZero():
+		return p.missing(max(retries, 0), o, now, random)
+	case p.refuses(o) && p.retryable(o):
+		return Decision{Verb: Bury, Reason: invocation.NonRetryable}
 	case p.retryable(o):
 		return p.again(max(retries, 0), o, now, random)
 	case p.DeadCodes.Has(o.status()):
@@ -107,21 +124,46 @@ func (p Policy) again(retries int, o Outcome, now time.Time, random func() float
 		return Decision{Verb: Bury, Reason: invocation.AttemptsExhausted}
 	}
 	status := o.status()
-	n := retries + 1
-	if n < retries { // an unlimited policy at the end of int
-		n = retries
-	}
-	wait := p.waitAfter(status, n, random)
+	wait := p.waitAfter(status, next(retries), random)
 	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
 		// A Retry-After lengthens a wait and never shortens it: the cap is on the
 		// header, so it cannot pull the wait below what it would be without one.
 		asked, _ := ParseRetryAfter(o.RetryAfter, now)
 		wait = max(wait, min(asked, p.MaxRetryAfter))
 	}
+	return o.after(wait, now)
+}
+
+// next is the number of the next retry; an unlimited policy may come to the end of int.
+func next(retries int) int { return max(retries+1, retries) }
+
+// after retries, unless it would be too late by then.
+func (o Outcome) after(wait time.Duration, now time.Time) Decision {
 	if !o.Expires.IsZero() && now.Add(wait).After(o.Expires) {
 		return Decision{Verb: Bury, Reason: invocation.MaxAgeExceeded}
 	}
 	return Decision{Verb: Retry, Wait: wait}
+}
+
+// missing retries a function that is not there until the grace is over. The last
+// retry that the policy allows comes at the end of the grace, so that a function
+// with few of them is waited for as long as any other.
+func (p Policy) missing(retries int, o Outcome, now time.Time, random func() float64) Decision {
+	left := min(o.Missing.Add(p.UnknownGrace).Sub(now), p.UnknownGrace) // the clock may have been set back
+	if left <= 0 || p.Attempts != Unlimited && retries >= p.Attempts {
+		return Decision{Verb: Bury, Reason: invocation.FunctionNotFound}
+	}
+	wait := left
+	if p.Attempts == Unlimited || retries < p.Attempts-1 {
+		wait = min(max(p.waitAfter(o.status(), next(retries), random), leastGraceWait), left)
+	}
+	return o.after(wait, now)
+}
+
+// refuses reports whether the function itself says that no retry can help. Who is not
+// called as a function has no say in it.
+func (p Policy) refuses(o Outcome) bool {
+	return !p.Only2xx && o.Cause == "" && !o.Internal && (o.NoRetry || o.Status == http.StatusGone)
 }
 
 // retryable reports whether a failure may be tried again.

@@ -36,6 +36,7 @@ func TestDecide(t *testing.T) {
 	once := with(func(p *Policy) { p.Attempts = 0 })
 	endless := with(func(p *Policy) { p.Attempts = Unlimited })
 	keepNothing := with(func(p *Policy) { p.DeadCodes = Codes{} })
+	graceful := with(func(p *Policy) { p.UnknownGrace = 30 * time.Second })
 	retryNothing := with(func(p *Policy) { p.Codes = Codes{} })
 	mailbox := once.ForMailbox(invocation.Terms{Source: invocation.SourceMailbox, MaxRetries: 9, Delay: 4 * time.Second})
 	anyMailbox := once.ForMailbox(invocation.Terms{Source: invocation.SourceMailbox, MaxRetries: invocation.Unlimited, Delay: -1})
@@ -75,6 +76,29 @@ func TestDecide(t *testing.T) {
 		{"a status of 0 counts as 500", defaults(), 0, Outcome{}, retryAfter(10 * time.Second)},
 		{"a status below the valid ones counts as 500", defaults(), 0, Outcome{Status: 42}, retryAfter(10 * time.Second)},
 		{"a status above the valid ones counts as 500", retryNothing, 0, Outcome{Status: 999}, bury(invocation.NonRetryable)},
+
+		{"a function that refuses retries is dead at once", defaults(), 0, Outcome{Status: 503, NoRetry: true}, bury(invocation.NonRetryable)},
+		{"it is kept whatever dead_set_codes says, like what used up its retries", keepNothing, 0, Outcome{Status: 503, NoRetry: true}, bury(invocation.NonRetryable)},
+		{"410 is dead at once even where it is in the codes", with(func(p *Policy) { p.Codes = mustCodes("4xx") }), 0, Outcome{Status: 410}, bury(invocation.NonRetryable)},
+		{"410 is final where it is not", defaults(), 0, Outcome{Status: 410}, bury(invocation.NonRetryable)},
+		{"and dead_set_codes decides then", keepNothing, 0, Outcome{Status: 410}, Decision{Verb: Discard, Reason: invocation.NonRetryable}},
+		{"a success that refuses retries is a success", defaults(), 0, Outcome{Status: 200, NoRetry: true}, Decision{}},
+		{"OpenFaaS cannot refuse for the function", defaults(), 0, Outcome{Status: 503, NoRetry: true, Internal: true}, retryAfter(10 * time.Second)},
+		{"no answer refuses nothing", defaults(), 0, Outcome{Cause: invocation.CauseReset, NoRetry: true}, retryAfter(10 * time.Second)},
+		{"who takes a callback has no say", defaults().ForCallback(), 0, Outcome{Status: 410, NoRetry: true}, retryAfter(10 * time.Second)},
+		{"a mailbox delivers again, whatever is said", mailbox, 0, Outcome{Status: 410, NoRetry: true}, retryAfter(4 * time.Second)},
+
+		{"a function that is missing is waited for", graceful, 0, Outcome{Status: 404, Missing: noon}, retryAfter(10 * time.Second)},
+		{"no longer than the grace", graceful, 1, Outcome{Status: 404, Missing: noon.Add(-20 * time.Second)}, retryAfter(10 * time.Second)},
+		{"then it is dead", graceful, 2, Outcome{Status: 404, Missing: noon.Add(-30 * time.Second)}, bury(invocation.FunctionNotFound)},
+		{"the last retry comes at the end of the grace", with(func(p *Policy) { p.UnknownGrace, p.Attempts = 30*time.Second, 1 }), 0, Outcome{Status: 404, Missing: noon.Add(-time.Second)}, retryAfter(29 * time.Second)},
+		{"without retries it is dead at once", with(func(p *Policy) { p.UnknownGrace, p.Attempts = 30*time.Second, 0 }), 0, Outcome{Status: 404, Missing: noon}, bury(invocation.FunctionNotFound)},
+		{"without a wait it is asked for every second", with(func(p *Policy) { p.UnknownGrace, p.Initial = 30*time.Second, 0 }), 0, Outcome{Status: 404, Missing: noon}, retryAfter(time.Second)},
+		{"without an end of retries too", with(func(p *Policy) { p.UnknownGrace, p.Attempts = 30*time.Second, Unlimited }), math.MaxInt, Outcome{Status: 404, Missing: noon}, retryAfter(30 * time.Second)},
+		{"without a grace it is dead at once", defaults(), 0, Outcome{Status: 404, Missing: noon}, bury(invocation.FunctionNotFound)},
+		{"a clock that was set back makes the grace no longer", graceful, 3, Outcome{Status: 404, Missing: noon.Add(time.Hour)}, retryAfter(30 * time.Second)},
+		{"it is kept whatever dead_set_codes says", keepNothing, 0, Outcome{Status: 404, Missing: noon}, bury(invocation.FunctionNotFound)},
+		{"it may be too late before the grace is over", graceful, 0, Outcome{Status: 404, Missing: noon, Expires: noon.Add(time.Second)}, bury(invocation.MaxAgeExceeded)},
 
 		{"malformed is buried at once", defaults(), 0, Outcome{Malformed: true}, bury(invocation.Malformed)},
 		{"malformed is buried whatever the limit", endless, 5, Outcome{Malformed: true, Status: 503}, bury(invocation.Malformed)},
@@ -170,6 +194,7 @@ func TestPropertyDecide(t *testing.T) {
 			Status:     rapid.OneOf(rapid.IntRange(100, 599), rapid.Int()).Draw(t, "status"),
 			Cause:      rapid.SampledFrom(append(invocation.Causes(), "", "", "", "")).Draw(t, "cause"),
 			Internal:   rapid.Bool().Draw(t, "internal"),
+			NoRetry:    rapid.Float64Range(0, 1).Draw(t, "no retry") > 0.9,
 			RetryAfter: rapid.SampledFrom([]string{"", "0", "7", "99999999999999999999", "junk", "Fri, 31 Dec 9999 23:59:59 GMT"}).Draw(t, "retry-after"),
 			Malformed:  rapid.Float64Range(0, 1).Draw(t, "malformed") > 0.9,
 			Refused:    rapid.Float64Range(0, 1).Draw(t, "refused") > 0.9,
@@ -177,8 +202,12 @@ func TestPropertyDecide(t *testing.T) {
 		if rapid.Bool().Draw(t, "expires") {
 			o.Expires = noon.Add(time.Duration(rapid.Int64Range(-1e10, 1e12).Draw(t, "in")))
 		}
+		if rapid.Float64Range(0, 1).Draw(t, "missing") > 0.9 {
+			p.UnknownGrace = time.Duration(rapid.Int64Range(0, 1e11).Draw(t, "grace"))
+			o.Missing = noon.Add(time.Duration(rapid.Int64Range(-1e11, 1e11).Draw(t, "since")))
+		}
 		d := p.Decide(retries, o, noon, drawn(t))
-		if limit := max(p.Max, p.MaxRetryAfter, 0); d.Wait < 0 || d.Wait > limit {
+		if limit := max(p.Max, p.MaxRetryAfter, p.UnknownGrace, 0); d.Wait < 0 || d.Wait > limit {
 			t.Fatalf("it waits %d, the limit is %d", d.Wait, limit)
 		}
 		if (d.Verb == Bury || d.Verb == Discard) != (d.Reason != "") {

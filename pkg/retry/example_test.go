@@ -54,19 +54,3 @@ func ExamplePolicy_Decide() {
 	// 501: bury 0s "non_retryable"
 	// 503: bury 0s "attempts_exhausted"
 }
-
-func ExamplePolicy_WithAnnotations() {
-	p := retry.Policy{Attempts: 10, Initial: 10 * time.Second, Max: 2 * time.Minute}
-	p, problems := p.WithAnnotations(map[string]string{
-		"com.openfaas.retry.attempts": "30",
-		"com.openfaas.retry.min_wait": "5",
-		"com.openfaas.retry.max_wait": "soon",
-	})
-	fmt.Println(p.Attempts, p.Initial, p.Max)
-	for _, problem := range problems {
-		fmt.Println(problem)
-	}
-	// Output:
-	// 30 5s 2m0s
-	// com.openfaas.retry.max_wait is "soon": expected a duration such as 10s or 2m, or a number of seconds, from 0 to 8760h
-}

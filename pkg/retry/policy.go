@@ -12,8 +12,8 @@
 // the time that the calls take comes on top.
 //
 // The package is pure: it does no I/O, reads no clock, draws no random number of
-// its own and logs nothing. It does not look up a function's annotations and
-// does not pause lanes.
+// its own and logs nothing. It does not know where a policy is from and does not
+// pause lanes.
 package retry
 
 import (
@@ -84,6 +84,9 @@ type Policy struct {
 	Max time.Duration
 	// MaxRetryAfter bounds what a Retry-After header can ask for; 0 ignores it.
 	MaxRetryAfter time.Duration
+	// UnknownGrace is how long a function is waited for that the gateway does not know;
+	// 0 not at all.
+	UnknownGrace time.Duration
 	// Codes are the statuses that are retried. Those below 400 have no effect,
 	// because they are successes.
 	Codes Codes

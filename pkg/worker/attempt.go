@@ -10,11 +10,13 @@ import (
 	"net/http"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"queue-worker/pkg/crash"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/invoke"
+	"queue-worker/pkg/policy"
 	"queue-worker/pkg/retry"
 	"queue-worker/pkg/store"
 	"queue-worker/pkg/trace"
@@ -27,7 +29,7 @@ type attempt struct {
 	inv    *invocation.Invocation
 	raw    []byte
 	req    *invocation.Request // nil when the QueueRequest cannot be decoded
-	policy retry.Policy
+	policy policy.Policy
 	begun  time.Time
 	result invoke.Result
 	// unspent: the call did not reach the function while that could not be reached
@@ -71,6 +73,9 @@ func (w *Worker) attempt(c contexts, h *hand, t taken) (over bool) {
 		return w.unreadable(r, err)
 	}
 	a.hand = t
+	if !w.guarded(a, "message", func() { w.read(calls, a) }) {
+		a.req = nil
+	}
 	crash.Point("before-call")
 	if reason, why := hopeless(a.inv, time.Now()); reason != "" {
 		w.giveUp(a, reason, why)
@@ -101,7 +106,19 @@ func (w *Worker) load(r store.Ready) (*attempt, error) {
 	if inv.State != invocation.Pending || placeOf(store.Ready{Since: inv.Since, ID: inv.ID}) != placeOf(r) {
 		return nil, store.ErrNotFound
 	}
-	return &attempt{at: r, inv: inv, raw: raw, policy: w.basePolicy(inv)}, nil
+	return &attempt{at: r, inv: inv, raw: raw, policy: w.base(r.Lane.Queue)}, nil
+}
+
+// read decodes the QueueRequest and finds out how it is to be called. One that cannot
+// be decoded has no req after it; the decoder's error is not told, because it repeats
+// parts of the message.
+func (w *Worker) read(ctx context.Context, a *attempt) {
+	req, err := decode(a.raw)
+	if err != nil {
+		return
+	}
+	a.req = req
+	w.apply(ctx, a)
 }
 
 // unreadable passes over an entry that cannot be loaded. One that is gone was
@@ -130,13 +147,11 @@ func hopeless(inv *invocation.Invocation, now time.Time) (reason invocation.Reas
 	return "", ""
 }
 
-// giveUp ends an invocation without a call. The message is read all the same,
-// because it says where to tell of that.
+// giveUp ends an invocation without a call.
 func (w *Worker) giveUp(a *attempt, reason invocation.Reason, why string) {
 	a.uncalled = true
 	a.result.Detail = why
 	a.Decision = retry.Decision{Verb: retry.Bury, Reason: reason}
-	w.guarded(a, "message", func() { a.req, _ = decode(a.raw) })
 }
 
 // call makes the call and keeps its record.
@@ -152,20 +167,18 @@ func (w *Worker) call(ctx context.Context, a *attempt) {
 			At: a.begun, Duration: a.result.Duration, Status: a.result.Status, Cause: a.result.Cause,
 		})
 	}
-	a.Decision = a.policy.Decide(a.inv.Retries, outcome(a), time.Now(), random)
+	o := outcome(a)
+	o.Missing = w.missing(ctx, a)
+	a.Decision = a.policy.Decide(a.inv.Retries, o, time.Now(), random)
 }
 
-// send decodes the QueueRequest and sends what is in it.
+// send sends what is in the QueueRequest.
 func (w *Worker) send(ctx context.Context, a *attempt) invoke.Result {
-	req, err := decode(a.raw)
-	if err != nil {
-		// The decoder's error is not told, because it repeats parts of the message.
+	if a.req == nil {
 		return invoke.Result{Malformed: true, Detail: "The message cannot be decoded."}
 	}
-	a.req = req
-	a.policy = w.withAnnotations(a.policy, a.inv, req)
 	c := invoke.Call{
-		ID: a.inv.ID, CallID: a.inv.CallID, Request: req, Terms: a.inv.Terms,
+		ID: a.inv.ID, CallID: a.inv.CallID, Request: a.req, Terms: a.inv.Terms,
 		Retry: a.inv.Retries, RetryMax: a.policy.Attempts,
 	}
 	a.span = w.Tracer.Attempt(a.inv, req.Header)
@@ -173,7 +186,10 @@ func (w *Worker) send(ctx context.Context, a *attempt) invoke.Result {
 	if a.inv.Kind == invocation.KindCallback {
 		return w.Caller.Callback(ctx, a.inv.URL, c)
 	}
-	c.KeepBody = req.CallbackURL != "" || w.ResultTTL > 0
+	if from := a.policy.Sources[policy.Timeout]; from != policy.Worker {
+		c.Timeout = a.policy.Timeout
+	}
+	c.KeepBody = a.req.CallbackURL != "" || w.ResultTTL > 0
 	return w.Caller.Function(ctx, c)
 }
 
@@ -214,6 +230,7 @@ func outcome(a *attempt) retry.Outcome {
 	return retry.Outcome{
 		Status: r.Status, Cause: r.Cause, Malformed: r.Malformed, Refused: r.Refused,
 		Internal:   len(r.Header[headerInternal]) > 0,
+		NoRetry:    strings.EqualFold(strings.TrimSpace(r.Header.Get(headerNoRetry)), "true"),
 		RetryAfter: r.Header.Get("Retry-After"),
 		Expires:    a.inv.Expires(),
 	}
@@ -221,3 +238,6 @@ func outcome(a *attempt) retry.Outcome {
 
 // headerInternal marks errors of OpenFaaS's own components.
 var headerInternal = http.CanonicalHeaderKey("X-OpenFaaS-Internal")
+
+// headerNoRetry is how a function says that calling it again is of no use.
+const headerNoRetry = "X-No-Retry"

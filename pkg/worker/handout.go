@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/policy"
 	"queue-worker/pkg/store"
 )
 
@@ -22,6 +23,9 @@ type taken struct {
 	store.Ready
 	full  bool // with it, its lane has as many calls as it may have
 	probe bool // it finds out whether the function can be reached again
+	// asked is what its lane knew of the function's wishes, introduced whether it knew.
+	asked      policy.Lane
+	introduced bool
 }
 
 // take returns the next entry for a slot. When there is none, or taking has
@@ -52,7 +56,7 @@ func (l *Lanes) take(slot int, x index) (h taken, ok bool) {
 
 // hand takes a lane's next entry in hand.
 func (l *Lanes) hand(ln *lane) taken {
-	h := taken{Ready: ln.ready(ln.pop())}
+	h := taken{Ready: ln.ready(ln.pop()), asked: ln.tempo.asked, introduced: ln.tempo.introduced}
 	l.round(ln.key.Queue).running++
 	h.full = ln.running >= ln.tempo.limit()
 	h.probe = ln.tempo.begin(time.Now())

@@ -2,73 +2,119 @@ package worker
 
 import (
 	"maps"
+	"net/http"
 	"testing"
 	"time"
 
 	"queue-worker/pkg/invocation"
-	"queue-worker/pkg/retry"
+	"queue-worker/pkg/policy"
 )
 
 func TestWhatIsInForceAndWhereItIsFrom(t *testing.T) {
 	t.Parallel()
 	s := defaults(t)
 	s.caller = newFake(statuses(200))
+	s.policy.Timeout, s.policy.Lane = time.Minute, policy.Lane{MaxInflight: 4, Priority: 5}
+	s.fns = &known{annotations: map[string]map[string]string{"fn": {policy.AnnotationRate: "5", policy.AnnotationTimeout: "30s"}}}
+	slow := s.policy
+	slow.Attempts = 3
+	slow.Sources.Set(policy.Queue, policy.Attempts)
+	s.queues = map[string]policy.Policy{"slow": slow}
+
 	annotated := to("fn")
 	annotated.Annotations = map[string]string{
-		retry.AnnotationAttempts: "10", retry.AnnotationMinWait: "3m", retry.AnnotationCodes: "no codes",
+		policy.AnnotationAttempts: "10", policy.AnnotationMinWait: "3m", policy.AnnotationCodes: "no codes", policy.AnnotationPriority: "9",
 	}
-	as := func(inv *invocation.Invocation) {}
+	annotated.Header = http.Header{"X-Retry-Limit": {"2"}, "X-Timeout": {"10m"}}
+	as := func(*invocation.Invocation) {}
+	type words = map[string]string
 	for _, tt := range []struct {
 		name    string
 		message message
 		change  func(*invocation.Invocation)
-		want    retry.Policy
-		timeout time.Duration
-		from    map[string]string // but for the worker's
+		want    func(*policy.Policy)
+		from    words // but for the worker's
 	}{
-		{"the worker's", to("fn"), as, s.policy, time.Minute, nil},
+		{"the worker's", to("other"), as, func(*policy.Policy) {}, nil},
 		{
-			"annotations, when they can be used", annotated, as,
-			func() retry.Policy { p := s.policy; p.Initial, p.Max = 3*time.Minute, 3*time.Minute; return p }(), time.Minute,
-			map[string]string{settingAttempts: fromAnnotation, settingInitial: fromAnnotation, settingMax: fromAnnotation},
+			"the gateway's annotations", to("fn"), as,
+			func(p *policy.Policy) { p.Timeout, p.Lane.Rate = 30*time.Second, 5 },
+			words{"timeout": "gateway annotation", "rate": "gateway annotation"},
 		},
 		{
-			"a mailbox delivery brings its own", annotated, mailbox(1, 9, 4*time.Second),
-			s.policy.ForMailbox(invocation.Terms{MaxRetries: 9, Delay: 4 * time.Second}), time.Minute,
-			map[string]string{
-				settingAttempts: fromMailbox, settingInitial: fromMailbox, settingMax: fromMailbox, settingBackoff: fromMailbox,
-				settingCodes: fromMailbox, settingMaxRetryAfter: fromMailbox,
+			"the queue's", to("other"), func(inv *invocation.Invocation) { inv.Lane.Queue = "slow" },
+			func(p *policy.Policy) { p.Attempts = 3 },
+			words{"max_retry_attempts": "queue"},
+		},
+		{
+			"annotations and header of the message, when they can be used", annotated, as,
+			func(p *policy.Policy) {
+				p.Attempts, p.Initial, p.Max, p.Timeout = 2, 3*time.Minute, 3*time.Minute, 30*time.Second
+				p.Lane.Rate, p.Lane.Priority = 5, 9
+			},
+			words{
+				"max_retry_attempts": "header", "initial_retry_wait": "annotation", "max_retry_wait": "annotation",
+				"timeout": "gateway annotation", "rate": "gateway annotation", "priority": "annotation",
 			},
 		},
 		{
-			"a producer's message", to(""), produced("http://cb.example/"), s.policy.ForProducer(), 10 * time.Second,
-			map[string]string{settingInitial: fromProducer, settingBackoff: fromProducer, settingCodes: fromProducer},
+			"a mailbox delivery brings its own", annotated, mailbox(1, 9, 4*time.Second),
+			func(p *policy.Policy) {
+				p.Policy = s.policy.ForMailbox(invocation.Terms{MaxRetries: 9, Delay: 4 * time.Second})
+				p.Timeout, p.Lane.Rate, p.Lane.Priority = 30*time.Second, 5, 9
+			},
+			words{
+				"max_retry_attempts": "mailbox", "initial_retry_wait": "mailbox", "max_retry_wait": "mailbox", "backoff": "mailbox",
+				"retry_http_codes": "mailbox", "max_retry_after": "mailbox",
+				"timeout": "gateway annotation", "rate": "gateway annotation", "priority": "annotation",
+			},
+		},
+		{
+			"a producer's message", to(""), produced("http://cb.example/"),
+			func(p *policy.Policy) { p.Policy, p.Timeout = s.policy.ForProducer(), 10*time.Second },
+			words{"initial_retry_wait": "producer", "backoff": "producer", "retry_http_codes": "producer"},
+		},
+		{
+			"an age that came over HTTP", to("other"), expiring(time.Minute),
+			func(p *policy.Policy) { p.MaxAge = time.Minute },
+			words{"max_age": "header"},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			r := build(t, s)
-			r.lanes.Pause("fn")
-			r.lanes.Pause("url:cb.example:80")
-			r.worker.Timeout, r.worker.CallbackTimeout = time.Minute, 10*time.Second
+			for _, lane := range []string{"fn", "other", "url:cb.example:80"} {
+				r.lanes.Pause(lane)
+			}
+			r.worker.CallbackTimeout = 10 * time.Second
 			r.run()
-			id := r.acceptAs(tt.message, tt.change)
-			inv, err := r.store.Get(id)
+			inv, err := r.store.Get(r.acceptAs(tt.message, tt.change))
 			if err != nil {
 				t.Fatal(err)
 			}
 			got := r.worker.PolicyOf(inv)
-			want := maps.Clone(r.worker.PolicyFor("fn").From)
-			maps.Copy(want, tt.from)
-			if got.Policy != tt.want || got.Timeout != tt.timeout || !maps.Equal(got.From, want) {
-				t.Errorf("in force is %+v", got)
+			want := s.policy
+			tt.want(&want)
+			want.Sources = got.Sources
+			if got.Policy != want {
+				t.Errorf("in force is %+v, want %+v", got.Policy, want)
+			}
+			from := policy.Sources{}.Words()
+			maps.Copy(from, tt.from)
+			if !maps.Equal(got.From, from) {
+				t.Errorf("they are from %v", got.From)
 			}
 		})
 	}
 	r := build(t, s)
 	r.run()
-	over := newInvocation("fn", "")
-	if got := r.worker.PolicyOf(over); got.Policy != s.policy || got.From[settingAttempts] != fromWorker {
+	if got := r.worker.PolicyOf(newInvocation("other", "")); got.Policy != s.policy {
 		t.Errorf("of one that is over it is %+v", got)
+	}
+	if got := r.worker.PolicyFor("fn"); got.Timeout != 30*time.Second || got.From["timeout"] != "gateway annotation" {
+		t.Errorf("of a function it is %+v", got)
+	}
+	if got := r.worker.PolicyFor("url:cb.example:80"); !got.Only2xx || got.Lane != s.policy.Lane {
+		t.Errorf("of a URL it is %+v", got)
 	}
 }

@@ -188,6 +188,12 @@ func (l *lane) filled(found []store.Ready, full bool) {
 // hasWork reports whether the lane has anything that is not in hand.
 func (l *lane) hasWork() bool { return len(l.waiting) > 0 || l.more }
 
+// hasRoom reports whether one more may be in hand. While nobody knows what the
+// function asks for, one goes alone to find out.
+func (l *lane) hasRoom() bool {
+	return l.running < l.tempo.limit() && (l.tempo.introduced || l.running == 0)
+}
+
 // idle reports whether nothing is lost when the lane is forgotten. A lane that
 // is being read has work until it was.
 func (l *lane) idle() bool { return !l.hasWork() && len(l.known) == 0 }

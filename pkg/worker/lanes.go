@@ -49,6 +49,7 @@ type Lanes struct {
 	mu      sync.Mutex
 	lanes   map[invocation.Lane]*lane
 	tempos  map[invocation.Lane]*tempo
+	alone   bool                // a lane's first call goes alone until Tune, see askFirst
 	paused  map[string]struct{} // names of lanes, there or not, of which nothing is begun
 	rounds  map[string]*round   // by queue: lanes that may begin a call
 	clock   turnClock
@@ -194,7 +195,7 @@ func (l *Lanes) window() int {
 // enqueue lets a lane that has work, and may begin a call, take its turn. One that
 // only time holds back is looked at again then.
 func (l *Lanes) enqueue(ln *lane) {
-	if ln.in != nil || ln.reading || ln.paused || !ln.hasWork() || ln.running >= ln.tempo.limit() {
+	if ln.in != nil || ln.reading || ln.paused || !ln.hasWork() || !ln.hasRoom() {
 		return
 	}
 	if ln.tempo.timed && !l.inTime(ln) {
@@ -303,7 +304,7 @@ func (l *Lanes) turn() *lane {
 			return nil
 		}
 		l.round(ln.key.Queue).take(&l.clock, ln)
-		if ln.running < ln.tempo.limit() && (!ln.tempo.timed || l.inTime(ln)) {
+		if ln.hasRoom() && (!ln.tempo.timed || l.inTime(ln)) {
 			return ln
 		}
 		// What was found out since it came holds it back now.

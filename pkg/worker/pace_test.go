@@ -13,6 +13,7 @@ import (
 
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/invoke"
+	"queue-worker/pkg/policy"
 )
 
 // limited is a function that takes some calls at a time and answers 429 beyond.
@@ -317,8 +318,8 @@ func TestTurnsGoByPriority(t *testing.T) {
 		s.fill(name, 10_000)
 	}
 	l := s.open(1)
-	l.Tune(invocation.Lane{Queue: queue, Name: "a"}, LaneSettings{Priority: 10})
-	l.Tune(invocation.Lane{Queue: queue, Name: "c"}, LaneSettings{Priority: 1})
+	l.Tune(invocation.Lane{Queue: queue, Name: "a"}, policy.Lane{Priority: 10})
+	l.Tune(invocation.Lane{Queue: queue, Name: "c"}, policy.Lane{Priority: 1})
 	turns := map[string]int{}
 	for range 1600 {
 		r, ok := l.take(0, s)
@@ -376,9 +377,8 @@ func TestARateSpreadsTheCalls(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := newFake(statuses(200))
 		s := defaults(t)
-		s.caller = f
+		s.caller, s.fns = f, &known{annotations: map[string]map[string]string{"fn": {policy.AnnotationRate: "5"}}}
 		r := start(t, s)
-		r.lanes.Tune(invocation.Lane{Queue: queue, Name: "fn"}, LaneSettings{Rate: 5})
 		for i := range 100 {
 			r.accept(to("fn"))
 			r.accept(to("other" + strconv.Itoa(i%3)))

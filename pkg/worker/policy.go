@@ -3,44 +3,169 @@ package worker
 // Whose settings hold for an invocation.
 
 import (
+	"context"
 	"sync"
+	"time"
 
 	"queue-worker/pkg/invocation"
-	"queue-worker/pkg/retry"
+	"queue-worker/pkg/policy"
 )
 
-// basePolicy is the policy of an invocation without what its message says.
-func (w *Worker) basePolicy(inv *invocation.Invocation) retry.Policy {
-	switch source := inv.Source(); {
-	case source == invocation.SourceMailbox:
-		return w.Policy.ForMailbox(*inv.Terms)
-	case source == invocation.SourceProducer:
-		return w.Policy.ForProducer()
-	case inv.Kind == invocation.KindCallback:
-		return w.Policy.ForCallback()
+// Functions knows what the gateway says of functions, by the names of their lanes.
+type Functions interface {
+	// Annotations are those of a function. Of one that is called often they are there
+	// at once; otherwise they are waited for as long as patience lasts.
+	Annotations(ctx context.Context, function string, patience time.Duration) map[string]string
+	// Missing reports whether there surely is no such function now.
+	Missing(ctx context.Context, function string) bool
+}
+
+// firstPatience is how long the first call of a function waits for what the function
+// asks for. It holds a slot meanwhile.
+const firstPatience = 250 * time.Millisecond
+
+// base is the policy of a queue, which is the worker's unless it has its own.
+func (w *Worker) base(queue string) policy.Policy {
+	if p, ok := w.Queues[queue]; ok {
+		return p
 	}
 	return w.Policy
 }
 
-// annotated reports whether annotations of its function hold for an invocation.
-// What came through the mailbox brought its own terms, and a URL has none.
-func annotated(inv *invocation.Invocation) bool {
-	return inv.Kind == invocation.KindFunction && inv.Source() != invocation.SourceMailbox
+// reads reports whether an invocation calls a function that can be asked about.
+func reads(inv *invocation.Invocation) bool {
+	return inv.Kind == invocation.KindFunction && inv.Lane.Name != ""
 }
 
-// withAnnotations is a policy with the annotations of the message in it.
-func (w *Worker) withAnnotations(p retry.Policy, inv *invocation.Invocation, req *invocation.Request) retry.Policy {
-	if len(req.Annotations) == 0 || !annotated(inv) {
+// annotations are those that the gateway has of the function of an invocation.
+func (w *Worker) annotations(ctx context.Context, inv *invocation.Invocation, patience time.Duration) map[string]string {
+	if w.Functions == nil || !reads(inv) {
+		return nil
+	}
+	return w.Functions.Annotations(ctx, inv.Lane.Name, patience)
+}
+
+// complaints are what could not be used of what function and message ask for.
+type complaints struct {
+	annotations, header []policy.Problem
+}
+
+// inForce is the policy of an invocation: what its message and its function, of
+// which the gateway has annotations, ask for over that of its queue. req is nil when
+// the message cannot be read.
+func (w *Worker) inForce(inv *invocation.Invocation, annotations map[string]string, req *invocation.Request) (p policy.Policy, c complaints) {
+	base := w.base(inv.Lane.Queue)
+	if inv.Kind == invocation.KindCallback {
+		return w.forURL(base, inv), c
+	}
+	p, c.annotations = base.With(annotations, policy.GatewayAnnotation)
+	if req != nil {
+		var more []policy.Problem
+		p, more = p.With(req.Annotations, policy.Annotation)
+		c.annotations = append(c.annotations, more...)
+		p, c.header = p.WithHeader(req.Header, w.TrustHeader)
+	}
+	p = p.Within(base)
+	if inv.Source() == invocation.SourceMailbox {
+		return forMailbox(p, base, inv), c
+	}
+	return aged(p, inv, w.TrustHeader), c
+}
+
+// forURL is the policy of what is posted to a URL.
+func (w *Worker) forURL(p policy.Policy, inv *invocation.Invocation) policy.Policy {
+	p.Timeout = shorter(p.Timeout, w.CallbackTimeout)
+	if inv.Source() == invocation.SourceProducer {
+		p.Policy = p.ForProducer()
+		p.Sources.Set(policy.Producer, policy.Initial, policy.Backoff, policy.Codes)
 		return p
 	}
-	p, problems := p.WithAnnotations(req.Annotations)
-	for _, problem := range problems {
-		if w.warned.first(inv.Function + "\x00" + problem.Key + "\x00" + problem.Value) {
-			w.Logger.Warn("annotation not usable, the worker's setting holds", keyFunction, inv.Function,
-				"annotation", problem.Key, "value", problem.Value, "expected", problem.Expected)
-		}
+	p.Policy = p.ForCallback()
+	return p
+}
+
+// forMailbox is the policy of a mailbox delivery. It brings its own retries, whatever
+// its function asks for; how fast and how long it is called is the function's.
+func forMailbox(p, base policy.Policy, inv *invocation.Invocation) policy.Policy {
+	p.Policy = base.ForMailbox(*inv.Terms)
+	p.MaxAge = base.MaxAge
+	p.Sources.Set(policy.Mailbox, policy.Attempts, policy.Initial, policy.Max, policy.Backoff, policy.Codes, policy.MaxRetryAfter)
+	p.Sources[policy.DeadCodes], p.Sources[policy.MaxAge] = base.Sources[policy.DeadCodes], base.Sources[policy.MaxAge]
+	return p
+}
+
+// aged is a policy with the age that a caller has asked for over HTTP, where that was
+// taken out of the header. What was replayed has no bound on its age.
+func aged(p policy.Policy, inv *invocation.Invocation, trust bool) policy.Policy {
+	if inv.Replays > 0 {
+		p.MaxAge, p.Sources[policy.MaxAge] = 0, policy.Worker
+		return p
+	}
+	if inv.Source() != invocation.SourceHTTP || inv.Expires().IsZero() {
+		return p
+	}
+	if age := inv.Expires().Sub(inv.Accepted); trust || p.MaxAge == 0 || age < p.MaxAge {
+		p.MaxAge, p.Sources[policy.MaxAge] = age, policy.Header
 	}
 	return p
+}
+
+// shorter is the shorter of two bounds, of which 0 is none.
+func shorter(a, b time.Duration) time.Duration {
+	if a == 0 || b == 0 {
+		return max(a, b)
+	}
+	return min(a, b)
+}
+
+// apply finds out what is in force for an invocation that is in hand, and tells its
+// lane what the function asks for.
+func (w *Worker) apply(ctx context.Context, a *attempt) {
+	var c complaints
+	a.policy, c = w.inForce(a.inv, w.annotations(ctx, a.inv, firstPatience), a.req)
+	w.complain(a.inv, c)
+	lane := a.policy.Lane
+	if a.inv.Kind == invocation.KindCallback {
+		lane = policy.Lane{} // nobody speaks for a URL
+	}
+	if !a.hand.introduced || a.hand.asked != lane {
+		w.Lanes.Tune(a.at.Lane, lane)
+	}
+	expire(a.inv, a.policy.MaxAge)
+}
+
+// expire gives an invocation the end that its age sets, unless it has an earlier one.
+func expire(inv *invocation.Invocation, age time.Duration) {
+	if age == 0 {
+		return
+	}
+	at := inv.Accepted.Add(age)
+	if have := inv.Expires(); !have.IsZero() && !at.Before(have) {
+		return
+	}
+	terms := invocation.Terms{}
+	if inv.Terms != nil {
+		terms = *inv.Terms
+	}
+	terms.Expires = at
+	inv.Terms = &terms
+}
+
+// complain tells once of each value that cannot be used. Those of a header are not
+// repeated: no header's value is ever logged.
+func (w *Worker) complain(inv *invocation.Invocation, c complaints) {
+	for _, p := range c.annotations {
+		if w.warned.first(inv.Lane.Name + "\x00" + p.Key + "\x00" + p.Value) {
+			w.Logger.Warn("annotation not usable, the worker's setting holds", keyFunction, inv.Function,
+				"annotation", p.Key, "value", p.Value, "expected", p.Expected)
+		}
+	}
+	for _, p := range c.header {
+		if w.warned.first(inv.Lane.Name + "\x00" + p.Key) {
+			w.Logger.Warn("header field not usable, the function's setting holds", keyFunction, inv.Function,
+				"header", p.Key, "expected", p.Expected)
+		}
+	}
 }
 
 // maxWarnings bounds what is remembered; beyond it a warning may come again.

@@ -22,6 +22,7 @@ import (
 
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/invoke"
+	"queue-worker/pkg/policy"
 	"queue-worker/pkg/retry"
 	"queue-worker/pkg/store"
 	"queue-worker/pkg/trace"
@@ -32,7 +33,10 @@ const queue = "faas-request"
 // setup is what a rig is made of; every test changes what it is about.
 type setup struct {
 	inflight int
-	policy   retry.Policy
+	policy   policy.Policy
+	queues   map[string]policy.Policy
+	fns      Functions
+	trust    bool   // header_policy=trust
 	noDead   bool   // dead_set=off
 	dir      string // "" keeps the store in memory
 	fs       vfs.FS
@@ -74,10 +78,10 @@ func defaults(t testing.TB) setup {
 	}
 	return setup{
 		inflight: 4,
-		policy: retry.Policy{
+		policy: policy.Policy{Policy: retry.Policy{
 			Attempts: 10, Initial: 10 * time.Second, Max: 120 * time.Second, MaxRetryAfter: time.Hour,
-			Codes: codes, DeadCodes: dead,
-		},
+			Codes: codes, DeadCodes: dead, UnknownGrace: 30 * time.Second,
+		}},
 		check: func(raw string) (*url.URL, error) { return url.Parse(raw) },
 		level: slog.LevelDebug,
 	}
@@ -98,7 +102,7 @@ func build(t testing.TB, s setup) *rig {
 	labels := NewLabels(invocation.Names{DefaultNamespace: "openfaas-fn"})
 	o := Options{
 		Store: r.store, Lanes: r.lanes, Caller: s.caller, Policy: s.policy, DeadSet: !s.noDead, CheckURL: s.check,
-		Over: s.over, ResultTTL: s.keep, Tracer: s.tracer,
+		Queues: s.queues, Functions: s.fns, TrustHeader: s.trust, Over: s.over, ResultTTL: s.keep, Tracer: s.tracer,
 		Settled: r.holds.settled, Version: "test", Metrics: NewMetrics(r.registry, labels, []string{queue}), Logger: logger,
 	}
 	if s.wrap != nil {

@@ -7,6 +7,7 @@ import (
 
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/invoke"
+	"queue-worker/pkg/policy"
 	"queue-worker/pkg/retry"
 )
 
@@ -163,8 +164,8 @@ func TestAnnotationsOfTheMessageComeFirst(t *testing.T) {
 		r := start(t, s)
 		m := to("fn")
 		m.Annotations = map[string]string{
-			retry.AnnotationAttempts: "3", retry.AnnotationCodes: "418",
-			retry.AnnotationMinWait: "5s", retry.AnnotationMaxWait: "10",
+			policy.AnnotationAttempts: "3", policy.AnnotationCodes: "418",
+			policy.AnnotationMinWait: "5s", policy.AnnotationMaxWait: "10",
 		}
 		r.accept(m)
 		pass(time.Hour)
@@ -187,7 +188,7 @@ func TestAnUnusableAnnotationIsToldOnceAndTheWorkersSettingHolds(t *testing.T) {
 		s.caller, s.policy.Attempts = f, 1
 		r := start(t, s)
 		m := to("fn")
-		m.Annotations = map[string]string{retry.AnnotationAttempts: "many", retry.AnnotationMaxWait: "15s"}
+		m.Annotations = map[string]string{policy.AnnotationAttempts: "many", policy.AnnotationMaxWait: "15s"}
 		r.accept(m)
 		r.accept(m)
 		pass(time.Hour)
@@ -195,7 +196,7 @@ func TestAnUnusableAnnotationIsToldOnceAndTheWorkersSettingHolds(t *testing.T) {
 			t.Errorf("%d calls, want 4", n)
 		}
 		lines := r.log.lines(t, "annotation not usable, the worker's setting holds")
-		if len(lines) != 1 || lines[0]["annotation"] != retry.AnnotationAttempts || lines[0]["function"] != "fn" {
+		if len(lines) != 1 || lines[0]["annotation"] != policy.AnnotationAttempts || lines[0]["function"] != "fn" {
 			t.Errorf("told %v, want once", lines)
 		}
 	})

@@ -32,6 +32,7 @@ import (
 
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/invoke"
+	"queue-worker/pkg/policy"
 	"queue-worker/pkg/retry"
 	"queue-worker/pkg/store"
 )
@@ -279,7 +280,7 @@ func (p *process) open() bool {
 	p.limit, p.opened = inflight, true
 	p.mu.Unlock()
 	p.worker = New(Options{
-		Store: simStore{s, p, make([]invocation.ID, inflight)}, Lanes: p.lanes, Caller: p, Policy: simPolicy(), DeadSet: true,
+		Store: simStore{s, p, make([]invocation.ID, inflight)}, Lanes: p.lanes, Caller: p, Policy: policy.Policy{Policy: simPolicy()}, DeadSet: true,
 		CheckURL: func(raw string) (*url.URL, error) { return url.Parse(raw) },
 		Metrics:  NewMetrics(prometheus.NewRegistry(), NewLabels(invocation.Names{}), nil), Logger: logger,
 	})

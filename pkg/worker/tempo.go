@@ -8,6 +8,7 @@ import (
 
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/pace"
+	"queue-worker/pkg/policy"
 )
 
 const (
@@ -33,18 +34,13 @@ type tempo struct {
 	heard    invocation.ID // was told until, and goes first then
 	timed    bool          // any of until, breaker and rate may hold it back
 	used     time.Time
-	asked    LaneSettings
-}
-
-// LaneSettings are what a function asks for. Zero values are the worker's own.
-type LaneSettings struct {
-	MaxInflight int     // calls at a time
-	Rate        float64 // calls per second
-	Priority    int     // from 1 to 10, 5 without
+	asked    policy.Lane
+	// introduced: what the function asks for is known, in asked.
+	introduced bool
 }
 
 func (l *Lanes) newTempo() *tempo {
-	t := &tempo{ceiling: l.o.MaxInflight, priority: commonPriority, used: time.Now()}
+	t := &tempo{ceiling: l.o.MaxInflight, priority: commonPriority, used: time.Now(), introduced: !l.alone}
 	if !l.o.Greedy {
 		t.pace = pace.New(t.ceiling)
 	}
@@ -92,11 +88,8 @@ func (t *tempo) begin(now time.Time) (probe bool) {
 
 // tune takes what the function asks for, as far as it may: never more calls at a
 // time than the worker makes.
-func (t *tempo) tune(s LaneSettings, most int) {
-	if s == t.asked {
-		return
-	}
-	t.asked = s
+func (t *tempo) tune(s policy.Lane, most int) {
+	t.introduced, t.asked = true, s
 	t.ceiling = most
 	if s.MaxInflight > 0 {
 		t.ceiling = min(s.MaxInflight, most)
@@ -196,12 +189,20 @@ func (t *tempo) shown() Tempo {
 	return s
 }
 
+// askFirst lets the first call of a lane that nobody knows go alone, until Tune has
+// told what its function asks for.
+func (l *Lanes) askFirst() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.alone = true
+}
+
 // Tune sets what a function asks for. It costs little when that has not changed.
-func (l *Lanes) Tune(key invocation.Lane, s LaneSettings) {
+func (l *Lanes) Tune(key invocation.Lane, s policy.Lane) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := l.tempo(key)
-	if t.asked == s {
+	if t.introduced && t.asked == s {
 		return
 	}
 	ln := l.lanes[key]

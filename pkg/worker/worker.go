@@ -23,7 +23,7 @@ import (
 
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/invoke"
-	"queue-worker/pkg/retry"
+	"queue-worker/pkg/policy"
 	"queue-worker/pkg/store"
 	"queue-worker/pkg/trace"
 )
@@ -60,11 +60,18 @@ type Options struct {
 	Store  Store
 	Lanes  *Lanes // the one that watches Store
 	Caller Caller
-	// Policy is the worker's own; annotations of a message come first.
-	Policy retry.Policy
-	// Timeout and CallbackTimeout are those that Caller keeps, for those who ask
-	// what is in force; zero for none.
-	Timeout, CallbackTimeout time.Duration
+	// Policy is the worker's own. What functions and messages ask for comes first.
+	Policy policy.Policy
+	// Queues have policies of their own, by their names; those that have none have
+	// the worker's.
+	Queues map[string]policy.Policy
+	// Functions knows what functions ask for. Nil: only messages tell.
+	Functions Functions
+	// TrustHeader lets a message ask for more than its function does, not only for less.
+	TrustHeader bool
+	// CallbackTimeout is what Caller keeps for callbacks, for those who ask what is in
+	// force; zero for none.
+	CallbackTimeout time.Duration
 	// DeadSet false discards what was given up.
 	DeadSet bool
 	// CheckURL reads a callback's URL; its error means that it is refused.
@@ -98,6 +105,7 @@ type Worker struct {
 
 // New makes a worker. Nothing is called before Run.
 func New(o Options) *Worker {
+	o.Lanes.askFirst()
 	return &Worker{Options: o, warned: newWarnings(), activities: newActivities(), hands: make([]hand, o.Lanes.o.MaxInflight)}
 }
 

@@ -1,0 +1,52 @@
+package policy
+
+// The header fields by which a message says how it wants to be called.
+
+import (
+	"net/http"
+	"time"
+
+	"queue-worker/pkg/retry"
+)
+
+// Header fields of a message.
+const (
+	HeaderRetryLimit = "X-Retry-Limit"
+	HeaderMaxAge     = "X-Max-Age"
+	HeaderTimeout    = "X-Timeout"
+)
+
+// WithHeader is the policy with what a message asks for. Whoever may call a function
+// may write its header, so without trust a field counts only where it asks for
+// less than what holds already; with trust it counts whatever it asks for. A field
+// that is invalid changes nothing and is reported; of one that is there twice the
+// first counts.
+func (p Policy) WithHeader(h http.Header, trust bool) (Policy, []Problem) {
+	if h[HeaderRetryLimit] == nil && h[HeaderMaxAge] == nil && h[HeaderTimeout] == nil {
+		return p, nil
+	}
+	r := reader{get: h.Get}
+	var limit int
+	if read(&r, Form{HeaderRetryLimit, forms[0].Expected}, parseAttempts, &limit) {
+		if trust || p.Attempts == retry.Unlimited || limit < p.Attempts {
+			p.Attempts = limit
+			p.Sources[Attempts] = Header
+		}
+	}
+	var d time.Duration
+	if read(&r, Form{HeaderMaxAge, formMaxAge}, parseMaxAge, &d) && lowers(d, p.MaxAge, trust) {
+		p.MaxAge = d
+		p.Sources[MaxAge] = Header
+	}
+	if read(&r, Form{HeaderTimeout, formTimeout}, parseTimeout, &d) && lowers(d, p.Timeout, trust) {
+		p.Timeout = d
+		p.Sources[Timeout] = Header
+	}
+	return p, r.problems
+}
+
+// lowers reports whether what is asked for may take the place of what holds, of
+// which 0 is no bound.
+func lowers(asked, holds time.Duration, trust bool) bool {
+	return trust || holds == 0 || asked < holds
+}
