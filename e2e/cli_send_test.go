@@ -16,12 +16,7 @@ import (
 func served(t *testing.T, say answer, settings ...string) (*stand, *worker) {
 	t.Helper()
 	s := newStand(t, settings...)
-	s.gateway.tell(func(a asked) answer {
-		if a.Function == "" {
-			return answer{Body: "{}"}
-		}
-		return say
-	})
+	s.gateway.tell(always(say))
 	return s, s.worker()
 }
 

@@ -52,7 +52,7 @@ func TestAFunctionTellsWhatIsWhereAndHowItDoes(t *testing.T) {
 func TestAFunctionThatNobodyKnowsIsNotFoundUnlessNobodyCanBeAsked(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)
-	s.gateway.tell(deploys(answer{}, "deployed"))
+	s.gateway.deploys(answer{}, "deployed")
 	w := s.worker()
 	for name, want := range map[string]int{"deployed": 200, "nobody": 404, "a%20b": 400, "x%3Fq=1": 400, "-a": 400, "url:": 400} {
 		if code, body := w.ask(t, http.MethodGet, "/v1/functions/"+name); code != want {

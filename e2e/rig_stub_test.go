@@ -59,18 +59,21 @@ type stub struct {
 	addr   string
 	server *http.Server
 
-	mu      sync.Mutex
-	answer  func(asked) answer
-	asked   []*asked
-	running int
-	most    int           // that ran at once
-	changed chan struct{} // closed and replaced with every request and answer
+	mu     sync.Mutex
+	answer func(asked) answer
+	asked  []*asked
+	// What a gateway is asked about functions is kept apart from what it is to do.
+	knows     func(asked) answer
+	questions []asked
+	running   int
+	most      int           // that ran at once
+	changed   chan struct{} // closed and replaced with every request and answer
 }
 
 // newStub starts a stub that answers 200. It keeps its port over close and open.
 func newStub(t testing.TB) *stub {
 	t.Helper()
-	s := &stub{t: t, changed: make(chan struct{}), answer: func(asked) answer { return answer{} }}
+	s := &stub{t: t, changed: make(chan struct{}), answer: func(asked) answer { return answer{} }, knows: always(answer{Body: "{}"})}
 	l, _ := listen(t)
 	s.addr = l.Addr().String()
 	s.serve(l)
@@ -105,6 +108,21 @@ func (s *stub) serve(l net.Listener) {
 	}()
 }
 
+// know says how to answer questions about functions from now on. Without it every
+// function is known, and none has annotations.
+func (s *stub) know(f func(asked) answer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.knows = f
+}
+
+// inquiries are the questions about functions so far.
+func (s *stub) inquiries() []asked {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.questions)
+}
+
 // tell says how to answer from now on.
 func (s *stub) tell(f func(asked) answer) {
 	s.mu.Lock()
@@ -129,6 +147,10 @@ func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the caller died while it was sending
 	}
+	if name, ok := strings.CutPrefix(r.URL.Path, "/system/function/"); ok {
+		s.inform(w, r, name)
+		return
+	}
 	a, say := s.begin(&asked{
 		At: time.Now().Round(0), Method: r.Method, URI: r.RequestURI, Host: r.Host,
 		Header: r.Header.Clone(), Body: body, Function: functionOf(r.URL.Path),
@@ -145,6 +167,21 @@ func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header()[name] = values
 	}
 	w.WriteHeader(say.Status)
+	_, _ = io.WriteString(w, say.Body)
+}
+
+// inform answers a question about a function.
+func (s *stub) inform(w http.ResponseWriter, r *http.Request, function string) {
+	a := asked{At: time.Now().Round(0), Method: r.Method, URI: r.RequestURI, Header: r.Header.Clone(), Function: function}
+	s.mu.Lock()
+	say := s.knows(a)
+	a.Status = max(say.Status, http.StatusOK)
+	s.questions = append(s.questions, a)
+	s.mu.Unlock()
+	if wait(r.Context(), say) || say.Hangup {
+		panic(http.ErrAbortHandler)
+	}
+	w.WriteHeader(a.Status)
 	_, _ = io.WriteString(w, say.Body)
 }
 

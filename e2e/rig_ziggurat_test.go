@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -83,20 +84,14 @@ func sending(contentType, body string) func(*http.Request) {
 
 // deploys lets a gateway know some functions and no others; calls are answered as
 // told.
-func deploys(call answer, functions ...string) func(asked) answer {
-	return func(a asked) answer {
-		path, _, _ := strings.Cut(a.URI, "?")
-		name, isQuestion := strings.CutPrefix(path, "/system/function/")
-		if !isQuestion {
-			return call
-		}
-		for _, f := range functions {
-			if f == name {
-				return answer{Body: `{"name":"` + f + `"}`}
-			}
+func (s *stub) deploys(call answer, functions ...string) {
+	s.tell(always(call))
+	s.know(func(a asked) answer {
+		if slices.Contains(functions, a.Function) {
+			return answer{Body: `{"name":"` + a.Function + `"}`}
 		}
 		return status(http.StatusNotFound)
-	}
+	})
 }
 
 // bodies are the bodies of letters, or of calls.

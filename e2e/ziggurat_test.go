@@ -18,7 +18,7 @@ import (
 func newMorgue(t *testing.T, bodies ...string) (*stand, *worker, []*message) {
 	t.Helper()
 	s := newStand(t, "max_retry_attempts=0")
-	s.gateway.tell(deploys(status(500), "fn1", "fn2"))
+	s.gateway.deploys(status(500), "fn1", "fn2")
 	w := s.worker()
 	return s, w, s.bury(w, "fn1", bodies...)
 }
@@ -61,7 +61,7 @@ func TestZ4_APeekHasWholeMessages(t *testing.T) {
 func TestZ5_AReplayCallsAtOnceAndTheDeadSetEmpties(t *testing.T) {
 	t.Parallel()
 	s, w, all := newMorgue(t, "a", "b", "c")
-	s.gateway.tell(deploys(answer{}, "fn1"))
+	s.gateway.deploys(answer{}, "fn1")
 	w.replayOldest(t, `{"count":"10","topic_entity":"fn1"}`)
 	for _, m := range all {
 		w.next(t, m, "done")
@@ -84,7 +84,7 @@ func sorted(all []string) []string {
 func TestZ6_AReplayOfOneTakesTheOldest(t *testing.T) {
 	t.Parallel()
 	s, w, all := newMorgue(t, "a", "b", "c")
-	s.gateway.tell(deploys(answer{}, "fn1"))
+	s.gateway.deploys(answer{}, "fn1")
 	w.replayOldest(t, `{"count":"1","topic_entity":"fn1"}`)
 	w.next(t, all[0], "done")
 	w.idle(t)
@@ -113,7 +113,7 @@ func TestZ7_AReplayOfACountThatFailsBacksOffAndIsDeadAgain(t *testing.T) {
 func TestZ8_AReplayOfMoreThanThereIsTakesWhatThereIs(t *testing.T) {
 	t.Parallel()
 	s, w, all := newMorgue(t, "a", "b", "c")
-	s.gateway.tell(deploys(answer{}, "fn1", "fn2"))
+	s.gateway.deploys(answer{}, "fn1", "fn2")
 	before := w.metrics(t).sum("process_cpu_seconds_total")
 	w.replayOldest(t, `{"count":"1000000000","topic_entity":"fn1"}`)
 	for _, m := range all {
@@ -259,7 +259,7 @@ func TestZ15_Z16_Z17_ParametersInEverySpellingAndAnywhere(t *testing.T) {
 func TestZ20_Z21_AChannelIsAQueue(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, "max_retry_attempts=0", "faas_nats_channel=faas-request,q1")
-	s.gateway.tell(deploys(status(500), "fn1"))
+	s.gateway.deploys(status(500), "fn1")
 	w := s.worker()
 	other := call("fn1", "of q1")
 	s.broker.publishOn(t, "q1", other)
@@ -328,7 +328,7 @@ func TestZ25_AReplayDuringWhichEverythingIsKilledLosesNothing(t *testing.T) {
 		bodies = append(bodies, strconv.Itoa(n))
 	}
 	s, w, all := newMorgue(t, bodies...)
-	s.gateway.tell(deploys(answer{Delay: 50 * time.Millisecond}, "fn1"))
+	s.gateway.deploys(answer{Delay: 50 * time.Millisecond}, "fn1")
 	w.replayOldest(t, `{"count":"30","topic_entity":"fn1"}`)
 	for kill := range 3 {
 		s.gateway.await(t, many+1+5*kill)
@@ -358,7 +358,7 @@ func TestZ26_OneFunctionDoesNotSeeAnother(t *testing.T) {
 func TestZ27_PeeksBesideReplaysHideNothingAndEachIsReplayedOnce(t *testing.T) {
 	t.Parallel()
 	s, w, all := newMorgue(t, "a", "b", "c", "d", "e", "f")
-	s.gateway.tell(deploys(answer{}, "fn1"))
+	s.gateway.deploys(answer{}, "fn1")
 	var wg sync.WaitGroup
 	for n := range 8 {
 		wg.Go(func() {

@@ -13,6 +13,7 @@ import (
 
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/pause"
+	"queue-worker/pkg/policy"
 	"queue-worker/pkg/retry"
 	"queue-worker/pkg/store"
 	"queue-worker/pkg/watch"
@@ -32,8 +33,11 @@ func withCalls(o *Options) {
 	lanes := worker.NewLanes(worker.LanesOptions{MaxInflight: 4})
 	codes, _ := retry.ParseCodes("429,503")
 	w := worker.New(worker.Options{
-		Store: o.Store.(*store.Store), Lanes: lanes, Timeout: time.Minute, Logger: slog.New(slog.DiscardHandler),
-		Policy: retry.Policy{Attempts: 3, Initial: 10 * time.Second, Max: 30 * time.Second, MaxRetryAfter: time.Hour, Codes: codes},
+		Store: o.Store.(*store.Store), Lanes: lanes, Logger: slog.New(slog.DiscardHandler),
+		Policy: policy.Policy{
+			Policy:  retry.Policy{Attempts: 3, Initial: 10 * time.Second, Max: 30 * time.Second, MaxRetryAfter: time.Hour, Codes: codes},
+			Timeout: time.Minute, Lane: policy.Lane{MaxInflight: 4, Priority: 5},
+		},
 	})
 	o.Watch, o.Hands, o.Policies, o.Activity = watch.New(), &hands{}, w, idle{w, lanes}
 	o.Pauses = pause.New(o.Store.(*store.Store), lanes, slog.New(slog.DiscardHandler))
