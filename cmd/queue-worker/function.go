@@ -3,6 +3,7 @@ package main
 // queue-worker function and policy: what each function has to do, and letting it rest.
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +29,7 @@ func newFunctionList(r *remote) *cobra.Command {
 	c := command("ls [FUNCTION]", "List functions and what each has to do, one row for each queue", `
 Not on a terminal, the columns are tab separated and have no headings: function,
 queue, ready, running, delayed, dead, paused, age of the oldest in seconds, calls a
-second, last error.`, codesPlain,
+second, last error, calls at a time that the function takes, what holds it back.`, codesPlain,
 		"queue-worker function ls", "queue-worker function ls figlet -o json")
 	c.Args = args(0, 1, "one function, or none for all")
 	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
@@ -52,6 +53,7 @@ func (s *session) showFunctions(all *client.Functions) error {
 		{Title: "function", Wide: true}, {Title: "queue", Wide: true}, {Title: "ready", Number: true}, {Title: "running", Number: true},
 		{Title: "delayed", Number: true}, {Title: "dead", Number: true}, {Title: "paused", Wide: true}, {Title: "oldest", Spare: true},
 		{Title: "rate", Number: true, Spare: true}, {Title: "last error", Wide: true, Spare: true},
+		{Title: "limit", Number: true, Spare: true}, {Title: "held", Wide: true, Spare: true},
 	}}
 	if err := l.page(all.JSON(), len(all.Functions), func(i int) []cli.Cell { return s.functionRow(&all.Functions[i]) }); err != nil {
 		return err
@@ -83,7 +85,22 @@ func (s *session) functionRow(f *client.Function) []cli.Cell {
 	return []cli.Cell{
 		cli.Text(f.Function), cli.Text(f.Queue), cli.Number(f.Ready), cli.Number(f.Running), cli.Number(f.Delayed), cli.Number(f.Dead),
 		paused, oldest, cli.Cell{Short: fmt.Sprintf("%.1f/s", f.Rate), Long: fmt.Sprint(f.Rate)}, lastError,
+		cli.Number(f.Limit), s.held(f),
 	}
+}
+
+// held is what holds a function back, beside people.
+func (s *session) held(f *client.Function) cli.Cell {
+	if b := f.Breaker; b.State != "" && b.State != "closed" {
+		since := s.Since(b.Since)
+		why := "out of reach (" + b.Cause + ")"
+		return cli.Cell{Short: why + " for " + since.Short, Long: why + " since " + since.Long}
+	}
+	until := s.Until(f.HeldUntil)
+	if until.Long == "" {
+		return cli.Cell{}
+	}
+	return cli.Cell{Short: "Retry-After, ends " + until.Short, Long: "Retry-After, ends " + until.Long}
 }
 
 func newFunctionPause(r *remote) *cobra.Command {
@@ -150,13 +167,16 @@ purged is counted as dropped.`, codesBulk,
 }
 
 func newPolicy(e *env) *cobra.Command {
-	c := group("policy", "See how functions are retried", "")
+	c := group("policy", "See how functions are called and retried", "")
 	r := newRemote(e, c)
-	show := command("show FUNCTION", "Show the retry policy in force for a function, and where each value is from", "", codesPlain,
-		"queue-worker policy show figlet")
+	show := command("show FUNCTION", "Show the policy in force for a function, and where each value is from", `
+What single messages ask for by their header is shown with them: queue-worker
+invocation get.`, codesPlain,
+		"queue-worker policy show figlet", "queue-worker policy show figlet --queue slow-queue")
 	show.Args = args(1, 1, "one function")
+	queue := show.Flags().String("queue", "", "in this queue (default: the first one)")
 	show.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
-		p, err := s.Policy(ctx, args[0])
+		p, err := s.Policy(ctx, args[0], *queue)
 		switch {
 		case err != nil:
 			return err
@@ -169,14 +189,28 @@ func newPolicy(e *env) *cobra.Command {
 	return c
 }
 
+// unless is a value, or the words for what stands for none.
+func unless(value, none, words string) string {
+	if value == none {
+		return words
+	}
+	return value
+}
+
 func policyFields(p *client.Policy) []cli.Field {
 	attempts := fmt.Sprint(p.Attempts)
 	if p.Attempts < 0 {
 		attempts = "without end"
 	}
+	rate := "no limit"
+	if p.Rate > 0 {
+		rate = fmt.Sprint(p.Rate) + "/s"
+	}
 	values := map[string]string{
+		"dead_set_codes": cmp.Or(p.DeadCodes, "none"), "max_age": unless(p.MaxAge, "0s", "no limit"),
+		"max_inflight": fmt.Sprint(p.MaxInflight), "rate": rate, "priority": fmt.Sprint(p.Priority),
 		"max_retry_attempts": attempts, "initial_retry_wait": p.Initial, "max_retry_wait": p.Max, "backoff": p.Backoff,
-		"retry_http_codes": p.Codes, "max_retry_after": p.MaxAfter, "timeout": p.Timeout,
+		"retry_http_codes": p.Codes, "max_retry_after": p.MaxAfter, "timeout": unless(p.Timeout, "0s", "the gateway's"),
 	}
 	var fields []cli.Field
 	for _, name := range slices.Sorted(maps.Keys(values)) {

@@ -26,6 +26,8 @@ type idle struct {
 	lanes *worker.Lanes
 }
 
+func (i idle) Tempo(l invocation.Lane) worker.Tempo { return i.lanes.Tempo(l) }
+
 func (i idle) InFlight() map[invocation.Lane]int { return i.lanes.InFlight() }
 
 // withCalls gives an API all that it needs for invocations and functions.
@@ -115,4 +117,4 @@ func (r *rig) settle(t testing.TB, inv *invocation.Invocation, v store.Verdict, 
 type noPolicy struct{}
 
 func (noPolicy) PolicyOf(*invocation.Invocation) worker.InForce { return worker.InForce{} }
-func (noPolicy) PolicyFor(string) worker.InForce                { return worker.InForce{} }
+func (noPolicy) PolicyFor(string, string) worker.InForce        { return worker.InForce{} }

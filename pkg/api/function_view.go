@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/pace"
 	"queue-worker/pkg/pause"
 	"queue-worker/pkg/store"
 	"queue-worker/pkg/worker"
@@ -26,13 +27,44 @@ type functionView struct {
 	Oldest    float64    `json:"oldest_age_seconds"` // of the first that is ready, 0 without one
 	Rate      float64    `json:"rate_per_second"`    // calls over the last minute
 	LastError *lastError `json:"last_error"`         // since the start; null without one
-	Paused    *pauseView `json:"paused"`             // null: it is called
+	// What holds it back, beside people.
+	Limit   int         `json:"limit"`      // calls at a time
+	Held    *time.Time  `json:"held_until"` // by a Retry-After; null: it is not held
+	Breaker breakerView `json:"breaker"`
+	Paused  *pauseView  `json:"paused"` // null: it is called
 }
 
 type lastError struct {
 	At     time.Time        `json:"at"`
 	Status int              `json:"status"`
 	Cause  invocation.Cause `json:"cause,omitempty"`
+}
+
+// States of a breaker.
+const (
+	breakerClosed  = "closed"
+	breakerOpen    = "open"
+	breakerProbing = "probing" // it is open, and a probe is under way
+)
+
+// breakerView tells whether a function is called only now and then, because it cannot
+// be reached.
+type breakerView struct {
+	State string    `json:"state"`
+	Since time.Time `json:"since,omitzero"`
+	Cause string    `json:"cause,omitempty"`     // internal: OpenFaaS answers in the function's place
+	Next  time.Time `json:"next_probe,omitzero"` // of one that is open
+}
+
+func breakerViewOf(s pace.Status) breakerView {
+	v := breakerView{State: breakerOpen, Since: utc(s.Since), Cause: cmp.Or(string(s.Cause), "internal"), Next: utc(s.Next)}
+	switch {
+	case !s.Open:
+		return breakerView{State: breakerClosed}
+	case s.Next.IsZero():
+		v.State = breakerProbing
+	}
+	return v
 }
 
 type pauseView struct {
@@ -127,6 +159,12 @@ func (s *snapshot) view(lane invocation.Lane) functionView {
 	}
 	if p, ok := s.pauses[lane.Name]; ok {
 		v.Paused = pauseViewOf(p)
+	}
+	tempo := s.api.Activity.Tempo(lane)
+	v.Limit, v.Breaker = tempo.Limit, breakerViewOf(tempo.Breaker)
+	if !tempo.Until.IsZero() {
+		until := tempo.Until.UTC()
+		v.Held = &until
 	}
 	return v
 }

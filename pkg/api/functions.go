@@ -5,6 +5,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +28,8 @@ type Activity interface {
 	InFlight() map[invocation.Lane]int
 	// Activity tells of the latest calls.
 	Activity() map[invocation.Lane]worker.Activity
+	// Tempo tells what holds calls back.
+	Tempo(invocation.Lane) worker.Tempo
 }
 
 // Pauses pause functions, by the name of their lanes; see pause.Keeper.
@@ -40,6 +43,10 @@ var (
 	problemNoFunction = &problem{
 		status: http.StatusNotFound, Text: "no such function", Reason: notFound,
 		Hint: "nothing of it is stored, and the gateway does not know it; is its namespace in its name?",
+	}
+	problemNoQueue = &problem{
+		status: http.StatusNotFound, Text: "no such queue", Reason: notFound,
+		Hint: "queue is one of those in faas_nats_channel; leave it out for the first of them",
 	}
 	problemFunctionName = refuse("not a function's name",
 		"a name as the gateway takes it, with or without its namespace, or url:<host:port> for the callbacks to a host")
@@ -82,10 +89,17 @@ func (a *api) showPolicy(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if _, err := readParams(r); err != nil {
+	p, err := readParams(r, "queue")
+	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, policyViewOf(a.Policies.PolicyFor(lane)))
+	queue := a.Queues[0]
+	if p.has("queue") {
+		if queue = p.text("queue"); !slices.Contains(a.Queues, queue) {
+			return problemNoQueue
+		}
+	}
+	return writeJSON(w, http.StatusOK, policyViewOf(a.Policies.PolicyFor(queue, lane)))
 }
 
 // pathLane is the name of the lanes of the function in the path.

@@ -1,6 +1,6 @@
 package api
 
-// How an invocation is retried, as JSON, and all waits that follow from it.
+// How a function is called, as JSON, and all waits that follow from it.
 
 import (
 	"math"
@@ -9,10 +9,10 @@ import (
 	"queue-worker/pkg/worker"
 )
 
-// Policies tell by which rules is retried, and where each comes from.
+// Policies tell by which rules functions are called, and where each comes from.
 type Policies interface {
 	PolicyOf(*invocation.Invocation) worker.InForce
-	PolicyFor(function string) worker.InForce
+	PolicyFor(queue, function string) worker.InForce
 }
 
 // mostWaits bounds the schedule that is shown; the total counts all.
@@ -26,7 +26,12 @@ type policyView struct {
 	Backoff       string            `json:"backoff"`
 	Codes         string            `json:"retry_http_codes"`
 	MaxRetryAfter string            `json:"max_retry_after"`
-	Timeout       string            `json:"timeout"` // of a call; 0s: the gateway decides
+	DeadCodes     string            `json:"dead_set_codes"`
+	MaxAge        string            `json:"max_age"`      // 0s: for ever
+	Timeout       string            `json:"timeout"`      // of a call; 0s: the gateway decides
+	MaxInflight   int               `json:"max_inflight"` // calls at a time
+	Rate          float64           `json:"rate"`         // calls per second; 0: no limit
+	Priority      int               `json:"priority"`
 	From          map[string]string `json:"from"`
 	Schedule      []string          `json:"schedule"`   // waits before the first retries
 	TotalWait     string            `json:"total_wait"` // of all retries
@@ -36,7 +41,9 @@ func policyViewOf(p worker.InForce) *policyView {
 	s := p.Schedule(mostWaits)
 	v := &policyView{
 		Attempts: p.Attempts, Initial: p.Initial.String(), Max: p.Max.String(), Backoff: p.Mode.String(),
-		Codes: p.Codes.String(), MaxRetryAfter: p.MaxRetryAfter.String(), Timeout: p.Timeout.String(),
+		Codes: p.Codes.String(), MaxRetryAfter: p.MaxRetryAfter.String(), DeadCodes: p.DeadCodes.String(),
+		MaxAge: p.MaxAge.String(), Timeout: p.Timeout.String(),
+		MaxInflight: p.Lane.MaxInflight, Rate: p.Lane.Rate, Priority: p.Lane.Priority,
 		From: p.From, Schedule: make([]string, len(s.Waits)), TotalWait: s.Total.String(),
 	}
 	for i, wait := range s.Waits {

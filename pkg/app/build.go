@@ -187,6 +187,9 @@ type activity struct {
 	lanes *worker.Lanes
 }
 
+// Tempo implements api.Activity.
+func (a activity) Tempo(l invocation.Lane) worker.Tempo { return a.lanes.Tempo(l) }
+
 // InFlight implements api.Activity.
 func (a activity) InFlight() map[invocation.Lane]int { return a.lanes.InFlight() }
 

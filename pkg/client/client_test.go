@@ -309,7 +309,7 @@ func TestNamesCannotLeaveTheirPlaceInThePath(t *testing.T) {
 		"url:h:80":    "GET /pre%2Ffix/v1/functions/url:h:80/policy admin:hunter2",
 		"fn.name%2Fs": "GET /pre%2Ffix/v1/functions/fn.name%252Fs/policy admin:hunter2",
 	} {
-		if _, err := c.Policy(t.Context(), name); err != nil {
+		if _, err := c.Policy(t.Context(), name, ""); err != nil {
 			t.Fatal(err)
 		}
 		if asked := <-got; asked != want {

@@ -25,6 +25,15 @@ type Pause struct {
 	Until  time.Time `json:"until"` // zero: until it is resumed
 }
 
+// Breaker tells whether a function is called only now and then, because it cannot be
+// reached.
+type Breaker struct {
+	State string    `json:"state"` // closed, open or probing
+	Since time.Time `json:"since"`
+	Cause string    `json:"cause"`
+	Next  time.Time `json:"next_probe"`
+}
+
 // Function is what a function has to do in one queue.
 type Function struct {
 	Function  string     `json:"function"`
@@ -37,6 +46,9 @@ type Function struct {
 	OldestAge float64    `json:"oldest_age_seconds"`
 	Rate      float64    `json:"rate_per_second"`
 	LastError *LastError `json:"last_error"`
+	Limit     int        `json:"limit"`      // calls at a time
+	HeldUntil time.Time  `json:"held_until"` // by a Retry-After; zero: it is not held
+	Breaker   Breaker    `json:"breaker"`
 	Paused    *Pause     `json:"paused"`
 }
 
@@ -81,8 +93,13 @@ func (c *Client) ResumeFunction(ctx context.Context, name string) (*Functions, e
 	return all, c.read(ctx, act(http.MethodPost, "/v1/functions/"+url.PathEscape(name)+"/resume", http.StatusOK), all)
 }
 
-// Policy reads the retry policy that is in force for a function.
-func (c *Client) Policy(ctx context.Context, function string) (*Policy, error) {
+// Policy reads the policy that is in force for a function in a queue; "" for the
+// first one.
+func (c *Client) Policy(ctx context.Context, function, queue string) (*Policy, error) {
+	q := url.Values{}
+	if queue != "" {
+		q.Set("queue", queue)
+	}
 	p := &Policy{}
-	return p, c.read(ctx, get("/v1/functions/"+url.PathEscape(function)+"/policy", nil), p)
+	return p, c.read(ctx, get("/v1/functions/"+url.PathEscape(function)+"/policy", q), p)
 }

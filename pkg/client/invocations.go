@@ -22,7 +22,12 @@ type Policy struct {
 	Backoff      string            `json:"backoff"`
 	Codes        string            `json:"retry_http_codes"`
 	MaxAfter     string            `json:"max_retry_after"`
-	Timeout      string            `json:"timeout"` // of a call; 0s: the gateway decides
+	DeadCodes    string            `json:"dead_set_codes"`
+	MaxAge       string            `json:"max_age"`      // 0s: for ever
+	Timeout      string            `json:"timeout"`      // of a call; 0s: the gateway decides
+	MaxInflight  int               `json:"max_inflight"` // calls at a time
+	Rate         float64           `json:"rate"`         // calls per second; 0: no limit
+	Priority     int               `json:"priority"`
 	From         map[string]string `json:"from"`
 	Schedule     []string          `json:"schedule"` // the waits, at most 20
 	TotalWaiting string            `json:"total_wait"`

@@ -24,10 +24,10 @@ type InForce struct {
 // askedPatience is how long people wait for what a function asks for.
 const askedPatience = 2 * time.Second
 
-// PolicyFor is what is in force for a function without an invocation: what messages
-// ask for comes with them.
-func (w *Worker) PolicyFor(function string) InForce {
-	return w.show(&invocation.Invocation{Function: function, Lane: invocation.Lane{Name: function}}, nil)
+// PolicyFor is what is in force in a queue for a function, by the name of its lanes,
+// without an invocation: what messages ask for comes with them.
+func (w *Worker) PolicyFor(queue, function string) InForce {
+	return w.show(&invocation.Invocation{Function: function, Lane: invocation.Lane{Queue: queue, Name: function}}, nil)
 }
 
 // PolicyOf is what is in force for an invocation. It reads the message of one that

@@ -111,10 +111,13 @@ func TestWhatIsInForceAndWhereItIsFrom(t *testing.T) {
 	if got := r.worker.PolicyOf(newInvocation("other", "")); got.Policy != s.policy {
 		t.Errorf("of one that is over it is %+v", got)
 	}
-	if got := r.worker.PolicyFor("fn"); got.Timeout != 30*time.Second || got.From["timeout"] != "gateway annotation" {
+	if got := r.worker.PolicyFor(queue, "fn"); got.Timeout != 30*time.Second || got.From["timeout"] != "gateway annotation" {
 		t.Errorf("of a function it is %+v", got)
 	}
-	if got := r.worker.PolicyFor("url:cb.example:80"); !got.Only2xx || got.Lane != s.policy.Lane {
+	if got := r.worker.PolicyFor("slow", "fn"); got.Attempts != 3 || got.From["max_retry_attempts"] != "queue" {
+		t.Errorf("of a function in a queue of its own it is %+v", got)
+	}
+	if got := r.worker.PolicyFor(queue, "url:cb.example:80"); !got.Only2xx || got.Lane != s.policy.Lane {
 		t.Errorf("of a URL it is %+v", got)
 	}
 }
