@@ -88,12 +88,7 @@ func TestCLI_SendSaysWhenAndHow(t *testing.T) {
 func TestCLI_SendRefusedIsNotTaken(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, "max_request_bytes=1MiB")
-	s.gateway.tell(func(a asked) answer {
-		if strings.Contains(a.URI, "nofn") {
-			return status(http.StatusNotFound)
-		}
-		return answer{}
-	})
+	s.gateway.deploys(answer{}, "fn1")
 	w := s.worker()
 	w.cli(t, "send", "nofn", "-d", "x").want(t, 1, "no function of this name")
 	big := filepath.Join(t.TempDir(), "big")
@@ -178,7 +173,7 @@ func TestCLI_Functions(t *testing.T) {
 	w.cli(t, "send", "fn1", "-d", "x", "--delay", "1h").want(t, 0)
 	code, body := w.ask(t, http.MethodGet, "/v1/functions/fn1")
 	got := w.cli(t, "function", "ls", "fn1").want(t, 0)
-	if columns := strings.Split(got.lines()[0], "\t"); len(columns) != 10 || !slices.Equal(columns[:6], []string{"fn1.openfaas-fn", defaultQueue, "3", "0", "1", "0"}) {
+	if columns := strings.Split(got.lines()[0], "\t"); len(columns) != 12 || !slices.Equal(columns[:6], []string{"fn1.openfaas-fn", defaultQueue, "3", "0", "1", "0"}) {
 		t.Errorf("the line is %q; the API answers %d %s", columns, code, body)
 	}
 	w.cli(t, "function", "ls", "-o", "json").want(t, 0, `"paused":{`)
