@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/pace"
 	"queue-worker/pkg/store"
 	"queue-worker/pkg/watch"
 	"queue-worker/pkg/worker"
@@ -24,6 +25,32 @@ func (b busyLanes) Activity() map[invocation.Lane]worker.Activity {
 	return map[invocation.Lane]worker.Activity{b.lane: {
 		Rate: 2.5, LastError: &worker.LastError{At: begin, Status: 503, Cause: invocation.CauseTimeout},
 	}}
+}
+
+func (b busyLanes) Tempo(invocation.Lane) worker.Tempo {
+	return worker.Tempo{
+		Limit: 3, Until: begin.Add(time.Hour),
+		Breaker: pace.Status{Open: true, Since: begin, Cause: invocation.CauseRefused, Next: begin.Add(time.Minute)},
+	}
+}
+
+func TestWhatABreakerShows(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		status pace.Status
+		want   breakerView
+	}{
+		{pace.Status{}, breakerView{State: "closed"}},
+		{
+			pace.Status{Open: true, Since: begin, Cause: invocation.CauseDNS, Next: begin},
+			breakerView{State: "open", Since: begin.UTC(), Cause: "dns", Next: begin.UTC()},
+		},
+		{pace.Status{Open: true, Since: begin}, breakerView{State: "probing", Since: begin.UTC(), Cause: "internal"}},
+	} {
+		if got := breakerViewOf(tt.status); got != tt.want {
+			t.Errorf("%+v shows %+v, want %+v", tt.status, got, tt.want)
+		}
+	}
 }
 
 // knownFunctions are those that a gateway has.

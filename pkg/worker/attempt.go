@@ -181,7 +181,7 @@ func (w *Worker) send(ctx context.Context, a *attempt) invoke.Result {
 		ID: a.inv.ID, CallID: a.inv.CallID, Request: a.req, Terms: a.inv.Terms,
 		Retry: a.inv.Retries, RetryMax: a.policy.Attempts,
 	}
-	a.span = w.Tracer.Attempt(a.inv, req.Header)
+	a.span = w.Tracer.Attempt(a.inv, a.req.Header)
 	c.TraceParent, c.TraceState = a.span.Context()
 	if a.inv.Kind == invocation.KindCallback {
 		return w.Caller.Callback(ctx, a.inv.URL, c)
