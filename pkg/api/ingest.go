@@ -14,6 +14,7 @@ import (
 
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
+	"queue-worker/pkg/trace"
 )
 
 // Why nothing is taken in. A Taker's errors wrap them.
@@ -74,7 +75,8 @@ type Ingest struct {
 	// Window is how long an Idempotency-Key is known; 0: it means nothing.
 	Window time.Duration
 	// Auth asks for the credentials here too.
-	Auth bool
+	Auth   bool
+	Tracer *trace.Tracer // nil makes no spans
 }
 
 const (

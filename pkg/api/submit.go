@@ -18,11 +18,13 @@ import (
 	"queue-worker/pkg/store"
 )
 
-func (i *ingest) submit(w http.ResponseWriter, r *http.Request) error {
+func (i *ingest) submit(w http.ResponseWriter, r *http.Request) (err error) {
 	inv, head, err := i.begin(w, r, invocation.SourceHTTP)
 	if err != nil {
 		return err
 	}
+	span := i.Tracer.Accept(inv, r.Header)
+	defer func() { span.End(w.Header().Get(headerInvocationID), err) }()
 	timing, err := readTiming(r.Header, inv.Accepted)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ func (a *App) ingest() *api.Ingest {
 	i := &api.Ingest{
 		Taker: a.newTaker(), CheckURL: a.checkURL, Queue: c.Channels[0],
 		MaxBytes: c.MaxRequestBytes, Window: c.IdempotencyWindow, Auth: c.IngestAuth,
+		Tracer: a.tracer,
 	}
 	if c.IngestCheck {
 		i.Functions = a.functions

@@ -1,5 +1,5 @@
-// Package trace makes spans of OpenTelemetry: one for every attempt, and one for
-// what came of it. They stand in the trace of who sent the work, over waits,
+// Package trace makes spans of OpenTelemetry: one for every attempt, one for what
+// came of it, and one for what is taken in over HTTP. They stand in the trace of who sent the work, over waits,
 // restarts, replays and callbacks:
 //
 //	caller ---+--- attempt ---- the function's own spans

@@ -1,0 +1,126 @@
+package e2e
+
+// Traces of OpenTelemetry, as a receiver gets them.
+
+import (
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"queue-worker/pkg/trace/tracetest"
+)
+
+const (
+	callersTrace = "0af7651916cd43dd8448eb211c80319c"
+	callersSpan  = "b7ad6b7169203331"
+	traceparent  = "00-" + callersTrace + "-" + callersSpan + "-01"
+)
+
+// spanOf is the span that a header field names.
+func spanOf(t testing.TB, field string) (trace, span string) {
+	t.Helper()
+	parts := strings.Split(field, "-")
+	if len(parts) != 4 {
+		t.Fatalf("traceparent is %q", field)
+	}
+	return parts[1], parts[2]
+}
+
+// attemptOf is the one span of an attempt.
+func attemptOf(t testing.TB, all []tracetest.Span) tracetest.Span {
+	t.Helper()
+	var found []tracetest.Span
+	for _, s := range all {
+		if s.Name == "invoke fn1" {
+			found = append(found, s)
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("attempts: %+v", all)
+	}
+	return found[0]
+}
+
+// TestATraceGoesOnAfterAKill: the second attempt is in the trace of the first, whose
+// worker was killed before it could export anything. What has ended is exported
+// before the end of a drain, although that is not its time yet.
+func TestATraceGoesOnAfterAKill(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		edits []func(*message)
+		below func(first string) (trace, span string) // the parent of the second attempt
+	}{
+		"a message that is in a trace": {
+			edits: []func(*message){with("Traceparent", traceparent)},
+			below: func(string) (string, string) { return callersTrace, callersSpan },
+		},
+		"a message that is in none": {below: func(first string) (string, string) { return spanOf(t, first) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			receiver := tracetest.New(t)
+			s := newStand(t, "initial_retry_wait=50ms", "OTEL_EXPORTER_OTLP_ENDPOINT="+receiver.URL, "OTEL_BSP_SCHEDULE_DELAY=3600000")
+			s.gateway.tell(failing(1))
+			w := s.crasher("after-settle", 1)
+			m := call("fn1", "", tt.edits...)
+			s.broker.publish(t, m)
+			w.crashed(t)
+			w = s.worker()
+			w.next(t, m, "done")
+			w.signal(t, syscall.SIGTERM)
+			if code := w.exit(t); code != 0 {
+				t.Errorf("exit %d", code)
+			}
+			calls := s.gateway.of(m)
+			if len(calls) != 2 {
+				t.Fatalf("%d calls", len(calls))
+			}
+			first, second := calls[0].Header.Get("Traceparent"), calls[1].Header.Get("Traceparent")
+			a := attemptOf(t, receiver.Spans())
+			if trace, span := spanOf(t, second); trace != a.Trace || span != a.ID {
+				t.Errorf("the call carries %s, its span is %+v", second, a)
+			}
+			trace, parent := tt.below(first)
+			if _, before := spanOf(t, first); a.Trace != trace || a.Parent != parent || len(a.Links) != 1 || a.Links[0] != before {
+				t.Errorf("after %s: %+v", first, a)
+			}
+		})
+	}
+}
+
+// TestWithoutTracesAMessageGoesOnInTheTraceOfItsCaller as it came.
+func TestWithoutTracesAMessageGoesOnInTheTraceOfItsCaller(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, "OTEL_SERVICE_NAME=night")
+	w := s.worker()
+	m := call("fn1", "", with("Traceparent", traceparent), with("Tracestate", "vendor=1"))
+	s.broker.publish(t, m)
+	w.next(t, m, "done")
+	if h := s.gateway.of(m)[0].Header; h.Get("Traceparent") != traceparent || h.Get("Tracestate") != "vendor=1" {
+		t.Errorf("%v", h)
+	}
+}
+
+// TestADrainDoesNotWaitLongForAReceiverThatHangs: drain_timeout bounds it, and its
+// exit is clean, since no call was harmed.
+func TestADrainDoesNotWaitLongForAReceiverThatHangs(t *testing.T) {
+	t.Parallel()
+	receiver := newStub(t)
+	s := newStand(t, "drain_timeout=1s", "OTEL_EXPORTER_OTLP_ENDPOINT="+receiver.url())
+	hung := make(chan struct{})
+	t.Cleanup(func() { close(hung) })
+	receiver.tell(always(answer{Until: hung}))
+	w := s.worker()
+	m := call("fn1", "")
+	s.broker.publish(t, m)
+	w.next(t, m, "done")
+	w.signal(t, syscall.SIGTERM)
+	l := w.event(t, "the end of the drain", func(l entry) bool { return l.message() == "drained" })
+	if took, ok := l["took"].(float64); ok && time.Duration(took) > 5*time.Second {
+		t.Errorf("the drain took %v", l["took"])
+	}
+	if code := w.exit(t); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+}
