@@ -28,6 +28,28 @@ func TestCommandsOfTheRunbookExist(t *testing.T) {
 	}
 }
 
+// TestTheRunbookKnowsEveryReason reads the reasons from the list of metrics that
+// pkg/worker holds the program to.
+func TestTheRunbookKnowsEveryReason(t *testing.T) {
+	t.Parallel()
+	_, metric, _ := strings.Cut(read(t, "../../pkg/worker/testdata/metrics-at-start.txt"), "queue_worker_dead_letters_total counter\n")
+	runbook := read(t, "../../docs/runbook.md")
+	n := 0
+	for line := range strings.Lines(metric) {
+		reason, is := strings.CutPrefix(strings.TrimSpace(line), "reason=")
+		if !is {
+			break
+		}
+		n++
+		if !strings.Contains(runbook, "\n| `"+reason+"` | ") {
+			t.Errorf("docs/runbook.md does not explain the reason %s", reason)
+		}
+	}
+	if n < 5 {
+		t.Errorf("%d reasons found", n)
+	}
+}
+
 var (
 	helmCommand = regexp.MustCompile(`(?m)^helm (?:install|upgrade) (\S+) (chart/queue-worker|openfaas/openfaas) (.*)$`)
 	helmFlag    = regexp.MustCompile(`(?:^| )(-n|--set|--set-string) (\S+)`)

@@ -112,7 +112,7 @@ func TestWhoMayReachTheWorkerAndWhomItMayReach(t *testing.T) {
 	prometheus := other{namespace: "monitoring"}
 	billing := other{namespace: "payments", team: "billing"}
 	const guarded, door = "networkPolicy: {enabled: true}\n", "stanEmbedded: true\n"
-	const named = "networkPolicy: {enabled: true, apiFrom: [{namespaceSelector: {matchLabels: {team: billing}}}], callbacksTo: [{namespaceSelector: {matchLabels: {team: billing}}}]}\n"
+	const named = "networkPolicy: {enabled: true, apiFrom: [{namespaceSelector: {matchLabels: {team: billing}}}], egressTo: [{namespaceSelector: {matchLabels: {team: billing}}}]}\n"
 	tests := []struct {
 		name, values string
 		in           bool

@@ -18,6 +18,12 @@ is no cluster, as in helm template.
 {{- if and $v.mailbox.enabled $v.mailbox.inFunctionNamespace (eq (include "queue-worker.functions" .) .Release.Namespace) }}
 {{- fail (printf "\n\nmailbox.inFunctionNamespace makes a second Service mailbox in %s, where the first one is: set it to false.\n" .Release.Namespace) }}
 {{- end }}
+{{- $env := fromYaml (include "queue-worker.env" .) }}
+{{- range $v.extraEnv }}
+{{- if hasKey $env .name }}
+{{- fail (printf "\n\nextraEnv sets %s, which is a setting of the worker with a value of its own: change that one.\n" .name) }}
+{{- end }}
+{{- end }}
 {{- include "queue-worker.foreigners" . }}
 {{- end }}
 
