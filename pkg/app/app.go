@@ -104,6 +104,12 @@ func (a *App) announce() {
 	a.log.Info("starting queue-worker", "version", a.Version, "queues", c.Channels, "gateway", c.GatewayURL.String(),
 		"data_dir", orNone(c.DataDir), "max_inflight", c.MaxInflight, "max_retry_attempts", c.MaxRetryAttempts,
 		"initial_retry_wait", c.InitialRetryWait, "max_retry_wait", c.MaxRetryWait, "retry_http_codes", c.RetryCodes)
+	for _, name := range c.Channels {
+		if r, limit := c.Retries(name), c.QueueLimits[name]; len(r.Own) > 0 || limit > 0 {
+			a.log.Info("queue with settings of its own", "queue", name, "limit", limit, "max_retry_attempts", r.MaxRetryAttempts,
+				"initial_retry_wait", r.InitialRetryWait, "max_retry_wait", r.MaxRetryWait, "retry_http_codes", r.RetryCodes, "backoff", r.Backoff)
+		}
+	}
 	for _, w := range c.Warnings() {
 		a.log.Warn(w)
 	}

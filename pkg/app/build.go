@@ -49,7 +49,7 @@ func (a *App) listen(ctx context.Context) error {
 
 func (a *App) openStore(context.Context) error {
 	c := a.Config
-	a.lanes = worker.NewLanes(worker.LanesOptions{MaxInflight: c.MaxInflight, Greedy: !c.LimiterEnabled, NoBreaker: !c.Breaker})
+	a.lanes = worker.NewLanes(worker.LanesOptions{MaxInflight: c.MaxInflight, QueueLimits: c.QueueLimits, Greedy: !c.LimiterEnabled, NoBreaker: !c.Breaker})
 	s, err := store.Open(store.Options{
 		Dir: c.DataDir, Sync: c.StoreSync, MaxBytes: c.StoreMaxBytes, MinFree: c.StoreMinFree,
 		Slots: c.MaxInflight, Watcher: a.lanes, Metrics: store.NewMetrics(a.registry), Logger: a.log,
@@ -96,7 +96,7 @@ func (a *App) openDoor(context.Context) error {
 
 func (a *App) makeWorker(context.Context) error {
 	c := a.Config
-	policy, err := a.policy()
+	policy, queues, err := a.policies()
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (a *App) makeWorker(context.Context) error {
 	a.metrics = worker.NewMetrics(a.registry, labels, c.Channels)
 	a.registry.MustRegister(worker.NewCollector(a.store, a.lanes, labels, c.Channels))
 	a.worker = worker.New(worker.Options{
-		Store: watched{a.store, a}, Lanes: a.lanes, Caller: caller, Policy: policy, Functions: a.functions,
+		Store: watched{a.store, a}, Lanes: a.lanes, Caller: caller, Policy: policy, Queues: queues, Functions: a.functions,
 		TrustHeader: c.HeaderPolicy == trustHeader, CallbackTimeout: c.CallbackTimeout, DeadSet: c.DeadSet, ResultTTL: c.ResultTTL,
 		Over: a.over, Tracer: a.tracer,
 		CheckURL: guard.CheckURL, Settled: a.settled, Version: a.Version, Metrics: a.metrics, Logger: a.log,

@@ -14,7 +14,7 @@ import (
 var valid = map[string]func(string) bool{
 	"faas_nats_address":      isAddress,
 	"faas_nats_cluster_name": isSubject,
-	"faas_nats_channel":      isChannel,
+	"faas_nats_channel":      isQueue,
 	"faas_nats_queue_group":  isSubject,
 	"faas_gateway_address":   isAddress,
 	"default_function_name":  isNamespace,
@@ -67,11 +67,19 @@ func (l *loader) checkItems(s setting, items []string) {
 		return
 	}
 	for i, item := range items {
-		if !valid[s.name](item) || slices.Contains(items[:i], item) {
+		if !valid[s.name](item) || slices.ContainsFunc(items[:i], func(other string) bool { return s.same(item, other) }) {
 			l.report(s.name, item, s.accepts())
 			return
 		}
 	}
+}
+
+// same reports whether two items of a list are about the same thing.
+func (s setting) same(a, b string) bool {
+	if s.name == "faas_nats_channel" {
+		return queueName(a) == queueName(b)
+	}
+	return a == b
 }
 
 // checkTogether reports settings that are right by themselves and wrong beside

@@ -34,7 +34,7 @@ type Config struct {
 	NATSAddress string   `group:"The door" env:"faas_nats_address" envDefault:"nats" form:"a host name or IP address, without scheme and port" doc:"Host of the NATS Streaming server."`
 	NATSPort    int      `env:"faas_nats_port" envDefault:"4222" doc:"Its port." was:"A wrong value became port 0 in the Community worker."`
 	NATSCluster string   `env:"faas_nats_cluster_name" envDefault:"faas-cluster" form:"a name without spaces, '*', '>' and empty parts between dots" doc:"Its cluster id."`
-	Channels    []string `env:"faas_nats_channel" envDefault:"faas-request" form:"names of letters, digits, '-', '_' and '.', at most 12, none twice" doc:"The queues: channels to take invocations from. Each has a subscription of its own; its durable name is the channel with '.' as '_'." was:"One name, no list. Since December 2022 the Community worker reads faas-request whatever is set."`
+	Channels    []string `env:"faas_nats_channel" envDefault:"faas-request" form:"names of letters, digits, '-', '_' and '.', at most 12, none twice, each with :<limit> from 1 to 10000 or without" doc:"The queues: channels to take invocations from, such as faas-request,slow-queue:5. Each has a subscription of its own; its durable name is the channel with '.' as '_'. A limit is how many of its calls run at a time, beside max_inflight. What HTTP takes in goes to the first." was:"One name, no list. Since December 2022 the Community worker reads faas-request whatever is set."`
 	QueueGroup  string   `env:"faas_nats_queue_group" envDefault:"faas" form:"a name without spaces, '*', '>' and empty parts between dots" doc:"Queue group: workers of one group share the messages."`
 
 	AckWait           time.Duration `env:"ack_wait" envDefault:"60s" doc:"How long NATS Streaming waits for an ack before it delivers a message again. Not a limit on a call: with data_dir an ack takes milliseconds, and without it the subscription asks for 24h." was:"30s in the Community binary, 60s in its chart, 5m5s in faasd. It had to be longer than the slowest function; that is over."`
@@ -103,6 +103,11 @@ type Config struct {
 	StanEmbedded      bool   `group:"Embedded door" env:"stan_embedded" envDefault:"false" doc:"Open NATS Streaming in the worker, so that the gateway publishes straight to it. It keeps its files under data_dir."`
 	StanListenAddress string `env:"stan_listen_address" envDefault:"127.0.0.1:4222" form:"host:port or :port, the port from 0 to 65535" doc:"Where it listens. Port 0 takes any free one. It has no authentication."`
 
+	// QueueLimits are the limits beside the names in faas_nats_channel. Channels has the
+	// names alone.
+	QueueLimits map[string]int
+
+	retries  map[string]Retries // of queues that have their own
 	ignored  []string
 	warnings []string
 }

@@ -56,7 +56,7 @@ func List(environ []string) Overview {
 		case c != nil && s.field.Type == reflect.TypeOf(c.GatewayURL):
 			e.Value, e.From = c.GatewayURL.String(), FromOthers
 		}
-		o.Settings = append(o.Settings, e)
+		o.Settings = append(append(o.Settings, e), l.queueEntries(s, expects)...)
 	}
 	return o
 }

@@ -24,10 +24,12 @@ func Load(environ []string) (*Config, error) {
 	l.parse()
 	l.checkEach()
 	l.checkTogether()
+	l.readQueues()
 	if len(l.problems) > 0 {
 		return nil, l.failure()
 	}
 	c := l.config
+	c.splitQueues()
 	c.NATSAddress, c.GatewayAddress = unbracket(c.NATSAddress), unbracket(c.GatewayAddress)
 	if c.GatewayURL == nil {
 		c.GatewayURL = gatewayFrom(c.GatewayAddress, c.GatewayPort)
@@ -145,7 +147,8 @@ func (l *loader) report(name, value, expected string) {
 // failure joins the problems in the order of the settings.
 func (l *loader) failure() error {
 	order := func(p *Problem) int {
-		return slices.IndexFunc(settings, func(s setting) bool { return s.name == p.Name })
+		name, _, _ := strings.Cut(p.Name, queueMark)
+		return slices.IndexFunc(settings, func(s setting) bool { return s.name == name })
 	}
 	slices.SortStableFunc(l.problems, func(a, b *Problem) int { return order(a) - order(b) })
 	errs := make([]error, len(l.problems))

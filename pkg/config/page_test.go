@@ -87,6 +87,15 @@ How values are written:
 No setting holds a password. Credentials are files under ` + "`secret_mount_path`" + `, and a ` + "`gateway_url`" + ` with credentials in it is refused.
 `
 
+const queues = `
+## Settings of one queue
+
+` + "`max_retry_attempts`, `initial_retry_wait`, `max_retry_wait`, `retry_http_codes` and `backoff`" + ` can be set for one queue: after the
+name come two underscores and the queue, as in ` + "`max_retry_attempts__slow_queue=3`" + `. Names of variables hold neither hyphens nor dots
+everywhere, so both are written ` + "`_`" + `. A name that belongs to no queue, or to two, stops the start. The limit of a queue stands beside
+its name in ` + "`faas_nats_channel`" + `.
+`
+
 // render makes the page.
 func render() string {
 	var b strings.Builder
@@ -99,6 +108,7 @@ func render() string {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", s.name, code(s.standard()), s.accepts(), s.meaning())
 	}
+	b.WriteString(queues)
 	renderIgnored(&b)
 	return b.String()
 }

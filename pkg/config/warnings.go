@@ -34,6 +34,9 @@ func warnOfNames(c *Config, set func(string) bool, warn warner) {
 	warn(set("nats_host") || set("nats_stream"),
 		"nats_host or nats_stream is set, as for the commercial worker: the stream that its gateway fills in NATS JetStream is not read; this worker reads %v from NATS Streaming at %s",
 		c.Channels, net.JoinHostPort(c.NATSAddress, fmt.Sprint(c.NATSPort)))
+	for _, name := range c.Channels {
+		warn(c.QueueLimits[name] > c.MaxInflight, "faas_nats_channel=%s:%d: no more than max_inflight (%d) calls run at a time", name, c.QueueLimits[name], c.MaxInflight)
+	}
 	warn(set("http_retry_codes"), "http_retry_codes is not read: the name is retry_http_codes")
 	warn(c.StanEmbedded && set("faas_nats_address"),
 		"faas_nats_address is not used: stan_embedded=true opens NATS Streaming in this process, on %s", c.StanListenAddress)

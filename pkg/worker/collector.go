@@ -45,6 +45,8 @@ var (
 	descOldest   = desc("oldest_ready_seconds", "How long the invocation has waited that has waited longest since it could be called, 0 when none does.", "queue_name", "function_name")
 	descDelayed  = desc("delayed", "Invocations that wait for their due time.", "queue_name", "function_name")
 	descDead     = desc("dead", "Invocations in the dead set.", "queue_name", "function_name")
+	descPace     = desc("lane_limit", "Calls at a time that the function takes, as far as that was found out; of functions that share a label, all together.", "queue_name", "function_name")
+	descBreaker  = desc("breaker_open", "Functions that cannot be reached, so that they are called only now and then.", "queue_name", "function_name")
 	descAccepted = desc("accepted_total", "Invocations that were taken in since the start, callbacks included.")
 	descDone     = desc("done_total", "Invocations that succeeded since the start, callbacks included.")
 	descDropped  = desc("dropped_total", "Invocations that were discarded, cancelled, dropped or taken by a bound of the dead set since the start.")
@@ -63,7 +65,7 @@ var (
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descPending, descInflight, descReady, descOldest, descDelayed, descDead, descAccepted, descDone, descDropped,
+		descPending, descInflight, descReady, descOldest, descDelayed, descDead, descPace, descBreaker, descAccepted, descDone, descDropped,
 		descLost, descBytes, descResults, descKeys, descDisk, descFree, descLimit, descUsable, descMailbox,
 	} {
 		ch <- d
@@ -93,6 +95,10 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(descOldest, n.oldest.Seconds(), s.queue, s.function)
 		gauge(descDelayed, float64(n.delayed), s.queue, s.function)
 		gauge(descDead, float64(n.dead), s.queue, s.function)
+	}
+	for s, n := range c.tempos() {
+		gauge(descPace, float64(n.limit), s.queue, s.function)
+		gauge(descBreaker, float64(n.open), s.queue, s.function)
 	}
 	t := c.store.Stats()
 	counter(descAccepted, t.Accepted)
@@ -139,6 +145,27 @@ func (c *Collector) levels() map[series]level {
 		s.inflight += n
 		s.ready = max(s.ready-n, 0) // the store counts them as ready
 		m[key(l)] = s
+	}
+	return m
+}
+
+// held is what holds the lanes of one label back.
+type held struct{ limit, open int }
+
+// tempos adds up what holds the lanes back that were called lately.
+func (c *Collector) tempos() map[series]held {
+	m := map[series]held{}
+	for _, q := range c.queues {
+		m[series{q, callbackLabel}] = held{}
+	}
+	for l, t := range c.lanes.Tempos() {
+		key := series{l.Queue, c.labels.Lane(l)}
+		n := m[key]
+		n.limit += t.Limit
+		if t.Breaker.Open {
+			n.open++
+		}
+		m[key] = n
 	}
 	return m
 }

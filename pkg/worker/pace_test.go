@@ -254,10 +254,16 @@ func TestAFunctionOutOfReachIsOnlyProbed(t *testing.T) {
 		if !status.Open || status.Cause != invocation.CauseRefused || status.Next.IsZero() {
 			t.Errorf("the breaker is %+v", status)
 		}
+		if open, limit := r.metric("breaker_open", "fn.openfaas-fn"), r.metric("lane_limit", "fn.openfaas-fn"); open != 1 || limit != 1 {
+			t.Errorf("the metrics say %g open, a limit of %g", open, limit)
+		}
 		mu.Lock()
 		up = true
 		mu.Unlock()
 		pass(40 * time.Second)
+		if open := r.metric("breaker_open", "fn.openfaas-fn"); open != 0 {
+			t.Errorf("after it came back %g are open", open)
+		}
 		if st := r.store.Stats(); st.Ready != 0 || st.Dead != 0 {
 			t.Errorf("after it came back the store has %+v", st)
 		}
