@@ -30,6 +30,8 @@ var families = map[string]dto.MetricType{
 	"queue_worker_oldest_ready_seconds":    dto.MetricType_GAUGE,
 	"queue_worker_delayed":                 dto.MetricType_GAUGE,
 	"queue_worker_dead":                    dto.MetricType_GAUGE,
+	"queue_worker_lane_limit":              dto.MetricType_GAUGE,
+	"queue_worker_breaker_open":            dto.MetricType_GAUGE,
 	"queue_worker_attempts_total":          dto.MetricType_COUNTER,
 	"queue_worker_dead_letters_total":      dto.MetricType_COUNTER,
 	"queue_worker_outcomes_total":          dto.MetricType_COUNTER,
@@ -65,7 +67,7 @@ func TestEveryMetricIsThereFromTheStart(t *testing.T) {
 			t.Errorf("%s has no help", name)
 		}
 	}
-	for _, reason := range []string{"attempts_exhausted", "non_retryable", "malformed", "poison", "callback_refused", "max_age_exceeded"} {
+	for _, reason := range []string{"attempts_exhausted", "non_retryable", "malformed", "poison", "callback_refused", "max_age_exceeded", "function_not_found"} {
 		if len(m.series("queue_worker_dead_letters_total", "reason", reason)) != 1 {
 			t.Errorf("queue_worker_dead_letters_total has no reason %s", reason)
 		}

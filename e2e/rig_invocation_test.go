@@ -33,14 +33,6 @@ type invocation struct {
 	Policy *policy `json:"policy"`
 }
 
-type policy struct {
-	Attempts  int               `json:"max_retry_attempts"`
-	Initial   string            `json:"initial_retry_wait"`
-	From      map[string]string `json:"from"`
-	Schedule  []string          `json:"schedule"`
-	TotalWait string            `json:"total_wait"`
-}
-
 // invocations are those of an id, newest first; none when it is not known.
 func (w *worker) invocations(t testing.TB, id string, query ...string) []invocation {
 	t.Helper()
@@ -125,6 +117,14 @@ type function struct {
 		Status int    `json:"status"`
 		Cause  string `json:"cause"`
 	} `json:"last_error"`
+	Limit   int        `json:"limit"`
+	Held    *time.Time `json:"held_until"`
+	Breaker struct {
+		State string `json:"state"`
+		Since string `json:"since"`
+		Cause string `json:"cause"`
+		Next  string `json:"next_probe"`
+	} `json:"breaker"`
 	Paused *struct {
 		Reason string     `json:"reason"`
 		Author string     `json:"author"`

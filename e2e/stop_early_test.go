@@ -1,0 +1,75 @@
+package e2e
+
+// Calls that are of no use are not made.
+
+import (
+	"net/http"
+	"testing"
+	"time"
+)
+
+func TestAFunctionThatRefusesRetriesIsNotCalledAgain(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, "initial_retry_wait=10ms", "max_retry_attempts=2", "retry_http_codes=4xx,5xx")
+	w := s.worker()
+	refused := answer{Status: 503, Header: http.Header{"X-No-Retry": {"true"}}}
+	for _, tt := range []struct {
+		name   string
+		answer answer
+		calls  int
+		reason string
+	}{
+		{"X-No-Retry: true", refused, 1, "non_retryable"},
+		{"X-No-Retry: no", answer{Status: 503, Header: http.Header{"X-No-Retry": {"no"}}}, 3, "attempts_exhausted"},
+		{"410", status(http.StatusGone), 1, "non_retryable"},
+		{"429", status(http.StatusTooManyRequests), 3, "attempts_exhausted"},
+	} {
+		s.gateway.tell(always(tt.answer))
+		m := call("fn1", "")
+		s.broker.publish(t, m)
+		end := w.next(t, m, "dead")
+		if n := len(s.gateway.of(m)); n != tt.calls || end.text("reason") != tt.reason {
+			t.Errorf("%s: %d calls, dead of %s", tt.name, n, end.text("reason"))
+		}
+	}
+}
+
+func TestAFunctionThatTheGatewayDoesNotKnowIsWaitedForAndNotForLong(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, "initial_retry_wait=200ms", "unknown_function_grace=2s")
+	s.gateway.deploys(status(http.StatusNotFound), "there")
+	w := s.worker()
+
+	gone, bare := call("gone", ""), call("there", "")
+	s.broker.publish(t, gone, bare)
+	if end := w.next(t, bare, "dead"); end.text("reason") != "non_retryable" || len(s.gateway.of(bare)) != 1 {
+		t.Errorf("a 404 of a function that is there: dead of %s after %d calls", end.text("reason"), len(s.gateway.of(bare)))
+	}
+	if end := w.next(t, gone, "dead"); end.text("reason") != "function_not_found" {
+		t.Errorf("a function that is not there: dead of %s", end.text("reason"))
+	}
+	calls := s.gateway.of(gone)
+	if first, last := calls[0], calls[len(calls)-1]; len(calls) < 3 || last.At.Sub(first.At) < 2*time.Second {
+		t.Errorf("%d calls within %s, want several within the grace and one at its end", len(calls), last.At.Sub(first.At))
+	}
+	if m := w.metrics(t); m.sum("queue_worker_dead_letters_total", "reason", "function_not_found") != 1 {
+		t.Error("the metric does not count it")
+	}
+	if code, body := w.ask(t, http.MethodGet, "/v1/dead_set?reason=function_not_found"); code != http.StatusOK || len(w.deadSet(t)) != 2 {
+		t.Errorf("the dead set by its reason is answered %d %s", code, body)
+	}
+
+	late := call("late", "")
+	s.broker.publish(t, late)
+	w.next(t, late, "retry")
+	s.gateway.deploys(answer{}, "late")
+	w.next(t, late, "done")
+
+	s.gateway.know(always(status(http.StatusUnauthorized)))
+	s.gateway.tell(always(status(http.StatusNotFound)))
+	unsure := call("unsure", "")
+	s.broker.publish(t, unsure)
+	if end := w.next(t, unsure, "dead"); end.text("reason") != "non_retryable" || len(s.gateway.of(unsure)) != 1 {
+		t.Errorf("a 404 that nobody can tell more of: dead of %s after %d calls", end.text("reason"), len(s.gateway.of(unsure)))
+	}
+}
