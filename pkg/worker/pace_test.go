@@ -389,7 +389,10 @@ func TestARateSpreadsTheCalls(t *testing.T) {
 			r.accept(to("fn"))
 			r.accept(to("other" + strconv.Itoa(i%3)))
 		}
-		pass(0)
+		pass(100 * time.Millisecond)
+		if n := len(f.of("fn")); n != 1 {
+			t.Errorf("it begins with %d calls at once", n)
+		}
 		from := time.Now()
 		pass(10 * time.Second)
 		in := 0

@@ -209,7 +209,11 @@ func (l *Lanes) Tune(key invocation.Lane, s policy.Lane) {
 	if ln != nil {
 		l.round(key.Queue).leave(ln)
 	}
+	found := !t.introduced && ln != nil && ln.running > 0
 	t.tune(s, l.o.MaxInflight)
+	if found { // by a call that is the first to be counted
+		t.rate.Begin(time.Now())
+	}
 	if ln != nil {
 		l.enqueue(ln)
 		l.spawn()
