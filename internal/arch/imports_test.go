@@ -36,7 +36,7 @@ var layers = []struct {
 	{"pkg/pause", []string{"pkg/store"}},
 	{"pkg/gateway", []string{"pkg/invocation"}},
 	{"pkg/dev", []string{"pkg/invocation"}},
-	{"pkg/intake", []string{"pkg/store", "pkg/crash", "pkg/invocation"}},
+	{"pkg/intake", []string{"pkg/store", "pkg/policy", "pkg/crash", "pkg/invocation"}},
 	{"pkg/broker", nil},
 	{"pkg/worker", []string{"pkg/store", "pkg/invoke", "pkg/policy", "pkg/retry", "pkg/pace", "pkg/trace", "pkg/crash", "pkg/invocation"}},
 	{"pkg/store/storetest", []string{"pkg/store", "pkg/invocation"}},

@@ -12,6 +12,7 @@ import (
 
 	"queue-worker/pkg/crash"
 	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/policy"
 	"queue-worker/pkg/store"
 )
 
@@ -120,11 +121,15 @@ func (i *Intake) derivedID(k key) invocation.ID {
 	return invocation.DerivedID(time.Unix(0, k.timestamp), identity)
 }
 
-// name gives an invocation its function or its URL, and what its envelope says.
+// name gives an invocation its function or its URL, what its envelope says, and the
+// end that its header asks for.
 func (i *Intake) name(inv *invocation.Invocation, r *invocation.Request, now time.Time) error {
 	inv.Function = r.Function
 	inv.Lane.Name = i.opts.Names.Canonical(r.Function)
 	if r.Envelope == nil {
+		if age := policy.AgeOf(r.Header); age > 0 {
+			inv.Terms = &invocation.Terms{Expires: now.Add(age)}
+		}
 		return nil
 	}
 	lane := inv.Lane.Name

@@ -16,6 +16,14 @@ const (
 	HeaderTimeout    = "X-Timeout"
 )
 
+// AgeOf is the X-Max-Age of a message, 0 when it has none that can be used.
+func AgeOf(h http.Header) (age time.Duration) {
+	if h[HeaderMaxAge] != nil {
+		read(&reader{get: h.Get}, Form{HeaderMaxAge, formMaxAge}, parseMaxAge, &age)
+	}
+	return age
+}
+
 // WithHeader is the policy with what a message asks for. Whoever may call a function
 // may write its header, so without trust a field counts only where it asks for
 // less than what holds already; with trust it counts whatever it asks for. A field

@@ -1,0 +1,30 @@
+package intake
+
+import (
+	"testing"
+	"time"
+)
+
+func TestAnAgeInTheHeaderCountsFromWhenTheMessageIsTaken(t *testing.T) {
+	t.Parallel()
+	door := startDoor(t, "", "")
+	s := newRecorder(t, true)
+	r := run(t, s, door.URL())
+	c := r.publisher(t)
+	for _, tt := range []struct {
+		header string
+		age    time.Duration // 0: it has no end
+	}{
+		{`{"X-Max-Age":["90s"]}`, 90 * time.Second},
+		{`{"X-Max-Age":["90"]}`, 90 * time.Second},
+		{`{"X-Max-Age":["soon"]}`, 0}, // the worker tells of it
+		{`{}`, 0},
+	} {
+		publish(t, c, channel, []byte(`{"Header":`+tt.header+`,"Body":"aGk=","Method":"POST","Function":"figlet"}`))
+		inv := s.got(t, 1)[0].Inv
+		s.set(func() { s.taken = nil })
+		if want := inv.Accepted.Add(tt.age); tt.age == 0 && inv.Terms != nil || tt.age > 0 && !inv.Expires().Equal(want) {
+			t.Errorf("%s: it ends at %s, terms %+v", tt.header, inv.Expires(), inv.Terms)
+		}
+	}
+}
