@@ -48,8 +48,8 @@ func runBroker(keep string) error {
 	return nil
 }
 
-// publish puts n messages of one run on the channel and waits for their acks.
-func publish(port, run string, n, body int) error {
+// publish puts n messages on the channel and waits for their acks.
+func publish(port string, n int, message func(i int) ([]byte, error)) error {
 	c, err := stan.Connect(cluster, "bench-publisher", stan.NatsURL("nats://127.0.0.1:"+port), stan.MaxPubAcksInflight(1024))
 	if err != nil {
 		return err
@@ -58,7 +58,7 @@ func publish(port, run string, n, body int) error {
 	var mu sync.Mutex
 	var failed error
 	for i := range n {
-		m, err := message(run, i, body)
+		m, err := message(i)
 		if err != nil {
 			return err
 		}
@@ -80,22 +80,22 @@ func publish(port, run string, n, body int) error {
 }
 
 // message is a QueueRequest as the gateway publishes it for
-// `curl gateway:8080/async-function/bench/<run>?n=<i> -d <body>`.
-func message(run string, i, body int) ([]byte, error) {
+// `curl gateway:8080/async-function/<function>/<run>?n=<n> -d <body>`.
+func message(function, run string, n int64, body int) ([]byte, error) {
 	return json.Marshal(types.QueueRequest{
 		Header: http.Header{
 			"Accept":         {"*/*"},
 			"Content-Length": {strconv.Itoa(body)},
 			"Content-Type":   {"application/x-www-form-urlencoded"},
 			"User-Agent":     {"curl/7.88.1"},
-			"X-Call-Id":      {fmt.Sprintf("%08x-0000-4000-8000-%012x", time.Now().Unix(), i)},
+			"X-Call-Id":      {fmt.Sprintf("%08x-0000-4000-8000-%012x", time.Now().Unix(), n&0xffffffffffff)},
 			"X-Start-Time":   {strconv.FormatInt(time.Now().UnixNano(), 10)},
 		},
 		Host:        "gateway:8080",
 		Body:        []byte(strings.Repeat("x", body)),
 		Method:      http.MethodPost,
 		Path:        "/" + run,
-		QueryString: "n=" + strconv.Itoa(i),
-		Function:    "bench",
+		QueryString: "n=" + strconv.FormatInt(n, 10),
+		Function:    function,
 	})
 }

@@ -12,6 +12,10 @@
 // function answers at once. Every process runs on this machine. All messages of a
 // run are published before its worker starts; the time is that from the first
 // call to the last one at the function.
+//
+// With -fair it measures instead what a quiet function waits beside flooded and slow
+// ones (fair.go), and with -pace what a function costs that takes five calls at a
+// time (pace.go).
 package main
 
 import (
@@ -23,6 +27,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // options are the command line's.
@@ -35,6 +40,11 @@ type options struct {
 	window    int
 	dir       string
 	programs  string
+
+	fair, pace bool
+	every      time.Duration
+	lasting    time.Duration
+	waiting    int
 }
 
 func main() {
@@ -44,6 +54,8 @@ func main() {
 			exit(runBroker(os.Args[2]))
 		case "child-sink":
 			exit(runSink())
+		case "child-crowd":
+			exit(runCrowd())
 		case "child-bare":
 			exit(runBare())
 		}
@@ -57,6 +69,11 @@ func main() {
 	flag.IntVar(&o.window, "window", 256, "messages that the bare loop has unacked at NATS Streaming at most")
 	flag.StringVar(&o.dir, "dir", ".", "folder for the store of our worker: a disk, not tmpfs")
 	flag.StringVar(&o.programs, "programs", "ours,bare,community", "what to measure")
+	flag.BoolVar(&o.fair, "fair", false, "measure what a quiet function waits beside others")
+	flag.BoolVar(&o.pace, "pace", false, "measure what a function costs that takes five calls at a time")
+	flag.DurationVar(&o.every, "every", 20*time.Millisecond, "with -fair: time between two calls of the quiet function")
+	flag.DurationVar(&o.lasting, "for", 6*time.Second, "with -fair: how long it is called in each case")
+	flag.IntVar(&o.waiting, "waiting", 100_000, "with -fair: what the flooded functions have waiting, all together")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -72,8 +89,9 @@ func exit(err error) {
 }
 
 func run(ctx context.Context, o options) (err error) {
-	if o.rounds < 1 || o.messages < 2 || o.community < 2 || o.inflight < 1 || o.window < 1 {
-		return errors.New("-rounds, -messages, -community-messages, -inflight and -window have to be positive")
+	if o.rounds < 1 || o.messages < 2 || o.community < 2 || o.inflight < 1 || o.window < 1 ||
+		o.every <= 0 || o.lasting < o.every || o.waiting < 1000 {
+		return errors.New("-rounds, -messages, -community-messages, -inflight, -window and -every have to be positive, -for not below -every, -waiting not below 1000")
 	}
 	tmp, err := os.MkdirTemp(o.dir, "data-")
 	if err != nil {
@@ -84,6 +102,9 @@ func run(ctx context.Context, o options) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
 
+	if o.fair || o.pace {
+		return compare(ctx, tmp, o)
+	}
 	programs, err := build(ctx, tmp, o)
 	if err != nil {
 		return err
@@ -94,4 +115,21 @@ func run(ctx context.Context, o options) (err error) {
 	}
 	defer s.close()
 	return s.measure(ctx, programs)
+}
+
+// compare makes the measurements in which our worker stands beside the Community
+// worker, and a bare loop says nothing.
+func compare(ctx context.Context, tmp string, o options) error {
+	o.programs = "ours,community"
+	programs, err := build(ctx, tmp, o)
+	if err != nil {
+		return err
+	}
+	if o.fair {
+		err = fair(ctx, tmp, o, programs)
+	}
+	if o.pace && err == nil {
+		err = paced(ctx, tmp, o, programs)
+	}
+	return err
 }

@@ -85,7 +85,8 @@ func (s *stand) once(ctx context.Context, p program, run string) (r result, err 
 	if err := s.ask(ctx, http.MethodPost, fmt.Sprintf("/begin/%s?n=%d", run, p.messages), nil); err != nil {
 		return r, err
 	}
-	if err := publish(s.broker.says, run, p.messages, s.options.body); err != nil {
+	bench := func(i int) ([]byte, error) { return message("bench", run, int64(i), s.options.body) }
+	if err := publish(s.broker.says, p.messages, bench); err != nil {
 		return r, fmt.Errorf("publish: %w", err)
 	}
 	env := append(environment(s.broker.says, s.sink.says, s.options.inflight), p.env(filepath.Join(s.dir, run))...)
@@ -106,9 +107,13 @@ func (s *stand) once(ctx context.Context, p program, run string) (r result, err 
 	return r, nil
 }
 
-// ask is one request to the sink's own endpoints.
+// ask is one request to the functions' own endpoints.
 func (s *stand) ask(ctx context.Context, method, path string, answer any) error {
-	req, err := http.NewRequestWithContext(ctx, method, "http://127.0.0.1:"+s.sink.says+path, nil)
+	return ask(ctx, s.sink.says, method, path, answer)
+}
+
+func ask(ctx context.Context, port, method, path string, answer any) error {
+	req, err := http.NewRequestWithContext(ctx, method, "http://127.0.0.1:"+port+path, nil)
 	if err != nil {
 		return err
 	}

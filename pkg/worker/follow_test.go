@@ -12,6 +12,7 @@ import (
 
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/invoke"
+	"queue-worker/pkg/policy"
 )
 
 // patient are defaults with retries that are soon, and never used up.
@@ -153,7 +154,7 @@ func TestTheLimitOfAFunctionIsNeverPassed(t *testing.T) {
 					s := patient(t, f)
 					s.lanes.Greedy = greedy
 					r := start(t, s)
-					r.lanes.Tune(invocation.Lane{Queue: queue, Name: "fn"}, LaneSettings{MaxInflight: own})
+					r.lanes.Tune(invocation.Lane{Queue: queue, Name: "fn"}, policy.Lane{MaxInflight: own})
 					const n = 500
 					from := time.Now()
 					r.flood("fn", n)

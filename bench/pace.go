@@ -1,0 +1,76 @@
+// What a function costs that takes five calls at a time and answers 429 beyond: how
+// many calls each invocation takes, and how long all take.
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"text/tabwriter"
+	"time"
+)
+
+// pacedMessages are the invocations of one trial.
+const pacedMessages = 500
+
+// pacedIdeal is how long they take at least.
+const pacedIdeal = pacedMessages * limitedCall / limitedAt
+
+// pacedPatience is when a trial is given up. One call after the other takes five
+// times the ideal.
+const pacedPatience = 6 * pacedIdeal
+
+// way is how a program goes about it.
+type way struct {
+	name, program string
+	env           []string
+}
+
+// soon are retries that come soon, and are never used up.
+var soon = []string{"initial_retry_wait=1s", "max_retry_wait=10s", "max_retry_attempts=1000"}
+
+func paced(ctx context.Context, tmp string, o options, programs []program) error {
+	t := tabwriter.NewWriter(os.Stdout, 0, 0, 3, ' ', tabwriter.AlignRight)
+	fmt.Printf("\n%d invocations of a function that takes %d at a time, %s each, and answers 429 beyond; max_inflight %d; ideal %s\n\n",
+		pacedMessages, limitedAt, limitedCall, o.inflight, pacedIdeal)
+	fmt.Fprintln(t, "worker\tcalls per invocation\tanswered 429\tsucceeded\ttime\tof ideal\t")
+	for _, w := range []way{
+		{"ours", "ours", soon},
+		{"ours, limiter_enabled=false", "ours", append(slices.Clone(soon), "limiter_enabled=false")},
+		{"community", "community", nil},
+	} {
+		p := programs[slices.IndexFunc(programs, func(p program) bool { return p.name == w.program })]
+		got, err := atPace(ctx, tmp, o, p, w.env)
+		if err != nil {
+			return fmt.Errorf("%s: %w", w.name, err)
+		}
+		took := time.Duration(got.Last - got.First)
+		more := ""
+		if got.Served < pacedMessages {
+			took, more = pacedPatience, "> "
+		}
+		fmt.Fprintf(t, "%s\t%.2f\t%d\t%d\t%s%s\t%s%.2f\t\n", w.name, float64(got.Calls)/pacedMessages, got.Pushed, got.Served,
+			more, took.Round(10*time.Millisecond), more, float64(took)/float64(pacedIdeal))
+	}
+	return t.Flush()
+}
+
+// atPace waits until all have succeeded, or patience ends.
+func atPace(ctx context.Context, tmp string, o options, p program, env []string) (got noted, err error) {
+	ctx, cancel := context.WithTimeout(ctx, trialTimeout)
+	defer cancel()
+	limited := func(i int) ([]byte, error) { return message("limited", onlyRun, int64(i), o.body) }
+	t, err := begin(ctx, o, tmp, p, env, pacedMessages, limited)
+	if err != nil {
+		return got, err
+	}
+	defer t.close()
+	for from := time.Now(); err == nil && got.Served < pacedMessages && time.Since(from) < pacedPatience; {
+		if err = t.rest(ctx, 100*time.Millisecond); err == nil {
+			got, err = t.noted(ctx)
+		}
+	}
+	return got, err
+}
