@@ -7,12 +7,12 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"testing"
 	"time"
 
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/invoke"
-	"queue-worker/pkg/policy"
 )
 
 // patient are defaults with retries that are soon, and never used up.
@@ -134,8 +134,9 @@ func TestManyFunctionsWithLimitsFindTheirsAtOnce(t *testing.T) {
 		for name, fn := range fns {
 			calls := f.of(name)
 			ideal := time.Duration((each+fn.capacity-1)/fn.capacity) * call
-			// What is pushed back at the start comes again after a second or two.
-			perCall, took := float64(len(calls))/each, calls[len(calls)-1].end.Sub(from)
+			// The start is not counted: up to ten calls, which come again after a second
+			// or two.
+			perCall, took := float64(len(calls)-10)/each, calls[len(calls)-1].end.Sub(from)
 			if perCall > 1.2 || took > ideal*13/10+2*time.Second {
 				t.Errorf("%s: %.2f calls per invocation, %s where %s is ideal", name, perCall, took, ideal)
 			}
@@ -154,10 +155,11 @@ func TestTheLimitOfAFunctionIsNeverPassed(t *testing.T) {
 					s := patient(t, f)
 					s.lanes.Greedy = greedy
 					r := start(t, s)
-					r.lanes.Tune(invocation.Lane{Queue: queue, Name: "fn"}, policy.Lane{MaxInflight: own})
+					m := to("fn")
+					m.Annotations = map[string]string{"queue-worker.max_inflight": strconv.Itoa(own)}
 					const n = 500
 					from := time.Now()
-					r.flood("fn", n)
+					r.floodWith(m, n)
 					took := r.finish(from, n)
 					if _, most := fn.seen(); most != own {
 						t.Errorf("at most %d at a time, want %d", most, own)

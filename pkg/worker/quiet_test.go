@@ -72,15 +72,18 @@ func (c crowd) longestWait(t *testing.T) time.Duration {
 }
 
 // flood has n invocations of a function accepted, and waits until all are.
-func (r *rig) flood(function string, n int) {
+func (r *rig) flood(function string, n int) { r.t.Helper(); r.floodWith(to(function), n) }
+
+// floodWith is flood of messages that say more.
+func (r *rig) floodWith(m message, n int) {
 	r.t.Helper()
-	raw, err := json.Marshal(to(function))
+	raw, err := json.Marshal(m)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	done := make(chan error, n)
 	for range n {
-		r.submit(function, "flood", raw, done)
+		r.submit(m.Function, "flood", raw, done)
 	}
 	for range n {
 		if err := <-done; err != nil {
