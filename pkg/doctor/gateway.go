@@ -94,7 +94,7 @@ func (e *examiner) functions(ctx context.Context) []Finding {
 	case err != nil:
 		return []Finding{look(check, "see the gateway's log", "/system/functions: %s", firstLine(err))}
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
-		return []Finding{wrong(check, "mount the gateway's secret basic-auth at secret_mount_path: without it unknown functions are found out only by calling them",
+		return []Finding{wrong(check, "mount the gateway's secret basic-auth at secret_mount_path: without it no annotation of a function is known, and unknown functions are found out only by calling them",
 			"it answers %d to the credentials: %s", status, e.who())}
 	case status != http.StatusOK:
 		return []Finding{look(check, "is it an OpenFaaS gateway?", "/system/functions answers %d", status)}
