@@ -24,6 +24,9 @@ type reporting struct {
 }
 
 func (s reporting) Cancel(ctx context.Context, id invocation.ID) (*invocation.Invocation, error) {
+	if inv, err := s.Get(id); err == nil {
+		defer s.watch.Ending(watch.End{Inv: inv, Outcome: store.OutcomeCancelled, At: time.Now()})()
+	}
 	inv, err := s.Store.Cancel(ctx, id)
 	if err == nil {
 		s.watch.Ended(watch.End{Inv: inv, Outcome: store.OutcomeCancelled, At: time.Now()})
@@ -49,6 +52,9 @@ func TestCancellingMeetsAnInvocationAtAnyPoint(t *testing.T) {
 			case store.Bury:
 				inv.State, inv.DiedAt, inv.Reason = invocation.Dead, time.Now(), invocation.AttemptsExhausted
 			case store.Done, store.Drop:
+			}
+			if outcome != "" {
+				defer r.Watch.Ending(watch.End{Inv: inv, Outcome: outcome, At: time.Now()})()
 			}
 			if err := r.store.Settle(context.Background(), store.Settlement{At: at, Verdict: v, Inv: inv}); err != nil {
 				t.Error(err)
