@@ -33,7 +33,8 @@ const slowWaiting = 1000
 // cases are what is measured. The idle worker comes first and last, so that
 // what the machine does meanwhile shows in it.
 func cases(o options) []beside {
-	idle := beside{name: "nobody", community: true}
+	// Of the idle one's function there is one call, which shows that the worker is there.
+	idle := beside{"nobody", "first", 1, 1, true}
 	all := []beside{idle}
 	for _, n := range []int{1, 10, 100, 1000} {
 		all = append(all, beside{fmt.Sprintf("%d flooded", n), "flooded", n, o.waiting, n == 1})
