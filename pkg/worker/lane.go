@@ -47,6 +47,7 @@ type lane struct {
 	at     int     // its place there
 	turnAt float64 // its pass, see round.go
 	came   uint64
+	ahead  bool // it stands before those with much waiting
 
 	// While somebody reads the index, others go on. What they do is kept until the
 	// reading is over, because it may or may not be in what was read.
@@ -193,6 +194,9 @@ func (l *lane) hasWork() bool { return len(l.waiting) > 0 || l.more }
 func (l *lane) hasRoom() bool {
 	return l.running < l.tempo.limit() && (l.tempo.introduced || l.running == 0)
 }
+
+// hasLittle reports whether what is not in hand is little.
+func (l *lane) hasLittle() bool { return !l.more && len(l.waiting) <= littleWaiting }
 
 // idle reports whether nothing is lost when the lane is forgotten. A lane that
 // is being read has work until it was.

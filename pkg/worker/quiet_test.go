@@ -118,6 +118,28 @@ func TestAQuietFunctionIsCalledWhenItIsAccepted(t *testing.T) {
 	}
 }
 
+// More functions are flooded than there are slots: every slot is taken by a function
+// that has one, and the quiet one is next.
+
+func TestAmongMoreFloodedFunctionsThanSlotsAQuietOneTakesTheNextSlot(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ inflight, functions, waiting int }{
+		{8, 10, 100}, {8, 100, 20}, {8, 1000, 12}, {50, 100, 50}, {50, 1000, 15},
+	} {
+		t.Run(fmt.Sprintf("%d functions, max_inflight %d", tt.functions, tt.inflight), func(t *testing.T) {
+			c := crowd{
+				inflight: tt.inflight, functions: tt.functions, waiting: tt.waiting, calls: 100, every: 20 * time.Millisecond,
+				least: 30 * time.Millisecond, most: 70 * time.Millisecond,
+			}
+			bubble(t, func(t *testing.T) {
+				if long := c.longestWait(t); long > c.most {
+					t.Errorf("one call of %d has waited %s, longer than the longest call of the others", c.calls, long)
+				}
+			})
+		})
+	}
+}
+
 // There is one slot: who has it is waited for. That is what max_inflight=1 means.
 
 func TestWithOneSlotAQuietFunctionWaitsForTheCallUnderWay(t *testing.T) {

@@ -5,6 +5,10 @@ package worker
 // divided by its priority; who comes new, or comes back, begins behind the latest
 // turn. So lanes of one priority go round one after the other, and a lane of twice
 // the priority takes twice the turns.
+//
+// A lane that has little waiting goes ahead of all that have much: so a quiet function
+// waits for no turn of the others, however many of them are flooded. In the long run
+// at most half of all turns go that way. The rest go round as ever, so nobody starves.
 
 import "container/heap"
 
@@ -24,10 +28,17 @@ type round struct {
 	busy    turns // the others
 }
 
+// A lane with at most littleWaiting goes ahead, and at most mostFavours do in a row.
+const (
+	littleWaiting = 8
+	mostFavours   = 64
+)
+
 // turnClock is shared by the rounds, so that queues take turns too.
 type turnClock struct {
-	pass float64 // of the latest turn
-	last uint64  // who came when, among equals
+	pass    float64 // of the latest turn
+	last    uint64  // who came when, among equals
+	favours int     // lanes that may go ahead; each turn of another adds one
 }
 
 // push lets a lane stand in its round.
@@ -35,6 +46,9 @@ func (r *round) push(c *turnClock, ln *lane) {
 	c.last++
 	ln.came = c.last
 	ln.turnAt = max(ln.turnAt, c.pass) + 1/float64(ln.tempo.priority)
+	if ln.ahead = ln.hasLittle() && c.favours > 0; ln.ahead {
+		c.favours--
+	}
 	ln.in = &r.busy
 	if ln.running == 0 {
 		ln.in = &r.idle
@@ -81,11 +95,18 @@ func (r *round) first(reserveOnly bool) *lane {
 func (r *round) take(c *turnClock, ln *lane) {
 	heap.Remove(ln.in, ln.at)
 	ln.in = nil
+	if ln.ahead {
+		return
+	}
 	c.pass = ln.turnAt
+	c.favours = min(c.favours+1, mostFavours)
 }
 
 // before reports whether l has its turn before o.
 func (l *lane) before(o *lane) bool {
+	if l.ahead != o.ahead {
+		return l.ahead
+	}
 	if l.turnAt != o.turnAt {
 		return l.turnAt < o.turnAt
 	}
