@@ -24,7 +24,8 @@ func TestACancelledCallEndsAtOnceAndLeavesNothing(t *testing.T) {
 		s := defaults(t)
 		s.caller, s.inflight = f, 1
 		r := start(t, s)
-		for range 3 { // the slot's next call is not affected, nor is the next that is cancelled
+		synctest.Wait() // what is there before the start goes by its name
+		for range 3 {   // the slot's next call is not affected, nor is the next that is cancelled
 			id := r.accept(calling("slow", "http://cb.example/done"))
 			next := r.accept(to("next"))
 			pass(time.Minute)
