@@ -26,7 +26,7 @@ func TestCLI_AScriptHasToSayYes(t *testing.T) {
 	if len(got.lines()) != 1 {
 		t.Errorf("not one document: %q", got.stdout)
 	}
-	w.cli(t, "dead", "replay", "--all", "--yes").want(t, 0, "replay: 0, ")
+	w.cli(t, "dead", "replay", "--all", "--yes").want(t, 0, "nothing to replay")
 	s.gateway.await(t, 4+4)
 }
 

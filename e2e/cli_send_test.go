@@ -157,7 +157,7 @@ func TestCLI_Cancel(t *testing.T) {
 	_, id, _ := strings.Cut(running, "\t")
 	w.cli(t, "invocation", "cancel", callID, id).want(t, 0, "cancelled "+id)
 	w.cli(t, "invocation", "wait", id).want(t, 1, "the invocation is cancelled")
-	if left := w.cli(t, "invocation", "ls").want(t, 0, "nothing like that is pending"); left.stdout != "" {
+	if left := w.cli(t, "invocation", "ls").want(t, 0, "nothing is pending"); left.stdout != "" {
 		t.Errorf("there is %q", left.stdout)
 	}
 	w.cli(t, "invocation", "cancel", "nonsense").want(t, 1, "no invocation is known")

@@ -87,7 +87,15 @@ func (s *session) listLetters(ctx context.Context, f client.Filter, limit int) e
 			return err
 		}
 	}
-	return l.end("the dead set has no such letter", more, note)
+	return l.end(noLetter(f), more, note)
+}
+
+// noLetter says that a listing has nothing.
+func noLetter(f client.Filter) string {
+	if f.IsZero() {
+		return "the dead set is empty"
+	}
+	return "the dead set has no such letter"
 }
 
 func (s *session) letterRow(l *client.Letter) []cli.Cell {
@@ -125,12 +133,12 @@ function, queue, reason, status, first and last time of death.`, codesPlain,
 		if err != nil {
 			return err
 		}
-		return s.showGroups(g)
+		return s.showGroups(f, g)
 	})
 	return c
 }
 
-func (s *session) showGroups(g *client.Groups) error {
+func (s *session) showGroups(f client.Filter, g *client.Groups) error {
 	if s.JSON {
 		return s.Document(g.JSON())
 	}
@@ -142,7 +150,7 @@ func (s *session) showGroups(g *client.Groups) error {
 		}
 	}
 	if len(rows) == 0 {
-		s.Tell("the dead set has no such letter")
+		s.Tell("%s", noLetter(f))
 	}
 	return s.Table([]cli.Column{
 		{Title: "count", Number: true}, {Title: "size", Number: true}, {Title: "function", Wide: true}, {Title: "queue", Wide: true},

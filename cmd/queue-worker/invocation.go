@@ -246,7 +246,11 @@ func (s *session) listPending(ctx context.Context, f client.PendingFilter, limit
 			return err
 		}
 	}
-	return l.end("nothing like that is pending", more, "")
+	none := "nothing is pending"
+	if f != (client.PendingFilter{}) {
+		none = "nothing like that is pending"
+	}
+	return l.end(none, more, "")
 }
 
 func (s *session) pendingRow(i *client.Invocation) []cli.Cell {

@@ -117,11 +117,15 @@ func newSteer(r *remote, verb, short string, do func(*client.Client, context.Con
 // showPlan is what a person has to know before saying yes.
 func showPlan(c *cli.Console, j *client.Job) error {
 	p := j.Plan
+	if p.Count == 0 {
+		c.Tell("nothing to %s", j.Act)
+		return nil
+	}
 	text := fmt.Sprintf("%s: %d, %s", j.Act, p.Count, cli.Bytes(p.Bytes))
 	if !p.Oldest.IsZero() {
 		text += ", oldest " + c.At(p.Oldest).Short
 	}
-	if p.Duration != "" && p.Count > 0 {
+	if p.Duration != "" {
 		text += "; takes about " + p.Duration
 	}
 	if j.Rate > 0 {

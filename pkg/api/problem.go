@@ -78,7 +78,7 @@ func (p *problem) setRetryAfter(w http.ResponseWriter) {
 var (
 	problemPath = &problem{
 		status: http.StatusNotFound, Text: "no such path", Reason: notFound,
-		Hint: "the dead set is at /v1/dead_set, without a slash at the end",
+		Hint: "GET /openapi.yaml lists every path; a slash at the end makes it another one",
 	}
 	problemMethod = &problem{
 		status: http.StatusMethodNotAllowed, Text: "this path does not have that method", Reason: methodNotAllowed,
