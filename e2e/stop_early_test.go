@@ -48,9 +48,15 @@ func TestAFunctionThatTheGatewayDoesNotKnowIsWaitedForAndNotForLong(t *testing.T
 	if end := w.next(t, gone, "dead"); end.text("reason") != "function_not_found" {
 		t.Errorf("a function that is not there: dead of %s", end.text("reason"))
 	}
-	calls := s.gateway.of(gone)
-	if first, last := calls[0], calls[len(calls)-1]; len(calls) < 3 || last.At.Sub(first.At) < 2*time.Second {
-		t.Errorf("%d calls within %s, want several within the grace and one at its end", len(calls), last.At.Sub(first.At))
+	for _, l := range w.deadSet(t) {
+		if l.Reason != "function_not_found" {
+			continue
+		}
+		// By the worker's own clock: when a call arrives depends on the machine.
+		calls := l.Attempts
+		if took := calls[len(calls)-1].At.Sub(calls[0].At); len(calls) < 3 || took < 2*time.Second || len(s.gateway.of(gone)) != len(calls) {
+			t.Errorf("%d calls within %s, want several within the grace and one at its end", len(calls), took)
+		}
 	}
 	if m := w.metrics(t); m.sum("queue_worker_dead_letters_total", "reason", "function_not_found") != 1 {
 		t.Error("the metric does not count it")
