@@ -62,9 +62,17 @@ var lenient = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.Allo
 func Decode(raw []byte) (*Request, error) {
 	r := &Request{}
 	var callback *url.URL
-	if err := r.walk(raw, &callback); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUndecodable, err)
+	if !r.scan(raw, &callback) {
+		*r, callback = Request{}, nil
+		if err := r.walk(raw, &callback); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrUndecodable, err)
+		}
 	}
+	return r.finish(callback)
+}
+
+// finish checks what was read and derives the rest. callback is the URL object, nil for none.
+func (r *Request) finish(callback *url.URL) (*Request, error) {
 	r.Header = canonical(r.Header)
 	r.CallbackURL = r.Header.Get(HeaderCallbackURL)
 	if r.CallbackURL == "" && callback != nil {
