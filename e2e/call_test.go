@@ -63,9 +63,10 @@ func TestWhatBelongsToTheCallersConnectionIsNotPassedOn(t *testing.T) {
 	t.Parallel()
 	m := call("fn1", "hello", with("Connection", "close, X-Hop"), with("X-Hop", "1"), with("Keep-Alive", "timeout=1"),
 		with("Te", "trailers"), with("Trailer", "X"), with("Transfer-Encoding", "chunked"), with("Upgrade", "websocket"),
-		with("Proxy-Authorization", "Basic eA=="), with("Expect", "100-continue"), with("Host", "evil.example"), with("Content-Length", "99"))
+		with("Proxy-Authorization", "Basic eA=="), with("Expect", "100-continue"), with("Host", "evil.example"), with("Content-Length", "99"),
+		with("Proxy", "http://evil.example"), with("Transfer_Encoding", "chunked"), with("Content.Length", "99"))
 	got := once(t, newStand(t), m)
-	for _, name := range []string{"X-Hop", "Keep-Alive", "Te", "Trailer", "Upgrade", "Proxy-Authorization", "Expect", "Connection", "Transfer-Encoding"} {
+	for _, name := range []string{"X-Hop", "Keep-Alive", "Te", "Trailer", "Upgrade", "Proxy-Authorization", "Expect", "Connection", "Transfer-Encoding", "Proxy", "Transfer_encoding", "Content.length"} {
 		if got.Header[name] != nil {
 			t.Errorf("%s is passed on: %q", name, got.Header[name])
 		}
@@ -80,6 +81,23 @@ func TestACallerCannotForgeWhatTheWorkerTells(t *testing.T) {
 	got := once(t, newStand(t), call("fn1", "", with("X-Retry", "9"), with("X_Retry", "9"), with("X-Retry-Max", "99"), with("x-retry", "7")))
 	if !slices.Equal(got.Header["X-Retry"], []string{"0"}) || !slices.Equal(got.Header["X-Retry-Max"], []string{"10"}) || got.Header["X_retry"] != nil {
 		t.Errorf("the header is %v", got.Header)
+	}
+}
+
+// Servers that make environment variables of fields take X_Call_Id for X-Call-Id.
+func TestAFunctionSeesTheWorkersOwnValuesOnly(t *testing.T) {
+	t.Parallel()
+	const forged = "forged"
+	got := once(t, newStand(t), call("fn1", "", with("X-Deadline", forged), with("X-Timeout", forged), with("X-OpenFaaS-Internal", forged),
+		with("X_Call_Id", forged), with("X_Retries", forged), with("X_Deadline", forged), with("X.Timeout", forged), with("Idempotency_Key", forged),
+		with("X_Tenant", "mine"), with("X-Retries", "3")))
+	for name, values := range got.Header {
+		if slices.Contains(values, forged) {
+			t.Errorf("%s is passed on", name)
+		}
+	}
+	if got.Header.Get("X_Tenant") != "mine" || got.Header.Get("X-Retries") != "3" {
+		t.Errorf("what is the caller's own does not arrive: %v", got.Header)
 	}
 }
 

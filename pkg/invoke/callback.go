@@ -40,13 +40,10 @@ type Meta struct {
 // CallbackHeader makes the header of the callback that carries r, the result of an
 // invocation's last call; the zero Result stands for an invocation that was never
 // called. The header of the function's answer is copied, less what belongs to the
-// connection, cookies and credentials, and what a callback could not be sent with.
-// Nothing of the caller's request is in it.
+// connection, cookies and credentials, what would make another request of it, and
+// what a callback could not be sent with. Nothing of the caller's request is in it.
 func CallbackHeader(r Result, m Meta) http.Header {
-	h := pass(r.Header, "Set-Cookie", "Set-Cookie2", "Cookie",
-		"Authorization", "Www-Authenticate", "Authentication-Info",
-		HeaderDuration, HeaderStatus, HeaderFunctionName, HeaderTruncated,
-		invocation.HeaderCallID, HeaderRetry, HeaderRetryMax, "User-Agent")
+	h := pass(r.Header, notCalledBack...)
 	status := r.Status
 	if status == 0 {
 		status = http.StatusServiceUnavailable
@@ -64,6 +61,16 @@ func CallbackHeader(r Result, m Meta) http.Header {
 	}
 	dropUnsendable(h)
 	return h
+}
+
+// notCalledBack are the fields of an answer that a callback does not carry. In a
+// request they would be credentials, another method or path, or another sender.
+var notCalledBack = []string{
+	"Set-Cookie", "Set-Cookie2", "Cookie", "Authorization", "Www-Authenticate", "Authentication-Info",
+	"X-Http-Method", "X-Http-Method-Override", "X-Method-Override", "X-Original-Url", "X-Rewrite-Url",
+	"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip",
+	HeaderDuration, HeaderStatus, HeaderFunctionName, HeaderTruncated,
+	invocation.HeaderCallID, HeaderRetry, HeaderRetryMax, "User-Agent",
 }
 
 // dropUnsendable leaves out fields that cannot be written, such as a call id that

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,18 +43,38 @@ const (
 	fieldOverhead = len(": \r\n")
 )
 
-// isConnections reports whether a field is about one connection (RFC 9110, 7.6.1)
-// or is set from other parts of the request. name is in canonical form.
+// isConnections reports whether a field is about one connection (RFC 9110, 7.6.1),
+// is set from other parts of the request, or names a proxy. CGI turns "Proxy" into
+// HTTP_PROXY, which many HTTP clients obey. name is in folded form.
 func isConnections(name string) bool {
 	switch name {
 	case "Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Http2-Settings",
-		"Host", "Content-Length", "Expect":
+		"Host", "Content-Length", "Expect", "Proxy":
 		return true
 	}
 	return strings.HasPrefix(name, "Proxy-")
 }
 
-// named gives the fields that Connection names, in canonical form.
+// fold is the canonical form of the name that servers which make environment
+// variables of header fields take name for: they write every character but letters
+// and digits as "_", so that X_Retry, X.Retry and X-Retry are one. The name itself
+// when it is an illegal one, which is for sendable to refuse.
+func fold(name string) string {
+	isOdd := func(c rune) bool {
+		return c != '-' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z')
+	}
+	if !strings.ContainsFunc(name, isOdd) || !httpguts.ValidHeaderFieldName(name) {
+		return name
+	}
+	return http.CanonicalHeaderKey(strings.Map(func(c rune) rune {
+		if isOdd(c) {
+			return '-'
+		}
+		return c
+	}, name))
+}
+
+// named returns the fields that Connection names, in folded form.
 func named(h http.Header) map[string]bool {
 	values := h["Connection"]
 	if len(values) == 0 {
@@ -62,20 +83,23 @@ func named(h http.Header) map[string]bool {
 	set := make(map[string]bool)
 	for _, v := range values {
 		for name := range strings.SplitSeq(v, ",") {
-			set[http.CanonicalHeaderKey(strings.TrimSpace(name))] = true
+			set[fold(http.CanonicalHeaderKey(strings.TrimSpace(name)))] = true
 		}
 	}
 	return set
 }
 
-// pass copies the fields of h that may go on to another connection. ours are left
-// out in every spelling, since a server that makes environment variables of them
-// takes X_Retry and X-Retry for one. The values are shared with h.
+// pass copies the fields of h that may go on to another connection. It leaves out
+// ours and forged, whatever their spelling, and every other spelling of a field that
+// this program reads or writes: a server that folds names could take it for the
+// field itself. The values are shared with h.
 func pass(h http.Header, ours ...string) http.Header {
 	out := make(http.Header, len(h)+len(ours)+2)
 	drop := named(h)
 	for name, values := range h {
-		if isConnections(name) || drop[name] || isOneOf(name, ours) {
+		folded := fold(name)
+		if isConnections(folded) || drop[folded] || slices.Contains(forged, folded) || slices.Contains(ours, folded) ||
+			folded != name && slices.Contains(known, folded) {
 			continue
 		}
 		out[name] = values
@@ -83,17 +107,20 @@ func pass(h http.Header, ours ...string) http.Header {
 	return out
 }
 
-func isOneOf(name string, ours []string) bool {
-	if strings.IndexByte(name, '_') >= 0 {
-		name = http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
+var (
+	// forged are the fields that only this program, or a component of OpenFaaS, may
+	// say something by. A caller's X-Timeout is a wish, which the policy has read.
+	forged = []string{HeaderDeadline, HeaderTimeout, http.CanonicalHeaderKey("X-OpenFaaS-Internal")}
+
+	// known are the fields that pass in their own spelling alone.
+	known = []string{
+		HeaderIdempotencyKey, "X-Idempotency-Key", "User-Agent", "Content-Type", "Authorization", "Traceparent", "Tracestate",
+		invocation.HeaderCallID, invocation.HeaderStartTime, invocation.HeaderCallbackURL,
+		HeaderRetry, HeaderRetryMax, HeaderRetries, HeaderMaxRetries, HeaderDelayDuration,
+		"X-Retry-Limit", "X-Max-Age", "X-Not-Before",
+		HeaderDuration, HeaderStatus, HeaderFunctionName, HeaderTruncated,
 	}
-	for _, o := range ours {
-		if name == o {
-			return true
-		}
-	}
-	return false
-}
+)
 
 var (
 	errFields      = fmt.Errorf("the header has more than %d fields", maxFields)
@@ -147,7 +174,7 @@ func (c *Client) functionHeader(call Call) (http.Header, error) {
 		setTerms(h, call)
 	}
 	setTrace(h, call)
-	if timeout := c.timeoutOf(call); timeout > 0 && (call.Timeout > 0 || !isBlank(h, HeaderTimeout)) {
+	if timeout := c.timeoutOf(call); timeout > 0 && (call.Timeout > 0 || !isBlank(call.Request.Header, HeaderTimeout)) {
 		h[HeaderTimeout] = []string{timeout.String()}
 	}
 	if isBlank(h, "User-Agent") {
@@ -170,17 +197,10 @@ var (
 )
 
 func ours(call Call) []string {
-	names := oursAlways
 	if call.source() == invocation.SourceMailbox {
-		names = oursMailbox
+		return oursMailbox
 	}
-	if call.Terms != nil && !call.Terms.Expires.IsZero() {
-		names = append(names[:len(names):len(names)], HeaderDeadline)
-	}
-	if call.Timeout > 0 {
-		names = append(names[:len(names):len(names)], HeaderTimeout)
-	}
-	return names
+	return oursAlways
 }
 
 // setTerms tells the function what holds for this invocation alone.

@@ -101,6 +101,7 @@ func FuzzHeaders(f *testing.F) {
 		`{"X-Retry":["9"],"x_retry":["9"],"X-Call-Id":["a","b"],"idempotency-key":[""],"Idempotency-Key":["k"]}`,
 		`{"A b":["c"],"Host":["evil"],"Content-Length":["0"],"Expect":["100-continue"]}`,
 		`{"X-A":["b\r\nX-Evil: 1"],"Proxy-Connection":["keep-alive"],"Upgrade":["h2c"],"HTTP2-Settings":["x"]}`,
+		`{"Proxy":["http://evil"],"Transfer_Encoding":["chunked"],"X.Call.Id":["a"],"X-Timeout":["1h"],"X_Deadline":["b"],"X-OpenFaaS-Internal":["p"]}`,
 		`{"Connection":["x-retry, idempotency-key, user-agent, x-call-id"],"User-Agent":["a","b"]}`,
 	} {
 		f.Add([]byte(h))
@@ -174,10 +175,11 @@ func checkClean(t *testing.T, got, original http.Header) {
 	t.Helper()
 	banned := []string{
 		"Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer",
-		"Transfer-Encoding", "Upgrade", "Host", "Content-Length", "Expect", "X_Retry", "X_Call_Id",
+		"Transfer-Encoding", "Upgrade", "Host", "Content-Length", "Expect", "Proxy",
+		"X-Deadline", "X-Timeout", "X-Openfaas-Internal",
 	}
-	for _, name := range banned {
-		if got[name] != nil {
+	for name := range got {
+		if folded := fold(name); slices.Contains(banned, folded) || folded != name && slices.Contains(known, folded) {
 			t.Fatalf("%s is passed on", name)
 		}
 	}
@@ -201,12 +203,61 @@ func checkClean(t *testing.T, got, original http.Header) {
 	}
 }
 
-func TestIsOneOf(t *testing.T) {
+func TestFoldIsWhatCGIMakesOfAName(t *testing.T) {
 	t.Parallel()
-	ours := []string{"X-Retry"}
-	for name, want := range map[string]bool{"X-Retry": true, "X_retry": true, "X_RETRY": true, "X-Retries": false, "X_Retries": false} {
-		if isOneOf(name, ours) != want {
-			t.Errorf("isOneOf(%q) is %t", name, !want)
+	for name, want := range map[string]string{
+		"X-Retry": "X-Retry", "X_retry": "X-Retry", "X.rETRY": "X-Retry", "Transfer_encoding": "Transfer-Encoding", "Proxy": "Proxy",
+		"X_Retries": "X-Retries", "X~retry": "X-Retry", "Xretry": "Xretry", "Connection ": "Connection ", "A_b c": "A_b c", "": "",
+	} {
+		if got := fold(name); got != want {
+			t.Errorf("fold(%q) is %q, want %q", name, got, want)
+		}
+	}
+}
+
+// What a function is told by these fields comes from the worker or not at all, in
+// whatever spelling a caller, or the answer that a callback carries, has them.
+func TestNoFieldOfTheWorkerIsForged(t *testing.T) {
+	t.Parallel()
+	names := []string{
+		"Proxy", "Proxy-Authorization", "Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Content-Length", "Expect",
+		"X-Call-Id", "X-Retry", "X-Retry-Max", "X-Deadline", "X-Timeout", "X-Openfaas-Internal",
+	}
+	odd := []string{"X-Retries", "X-Max-Retries", "X-Delay-Duration", "Idempotency-Key", "User-Agent", "X-Callback-Url", "X-Start-Time", "X-Retry-Limit", "X-Max-Age"}
+	h := http.Header{}
+	for _, name := range names {
+		h[name] = []string{"forged"}
+	}
+	for _, name := range append(names, odd...) {
+		for _, to := range []string{"_", "."} {
+			h[http.CanonicalHeaderKey(strings.ReplaceAll(name, "-", to))] = []string{"forged"}
+		}
+	}
+	h["Connection"], h["X-Mine"], h["X_mine"] = []string{"x-hop"}, []string{"1"}, []string{"2"}
+	h["X-Hop"], h["X_hop"] = []string{"forged"}, []string{"forged"}
+	c := New(Options{Gateway: &url.URL{Scheme: "http", Host: "gw"}, Version: "1.2.3"})
+	call := callOf(t, "x")
+	call.Request.Header = h
+	sent, err := c.functionHeader(call)
+	if err != nil {
+		t.Fatal(err)
+	}
+	posted, err := c.postHeader(stored(t, h, "x"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What a callback is posted with was made by CallbackHeader, so its own are kept.
+	for _, name := range []string{"X-Call-Id", "X-Retry", "X-Retry-Max"} {
+		delete(posted, name)
+	}
+	for what, got := range map[string]http.Header{"call": sent, "callback": CallbackHeader(Result{Header: h}, Meta{}), "post": posted} {
+		for name, values := range got {
+			if slices.Contains(values, "forged") {
+				t.Errorf("a %s is sent with the forged %s", what, name)
+			}
+		}
+		if got.Get("X-Mine") != "1" || len(got["X_mine"]) != 1 {
+			t.Errorf("a %s lacks a field of the caller's own: %v", what, got)
 		}
 	}
 }
