@@ -7,6 +7,7 @@ package store
 
 import (
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
 	"io"
 	"math"
@@ -26,8 +27,9 @@ const marksFile = "in-hand"
 // marks is the file. It is written past disk: a mark that cannot be written
 // costs the count of crashes something, and is no reason to hold up a call.
 type marks struct {
-	mu   sync.RWMutex
-	file vfs.File // nil without a folder, where nothing survives anyway, and after Close
+	mu     sync.RWMutex
+	file   vfs.File // nil without a folder, where nothing survives anyway, and after Close
+	mapped []byte   // the file in memory; nil where it cannot be mapped, and markers are written to file
 }
 
 // Hold marks an invocation as in hand in a slot, numbered from 0 and below
@@ -46,6 +48,9 @@ func (s *Store) mark(slot int, b []byte) {
 	s.marks.mu.RLock()
 	defer s.marks.mu.RUnlock()
 	if s.marks.file == nil {
+		return
+	}
+	if at := slot * markLen; at+len(b) <= len(s.marks.mapped) && writeMapped(s.marks.mapped, at, b) {
 		return
 	}
 	if _, err := s.marks.file.WriteAt(b, int64(slot)*markLen); err != nil {
@@ -70,6 +75,7 @@ func (s *Store) openMarks() error {
 	if _, err := f.WriteAt(make([]byte, max(size, s.opts.Slots*markLen)), 0); err != nil {
 		return err
 	}
+	s.marks.mapped = mapFile(f, s.opts.Slots*markLen)
 	if len(ids) == 0 {
 		return nil
 	}
@@ -103,7 +109,11 @@ func (s *Store) closeMarks() error {
 	if f == nil {
 		return nil
 	}
-	s.marks.file = nil
+	var unmapped error
+	if s.marks.mapped != nil {
+		unmapped = unmapFile(s.marks.mapped)
+	}
+	s.marks.file, s.marks.mapped = nil, nil
 	_, err := f.WriteAt(make([]byte, s.opts.Slots*markLen), 0)
-	return closing(err, f)
+	return closing(errors.Join(unmapped, err), f)
 }

@@ -6,6 +6,9 @@ package store
 import (
 	"errors"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -248,5 +251,76 @@ func TestInMemoryNothingIsMarked(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// marked reads the in-flight file of a store that is open.
+func marked(t *testing.T, dir string) []invocation.ID {
+	t.Helper()
+	f, err := os.Open(filepath.Join(dir, storeFolder, marksFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	ids, _, err := readMarks(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ids
+}
+
+func TestMarkersOnDiskAreSeenByTheNextProcess(t *testing.T) {
+	t.Parallel()
+	dir, id := t.TempDir(), invocation.NewID(time.Now())
+	s, err := Open(Options{Dir: dir, Slots: 64})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Hold(63, id)
+	if got, want := marked(t, dir), []invocation.ID{id}; !slices.Equal(got, want) {
+		t.Errorf("marked: got %v, want %v", got, want)
+	}
+	s.Release(63)
+	if got := marked(t, dir); len(got) != 0 {
+		t.Errorf("marked after the release: got %v, want none", got)
+	}
+	s.Hold(0, id)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := marked(t, dir); len(got) != 0 {
+		t.Errorf("marked after a clean end: got %v, want none", got)
+	}
+}
+
+func TestMarkerThatCannotBeMappedIsWritten(t *testing.T) {
+	t.Parallel()
+	dir, id := t.TempDir(), invocation.NewID(time.Now())
+	s, err := Open(Options{Dir: dir, Slots: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	// A page that the file system cannot provide is a fault, as behind the end of a file.
+	if err := os.Truncate(filepath.Join(dir, storeFolder, marksFile), 0); err != nil {
+		t.Fatal(err)
+	}
+	s.Hold(1, id)
+	if got, want := marked(t, dir), []invocation.ID{id}; !slices.Equal(got, want) {
+		t.Errorf("marked: got %v, want %v", got, want)
+	}
+}
+
+// BenchmarkHold marks and clears one slot of a store on disk.
+func BenchmarkHold(b *testing.B) {
+	s, err := Open(Options{Dir: b.TempDir(), Slots: 64})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	id := invocation.NewID(time.Now())
+	for b.Loop() {
+		s.Hold(7, id)
+		s.Release(7)
 	}
 }
