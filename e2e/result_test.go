@@ -39,7 +39,7 @@ func TestAResultIsGivenAsTheFunctionGaveItAlsoAfterAKill(t *testing.T) {
 	s := newStand(t, "result_ttl=1h", "max_retry_attempts=0")
 	s.gateway.tell(byFunction(map[string]answer{
 		"fn1": {Status: 203, Body: binary, Header: http.Header{
-			"Content-Type": {"image/x-anything"}, "Content-Language": {"de"}, "X-Two": {"a", "b"}, "Etag": {`"x"`},
+			"Content-Type": {"image/x-anything"}, "Content-Language": {"de"}, "X-Two": {"a", "b"}, "Etag": {`"x"`}, "Location": {"/x"}, "Link": {"</x>; rel=preload"},
 			"Connection": {"X-Hop"}, "X-Hop": {"1"}, "Proxy-Authenticate": {"Basic"}, "Set-Cookie": {"a=b"},
 			"Access-Control-Allow-Origin": {"*"},
 		}},
@@ -73,7 +73,7 @@ func TestAResultIsGivenAsTheFunctionGaveItAlsoAfterAKill(t *testing.T) {
 		}
 		res, _ := w.result(t, id(calls["fn1"]))
 		for name, want := range map[string]string{
-			"Content-Type": "image/x-anything", "Content-Language": "de", "X-Two": "a,b", "Etag": `"x"`,
+			"Content-Type": "image/x-anything", "Content-Language": "de", "X-Two": "", "Etag": `"x"`, "Location": "", "Link": "",
 			"X-Hop": "", "Proxy-Authenticate": "", "Set-Cookie": "", "Access-Control-Allow-Origin": "",
 		} {
 			if got := strings.Join(res.Header.Values(name), ","); got != want {

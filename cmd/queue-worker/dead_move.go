@@ -13,6 +13,7 @@ import (
 
 	"queue-worker/pkg/cli"
 	"queue-worker/pkg/client"
+	"queue-worker/pkg/escape"
 )
 
 func newDeadExport(r *remote) *cobra.Command {
@@ -30,7 +31,7 @@ that only its owner can read. The letters stay in the dead set.`, codesPlain+", 
 			return err
 		}
 		if *file == "" {
-			return s.export(ctx, f, s.Documents(), !s.Showing)
+			return s.export(ctx, f, s.Out, !s.Showing)
 		}
 		return whole(*file, func(w io.Writer) error { return s.export(ctx, f, w, true) })
 	})
@@ -46,7 +47,7 @@ func (s *session) export(ctx context.Context, f client.Filter, w io.Writer, asid
 		defer p.End()
 		seen = func(m client.Moved) { p.Set(m.Bytes, letters(m.Letters)) }
 	}
-	m, err := s.Export(ctx, f, w, seen)
+	m, err := s.Export(ctx, f, escape.JSONWriter(w), seen)
 	return s.exported(m, err)
 }
 

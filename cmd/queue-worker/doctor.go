@@ -12,6 +12,7 @@ import (
 	"queue-worker/pkg/cli"
 	"queue-worker/pkg/config"
 	"queue-worker/pkg/doctor"
+	"queue-worker/pkg/escape"
 )
 
 func newDoctor(e *env) *cobra.Command {
@@ -74,9 +75,9 @@ func writeFindings(c *cli.Console, all []doctor.Finding, rows [][]cli.Cell) erro
 	}
 	for _, f := range all {
 		mark := map[doctor.Status]func(string) string{doctor.OK: c.Good, doctor.Warn: c.Doubtful, doctor.Bad: c.Wrong}[f.Status]
-		text := cli.Clean(f.Text)
+		text := escape.Line(f.Text)
 		if f.Advice != "" {
-			text += " -- " + cli.Clean(f.Advice)
+			text += " -- " + escape.Line(f.Advice)
 		}
 		if err := c.Marked(mark, string(f.Status), f.Check, text); err != nil {
 			return err

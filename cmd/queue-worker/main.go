@@ -13,7 +13,7 @@ import (
 	"strings"
 	"syscall"
 
-	"queue-worker/pkg/cli"
+	"queue-worker/pkg/escape"
 )
 
 // version is set by the linker.
@@ -66,7 +66,7 @@ func exitCode(err error, stderr io.Writer) int {
 		text = "interrupted"
 	}
 	if text != "" {
-		_, _ = fmt.Fprintf(stderr, "queue-worker: %s\n", cli.CleanLines(text))
+		_, _ = fmt.Fprintf(stderr, "queue-worker: %s\n", escape.Lines(text))
 	}
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage

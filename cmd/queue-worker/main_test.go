@@ -2,12 +2,15 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"queue-worker/pkg/config"
+	"queue-worker/pkg/escape"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
 )
@@ -95,5 +98,26 @@ func TestFlagsOfTheCommercialWorkerAreTakenOut(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", d)
 			}
 		})
+	}
+}
+
+func TestNoLogLineControlsATerminal(t *testing.T) {
+	t.Parallel()
+	const hostile = "\x1b[2J\u009b31m\u202e\u2066\ufeff\x7f\nx"
+	for _, encoding := range []string{"console", "json"} {
+		var out bytes.Buffer
+		newLogger(&out, &config.Config{LogEncoding: encoding}).Info(hostile, "call_id", hostile)
+		if got := strings.TrimSuffix(out.String(), "\n"); got != escape.Line(got) || got == "" {
+			t.Errorf("%s: %q", encoding, got)
+		}
+	}
+}
+
+func TestFindingsOfACheckAreEscaped(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	err := printReport(&out, store.Report{Findings: []string{"lane \x1b[2J\nall is well"}})
+	if got := out.String(); !errors.Is(err, errFindings) || got != escape.Lines(got) || strings.Contains(got, "\nall") {
+		t.Errorf("%v: %q", err, got)
 	}
 }

@@ -13,12 +13,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lmittmann/tint"
 	"github.com/spf13/cobra"
 
 	"queue-worker/pkg/app"
 	"queue-worker/pkg/cli"
 	"queue-worker/pkg/config"
+	"queue-worker/pkg/escape"
 )
 
 // usageError is an error of how the program was called.
@@ -92,11 +92,9 @@ func newLogger(w io.Writer, c *config.Config) *slog.Logger {
 		level = slog.LevelDebug
 	}
 	if c.LogEncoding == "json" {
-		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: durationsAsText}))
+		return slog.New(slog.NewJSONHandler(escape.JSONWriter(w), &slog.HandlerOptions{Level: level, ReplaceAttr: durationsAsText}))
 	}
-	return slog.New(tint.NewTextHandler(w, &tint.Options{
-		Level: level, TimeFormat: "2006-01-02T15:04:05.000Z07:00", NoColor: !cli.IsTerminal(w),
-	}))
+	return slog.New(cli.NewLogHandler(w, level, cli.IsTerminal(w)))
 }
 
 // durationsAsText writes 1.5s instead of a number of nanoseconds.

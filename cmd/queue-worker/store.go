@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"queue-worker/pkg/config"
+	"queue-worker/pkg/escape"
 	"queue-worker/pkg/store"
 )
 
@@ -53,7 +54,7 @@ func printReport(w io.Writer, r store.Report) error {
 		r.Invocations, r.Bytes, r.Ready, r.Delayed, r.Dead, r.InHand, r.Marks, r.Tables)
 	_, _ = fmt.Fprintf(w, "results %d (%d bytes); idempotency keys %d; notes %d\n", r.Results, r.ResultBytes, r.Keys, r.Notes)
 	for _, f := range r.Findings {
-		_, _ = fmt.Fprintf(w, "found: %s\n", f)
+		_, _ = fmt.Fprintf(w, "found: %s\n", escape.Line(f))
 	}
 	if r.More > 0 {
 		_, _ = fmt.Fprintf(w, "found: %d more\n", r.More)

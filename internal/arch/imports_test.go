@@ -19,16 +19,16 @@ var layers = []struct {
 	pkg     string
 	imports []string
 }{
-	{"cmd/queue-worker", []string{"pkg/app", "pkg/dev", "pkg/doctor", "pkg/client", "pkg/cli", "pkg/broker", "pkg/config", "pkg/store"}},
+	{"cmd/queue-worker", []string{"pkg/app", "pkg/dev", "pkg/doctor", "pkg/client", "pkg/cli", "pkg/broker", "pkg/config", "pkg/store", "pkg/escape"}},
 	{"pkg/app", []string{
 		"pkg/api", "pkg/console", "pkg/jobs", "pkg/watch", "pkg/pause", "pkg/gateway", "pkg/dev", "pkg/intake", "pkg/broker", "pkg/worker", "pkg/config",
 		"pkg/store", "pkg/invoke", "pkg/egress", "pkg/policy", "pkg/retry", "pkg/trace", "pkg/invocation",
 	}},
 	{"pkg/doctor", []string{"pkg/client", "pkg/intake", "pkg/config", "pkg/store"}},
-	{"pkg/cli", nil},
+	{"pkg/cli", []string{"pkg/escape"}},
 	{"pkg/client", nil}, // knows the program only by its HTTP surface
 	{"pkg/api", []string{
-		"pkg/console", "pkg/jobs", "pkg/watch", "pkg/pause", "pkg/gateway", "pkg/worker", "pkg/store", "pkg/egress", "pkg/policy", "pkg/retry", "pkg/pace", "pkg/trace", "pkg/invocation",
+		"pkg/console", "pkg/jobs", "pkg/watch", "pkg/pause", "pkg/gateway", "pkg/worker", "pkg/store", "pkg/egress", "pkg/policy", "pkg/retry", "pkg/pace", "pkg/trace", "pkg/invocation", "pkg/escape",
 	}},
 	{"pkg/console", []string{"pkg/invocation"}},
 	{"pkg/jobs", []string{"pkg/store", "pkg/invocation"}},
@@ -51,6 +51,7 @@ var layers = []struct {
 	{"pkg/trace", []string{"pkg/invocation"}},
 	{"pkg/invocation", nil},
 	{"pkg/crash", nil},
+	{"pkg/escape", nil},
 	{"e2e", nil}, // knows the program only as a binary
 	{"internal/arch", nil},
 }

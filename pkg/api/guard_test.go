@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"queue-worker/pkg/store"
 )
 
 // openPaths is every operation that is open to everybody. Whatever else there is,
@@ -187,6 +189,35 @@ func TestPagesOfOtherSitesMayNotActOnAnyPath(t *testing.T) {
 			}))
 			if w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "cross-origin") {
 				t.Errorf("%s: %s answers %d %s", name, line, w.Code, w.Body)
+			}
+		}
+	}
+}
+
+// The last one is a result of a function, which has a policy of its own.
+func TestNoAnswerCanBeEmbeddedKeptOrGuessedAt(t *testing.T) {
+	t.Parallel()
+	r, _ := newIngestRig(t, func(o *Options) { o.AdminOpen = true })
+	inv := pendingAt(1, "figlet")
+	r.put(t, inv, nil)
+	r.settle(t, inv, store.Done, &store.Result{
+		Inv: inv, Outcome: store.OutcomeDone, Status: 200, Header: http.Header{"Content-Type": {"text/html"}, "Cache-Control": {"public"}},
+		At: begin, Expires: begin.AddDate(100, 0, 0),
+	})
+	h := r.routes()
+	lines := []string{"GET /", "GET /nope", "PUT /v1/dead_set", "GET //", "GET /deadletter/a"}
+	for _, o := range r.surface().list {
+		lines = append(lines, requestLine(o), http.MethodOptions+" "+o.path)
+	}
+	for _, line := range append(lines, "GET /v1/invocations/"+inv.ID.String()+"/result") {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, arriving(line))
+		for name, want := range map[string]string{
+			"Cache-Control": "no-store", "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'", "Cross-Origin-Resource-Policy": "same-origin",
+			"Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff",
+		} {
+			if got := w.Header().Get(name); got != want && (name != "Content-Security-Policy" || got != want+"; sandbox") {
+				t.Errorf("%s answers %d with %s %q", line, w.Code, name, got)
 			}
 		}
 	}

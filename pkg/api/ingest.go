@@ -184,7 +184,6 @@ const headerInvocationID = "X-Invocation-Id"
 
 // accepted is the answer of the gateway: 202 and an empty body.
 func accepted(w http.ResponseWriter) error {
-	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusAccepted)
 	return nil
 }

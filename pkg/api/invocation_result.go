@@ -6,8 +6,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
-	"strings"
 
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
@@ -77,21 +77,17 @@ func (a *api) withRoom(ctx context.Context, bytes int64, use func() error) error
 	return use()
 }
 
-// writeResult answers as the function did. What it says is shown to people in
-// browsers too, from our own origin: it may run nothing there and be read by no
-// page of another site.
+// writeResult answers as the function did. Browsers show the answer from the
+// worker's own origin, so it runs nothing there, and of its header only what
+// describes the body is passed on.
 func writeResult(w http.ResponseWriter, res *store.Result) {
 	h := w.Header()
-	server := h["Server"]
 	for name, values := range res.Header {
-		if isPassed(name) {
-			h[http.CanonicalHeaderKey(name)] = values
+		if name = http.CanonicalHeaderKey(name); slices.Contains(resultFields, name) {
+			h[name] = values
 		}
 	}
-	h["Server"] = server
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
-	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
 	h.Set(headerOutcome, string(res.Outcome))
 	h.Set(headerStatus, strconv.Itoa(res.Status))
 	if res.Truncated {
@@ -118,17 +114,9 @@ func hasBody(status int) bool {
 	return status != http.StatusNoContent && status != http.StatusNotModified
 }
 
-// isPassed reports whether a field of a function's answer may go on to who asks for
-// its result: what is about a connection or a session may not, nor what tells
-// browsers whom to trust.
-func isPassed(name string) bool {
-	name = http.CanonicalHeaderKey(name)
-	switch name {
-	case "Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Content-Length", "Date",
-		"Set-Cookie", "Set-Cookie2", "Www-Authenticate", "Authentication-Info",
-		"Clear-Site-Data", "Strict-Transport-Security", "Service-Worker-Allowed", "Refresh", "Nel", "Report-To", "Alt-Svc",
-		headerOutcome, headerStatus, headerTruncated:
-		return false
-	}
-	return !strings.HasPrefix(name, "Proxy-") && !strings.HasPrefix(name, "Access-Control-")
+// resultFields are the fields of a function's answer that its result has. Any other
+// may tell browsers, proxies or clients to do something: Location, Link, Report-To,
+// X-Accel-Redirect. Callbacks carry the others.
+var resultFields = []string{
+	"Content-Type", "Content-Encoding", "Content-Language", "Content-Disposition", "Etag", "Last-Modified",
 }

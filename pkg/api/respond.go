@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+
+	"queue-worker/pkg/escape"
 )
 
 // Keys of log lines.
@@ -27,13 +29,14 @@ const (
 	contentLines = "application/x-ndjson"
 )
 
-// encode makes JSON without escapes for the sake of HTML, and a line end.
+// encode makes JSON that can be shown on a terminal, without escapes for the sake of
+// HTML, and a line end. Every document and line of the API is made here.
 func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	err := e.Encode(v)
-	return b.Bytes(), err
+	return escape.JSON(b.Bytes()), err
 }
 
 // writeJSON answers with v. The error is that of encoding, and nothing has been
@@ -53,7 +56,6 @@ func writeText(w http.ResponseWriter, text string) {
 
 func writeBytes(w http.ResponseWriter, status int, contentType string, b []byte) {
 	w.Header().Set("Content-Type", contentType)
-	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_, _ = w.Write(b) // #nosec G705 -- JSON or plain text, and nosniff
 }

@@ -67,12 +67,18 @@ func (m methods) allowed() string {
 // outermost sets what every answer has, refuses what a page of another site asks,
 // and paths that are not in their shortest form: a ServeMux would redirect them,
 // and a client that posts to a path with a slash too many would be sent on with a
-// GET. No answer has a CORS header, so no page of another site reads one either.
+// GET. No answer has a CORS header, or can be embedded by a page of another site, as
+// a script for example, so no such page reads one either.
 func (a *api) outermost(next http.Handler) http.Handler {
 	server := "queue-worker/" + a.Version
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Server", server)
-		w.Header().Set("X-Content-Type-Options", "nosniff")
+		h := w.Header()
+		h.Set("Server", server)
+		h.Set("Cache-Control", "no-store")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Content-Type-Options", "nosniff")
 		if a.guard.origin.Check(r) != nil {
 			problemOrigin.ServeHTTP(w, r)
 			return

@@ -45,7 +45,6 @@ func (a *api) answer(w http.ResponseWriter, r *http.Request, s stream) (n int, e
 		return 0, err
 	}
 	w.Header().Set("Content-Type", s.contentType)
-	w.Header().Set("Cache-Control", "no-store")
 	if r.Method == http.MethodHead {
 		return 0, nil
 	}

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"queue-worker/pkg/escape"
 )
 
 // ErrNobodyToAsk is returned where a question would be asked of a script.
@@ -20,7 +22,7 @@ func (c *Console) Confirm(question string) (bool, error) {
 	if !c.Asking {
 		return false, ErrNobodyToAsk
 	}
-	_, _ = fmt.Fprintf(c.Err, "%s Type \"yes\" to go on: ", Clean(question))
+	_, _ = fmt.Fprintf(c.Err, "%s Type \"yes\" to go on: ", escape.Line(question))
 	line, err := bufio.NewReader(c.In).ReadString('\n')
 	if err != nil {
 		_, _ = fmt.Fprintln(c.Err)

@@ -4,7 +4,7 @@
 //
 // What stands out of each rule here: a terminal gets tables with headings, short
 // ages, colours and bars; anything else gets one line a row, tab separated, whole
-// values and nothing that moves. Everything that comes from elsewhere passes Clean
+// values and nothing that moves. Everything that comes from elsewhere passes escape
 // on its way, so that no function name, header or body can move the cursor.
 package cli
 
@@ -13,9 +13,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"time"
 
 	"golang.org/x/term"
+
+	"queue-worker/pkg/escape"
 )
 
 // Console is where a command reads and writes.
@@ -74,7 +77,7 @@ func (c *Console) Tell(format string, args ...any) {
 	_, _ = fmt.Fprintf(c.Err, format+"\n", cleaned(args)...)
 }
 
-// Document writes JSON as it came from the server.
+// Document writes JSON of the server.
 func (c *Console) Document(raw []byte) error {
 	if n := len(raw); n == 0 || raw[n-1] != '\n' {
 		raw = append(raw[:n:n], '\n')
@@ -83,15 +86,10 @@ func (c *Console) Document(raw []byte) error {
 	return err
 }
 
-// Documents returns a writer to Out for JSON, whole documents at a time. For a person
-// everything that Clean would not show as it is becomes an escape of JSON, which
-// means the same; a script gets the bytes as they are.
-func (c *Console) Documents() io.Writer {
-	if !c.Showing {
-		return c.Out
-	}
-	return jsonCleaner{c.Out}
-}
+// Documents returns a writer to Out for JSON, whole documents at a time. What a
+// script writes to a file ends on a terminal too, so JSON is always escaped, which
+// keeps its value.
+func (c *Console) Documents() io.Writer { return escape.JSONWriter(c.Out) }
 
 // Body writes bytes to Out that others have made. For a person everything but line
 // ends and tabs is cleaned; a script gets them as they are.
@@ -100,9 +98,9 @@ func (c *Console) Body(r io.Reader) error {
 		_, err := io.Copy(c.Out, r)
 		return err
 	}
-	to := &cleaner{w: c.Out}
+	to := escape.NewWriter(c.Out)
 	_, err := io.Copy(to, r)
-	to.flush()
+	to.Flush()
 	return err
 }
 
@@ -119,11 +117,15 @@ func cleaned(args []any) []any {
 	for i, a := range args {
 		switch v := a.(type) {
 		case string:
-			a = Clean(v)
+			a = escape.Line(v)
 		case error:
-			a = CleanLines(v.Error())
+			a = escape.Lines(v.Error())
 		case fmt.Stringer:
-			a = Clean(v.String())
+			a = escape.Line(v.String())
+		default:
+			if v := reflect.ValueOf(a); v.Kind() == reflect.String {
+				a = escape.Line(v.String())
+			}
 		}
 		out[i] = a
 	}

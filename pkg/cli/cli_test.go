@@ -13,8 +13,8 @@ import (
 	"testing/iotest"
 	"testing/synctest"
 	"time"
-	"unicode"
-	"unicode/utf8"
+
+	"queue-worker/pkg/escape"
 )
 
 // console is one of a script, or of a person.
@@ -23,48 +23,6 @@ func console(person bool) (c *Console, out, errs *bytes.Buffer) {
 	c = New(context.Background(), strings.NewReader(""), out, errs, func(string) string { return "" })
 	c.Asking, c.Showing, c.Telling = person, person, person
 	return c, out, errs
-}
-
-func TestCleanShowsWhatWouldMoveTheCursor(t *testing.T) {
-	t.Parallel()
-	for in, want := range map[string]string{
-		"figlet":                 "figlet",
-		"größe 日本":               "größe 日本",
-		"\x1b[2Jgone":            `\x1b[2Jgone`,
-		"a\rb\nc\td":             `a\rb\nc\td`,
-		"\x00\x07\x7f":           `\x00\x07\x7f`,
-		"\u009b31m":              `\u009b31m`,
-		"user\u202etxt.exe":      `user\u202etxt.exe`,
-		"zero\u200bwidth\ufeff":  `zero\u200bwidth\ufeff`,
-		"line\u2028para\u2029":   `line\u2028para\u2029`,
-		"tag\U000e0041":          `tag\U000e0041`,
-		"bad \xff\xc3":           `bad \xff\xc3`,
-		"replacement \ufffd":     "replacement \ufffd",
-		"\x1b]8;;http://x\x1b\\": `\x1b]8;;http://x\x1b\`,
-	} {
-		if got := Clean(in); got != want {
-			t.Errorf("%q is shown as %q, want %q", in, got, want)
-		}
-	}
-	if got := CleanLines("two\n\tlines\x1b[A\xe2\x82"); got != "two\n\tlines\\x1b[A\\xe2\\x82" {
-		t.Errorf("lines are shown as %q", got)
-	}
-}
-
-func FuzzClean(f *testing.F) {
-	for _, s := range []string{"", "a", "\x1b[2J", "\u202e", "\xff\xfe", "\U000e0041", "日本"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		for _, got := range []string{Clean(s), CleanLines(s)} {
-			if !utf8.ValidString(got) || strings.ContainsFunc(got, func(r rune) bool { return r != '\n' && r != '\t' && !unicode.IsGraphic(r) }) {
-				t.Errorf("%q is shown as %q", s, got)
-			}
-		}
-		if strings.ContainsAny(Clean(s), "\n\t") {
-			t.Errorf("%q is shown as more than a line", s)
-		}
-	})
 }
 
 // Characters may come in pieces.
@@ -221,21 +179,33 @@ func TestWhatIsReadUntilIsWhatIsThere(t *testing.T) {
 	}
 }
 
-// On a terminal too, what is shown is the same document.
-func TestDocumentsForAPersonMeanTheSame(t *testing.T) {
+// What a script writes to a file is looked at on a terminal later.
+func TestDocumentsAreEscapedForEverybody(t *testing.T) {
 	t.Parallel()
 	const document = "{\"a\":\"\u202e\u009b2J\u200b日\U000e0041\x7f\xff\",\n\t\"b\":\"\\n\"}\n"
-	c, out, _ := console(false)
-	if err := c.Document([]byte(document)); err != nil || out.String() != document {
-		t.Errorf("a script gets %q, %v", out, err)
+	for _, person := range []bool{false, true} {
+		c, out, _ := console(person)
+		if err := c.Document([]byte(document)); err != nil || out.String() != escape.Lines(out.String()) {
+			t.Errorf("person %t: %q, %v", person, out, err)
+		}
+		var want, got any
+		if json.Unmarshal([]byte(document), &want) != nil || json.Unmarshal(out.Bytes(), &got) != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%q means %q, not %q", out, got, want)
+		}
 	}
-	c, out, _ = console(true)
-	if err := c.Document([]byte(document)); err != nil || out.String() != CleanLines(out.String()) {
-		t.Errorf("a person sees %q, %v", out, err)
+}
+
+type word string
+
+func TestWhatIsSaidIsEscapedWhateverItsType(t *testing.T) {
+	t.Parallel()
+	c, out, errs := console(true)
+	if err := c.Say("%s %s %d", "a\x1b", word("b\x1b"), 7); err != nil || out.String() != "a\\x1b b\\x1b 7\n" {
+		t.Errorf("said %q, %v", out, err)
 	}
-	var want, got any
-	if json.Unmarshal([]byte(document), &want) != nil || json.Unmarshal(out.Bytes(), &got) != nil || !reflect.DeepEqual(got, want) {
-		t.Errorf("%q means %q, not %q", out, got, want)
+	c.Tell("%v %s", errors.New("a\x1b\nb"), word("\u202e"))
+	if errs.String() != "a\\x1b\nb \\u202e\n" {
+		t.Errorf("told %q", errs)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/schollz/progressbar/v3"
+
+	"queue-worker/pkg/escape"
 )
 
 // progressPeriod is how often a line is written where there is no terminal.
@@ -32,6 +34,7 @@ func (c *Console) progress(what string, total int64, bytes bool) *Progress {
 	if total < 1 {
 		total = -1
 	}
+	what = escape.Line(what)
 	p := &Progress{c: c, what: what, bytes: bytes, total: total, written: c.now()}
 	if c.Telling {
 		p.bar = progressbar.NewOptions64(total,
@@ -47,7 +50,7 @@ func (c *Console) progress(what string, total int64, bytes bool) *Progress {
 func (p *Progress) Set(n int64, note string) {
 	if p.bar != nil {
 		if note != "" {
-			p.bar.Describe(p.what + ", " + Clean(note))
+			p.bar.Describe(p.what + ", " + escape.Line(note))
 		} else {
 			p.bar.Describe(p.what)
 		}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
+
+	"queue-worker/pkg/escape"
 )
 
 // Column is a column of a table.
@@ -51,7 +53,7 @@ func (c *Console) Table(columns []Column, rows [][]Cell) error {
 	for _, cells := range rows {
 		row := make(table.Row, len(cells))
 		for i, cell := range cells {
-			row[i] = Clean(cell.Short)
+			row[i] = escape.Line(cell.Short)
 		}
 		t.AppendRow(row)
 	}
@@ -83,7 +85,7 @@ func widths(columns []Column, rows [][]Cell) []int {
 	for i, col := range columns {
 		widest[i] = text.StringWidthWithoutEscSequences(col.Title)
 		for _, row := range rows {
-			widest[i] = max(widest[i], text.StringWidthWithoutEscSequences(Clean(row[i].Short)))
+			widest[i] = max(widest[i], text.StringWidthWithoutEscSequences(escape.Line(row[i].Short)))
 		}
 	}
 	return widest
@@ -162,7 +164,7 @@ func (c *Console) lines(rows [][]Cell) error {
 	for _, cells := range rows {
 		texts := make([]string, len(cells))
 		for i, cell := range cells {
-			texts[i] = Clean(cell.Long)
+			texts[i] = escape.Line(cell.Long)
 		}
 		if _, err := fmt.Fprintln(c.Out, strings.Join(texts, "\t")); err != nil {
 			return err
@@ -190,7 +192,7 @@ func (c *Console) Fields(fields []Field) error {
 	t := c.newTable()
 	for _, f := range fields {
 		if f.Value.Short != "" {
-			t.AppendRow(table.Row{c.Bold(f.Name), Clean(f.Value.Short)})
+			t.AppendRow(table.Row{c.Bold(f.Name), escape.Line(f.Value.Short)})
 		}
 	}
 	_, err := fmt.Fprintln(c.Out, t.Render())

@@ -1,0 +1,61 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/openfaas/faas-provider/types"
+
+	"queue-worker/pkg/escape"
+)
+
+// Whatever shows what callers wrote can be shown on a terminal, and says the same.
+func TestWhatCallersWroteIsEscaped(t *testing.T) {
+	t.Parallel()
+	const hostile = "\x1b[2J\u009b31m\u202e\u2066\u200e\ufeff\x7f日"
+	r := newRig(t)
+	dead, waiting := deadAt(1), delayedAt(2, "figlet")
+	dead.CallID, dead.Detail, waiting.CallID = hostile, hostile, hostile
+	raw := request(t, types.QueueRequest{Function: "figlet", Path: "/" + hostile, Header: http.Header{"X-A": {hostile}, hostile: {"b"}}, Body: []byte(hostile)})
+	r.put(t, dead, raw)
+	r.put(t, waiting, raw)
+	for _, path := range []string{
+		"/v1/dead_set", "/v1/dead_set?count=1&topic-entity=figlet", "/v1/dead_set/export", "/v1/dead_set/groups",
+		"/v1/dead_set/" + dead.ID.String(), "/v1/dead_set/" + dead.ID.String() + "?body=true",
+		"/v1/invocations", "/v1/invocations/" + waiting.ID.String(), "/v1/functions",
+	} {
+		got := r.ask(t, http.MethodGet, path)
+		if got.status != http.StatusOK || got.body != escape.Lines(got.body) {
+			t.Errorf("%s answers %d %q", path, got.status, got.body)
+		}
+		if shows := strings.Contains(got.body, `"call_id":`); shows {
+			var v any
+			if err := json.Unmarshal([]byte(got.body), &v); err != nil || !holds(v, hostile) {
+				t.Errorf("%s says another call id: %s (%v)", path, got.body, err)
+			}
+		}
+	}
+}
+
+// holds reports whether a text is somewhere in what JSON says.
+func holds(v any, text string) bool {
+	switch v := v.(type) {
+	case string:
+		return v == text
+	case []any:
+		for _, e := range v {
+			if holds(e, text) {
+				return true
+			}
+		}
+	case map[string]any:
+		for _, e := range v {
+			if holds(e, text) {
+				return true
+			}
+		}
+	}
+	return false
+}
