@@ -10,7 +10,7 @@
 //
 // The package does not run the queue-worker or NATS Streaming, has no
 // authentication, and is nothing to put on a network: it refuses to listen
-// anywhere but on loopback.
+// anywhere but on loopback, and pages of other sites may not post to it.
 package dev
 
 import (
@@ -125,7 +125,7 @@ func (s *Stand) Close() error {
 
 func (s *Stand) serve(l net.Listener, h http.Handler, logger *slog.Logger) {
 	server := &http.Server{
-		Handler:           h,
+		Handler:           withoutPages(h),
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
