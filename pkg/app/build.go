@@ -83,7 +83,8 @@ func (a *App) openDoor(context.Context) error {
 		dir = filepath.Join(a.Config.DataDir, "stan")
 	}
 	door, err := broker.Start(broker.Options{
-		Listen: a.Config.StanListenAddress, Cluster: a.Config.NATSCluster, Dir: dir, Logger: a.log,
+		Listen: a.Config.StanListenAddress, Cluster: a.Config.NATSCluster, Queues: a.Config.Channels, WorkerPrefix: intake.ClientIDPrefix,
+		Dir: dir, Logger: a.log,
 	})
 	if err != nil {
 		return err

@@ -1,23 +1,22 @@
-// Package broker is the embedded door: NATS Streaming in the process, so that a
+// Package broker is embedded NATS Streaming: the server in the process, so that a
 // gateway publishes straight to the worker and no other server is needed.
 //
-//	gateway --TCP--> listener --+
-//	                            +--> nats-server <--> nats-streaming-server --> files
-//	our own intake --in process-+
+//	gateway --TCP--> listener: checks --+
+//	                                    +--> nats-server <--> nats-streaming-server --> files
+//	our own intake --in the process-----+
 //
-// The listener is ours, so it can be shut while everything behind it lives on:
-// Pause refuses publishers when the store has no room, and the intake keeps its
-// connection.
+// The listener is ours. Whoever connects to it is a publisher and can do what the
+// publisher's library does, and no more: rights.go has the list. The listener can be
+// shut while everything behind it lives on: Pause refuses publishers when the store
+// has no room, and the intake keeps its connection.
 //
 // With a folder, a publish is confirmed only after fsync. The folder is bounded:
 // NATS Streaming cannot delete what was consumed, it keeps each channel's latest
 // Retention bytes. That is safe as long as the oldest of them have been consumed,
 // and they have: the worker acknowledges within milliseconds, and Pause keeps
-// publishers out while it cannot. One hole remains: what is published to a channel
-// that no worker reads is trimmed, unread, beyond Retention.
+// publishers out while it cannot.
 //
-// The door has no authentication and no TLS. It does not read or write messages;
-// pkg/intake does.
+// There is no TLS. The package does not read or write messages; pkg/intake does.
 package broker
 
 import (
@@ -51,7 +50,8 @@ const (
 	DefaultMaxPayload = 16 << 20
 	maxMaxPayload     = 64 << 20
 	// pendingPayloads is how many of the largest messages may be on their way to
-	// one connection before the server takes it for too slow and cuts it.
+	// the worker before the server takes it for too slow and cuts it. Publishers get
+	// no messages; what may wait for them is maxOutbox.
 	pendingPayloads = 8
 )
 
@@ -75,6 +75,14 @@ type Options struct {
 	Listen string
 	// Cluster is the NATS Streaming cluster id that clients name.
 	Cluster string
+	// Queues are the channels that publishers may publish to.
+	Queues []string
+	// WorkerPrefix begins the client ids of workers, which no publisher may use.
+	// Empty: there are none.
+	WorkerPrefix string
+	// Credentials are a token, or user:password, that publishers have to name. Empty:
+	// they need none. Their rights are the same with and without.
+	Credentials string
 	// Dir is the folder of the message files. Empty: everything is in memory, no
 	// file is written, and the end of the process takes what was not consumed.
 	Dir string
@@ -122,7 +130,7 @@ func Start(o Options) (*Server, error) {
 
 func (s *Server) start(o Options) (err error) {
 	// The port comes first: it is what most often goes wrong, and it opens no file.
-	if s.door, err = listen(o.Listen, o.Logger); err != nil {
+	if s.door, err = listen(o); err != nil {
 		return err
 	}
 	if o.Dir != "" {

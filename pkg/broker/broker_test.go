@@ -48,7 +48,10 @@ func start(t *testing.T, o Options) *Server {
 	if o.Listen == "" {
 		o.Listen = "127.0.0.1:0"
 	}
-	o.Cluster = "faas-cluster"
+	o.Cluster, o.WorkerPrefix = "faas-cluster", "faas-worker-"
+	if o.Queues == nil {
+		o.Queues = []string{"faas-request"}
+	}
 	s, err := Start(o)
 	if err != nil {
 		t.Fatal(err)
@@ -65,6 +68,12 @@ func connect(t *testing.T, url, id string, opts ...nats.Option) stan.Conn {
 	}
 	t.Cleanup(func() { _ = c.Close() })
 	return c
+}
+
+// worker connects as the intake does, past the listener.
+func worker(t *testing.T, s *Server) stan.Conn {
+	t.Helper()
+	return connect(t, s.URL(), "faas-worker-host", nats.InProcessServer(s))
 }
 
 // receive subscribes as the worker does and returns the first n messages, acknowledged.
@@ -105,8 +114,7 @@ func TestWhatIsPublishedArrives(t *testing.T) {
 	for _, dir := range []string{"", t.TempDir()} {
 		s := start(t, Options{Dir: dir})
 		publish(t, connect(t, s.URL(), "gateway"), "a", "b")
-		worker := connect(t, s.URL(), "worker", nats.InProcessServer(s))
-		if got := receive(t, worker, 2); got[0] != "a" || got[1] != "b" {
+		if got := receive(t, worker(t, s), 2); got[0] != "a" || got[1] != "b" {
 			t.Errorf("dir %q: got %q", dir, got)
 		}
 	}
@@ -118,14 +126,14 @@ func TestUnconsumedMessagesOutliveARestart(t *testing.T) {
 	s := start(t, Options{Dir: dir})
 	gateway := connect(t, s.URL(), "gateway")
 	publish(t, gateway, "a", "b")
-	worker := connect(t, s.URL(), "worker")
-	receive(t, worker, 2)
+	reader := worker(t, s)
+	receive(t, reader, 2)
 	publish(t, gateway, "c", "d")
-	_, _ = worker.Close(), gateway.Close()
+	_, _ = reader.Close(), gateway.Close()
 	s.Close()
 
 	s = start(t, Options{Dir: dir})
-	if got := receive(t, connect(t, s.URL(), "worker"), 2); got[0] != "c" || got[1] != "d" {
+	if got := receive(t, worker(t, s), 2); got[0] != "c" || got[1] != "d" {
 		t.Errorf("after the restart got %q, want c and d", got)
 	}
 }
@@ -135,7 +143,7 @@ func TestALargeMessagePasses(t *testing.T) {
 	s := start(t, Options{})
 	large := strings.Repeat("x", 12<<20)
 	publish(t, connect(t, s.URL(), "gateway"), large)
-	if got := receive(t, connect(t, s.URL(), "worker"), 1); got[0] != large {
+	if got := receive(t, worker(t, s), 1); got[0] != large {
 		t.Errorf("got %d bytes, want %d", len(got[0]), len(large))
 	}
 }
@@ -144,7 +152,7 @@ func TestPausedDoorRefusesPublishersAndKeepsTheRest(t *testing.T) {
 	t.Parallel()
 	s := start(t, Options{}) // in memory: only what stays open stays
 	gateway := connect(t, s.URL(), "gateway")
-	worker := connect(t, s.URL(), "worker", nats.InProcessServer(s))
+	reader := worker(t, s)
 	publish(t, gateway, "a")
 
 	s.Pause()
@@ -153,7 +161,7 @@ func TestPausedDoorRefusesPublishersAndKeepsTheRest(t *testing.T) {
 		c.Close()
 		t.Fatal("a paused door accepts connections")
 	}
-	if got := receive(t, worker, 1); got[0] != "a" {
+	if got := receive(t, reader, 1); got[0] != "a" {
 		t.Errorf("while paused got %q, want a", got)
 	}
 	url := s.URL()
@@ -164,7 +172,7 @@ func TestPausedDoorRefusesPublishersAndKeepsTheRest(t *testing.T) {
 		t.Fatalf("resumed at %s (%v), want %s", s.URL(), err, url)
 	}
 	publish(t, connect(t, s.URL(), "gateway-2"), "b")
-	if got := receive(t, worker, 1); got[0] != "b" {
+	if got := receive(t, reader, 1); got[0] != "b" {
 		t.Errorf("after the pause got %q, want b", got)
 	}
 }
@@ -193,7 +201,7 @@ func TestWithoutAFolderNoFileIsWritten(t *testing.T) {
 	t.Setenv("TMPDIR", dir)
 	s := start(t, Options{})
 	publish(t, connect(t, s.URL(), "gateway"), "a")
-	receive(t, connect(t, s.URL(), "worker"), 1)
+	receive(t, worker(t, s), 1)
 	s.Close()
 	left, err := os.ReadDir(dir)
 	if err != nil || len(left) != 0 {
@@ -260,7 +268,7 @@ func TestATornRecordIsCutOffAndTheRestIsThere(t *testing.T) {
 	var log syncBuffer
 	s = start(t, Options{Dir: dir, Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	publish(t, connect(t, s.URL(), "gateway"), "c")
-	if got := receive(t, connect(t, s.URL(), "worker"), 2); got[0] != "a" || got[1] != "c" {
+	if got := receive(t, worker(t, s), 2); got[0] != "a" || got[1] != "c" {
 		t.Errorf("after the repair got %q, want a and c", got)
 	}
 	if !strings.Contains(log.String(), "torn record") || strings.Contains(log.String(), "CANARY") {

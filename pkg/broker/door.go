@@ -3,10 +3,8 @@ package broker
 import (
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
-	"os"
 	"sync"
 	"time"
 
@@ -21,30 +19,45 @@ const acceptPause = 100 * time.Millisecond
 // the messages that were read from it.
 const lastAcks = 100 * time.Millisecond
 
-// door is the listener of publishers. Each of its connections is carried to a
-// connection in the process, and back.
+// tellEvery is how often a refused publisher is worth a line in the log.
+const tellEvery = time.Minute
+
+// door is the listener of publishers. Each of its connections is checked command by
+// command and carried to a connection in the process, and back.
 //
-// Goroutines: one accepts, two carry per connection. All end with shut, which
-// waits for them.
+// Goroutines: one accepts, three per connection. All end with shut, which waits for
+// them.
 type door struct {
 	log *slog.Logger
 	// address is what was asked for until the first listen, then what it came to,
 	// so that the port stays the same over a pause.
 	address string
 
-	mu    sync.Mutex
-	ln    net.Listener // nil while shut
-	conns map[net.Conn]struct{}
+	rights      *rights
+	credentials credentials
+	maxPayload  int
+	clients     *clients
+	uploads     *uploads
+
+	mu         sync.Mutex
+	ln         net.Listener // nil while shut
+	publishers map[*publisher]struct{}
+	told       time.Time // when a refusal was last logged
+	untold     int       // refusals since then
 
 	busy sync.WaitGroup
 }
 
 // listen takes the port. Nothing is accepted before open.
-func listen(address string, log *slog.Logger) (*door, error) {
-	d := &door{log: log, address: address, conns: make(map[net.Conn]struct{})}
-	ln, err := net.Listen("tcp", address)
+func listen(o Options) (*door, error) {
+	d := &door{
+		log: o.Logger, address: o.Listen, publishers: make(map[*publisher]struct{}),
+		rights: newRights(o.Cluster, o.Queues, o.WorkerPrefix), credentials: credentials(o.Credentials), maxPayload: o.MaxPayload,
+		clients: newClients(), uploads: newUploads(max(maxUploads, 4*o.MaxPayload)),
+	}
+	ln, err := net.Listen("tcp", d.address)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w; free the port or choose another stan_listen_address", address, err)
+		return nil, fmt.Errorf("listen on %s: %w; free the port or choose another stan_listen_address", d.address, err)
 	}
 	d.ln, d.address = ln, ln.Addr().String()
 	return d, nil
@@ -99,8 +112,8 @@ func (d *door) shut() {
 		_ = d.ln.Close()
 		d.ln = nil
 	}
-	for c := range d.conns {
-		_ = c.SetReadDeadline(time.Now())
+	for p := range d.publishers {
+		p.stop()
 	}
 	d.mu.Unlock()
 	d.busy.Wait()
@@ -117,47 +130,43 @@ func (d *door) accept(ln net.Listener, ns *natsserver.Server) {
 			time.Sleep(acceptPause)
 			continue
 		}
-		if !d.keep(ln, c) {
-			_ = c.Close()
-			return
-		}
-		d.busy.Go(func() { d.carry(c, ns) })
+		d.serve(ln, c, ns)
 	}
 }
 
-// keep notes a connection so that shut can cut it; false: the door was shut meanwhile.
-func (d *door) keep(ln net.Listener, c net.Conn) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.ln != ln {
-		return false
-	}
-	d.conns[c] = struct{}{}
-	return true
-}
-
-// carry copies both ways until either end closes, or shut ends the reading.
-func (d *door) carry(c net.Conn, ns *natsserver.Server) {
-	defer func() {
-		_ = c.Close()
-		d.mu.Lock()
-		delete(d.conns, c)
-		d.mu.Unlock()
-	}()
+// serve begins to serve a connection, unless the door was shut meanwhile.
+func (d *door) serve(ln net.Listener, c net.Conn, ns *natsserver.Server) {
 	in, err := ns.InProcessConn()
 	if err != nil {
+		_ = c.Close()
 		d.log.Warn("a connection to the embedded door could not be served", "error", err)
 		return
 	}
-	var back sync.WaitGroup
-	back.Go(func() {
-		_, _ = io.Copy(c, in) // ends when the server or the client hangs up, which is no error
-		_ = c.Close()
-	})
-	if _, err = io.Copy(in, c); errors.Is(err, os.ErrDeadlineExceeded) {
-		time.Sleep(lastAcks)
+	p := newPublisher(d, c, in)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.ln != ln {
+		_, _ = c.Close(), in.Close()
+		return
 	}
-	_ = in.Close()
-	_ = c.Close()
-	back.Wait()
+	d.publishers[p] = struct{}{}
+	d.busy.Go(func() {
+		p.run()
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		delete(d.publishers, p)
+	})
+}
+
+// refused logs that a publisher was refused something: the first time, and then how
+// often in each minute.
+func (d *door) refused(p *publisher, what string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.untold++
+	if time.Since(d.told) < tellEvery {
+		return
+	}
+	d.log.Warn("publisher refused", "remote", p.conn.RemoteAddr().String(), "reason", what, "times", d.untold)
+	d.told, d.untold = time.Now(), 0
 }

@@ -13,11 +13,15 @@ import (
 // when they meet a publisher that they do not know or a damaged record.
 type serverLog struct{ log *slog.Logger }
 
-// The lines of the library that carry content, without its "STREAM: " prefix.
+// The lines of the libraries that carry content, without the "STREAM: " prefix.
 const (
 	formatUnknownPublisher = "Received invalid client publish message %v"
 	formatDump             = "%s%s - %s"
 )
+
+// quoted are the parts of errors of nats-server behind which it repeats what a client
+// sent.
+var quoted = regexp.MustCompile(`(?s)(parser ERROR|Parse Error|Bad or Missing|Header Size|snip: |proto=).*`)
 
 // Warnings that are none here: dropping the oldest messages is how consumed ones
 // go, and large messages are what MaxPayload is set for.
@@ -43,6 +47,7 @@ func (l *serverLog) write(level slog.Level, format string, v []any) {
 	if len(v) > 0 {
 		text = fmt.Sprintf(format, v...)
 	}
+	text = quoted.ReplaceAllString(text, "$1")
 	l.log.Log(context.Background(), level, "embedded door", "message", text)
 }
 

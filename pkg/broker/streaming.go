@@ -2,6 +2,8 @@ package broker
 
 import (
 	"fmt"
+	"os"
+	"slices"
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
 	streaming "github.com/nats-io/nats-streaming-server/server"
@@ -38,6 +40,7 @@ func streamingOptions(o Options, ns *natsserver.Server, repair bool) *streaming.
 	so.MaxAge = 0
 	so.MaxInactivity = 0
 	so.MaxBytes = memoryRetention
+	so.MaxChannels = maxChannels(o)
 	so.StoreType = stores.TypeMemory
 	if o.Dir != "" {
 		so.MaxBytes = Retention
@@ -48,4 +51,18 @@ func streamingOptions(o Options, ns *natsserver.Server, repair bool) *streaming.
 		so.FileStoreOpts.TruncateUnexpectedEOF = repair
 	}
 	return so
+}
+
+// maxChannels is one for each queue, and one for each channel that the folder has
+// beside those: a queue that was configured once, or that an earlier version let a
+// publisher make up. The server counts those too.
+func maxChannels(o Options) int {
+	n := len(o.Queues)
+	entries, _ := os.ReadDir(o.Dir) // without a folder there are none
+	for _, e := range entries {
+		if e.IsDir() && !slices.Contains(o.Queues, e.Name()) {
+			n++
+		}
+	}
+	return max(n, 1)
 }

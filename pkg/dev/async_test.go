@@ -62,9 +62,9 @@ func accepted(t *testing.T, gw *url.URL) {
 func TestAsyncPublishesWhatTheRealGatewayDoes(t *testing.T) {
 	t.Parallel()
 	port := freePort(t)
-	startDoor(t, port, "")
+	door := startDoor(t, port, "")
 	gw := startWithDoor(t, port)
-	messages := receive(t, port)
+	messages := receive(t, door)
 	tests := []struct {
 		name, target, body string
 		header             []string
@@ -200,9 +200,9 @@ func TestAsyncGoesOnWhenTheDoorComesBack(t *testing.T) {
 func TestAsyncTakesManyAtOnce(t *testing.T) {
 	t.Parallel()
 	port := freePort(t)
-	startDoor(t, port, "")
+	door := startDoor(t, port, "")
 	gw := startWithDoor(t, port)
-	messages := receive(t, port)
+	messages := receive(t, door)
 	const callers, each = 10, 5
 	var wg sync.WaitGroup
 	for c := range callers {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/stan.go"
 
 	"queue-worker/pkg/broker"
@@ -65,7 +66,7 @@ func freePort(t *testing.T) int {
 // startDoor runs NATS Streaming on port; dir "" keeps everything in memory.
 func startDoor(t *testing.T, port int, dir string) *broker.Server {
 	t.Helper()
-	s, err := broker.Start(broker.Options{Listen: fmt.Sprintf("127.0.0.1:%d", port), Cluster: testCluster, Dir: dir})
+	s, err := broker.Start(broker.Options{Listen: fmt.Sprintf("127.0.0.1:%d", port), Cluster: testCluster, Queues: []string{testChannel}, Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,9 +75,9 @@ func startDoor(t *testing.T, port int, dir string) *broker.Server {
 }
 
 // receive subscribes to the channel from its beginning and hands over messages.
-func receive(t *testing.T, port int) <-chan []byte {
+func receive(t *testing.T, door *broker.Server) <-chan []byte {
 	t.Helper()
-	c, err := stan.Connect(testCluster, "test-"+strconv.FormatInt(time.Now().UnixNano(), 36), stan.NatsURL(fmt.Sprintf("nats://127.0.0.1:%d", port)))
+	c, err := stan.Connect(testCluster, "test-"+strconv.FormatInt(time.Now().UnixNano(), 36), stan.NatsOptions(nats.InProcessServer(door)))
 	if err != nil {
 		t.Fatal(err)
 	}

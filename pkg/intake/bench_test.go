@@ -10,18 +10,13 @@ import (
 	"github.com/nats-io/stan.go"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"queue-worker/pkg/broker"
 	"queue-worker/pkg/store"
 )
 
 // BenchmarkIntake measures how fast a backlog goes from NATS Streaming in memory
 // into a store on disk, every commit synced and every message acked.
 func BenchmarkIntake(b *testing.B) {
-	door, err := broker.Start(broker.Options{Listen: "127.0.0.1:0", Cluster: cluster})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer door.Close()
+	door := startDoor(b, "", "")
 	c, err := stan.Connect(cluster, "publisher", stan.NatsURL(door.URL()))
 	if err != nil {
 		b.Fatal(err)
@@ -37,7 +32,7 @@ func BenchmarkIntake(b *testing.B) {
 			defer s.Close()
 			o := Options{URL: door.URL(), Cluster: cluster, Channels: []string{fmt.Sprint(way[:2], b.N)}, Group: "g", Hostname: "h", Store: s}
 			if way != "tcp" {
-				o.Door = door
+				o.Door = door.nats
 			}
 			o.Metrics = NewMetrics(prometheus.NewRegistry(), o.Channels)
 			for range b.N {

@@ -6,6 +6,9 @@ import (
 	"slices"
 )
 
+// ClientIDPrefix begins the client id of every worker, as OpenFaaS has it.
+const ClientIDPrefix = "faas-worker-"
+
 // maxClientIDs bounds the workers that share one hostname.
 const maxClientIDs = 64
 
@@ -16,7 +19,7 @@ var unsafe = regexp.MustCompile("[^a-zA-Z0-9-_]+")
 // What this process was called before comes first: the server holds its messages
 // for that name.
 func clientIDs(hostname, before string) []string {
-	base := "faas-worker-" + unsafe.ReplaceAllString(hostname, "_")
+	base := ClientIDPrefix + unsafe.ReplaceAllString(hostname, "_")
 	ids := []string{base}
 	for n := 2; n <= maxClientIDs; n++ {
 		ids = append(ids, fmt.Sprintf("%s-%d", base, n))

@@ -16,8 +16,6 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/stan.go"
 	"go.uber.org/goleak"
-
-	"queue-worker/pkg/broker"
 )
 
 func TestClientIDs(t *testing.T) {
@@ -64,11 +62,7 @@ func TestASecondWorkerOnAHostGetsASuffixAndKeepsIt(t *testing.T) {
 func TestADeadWorkersMessagesComeAtOnceToItsID(t *testing.T) {
 	t.Parallel()
 	var log syncBuffer
-	door, err := broker.Start(broker.Options{Listen: "127.0.0.1:0", Cluster: cluster, Logger: slog.New(slog.NewTextHandler(&log, nil))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(door.Close)
+	door := startServer(t, "", "", slog.New(slog.NewTextHandler(&log, nil)))
 	dead, err := stan.Connect(cluster, "faas-worker-host_local", stan.NatsURL(door.URL()), stan.NatsOptions(nats.NoReconnect()))
 	if err != nil {
 		t.Fatal(err)
@@ -225,13 +219,10 @@ func TestCloseWithoutRunAndTwice(t *testing.T) {
 // TestNoGoroutineIsLeft is not parallel, so that only its own goroutines are there.
 func TestNoGoroutineIsLeft(t *testing.T) {
 	leak := goleak.IgnoreCurrent()
-	door, err := broker.Start(broker.Options{Listen: "127.0.0.1:0", Cluster: cluster})
-	if err != nil {
-		t.Fatal(err)
-	}
+	door := startEmbedded(t)
 	t.Run("run", func(t *testing.T) {
 		s := newRecorder(t, true)
-		r := run(t, s, door.URL())
+		r := run(t, s, door.URL(), func(o *Options) { o.Door = door })
 		publish(t, r.publisher(t), channel, wireFile(t, "gateway-2026.json"))
 		s.got(t, 1)
 	})

@@ -43,7 +43,7 @@ func TestWhileTheStoreIsFullAnotherWorkerGetsTheMessages(t *testing.T) {
 func TestWhileTheStoreIsFullTheEmbeddedDoorIsPaused(t *testing.T) {
 	t.Parallel()
 	for _, durable := range []bool{true, false} {
-		door := startDoor(t, "", "")
+		door := startEmbedded(t)
 		s := newRecorder(t, durable)
 		r := run(t, s, door.URL(), func(o *Options) {
 			o.Door = door
@@ -60,7 +60,7 @@ func TestWhileTheStoreIsFullTheEmbeddedDoorIsPaused(t *testing.T) {
 		s.set(func() { s.full = errors.New("no room") })
 		r.until(t, "the rest", func() bool { return r.Ready() != nil })
 		eventually(t, "a refusal", func() bool {
-			c, err := net.Dial("tcp", address(door))
+			c, err := net.Dial("tcp", strings.TrimPrefix(door.URL(), "nats://"))
 			if err == nil {
 				_ = c.Close()
 			}

@@ -38,26 +38,29 @@ const (
 )
 
 // startDoor opens a server. With listen "" it takes a free port.
-func startDoor(t *testing.T, listen, dir string) *broker.Server {
+func startDoor(t testing.TB, listen, dir string) *stanServer {
 	t.Helper()
-	if listen == "" {
-		listen = "127.0.0.1:0"
-	}
-	s, err := broker.Start(broker.Options{Listen: listen, Cluster: cluster, Dir: dir})
+	return startServer(t, listen, dir, nil)
+}
+
+func address(s *stanServer) string { return strings.TrimPrefix(s.URL(), "nats://") }
+
+// restart closes a door and opens another at the same place.
+func restart(t *testing.T, s *stanServer, dir string) *stanServer {
+	t.Helper()
+	s.Close()
+	return startDoor(t, address(s), dir)
+}
+
+// startEmbedded opens embedded NATS Streaming, which lets others only publish.
+func startEmbedded(t *testing.T) *broker.Server {
+	t.Helper()
+	s, err := broker.Start(broker.Options{Listen: "127.0.0.1:0", Cluster: cluster, Queues: []string{channel}, WorkerPrefix: ClientIDPrefix})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
 	return s
-}
-
-func address(s *broker.Server) string { return strings.TrimPrefix(s.URL(), "nats://") }
-
-// restart closes a door and opens another at the same place.
-func restart(t *testing.T, s *broker.Server, dir string) *broker.Server {
-	t.Helper()
-	s.Close()
-	return startDoor(t, address(s), dir)
 }
 
 // recorder is a Store that remembers what it has taken and can be made to refuse.
