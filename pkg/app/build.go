@@ -49,10 +49,10 @@ func (a *App) listen(ctx context.Context) error {
 
 func (a *App) openStore(context.Context) error {
 	c := a.Config
-	a.lanes = worker.NewLanes(worker.LanesOptions{MaxInflight: c.MaxInflight, QueueLimits: c.QueueLimits, Greedy: !c.LimiterEnabled, NoBreaker: !c.Breaker})
+	a.lanes = worker.NewLanes(worker.LanesOptions{MaxInflight: c.MaxInflight, MaxURLs: c.CallbackMaxInflight, QueueLimits: c.QueueLimits, Greedy: !c.LimiterEnabled, NoBreaker: !c.Breaker})
 	s, err := store.Open(store.Options{
 		Dir: c.DataDir, Sync: c.StoreSync, MaxBytes: c.StoreMaxBytes, MinFree: c.StoreMinFree,
-		Slots: c.MaxInflight, Watcher: a.lanes, Metrics: store.NewMetrics(a.registry), Logger: a.log,
+		Slots: a.lanes.Slots(), Watcher: a.lanes, Metrics: store.NewMetrics(a.registry), Logger: a.log,
 	})
 	if err != nil {
 		return err

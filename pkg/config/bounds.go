@@ -91,6 +91,7 @@ var bounds = map[string]bound{
 	"result_ttl":             {min: int64(minWindow), max: int64(maxWindow), orZero: true},
 	"dead_set_max_age":       {min: int64(minAge), max: int64(maxAge), orZero: true},
 	"dead_set_max_bytes":     {min: minDeadBytes, max: maxDisk, orZero: true},
+	"callback_max_inflight":  {min: 1, max: maxInflight, orZero: true},
 	"callback_timeout":       {min: int64(minTimeout), max: int64(maxCallback)},
 	"max_request_bytes":      {min: minRequest, max: maxRequest},
 	"idempotency_window":     {min: int64(minWindow), max: int64(maxWindow), orZero: true},

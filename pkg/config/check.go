@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"strconv"
 )
 
 // valid are the checks of texts by name; of lists, of each item.
@@ -88,6 +89,9 @@ func (l *loader) checkTogether() {
 	c := l.config
 	if l.right("max_retry_wait", "initial_retry_wait") && c.MaxRetryWait < c.InitialRetryWait {
 		l.reportWaits(formatDuration(c.InitialRetryWait), formatDuration(c.MaxRetryWait))
+	}
+	if l.right("callback_max_inflight", "max_inflight") && c.CallbackMaxInflight > c.MaxInflight {
+		l.report("callback_max_inflight", strconv.Itoa(c.CallbackMaxInflight), fmt.Sprintf("at most max_inflight, which is %d", c.MaxInflight))
 	}
 	if l.right("stan_embedded", "stan_listen_address", "http_listen_address") && c.StanEmbedded && sameListener(c.StanListenAddress, c.ListenAddress) {
 		l.report("stan_listen_address", c.StanListenAddress,

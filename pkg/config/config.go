@@ -79,10 +79,11 @@ type Config struct {
 	DeadSetMaxBytes int64         `env:"dead_set_max_bytes" envDefault:"1GiB" doc:"Size of the dead set above which the oldest are dropped, logged and counted. 0: no bound."`
 
 	// Where results go.
-	CallbackPolicy  string        `group:"Callbacks" env:"callback_policy" envDefault:"guarded" oneof:"guarded,strict,open" doc:"Where a caller's X-Callback-Url may lead. guarded refuses loopback, link-local, metadata and reserved addresses; strict refuses private ones too; open refuses none but the worker's own. The gateway always passes."`
-	CallbackAllow   []string      `env:"callback_allow" zero:"none" form:"host names, IP addresses and CIDR ranges, at most 256, none twice" doc:"Hosts, addresses and ranges that are allowed whatever callback_policy says."`
-	CallbackTimeout time.Duration `env:"callback_timeout" envDefault:"10s" doc:"The longest callback; upstream_timeout when that is shorter."`
-	TLSInsecure     bool          `env:"tls_insecure" envDefault:"false" doc:"Do not check the certificates of https callbacks." was:"Since 2020, for callbacks."`
+	CallbackPolicy      string        `group:"Callbacks" env:"callback_policy" envDefault:"guarded" oneof:"guarded,strict,open" doc:"Where a caller's X-Callback-Url may lead. guarded refuses loopback, link-local, metadata and reserved addresses; strict refuses private ones too; open refuses none but the worker's own. The gateway always passes."`
+	CallbackAllow       []string      `env:"callback_allow" zero:"none" form:"host names, IP addresses and CIDR ranges, at most 256, none twice" doc:"Hosts, addresses and ranges that are allowed whatever callback_policy says."`
+	CallbackTimeout     time.Duration `env:"callback_timeout" envDefault:"10s" doc:"The longest callback; upstream_timeout when that is shorter."`
+	CallbackMaxInflight int           `env:"callback_max_inflight" zero:"half" doc:"Calls of URLs at a time, callbacks and the callback producer together. half: half of max_inflight, rounded up. At most max_inflight; the last eighth of it stays for functions. Hosts that did not answer their last call, or were never called, share half of them. See docs/policy.md."`
+	TLSInsecure         bool          `env:"tls_insecure" envDefault:"false" doc:"Do not check the certificates of https callbacks." was:"Since 2020, for callbacks."`
 
 	// What the worker serves.
 	ListenAddress   string `group:"HTTP" env:"http_listen_address" envDefault:":8081" form:"host:port or :port, the port from 0 to 65535" doc:"Where everything over HTTP is served: work to be done, what is stored, health and metrics. Port 0 takes any free one, which the log tells."`

@@ -64,7 +64,8 @@ const status = `{"name":"figlet","image":"i","annotations":{"our.rate":"5","prom
 func within(t *testing.T, f *Functions, function string) (map[string]string, time.Duration) {
 	t.Helper()
 	begun := time.Now()
-	return f.Annotations(t.Context(), function, 250*time.Millisecond), time.Since(begun)
+	a, _ := f.Annotations(t.Context(), function, 250*time.Millisecond)
+	return a, time.Since(begun)
 }
 
 func TestWhatIsKeptOfAnAnswer(t *testing.T) {
@@ -90,8 +91,8 @@ func TestWhatIsKeptOfAnAnswer(t *testing.T) {
 			t.Parallel()
 			f := asking(t, &provider{body: tt.body, status: tt.status}, io.Discard)
 			defer f.Close()
-			if got := f.Annotations(t.Context(), "figlet", time.Minute); !maps.Equal(got, tt.want) {
-				t.Errorf("annotations are %.80v", got)
+			if got, unknown := f.Annotations(t.Context(), "figlet", time.Minute); !maps.Equal(got, tt.want) || unknown != (tt.status == 404) {
+				t.Errorf("annotations are %.80v, unknown: %v", got, unknown)
 			}
 		})
 	}

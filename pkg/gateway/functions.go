@@ -173,23 +173,29 @@ func (f *Functions) Missing(ctx context.Context, function string) bool {
 // old. For any other the answer is waited for as long as patience lasts, or until ctx
 // ends. While the gateway does not answer, those that it had last count, and nobody
 // waits.
-func (f *Functions) Annotations(ctx context.Context, function string, patience time.Duration) map[string]string {
+//
+// unknown tells that there is surely no such function: the gateway has said so, and
+// has not said otherwise since. It is false while the gateway cannot tell.
+func (f *Functions) Annotations(ctx context.Context, function string, patience time.Duration) (annotations map[string]string, unknown bool) {
 	name := f.o.Names.Canonical(function)
 	now := time.Now()
 	a, have, away := f.recall(name, now)
-	if away || have && a.counts(now) {
-		return a.annotations
+	if have && a.counts(now) {
+		return a.annotations, !a.known
+	}
+	if away {
+		return a.annotations, false
 	}
 	if f.troubled() || have && a.known && now.Sub(a.at) < staleFor {
 		f.begin(name)
-		return a.annotations
+		return a.annotations, false
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if fresh, ok := f.ask(ctx, name); ok {
-		return fresh.annotations
+		return fresh.annotations, !fresh.known
 	}
-	return a.annotations
+	return a.annotations, have && !a.known
 }
 
 // recall is what the gateway has said of a function, and whether it is to be left

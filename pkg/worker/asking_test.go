@@ -25,25 +25,28 @@ type known struct {
 	asked       map[string]int
 }
 
-func (k *known) Annotations(ctx context.Context, function string, patience time.Duration) map[string]string {
+func (k *known) Annotations(ctx context.Context, function string, patience time.Duration) (map[string]string, bool) {
 	k.mu.Lock()
-	a, takes := k.annotations[function], k.takes
+	a, unknown, takes := k.annotations[function], k.missing[function], k.takes
 	if k.asked == nil {
 		k.asked = map[string]int{}
 	}
 	k.asked[function]++
+	if k.asked[function] > 1 && takes <= firstPatience {
+		takes = 0 // it has answered
+	}
 	k.mu.Unlock()
 	if takes == 0 {
-		return a
+		return a, unknown
 	}
 	select {
 	case <-time.After(min(takes, patience)):
 	case <-ctx.Done():
 	}
 	if takes > patience {
-		return nil
+		return nil, false
 	}
-	return a
+	return a, unknown
 }
 
 func (k *known) Missing(_ context.Context, function string) bool {

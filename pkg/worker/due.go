@@ -29,6 +29,7 @@ const afterError = 200 * time.Millisecond
 func (w *Worker) runTimer(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	sweep := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
@@ -38,8 +39,11 @@ func (w *Worker) runTimer(ctx context.Context) {
 			w.Lanes.kick()
 			w.moveDue(ctx)
 			now := time.Now()
-			w.Lanes.open(now) // after what is due, which may have to go first
-			w.Lanes.forgetTempos(now)
+			w.Lanes.open(now)       // after what is due, which may have to go first
+			if !now.Before(sweep) { // it goes through all of them
+				w.Lanes.forgetTempos(now)
+				sweep = now.Add(tempoSweep)
+			}
 		}
 		timer.Reset(w.sleep())
 	}

@@ -23,9 +23,11 @@ type taken struct {
 	store.Ready
 	full  bool // with it, its lane has as many calls as it may have
 	probe bool // it finds out whether the function can be reached again
-	// asked is what its lane knew of the function's wishes, introduced whether it knew.
+	// asked is what its lane knew of the function's wishes, introduced whether it knew,
+	// and unknown whether there was surely no such function.
 	asked      policy.Lane
 	introduced bool
+	unknown    bool
 }
 
 // take returns the next entry for a slot. When there is none, or taking has
@@ -42,7 +44,11 @@ func (l *Lanes) take(slot int, x index) (h taken, ok bool) {
 		if ln == nil {
 			break
 		}
-		if len(ln.waiting) == 0 && !l.read(ln, x) || l.stopped || ln.paused {
+		if len(ln.waiting) == 0 && !l.read(ln, x) {
+			continue
+		}
+		if l.stopped || ln.paused {
+			l.count(ln, -1)
 			continue // a lane that was paused while it was read has its turn after Resume
 		}
 		h = l.hand(ln)
@@ -56,8 +62,7 @@ func (l *Lanes) take(slot int, x index) (h taken, ok bool) {
 
 // hand takes a lane's next entry in hand.
 func (l *Lanes) hand(ln *lane) taken {
-	h := taken{Ready: ln.ready(ln.pop()), asked: ln.tempo.asked, introduced: ln.tempo.introduced}
-	l.round(ln.key.Queue).running++
+	h := taken{Ready: ln.ready(ln.pop()), asked: ln.tempo.asked, introduced: ln.tempo.introduced, unknown: ln.tempo.unknown}
 	h.full = ln.running >= ln.tempo.limit()
 	h.probe = ln.tempo.begin(time.Now())
 	return h
@@ -73,11 +78,13 @@ func (l *Lanes) read(ln *lane, x index) bool {
 	ln.filled(found, err != nil || len(found) == limit)
 	if err != nil {
 		l.stuck = true // the store has said why
+		l.count(ln, -1)
 		return false
 	}
 	if len(ln.waiting) > 0 {
 		return true
 	}
+	l.count(ln, -1)
 	l.enqueue(ln)
 	l.forget(ln)
 	return false
@@ -106,16 +113,13 @@ func (l *Lanes) finish(r store.Ready) {
 func (l *Lanes) park(r store.Ready) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	ln := l.lanes[r.Lane]
-	ln.running--
-	l.returned(ln)
+	l.returned(l.lanes[r.Lane])
 }
 
 // returned lets a lane with one call less have its turn again.
 func (l *Lanes) returned(ln *lane) {
-	r := l.round(ln.key.Queue)
-	r.running--
-	r.shift(ln)
+	l.count(ln, -1)
+	l.round(ln.key.Queue).shift(ln)
 	l.enqueue(ln)
 }
 

@@ -46,6 +46,7 @@ func (w *Worker) show(inv *invocation.Invocation, req *invocation.Request) InFor
 		url.Kind = invocation.KindCallback
 		inv = &url
 	}
-	p, _ := w.inForce(inv, w.annotations(context.Background(), inv, askedPatience), req)
+	annotations, _ := w.annotations(context.Background(), inv, askedPatience)
+	p, _ := w.inForce(inv, annotations, req)
 	return InForce{p, p.Sources.Words()}
 }

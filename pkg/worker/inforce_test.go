@@ -23,7 +23,7 @@ func TestWhatIsInForceAndWhereItIsFrom(t *testing.T) {
 
 	annotated := to("fn")
 	annotated.Annotations = map[string]string{
-		policy.AnnotationAttempts: "10", policy.AnnotationMinWait: "3m", policy.AnnotationCodes: "no codes", policy.AnnotationPriority: "9",
+		policy.AnnotationAttempts: "10", policy.AnnotationMinWait: "3m", policy.AnnotationCodes: "no codes", policy.AnnotationPriority: "2",
 	}
 	annotated.Header = http.Header{"X-Retry-Limit": {"2"}, "X-Timeout": {"10m"}}
 	as := func(*invocation.Invocation) {}
@@ -50,7 +50,7 @@ func TestWhatIsInForceAndWhereItIsFrom(t *testing.T) {
 			"annotations and header of the message, when they can be used", annotated, as,
 			func(p *policy.Policy) {
 				p.Attempts, p.Initial, p.Max, p.Timeout = 2, 3*time.Minute, 3*time.Minute, 30*time.Second
-				p.Lane.Rate, p.Lane.Priority = 5, 9
+				p.Lane.Rate, p.Lane.Priority = 5, 2
 			},
 			words{
 				"max_retry_attempts": "header", "initial_retry_wait": "annotation", "max_retry_wait": "annotation",
@@ -61,7 +61,7 @@ func TestWhatIsInForceAndWhereItIsFrom(t *testing.T) {
 			"a mailbox delivery brings its own", annotated, mailbox(1, 9, 4*time.Second),
 			func(p *policy.Policy) {
 				p.Policy = s.policy.ForMailbox(invocation.Terms{MaxRetries: 9, Delay: 4 * time.Second})
-				p.Timeout, p.Lane.Rate, p.Lane.Priority = 30*time.Second, 5, 9
+				p.Timeout, p.Lane.Rate, p.Lane.Priority = 30*time.Second, 5, 2
 			},
 			words{
 				"max_retry_attempts": "mailbox", "initial_retry_wait": "mailbox", "max_retry_wait": "mailbox", "backoff": "mailbox",

@@ -39,15 +39,21 @@ type lane struct {
 	// known are the entries in the window and in hand, and those that are parked.
 	// They are in the index too, and are passed over when it is read.
 	known   map[place]struct{}
-	running int
+	running int  // calls in flight, and a turn of which the entry is still being read
 	paused  bool // it has no turn, whatever it has
+	isURL   bool
+	class   class // in which its calls in flight are counted; see Lanes.classify
+	host    host  // likewise, of a URL
 
-	tempo  *tempo
-	in     *turns  // where it stands in its round, nil for nowhere
-	at     int     // its place there
-	turnAt float64 // its pass, see round.go
-	came   uint64
-	ahead  bool // it stands before those with much waiting
+	// Where it stands: in a heap of its round, or in a list, or nowhere.
+	tempo        *tempo
+	in           *turns
+	at           int     // its place there
+	turnAt       float64 // its pass, see round.go
+	list         *laneList
+	older, newer *lane // its neighbours there
+	came         uint64
+	ahead        bool // it stands before those with much waiting
 
 	// While somebody reads the index, others go on. What they do is kept until the
 	// reading is over, because it may or may not be in what was read.
@@ -89,8 +95,11 @@ var lastID = invocation.ID(bytes.Repeat([]byte{0xff}, len(invocation.ID{})))
 func (p place) predecessor() place { return place{p.since - 1, lastID} }
 
 func newLane(key invocation.Lane, t *tempo) *lane {
-	return &lane{key: key, known: map[place]struct{}{}, tempo: t}
+	return &lane{key: key, known: map[place]struct{}{}, tempo: t, isURL: invocation.IsCallbackLane(key.Name)}
 }
+
+// stands reports whether the lane waits for its turn, or for an answer.
+func (l *lane) stands() bool { return l.in != nil || l.list != nil }
 
 // add takes an entry that has become ready; limit is that of the window.
 func (l *lane) add(p place, limit int) {
@@ -150,13 +159,11 @@ func (l *lane) leave(p place) {
 func (l *lane) pop() place {
 	p := l.waiting[0]
 	l.waiting = l.waiting[1:]
-	l.running++
 	return p
 }
 
 // forget lets go of an entry that was settled.
 func (l *lane) forget(p place) {
-	l.running--
 	if l.reading {
 		l.gone = append(l.gone, p)
 		return
@@ -189,10 +196,10 @@ func (l *lane) filled(found []store.Ready, full bool) {
 // hasWork reports whether the lane has anything that is not in hand.
 func (l *lane) hasWork() bool { return len(l.waiting) > 0 || l.more }
 
-// hasRoom reports whether one more may be in hand. While nobody knows what the
-// function asks for, one goes alone to find out.
+// hasRoom reports whether one more call may be in flight. While it is not known what
+// the function asks for, or whether the host answers, one goes alone to find out.
 func (l *lane) hasRoom() bool {
-	return l.running < l.tempo.limit() && (l.tempo.introduced || l.running == 0)
+	return l.running == 0 || l.running < l.tempo.limit() && l.tempo.introduced && (!l.isURL || l.host == hostProven)
 }
 
 // hasLittle reports whether what is not in hand is little.

@@ -1,7 +1,7 @@
 package worker
 
-// The lanes and the slots: who is called next. Slots go round the lanes, one
-// entry at a time (round.go), so a lane with a hundred thousand waiting takes no
+// The lanes and the slots: who is called next. Slots go round the classes of lanes
+// (turn.go), and within each round its lanes, one entry at a time (round.go), so a lane with a hundred thousand waiting takes no
 // more turns than one with a single entry. A lane that its function's pace holds
 // back (tempo.go) has no turn meanwhile, and what waits in it costs nothing.
 //
@@ -22,7 +22,7 @@ import (
 )
 
 // reserveFrom is the number of slots from which on the last eighth of them
-// serves only lanes that have nothing in hand. So one function that is slow and
+// serves only functions that have nothing in flight. So one function that is slow and
 // has much waiting never holds all slots.
 const reserveFrom = 8
 
@@ -30,6 +30,9 @@ const reserveFrom = 8
 type LanesOptions struct {
 	// MaxInflight is the number of slots, for calls at a time.
 	MaxInflight int
+	// MaxURLs bounds the calls at a time of callbacks and of the callback producer;
+	// 0: half of MaxInflight, rounded up.
+	MaxURLs int
 	// QueueLimits bound the calls at a time of a queue; none: MaxInflight.
 	QueueLimits map[string]int
 	// Greedy goes without finding out how much a function takes.
@@ -43,19 +46,34 @@ type LanesOptions struct {
 type Lanes struct {
 	o       LanesOptions
 	most    int // entries in a window
-	reserve int // slots that only lanes with nothing in hand may take, see reserveFrom
-	wake    chan struct{}
+	reserve int // slots that only functions with nothing in flight may take, see reserveFrom
+	// Of the slots of URLs: those that only proven hosts with nothing in flight may
+	// take, and those that all hosts may have together that are not proven.
+	urlReserve, mostUnproven int
+	wake                     chan struct{}
 
-	mu      sync.Mutex
-	lanes   map[invocation.Lane]*lane
-	tempos  map[invocation.Lane]*tempo
-	alone   bool                // a lane's first call goes alone until Tune, see askFirst
-	paused  map[string]struct{} // names of lanes, there or not, of which nothing is begun
-	rounds  map[string]*round   // by queue: lanes that may begin a call
-	clock   turnClock
-	timed   map[*lane]struct{} // lanes that wait for a time
-	opens   time.Time          // the earliest of those times at the latest, zero for none
-	slots   []int              // numbers of the free slots
+	mu     sync.Mutex
+	lanes  map[invocation.Lane]*lane
+	tempos map[invocation.Lane]*tempo
+	alone  bool                // a lane's first call goes alone until Tune, see askFirst
+	paused map[string]struct{} // names of lanes, there or not, of which nothing is begun
+	rounds map[string]*round   // by queue: lanes that may begin a call
+	room   room                // of all queues
+	clocks [classCount]turnClock
+	last   lastTurns
+	came   uint64             // who came when, in all rounds
+	timed  map[*lane]struct{} // lanes that wait for a time
+	opens  time.Time          // the earliest of those times at the latest, zero for none
+	slots  []int              // numbers of the free slots
+
+	hosts    hosts
+	unproven int // calls in flight of hosts that are not proven
+
+	ask       func()   // see askWith; nil: lanes need not be asked about
+	unasked   laneList // lanes that wait to be asked about
+	askers    int      // goroutines that ask
+	askNewest bool
+
 	started bool
 	stopped bool
 	stuck   bool           // a turn was lost to the store; kick has to be called
@@ -70,15 +88,18 @@ func NewLanes(o LanesOptions) *Lanes {
 		o: o, most: mostWindow, lanes: map[invocation.Lane]*lane{}, tempos: map[invocation.Lane]*tempo{},
 		paused: map[string]struct{}{}, rounds: map[string]*round{}, timed: map[*lane]struct{}{},
 		wake: make(chan struct{}, 1), halt: make(chan struct{}),
+		reserve: o.reserve(), room: newRoom(o.MaxInflight, o.urlLimit()), hosts: newHosts(),
 	}
-	if o.MaxInflight >= reserveFrom {
-		l.reserve = o.MaxInflight / 8
-	}
-	for n := o.MaxInflight - 1; n >= 0; n-- {
+	urls := l.room.most[classURL]
+	l.urlReserve, l.mostUnproven = LanesOptions{MaxInflight: urls}.reserve(), max(urls/2, 1)
+	for n := o.slots() - 1; n >= 0; n-- {
 		l.slots = append(l.slots, n)
 	}
 	return l
 }
+
+// Slots is how many calls may be in flight. They are numbered from 0.
+func (l *Lanes) Slots() int { return l.o.slots() }
 
 var _ store.Watcher = (*Lanes)(nil)
 
@@ -180,6 +201,7 @@ func (l *Lanes) lane(key invocation.Lane) *lane {
 	found := l.lanes[key]
 	if found == nil {
 		found = newLane(key, l.tempo(key))
+		found.class, found.host = found.classNow(), l.hosts.of(found)
 		_, found.paused = l.paused[key.Name]
 		l.lanes[key] = found
 	}
@@ -195,13 +217,19 @@ func (l *Lanes) window() int {
 // enqueue lets a lane that has work, and may begin a call, take its turn. One that
 // only time holds back is looked at again then.
 func (l *Lanes) enqueue(ln *lane) {
-	if ln.in != nil || ln.reading || ln.paused || !ln.hasWork() || !ln.hasRoom() {
+	if ln.stands() || ln.reading || ln.paused || !ln.hasWork() || !ln.hasRoom() {
+		return
+	}
+	if ln.tempo.unasked {
+		l.awaitAnswer(ln)
 		return
 	}
 	if ln.tempo.timed && !l.inTime(ln) {
 		return
 	}
-	l.round(ln.key.Queue).push(&l.clock, ln)
+	l.came++
+	ln.came = l.came
+	l.round(ln.key.Queue).push(&l.clocks[ln.class], ln)
 }
 
 // inTime reports whether time lets a lane begin a call. If not, the timer is told
@@ -246,13 +274,20 @@ func (l *Lanes) open(now time.Time) {
 func (l *Lanes) round(queue string) *round {
 	r := l.rounds[queue]
 	if r == nil {
-		r = &round{limit: l.o.MaxInflight}
-		if n := l.o.QueueLimits[queue]; n > 0 {
-			r.limit = min(n, r.limit)
-		}
+		r = l.newRound(l.o.QueueLimits[queue])
 		l.rounds[queue] = r
 	}
 	return r
+}
+
+// newRound makes the round of a queue. In a queue with a limit of its own, URLs may
+// have half of that.
+func (l *Lanes) newRound(limit int) *round {
+	urls := l.room.most[classURL]
+	if limit <= 0 || limit >= l.o.MaxInflight {
+		return &round{room: newRoom(l.o.MaxInflight, urls)}
+	}
+	return &round{room: newRoom(limit, min(half(limit), urls)), narrow: true}
 }
 
 // enqueueAll lets every lane that has work take its turn, in the order of their
@@ -268,54 +303,11 @@ func byName(a, b *lane) int {
 	return cmp.Or(strings.Compare(a.key.Queue, b.key.Queue), strings.Compare(a.key.Name, b.key.Name))
 }
 
-// spawn starts one slot when there is a turn to take. Each slot that finds work
-// starts the next, so any number gets going.
-func (l *Lanes) spawn() {
-	if !l.started || l.stopped || l.next(len(l.slots)) == nil {
-		return
-	}
-	n := l.slots[len(l.slots)-1]
-	l.slots = l.slots[:len(l.slots)-1]
-	l.running.Go(func() { l.begin(n) })
-}
-
-// next finds the next lane that may have another call while so many slots are free,
-// nil for none. There are no more queues than there may be subscriptions, so
-// looking at each of them costs little.
-func (l *Lanes) next(free int) *lane {
-	if free == 0 {
-		return nil
-	}
-	var best *lane
-	for _, r := range l.rounds {
-		if ln := r.first(free <= l.reserve); ln != nil && (best == nil || ln.before(best)) {
-			best = ln
-		}
-	}
-	return best
-}
-
-// turn takes the next lane out of its round, for a slot that is not counted as
-// free any more; nil for none.
-func (l *Lanes) turn() *lane {
-	for {
-		ln := l.next(len(l.slots) + 1)
-		if ln == nil {
-			return nil
-		}
-		l.round(ln.key.Queue).take(&l.clock, ln)
-		if ln.hasRoom() && (!ln.tempo.timed || l.inTime(ln)) {
-			return ln
-		}
-		// What was found out since it came holds it back now.
-	}
-}
-
 // InFlight counts the calls under way by lane.
 func (l *Lanes) InFlight() map[invocation.Lane]int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	m := make(map[invocation.Lane]int, l.o.MaxInflight)
+	m := make(map[invocation.Lane]int, l.Slots())
 	for key, ln := range l.lanes {
 		if ln.running > 0 {
 			m[key] = ln.running

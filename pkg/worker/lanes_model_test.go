@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/policy"
 	"queue-worker/pkg/store"
 )
 
@@ -28,6 +29,8 @@ type lanesModel struct {
 	index   map[invocation.Lane][]store.Ready // what is ready or in hand, in order
 	untold  []store.Ready                     // committed, and the watcher does not know yet
 	out     map[store.Ready]int               // in hand, by slot
+	held    map[store.Ready]taken             // the same, as they were handed out
+	asking  chan bool                         // goroutines that ask the gateway
 	given   map[store.Ready]bool              // handed out since the start
 	parked  map[store.Ready]bool
 	paused  map[string]bool // names of lanes
@@ -46,7 +49,7 @@ var errModel = errors.New("down")
 func newModel(t *rapid.T, ordered bool) *lanesModel {
 	m := &lanesModel{
 		t: t, limit: rapid.IntRange(1, 12).Draw(t, "limit"), window: rapid.SampledFrom([]int{1, 2, 3, 8}).Draw(t, "window"),
-		names: rapid.IntRange(1, 4).Draw(t, "lanes"), ordered: ordered, index: map[invocation.Lane][]store.Ready{},
+		names: rapid.IntRange(0, 5).Draw(t, "lanes"), ordered: ordered, index: map[invocation.Lane][]store.Ready{},
 	}
 	m.restart()
 	return m
@@ -54,11 +57,19 @@ func newModel(t *rapid.T, ordered bool) *lanesModel {
 
 // restart is a new process on the same index.
 func (m *lanesModel) restart() {
-	m.lanes = NewLanes(LanesOptions{MaxInflight: m.limit})
+	m.lanes = NewLanes(LanesOptions{
+		MaxInflight: m.limit, MaxURLs: rapid.IntRange(0, m.limit).Draw(m.t, "URLs"),
+		QueueLimits: map[string]int{"narrow": rapid.IntRange(1, 4).Draw(m.t, "limit of the queue")},
+	})
 	m.lanes.most = m.window
+	m.asking = make(chan bool, mostAskers)
+	if asking := m.asking; rapid.Bool().Draw(m.t, "asks the gateway") {
+		m.lanes.askWith(func() { asking <- true })
+	}
+	m.held = map[store.Ready]taken{}
 	m.out, m.given, m.parked = map[store.Ready]int{}, map[store.Ready]bool{}, map[store.Ready]bool{}
 	m.last, m.paused = map[invocation.Lane]store.Ready{}, map[string]bool{}
-	m.untold, m.active, m.begun = nil, nil, make(chan int, m.limit)
+	m.untold, m.active, m.begun = nil, nil, make(chan int, m.limit+1)
 	if m.nested == 0 && rapid.Bool().Draw(m.t, "ready before the start") {
 		m.commit()
 		m.tell()
@@ -90,20 +101,59 @@ func (m *lanesModel) settled() {
 	}
 	m.lanes.mu.Lock()
 	defer m.lanes.mu.Unlock()
+	m.counted()
 	for _, n := range m.lanes.slots {
 		m.claim(seen, n)
 	}
-	if m.nested == 0 && len(seen) != m.limit {
-		m.t.Fatalf("%d slots of %d are left", len(seen), m.limit)
+	if m.nested == 0 && len(seen) != m.lanes.Slots() {
+		m.t.Fatalf("%d slots of %d are left", len(seen), m.lanes.Slots())
 	}
-	if len(m.active) == 0 && !m.lanes.stuck && m.lanes.next(len(m.lanes.slots)) != nil {
+	if next, _ := m.lanes.next(len(m.lanes.slots)); len(m.active) == 0 && !m.lanes.stuck && next != nil {
 		m.t.Fatalf("a turn is there and a slot is free, and nobody takes it")
 	}
 }
 
+// counted holds what is counted against what there is, and against the bounds.
+func (m *lanesModel) counted() {
+	l := m.lanes
+	var all [classCount]int
+	queues, unproven := map[string]*[classCount]int{}, 0
+	for key, ln := range l.lanes {
+		if queues[key.Queue] == nil {
+			queues[key.Queue] = &[classCount]int{}
+		}
+		all[ln.class] += ln.running
+		queues[key.Queue][ln.class] += ln.running
+		if ln.isURL && ln.host != hostProven {
+			unproven += ln.running
+		}
+		if ln.in != nil && ln.list != nil {
+			m.t.Fatalf("lane %v stands in two places", key)
+		}
+	}
+	if all != l.room.running || unproven != l.unproven {
+		m.t.Fatalf("%v calls in flight, %d of hosts not proven, counted are %v and %d", all, unproven, l.room.running, l.unproven)
+	}
+	m.bounded("all", &l.room)
+	for queue, r := range l.rounds {
+		if n := queues[queue]; n != nil && *n != r.running || n == nil && r.running != [classCount]int{} {
+			m.t.Fatalf("queue %s counts %v, there are %v", queue, r.running, n)
+		}
+		m.bounded(queue, &r.room)
+	}
+}
+
+// bounded checks the bounds that no change of a class can pass.
+func (m *lanesModel) bounded(name string, r *room) {
+	functions, urls := r.running[classFunction]+r.running[classUnknown], r.running[classURL]
+	if functions > r.limit || urls > r.most[classURL] || r.limit > 1 && functions+urls > r.limit {
+		m.t.Fatalf("%s: %d functions and %d URLs in flight, the limit is %d and %d", name, functions, urls, r.limit, r.most[classURL])
+	}
+}
+
 func (m *lanesModel) claim(seen map[int]bool, n int) {
-	if seen[n] || n < 0 || n >= m.limit {
-		m.t.Fatalf("slot %d is there twice, or is none of %d", n, m.limit)
+	if seen[n] || n < 0 || n >= m.lanes.Slots() {
+		m.t.Fatalf("slot %d is there twice, or is none of %d", n, m.lanes.Slots())
 	}
 	seen[n] = true
 }
@@ -118,7 +168,7 @@ func (m *lanesModel) commit() {
 // draw makes an entry that has not been there before.
 func (m *lanesModel) draw() store.Ready {
 	m.ids++
-	r := store.Ready{Lane: invocation.Lane{Queue: "q", Name: m.name()}}
+	r := store.Ready{Lane: invocation.Lane{Queue: rapid.SampledFrom([]string{"q", "narrow"}).Draw(m.t, "queue"), Name: m.name()}}
 	at := m.ids
 	if !m.ordered {
 		at = rapid.IntRange(1, 50).Draw(m.t, "since")
@@ -183,7 +233,7 @@ func (m *lanesModel) Err() error {
 
 // act does one thing.
 func (m *lanesModel) act() {
-	switch rapid.SampledFrom([]string{"commit", "tell", "tell", "take", "take", "take", "take", "end", "end", "end", "kick", "trouble", "pause", "resume"}).Draw(m.t, "act") {
+	switch rapid.SampledFrom([]string{"commit", "tell", "tell", "take", "take", "take", "take", "end", "end", "end", "kick", "trouble", "pause", "resume", "answer", "tune", "learn", "learn"}).Draw(m.t, "act") {
 	case "commit":
 		m.commit()
 	case "tell":
@@ -194,6 +244,13 @@ func (m *lanesModel) act() {
 		m.end()
 	case "kick":
 		m.lanes.kick()
+	case "answer":
+		m.answer()
+	case "tune":
+		name := invocation.Lane{Queue: rapid.SampledFrom([]string{"q", "narrow"}).Draw(m.t, "queue"), Name: m.name()}
+		m.lanes.Tune(name, policy.Lane{}, asksGateway(name.Name) && rapid.Bool().Draw(m.t, "unknown"))
+	case "learn":
+		m.learn()
 	case "pause":
 		m.pause()
 	case "resume":
@@ -205,9 +262,35 @@ func (m *lanesModel) act() {
 	m.settled()
 }
 
-// name draws the name of a lane.
+// answer lets the gateway answer a question.
+func (m *lanesModel) answer() {
+	if len(m.asking) == 0 {
+		return
+	}
+	<-m.asking
+	if key, ok := m.lanes.nextUnasked(); ok {
+		m.lanes.asked(key, rapid.Bool().Draw(m.t, "unknown"))
+		m.asking <- true
+	}
+}
+
+// learn tells what came of a call that has not ended.
+func (m *lanesModel) learn() {
+	held := m.inHand()
+	if len(held) == 0 {
+		return
+	}
+	h := m.held[rapid.SampledFrom(held).Draw(m.t, "call")]
+	e := effect{began: time.Now(), silent: rapid.IntRange(0, 4).Draw(m.t, "silent") == 0}
+	if rapid.Bool().Draw(m.t, "missed") {
+		e.cause, e.missed = invocation.CauseReset, true
+	}
+	m.lanes.learn(h, e)
+}
+
+// name draws the name of a lane, of a function or a URL.
 func (m *lanesModel) name() string {
-	return string(rune('`' + rapid.IntRange(1, m.names).Draw(m.t, "lane")))
+	return []string{"a", "url:a:80", "b", "url:b:80", "c", "url:c:80"}[rapid.IntRange(0, m.names).Draw(m.t, "lane")]
 }
 
 func (m *lanesModel) pause() {
@@ -248,7 +331,7 @@ func (m *lanesModel) take() {
 	}
 	m.last[r.Lane] = r
 	m.given[r] = true
-	m.out[r] = n
+	m.out[r], m.held[r] = n, h
 }
 
 // inHand lists what is in hand, in a fixed order.
@@ -313,6 +396,10 @@ func (m *lanesModel) rest() {
 	}
 	m.settled()
 	for {
+		for len(m.asking) > 0 {
+			m.answer()
+			m.settled()
+		}
 		for len(m.active) > 0 {
 			m.nested = 3 // nothing more happens meanwhile
 			m.take()

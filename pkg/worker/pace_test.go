@@ -324,8 +324,8 @@ func TestTurnsGoByPriority(t *testing.T) {
 		s.fill(name, 10_000)
 	}
 	l := s.open(1)
-	l.Tune(invocation.Lane{Queue: queue, Name: "a"}, policy.Lane{Priority: 10})
-	l.Tune(invocation.Lane{Queue: queue, Name: "c"}, policy.Lane{Priority: 1})
+	l.Tune(invocation.Lane{Queue: queue, Name: "a"}, policy.Lane{Priority: 10}, false)
+	l.Tune(invocation.Lane{Queue: queue, Name: "c"}, policy.Lane{Priority: 1}, false)
 	turns := map[string]int{}
 	for range 1600 {
 		r, ok := l.take(0, s)

@@ -3,6 +3,7 @@ package worker
 // Whose settings hold for an invocation.
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -14,14 +15,15 @@ import (
 // Functions knows what the gateway says of functions, by the names of their lanes.
 type Functions interface {
 	// Annotations are those of a function. Of one that is called often they are there
-	// at once; otherwise they are waited for as long as patience lasts.
-	Annotations(ctx context.Context, function string, patience time.Duration) map[string]string
+	// at once; otherwise they are waited for as long as patience lasts. unknown tells
+	// that there is surely no such function.
+	Annotations(ctx context.Context, function string, patience time.Duration) (annotations map[string]string, unknown bool)
 	// Missing reports whether there surely is no such function now.
 	Missing(ctx context.Context, function string) bool
 }
 
 // firstPatience is how long the first call of a function waits for what the function
-// asks for. It holds a slot meanwhile.
+// asks for. It holds no slot meanwhile.
 const firstPatience = 250 * time.Millisecond
 
 // base is the policy of a queue, which is the worker's unless it has its own.
@@ -34,13 +36,17 @@ func (w *Worker) base(queue string) policy.Policy {
 
 // reads reports whether an invocation calls a function that can be asked about.
 func reads(inv *invocation.Invocation) bool {
-	return inv.Kind == invocation.KindFunction && inv.Lane.Name != ""
+	return inv.Kind == invocation.KindFunction && asksGateway(inv.Lane.Name)
 }
 
-// annotations are those that the gateway has of the function of an invocation.
-func (w *Worker) annotations(ctx context.Context, inv *invocation.Invocation, patience time.Duration) map[string]string {
+// asksGateway reports whether the gateway can be asked about lanes of a name.
+func asksGateway(name string) bool { return name != "" && !invocation.IsCallbackLane(name) }
+
+// annotations are those that the gateway has of the function of an invocation; unknown
+// tells that there is surely no such function.
+func (w *Worker) annotations(ctx context.Context, inv *invocation.Invocation, patience time.Duration) (a map[string]string, unknown bool) {
 	if w.Functions == nil || !reads(inv) {
-		return nil
+		return nil, false
 	}
 	return w.Functions.Annotations(ctx, inv.Lane.Name, patience)
 }
@@ -61,7 +67,12 @@ func (w *Worker) inForce(inv *invocation.Invocation, annotations map[string]stri
 	p, c.annotations = base.With(annotations, policy.GatewayAnnotation)
 	if req != nil {
 		var more []policy.Problem
+		own := p
 		p, more = p.With(req.Annotations, policy.Annotation)
+		if most := cmp.Or(own.Lane.Priority, commonPriority); p.Lane.Priority > most {
+			// Turns are taken from others, so a message may have fewer and not more.
+			p.Lane.Priority, p.Sources[policy.Priority] = own.Lane.Priority, own.Sources[policy.Priority]
+		}
 		c.annotations = append(c.annotations, more...)
 		p, c.header = p.WithHeader(req.Header, w.TrustHeader)
 	}
@@ -122,16 +133,27 @@ func shorter(a, b time.Duration) time.Duration {
 // lane what the function asks for.
 func (w *Worker) apply(ctx context.Context, a *attempt) {
 	var c complaints
-	a.policy, c = w.inForce(a.inv, w.annotations(ctx, a.inv, firstPatience), a.req)
+	annotations, unknown := w.annotations(ctx, a.inv, patience(a.hand))
+	a.policy, c = w.inForce(a.inv, annotations, a.req)
 	w.complain(a.inv, c)
 	lane := a.policy.Lane
 	if a.inv.Kind == invocation.KindCallback {
 		lane = policy.Lane{} // nobody speaks for a URL
 	}
-	if !a.hand.introduced || a.hand.asked != lane {
-		w.Lanes.Tune(a.at.Lane, lane)
+	if !a.hand.introduced || a.hand.asked != lane || a.hand.unknown != unknown {
+		w.Lanes.Tune(a.at.Lane, lane, unknown)
 	}
 	expire(a.inv, a.policy.MaxAge)
+}
+
+// patience is how long a call may hold its slot for an answer of the gateway. Before a
+// first call that was asked already, and names that the gateway does not know are worth
+// no wait.
+func patience(t taken) time.Duration {
+	if !t.introduced || t.unknown {
+		return 0
+	}
+	return firstPatience
 }
 
 // expire gives an invocation the end that its age sets, unless it has an earlier one.

@@ -95,7 +95,7 @@ func build(t testing.TB, s setup) *rig {
 	s.lanes.MaxInflight = s.inflight
 	r.lanes = NewLanes(s.lanes)
 	var err error
-	r.store, err = store.Open(store.Options{Dir: s.dir, FS: s.fs, Slots: s.inflight, Watcher: r.lanes, Logger: logger})
+	r.store, err = store.Open(store.Options{Dir: s.dir, FS: s.fs, Slots: r.lanes.Slots(), Watcher: r.lanes, Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -467,3 +467,13 @@ func pass(d time.Duration) {
 
 // newDisk is a file system in memory that outlives a store.
 func newDisk() *vfs.MemFS { return vfs.NewCrashableMem() }
+
+// acceptOf is an empty message, to be accepted for an invocation.
+func acceptOf(t testing.TB, inv *invocation.Invocation) store.Accept {
+	t.Helper()
+	raw, err := json.Marshal(to(inv.Function))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store.Accept{Inv: inv, Raw: raw}
+}

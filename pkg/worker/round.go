@@ -1,7 +1,8 @@
 package worker
 
-// Whose turn is next. Every lane that may begin a call stands in the round of its
-// queue with a pass, and the lowest pass is next. A turn costs a lane one pass
+// Whose turn is next within a class. Every lane that may begin a call stands in the
+// round of its queue with a pass, and the lowest pass is next; but hosts that are not
+// proven (hosts.go) stand in the order in which they came. A turn costs a lane one pass
 // divided by its priority; who comes new, or comes back, begins behind the latest
 // turn. So lanes of one priority go round one after the other, and a lane of twice
 // the priority takes twice the turns.
@@ -22,10 +23,18 @@ const (
 
 // round holds the lanes of one queue that may begin a call.
 type round struct {
-	limit   int   // of calls at a time in this queue
-	running int   // calls of this queue in hand
-	idle    turns // lanes with nothing in hand
-	busy    turns // the others
+	room
+	narrow bool  // the queue has a limit of its own
+	last   class // of the latest turn
+	// Lanes that go round, by group, and hosts that were not proven, by state.
+	stands [groupProven + 1]stand
+	hosts  [hostProven]laneList
+}
+
+// stand is where the lanes of a group wait for their turns.
+type stand struct {
+	idle turns // lanes with nothing in flight
+	busy turns // the others
 }
 
 // A lane with at most littleWaiting goes ahead, and at most mostFavours do in a row.
@@ -34,30 +43,36 @@ const (
 	mostFavours   = 64
 )
 
-// turnClock is shared by the rounds, so that queues take turns too.
+// turnClock is shared by the rounds, so that queues take turns too. Each class has one.
 type turnClock struct {
 	pass    float64 // of the latest turn
-	last    uint64  // who came when, among equals
 	favours int     // lanes that may go ahead; each turn of another adds one
 }
 
-// push lets a lane stand in its round.
+// push lets a lane stand in its round. It must stand nowhere.
 func (r *round) push(c *turnClock, ln *lane) {
-	c.last++
-	ln.came = c.last
+	if ln.class == classURL && ln.host != hostProven {
+		r.hosts[ln.host].push(ln)
+		return
+	}
 	ln.turnAt = max(ln.turnAt, c.pass) + 1/float64(ln.tempo.priority)
 	if ln.ahead = ln.hasLittle() && c.favours > 0; ln.ahead {
 		c.favours--
 	}
-	ln.in = &r.busy
+	s := &r.stands[ln.class] // of proven hosts, which are the third group
+	ln.in = &s.busy
 	if ln.running == 0 {
-		ln.in = &r.idle
+		ln.in = &s.idle
 	}
 	heap.Push(ln.in, ln)
 }
 
-// leave takes a lane out of its round, as if it had never come.
+// leave takes a lane out of its round, or out of those that wait for an answer, as
+// if it had never come.
 func (r *round) leave(ln *lane) {
+	if ln.list != nil {
+		ln.list.remove(ln)
+	}
 	if ln.in == nil {
 		return
 	}
@@ -68,31 +83,34 @@ func (r *round) leave(ln *lane) {
 
 // shift moves a lane to the heap where it belongs after a call of it has ended.
 func (r *round) shift(ln *lane) {
-	if ln.in == &r.busy && ln.running == 0 {
+	s := &r.stands[ln.class]
+	if ln.in == &s.busy && ln.running == 0 {
 		heap.Remove(ln.in, ln.at)
-		ln.in = &r.idle
+		ln.in = &s.idle
 		heap.Push(ln.in, ln)
 	}
 }
 
-// first is the lane whose turn it is in this queue; nil for none. A lane with
-// something in hand has none while only the reserve of slots is free.
-func (r *round) first(reserveOnly bool) *lane {
-	if r.running >= r.limit {
-		return nil
-	}
+// first is the lane whose turn it is; nil for none. A lane with something in flight has
+// none while only the reserve of slots is free.
+func (s *stand) first(reserveOnly bool) *lane {
 	var best *lane
-	if len(r.idle) > 0 {
-		best = r.idle[0]
+	if len(s.idle) > 0 {
+		best = s.idle[0]
 	}
-	if !reserveOnly && len(r.busy) > 0 && (best == nil || r.busy[0].before(best)) {
-		best = r.busy[0]
+	if !reserveOnly && len(s.busy) > 0 && (best == nil || s.busy[0].before(best)) {
+		best = s.busy[0]
 	}
 	return best
 }
 
-// take takes the first lane out for its turn.
+// take takes a lane out for its turn.
 func (r *round) take(c *turnClock, ln *lane) {
+	r.last = ln.class
+	if ln.list != nil {
+		ln.list.remove(ln)
+		return
+	}
 	heap.Remove(ln.in, ln.at)
 	ln.in = nil
 	if ln.ahead {

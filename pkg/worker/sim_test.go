@@ -267,7 +267,7 @@ func (p *process) open() bool {
 	logger := slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	p.lanes = NewLanes(LanesOptions{MaxInflight: inflight})
 	s, err := store.Open(store.Options{
-		Dir: "data", FS: errorfs.Wrap(p.disk, errorfs.InjectorFunc(p.write)), Slots: inflight, Watcher: p.lanes, Logger: logger,
+		Dir: "data", FS: errorfs.Wrap(p.disk, errorfs.InjectorFunc(p.write)), Slots: p.lanes.Slots(), Watcher: p.lanes, Logger: logger,
 	})
 	if err != nil {
 		if !p.isDead() {
@@ -277,10 +277,10 @@ func (p *process) open() bool {
 	}
 	p.store = s
 	p.mu.Lock()
-	p.limit, p.opened = inflight, true
+	p.limit, p.opened = p.lanes.Slots(), true
 	p.mu.Unlock()
 	p.worker = New(Options{
-		Store: simStore{s, p, make([]invocation.ID, inflight)}, Lanes: p.lanes, Caller: p, Policy: policy.Policy{Policy: simPolicy()}, DeadSet: true,
+		Store: simStore{s, p, make([]invocation.ID, p.lanes.Slots())}, Lanes: p.lanes, Caller: p, Policy: policy.Policy{Policy: simPolicy()}, DeadSet: true,
 		CheckURL: func(raw string) (*url.URL, error) { return url.Parse(raw) },
 		Metrics:  NewMetrics(prometheus.NewRegistry(), NewLabels(invocation.Names{}), nil), Logger: logger,
 	})

@@ -14,6 +14,8 @@ import (
 const (
 	// tempoAge is how long a tempo is kept after the latest call.
 	tempoAge = 10 * time.Minute
+	// tempoSweep is how often those are looked for that are older.
+	tempoSweep = time.Minute
 	// mostTempos bounds how many tempos of lanes that are gone are kept.
 	mostTempos = 10_000
 )
@@ -37,14 +39,26 @@ type tempo struct {
 	asked    policy.Lane
 	// introduced: what the function asks for is known, in asked.
 	introduced bool
+	unasked    bool // the gateway has to be asked about the function first
+	unknown    bool // the gateway surely has no such function
+	silent     bool // a host that has not answered its last call
 }
 
-func (l *Lanes) newTempo() *tempo {
-	t := &tempo{ceiling: l.o.MaxInflight, priority: commonPriority, used: time.Now(), introduced: !l.alone}
+func (l *Lanes) newTempo(key invocation.Lane) *tempo {
+	t := &tempo{ceiling: l.ceiling(key), priority: commonPriority, used: time.Now(), introduced: !l.alone}
+	t.unasked = l.ask != nil && asksGateway(key.Name)
 	if !l.o.Greedy {
 		t.pace = pace.New(t.ceiling)
 	}
 	return t
+}
+
+// ceiling is how many calls of a lane may be in flight at most.
+func (l *Lanes) ceiling(key invocation.Lane) int {
+	if invocation.IsCallbackLane(key.Name) {
+		return l.room.most[classURL]
+	}
+	return l.o.MaxInflight
 }
 
 // limit is how many calls may be in hand.
@@ -165,7 +179,7 @@ func (l *Lanes) Tempo(key invocation.Lane) Tempo {
 	defer l.mu.Unlock()
 	t := l.tempos[key]
 	if t == nil {
-		t = l.newTempo()
+		t = l.newTempo(key)
 	}
 	return t.shown()
 }
@@ -197,12 +211,13 @@ func (l *Lanes) askFirst() {
 	l.alone = true
 }
 
-// Tune sets what a function asks for. It costs little when that has not changed.
-func (l *Lanes) Tune(key invocation.Lane, s policy.Lane) {
+// Tune sets what a function asks for, and whether the gateway surely has no such
+// function. It costs little when that has not changed.
+func (l *Lanes) Tune(key invocation.Lane, s policy.Lane, unknown bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := l.tempo(key)
-	if t.introduced && t.asked == s {
+	if t.introduced && t.asked == s && t.unknown == unknown {
 		return
 	}
 	ln := l.lanes[key]
@@ -210,11 +225,13 @@ func (l *Lanes) Tune(key invocation.Lane, s policy.Lane) {
 		l.round(key.Queue).leave(ln)
 	}
 	found := !t.introduced && ln != nil && ln.running > 0
-	t.tune(s, l.o.MaxInflight)
+	t.tune(s, l.ceiling(key))
+	t.unasked, t.unknown = false, unknown
 	if found { // by a call that is the first to be counted
 		t.rate.Begin(time.Now())
 	}
 	if ln != nil {
+		l.classify(ln)
 		l.enqueue(ln)
 		l.spawn()
 	}
@@ -228,7 +245,13 @@ func (l *Lanes) learn(h taken, e effect) news {
 	e.breaker = !l.o.NoBreaker
 	t := l.tempo(h.Lane)
 	n := t.learn(h, e, now)
-	if ln := l.lanes[h.Lane]; ln != nil {
+	ln := l.lanes[h.Lane]
+	if ln != nil && ln.isURL && !e.silent {
+		t.silent = e.cause != ""
+		l.hosts.note(h.Lane, !t.silent)
+		l.classify(ln)
+	}
+	if ln != nil {
 		l.enqueue(ln) // the limit may have become more, or a time may have come to wait for
 		l.spawn()
 	}
@@ -239,7 +262,7 @@ func (l *Lanes) learn(h taken, e effect) news {
 func (l *Lanes) tempo(key invocation.Lane) *tempo {
 	t := l.tempos[key]
 	if t == nil {
-		t = l.newTempo()
+		t = l.newTempo(key)
 		l.tempos[key] = t
 	}
 	return t

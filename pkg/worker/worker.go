@@ -106,7 +106,7 @@ type Worker struct {
 // New makes a worker. Nothing is called before Run.
 func New(o Options) *Worker {
 	o.Lanes.askFirst()
-	return &Worker{Options: o, warned: newWarnings(), activities: newActivities(), hands: make([]hand, o.Lanes.o.MaxInflight)}
+	return &Worker{Options: o, warned: newWarnings(), activities: newActivities(), hands: make([]hand, o.Lanes.Slots())}
 }
 
 // settleGrace is how long outcomes may take to be stored after the calls were
@@ -128,6 +128,9 @@ func (w *Worker) Run(ctx context.Context) {
 	context.AfterFunc(calls, func() { graceful(settlements, giveUp) })
 
 	c := contexts{calls, settlements}
+	if w.Functions != nil {
+		w.Lanes.askWith(func() { w.askers(calls) })
+	}
 	w.Lanes.start(w.Store.Lanes(), func(slot int) { w.slot(c, slot) })
 	stopped := make(chan struct{})
 	go func() {

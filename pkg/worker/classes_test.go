@@ -1,0 +1,451 @@
+// What callers can take from others by the names and hosts that they choose.
+
+package worker
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/invoke"
+	"queue-worker/pkg/policy"
+)
+
+// silence is how long a call of a silent host takes: callback_timeout.
+const silence = 10 * time.Second
+
+// isSilent reports whether a target is a host that accepts and never answers.
+func isSilent(target string) bool { return strings.HasPrefix(target, "http://silent-") }
+
+// hangs answers for functions and hosts at once, but for silent hosts.
+func hangs(ctx context.Context, _ int, c called) invoke.Result {
+	if isSilent(c.target) {
+		return takes(ctx, silence, invoke.Result{Status: 503, Cause: invocation.CauseTimeout})
+	}
+	return status(200)
+}
+
+// post has an invocation accepted that is posted to the root of a host.
+func (r *rig) post(queue, host string, done chan<- error) {
+	u := &url.URL{Scheme: "http", Host: host}
+	inv := newInvocation("fn", "")
+	inv.Kind, inv.URL = invocation.KindCallback, u.String()
+	inv.Lane = invocation.Lane{Queue: queue, Name: invocation.CallbackLane(u)}
+	r.holds.take(inv.ID)
+	r.store.Accept(acceptOf(r.t, inv), func(err error) { done <- err })
+}
+
+// postAll has one invocation accepted for each of n hosts.
+func (r *rig) postAll(queue, host string, n int) {
+	r.t.Helper()
+	done := make(chan error, n)
+	for i := range n {
+		r.post(queue, fmt.Sprintf("%s-%d", host, i), done)
+	}
+	for range n {
+		if err := <-done; err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+// besideSilent starts a worker, has the hosts called that answer, and then so many
+// silent ones, which are at work when it returns.
+func besideSilent(t *testing.T, s setup, f *fake, silent int) *rig {
+	t.Helper()
+	s.caller, s.level = f, slog.Level(100)
+	r := start(t, s)
+	r.postAll(queue, "proven", 1)
+	r.accept(to("quiet"))
+	pass(time.Second)
+	r.postAll(queue, "silent", silent)
+	pass(silence / 2)
+	return r
+}
+
+// waitOf is how long the latest call of a target waited that was accepted then.
+func waitOf(t *testing.T, f *fake, target string, accepted time.Time, most time.Duration) time.Duration {
+	t.Helper()
+	for time.Since(accepted) <= most {
+		if calls := f.of(target); len(calls) > 0 && !calls[len(calls)-1].begun.Before(accepted) {
+			return calls[len(calls)-1].begun.Sub(accepted)
+		}
+		pass(most / 100)
+	}
+	t.Errorf("%s is not called within %s", target, most)
+	return most
+}
+
+// mostOf is the largest number of calls at once of the targets that match.
+func mostOf(f *fake, match func(target string) bool) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var calls []called
+	for _, c := range f.calls {
+		if match(c.target) {
+			calls = append(calls, *c)
+		}
+	}
+	return most(calls)
+}
+
+func isURL(target string) bool { return strings.HasPrefix(target, "http://") }
+
+func TestAFunctionIsCalledAtOnceBesideSilentHosts(t *testing.T) {
+	t.Parallel()
+	for _, silent := range []int{400, 5000} {
+		for _, inflight := range []int{1, 2, 4, 8, 50} {
+			t.Run(fmt.Sprintf("%d hosts, max_inflight %d", silent, inflight), func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					s, f := defaults(t), newFake(hangs)
+					s.inflight = inflight
+					r := besideSilent(t, s, f, silent)
+					for n := range 25 {
+						accepted := time.Now()
+						r.accept(to("quiet"))
+						if wait := waitOf(t, f, "quiet", accepted, time.Minute); wait > 50*time.Millisecond {
+							t.Fatalf("call %d has waited %s", n, wait)
+						}
+						pass(time.Second + time.Duration(n)*time.Millisecond)
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestSilentHostsHaveHalfOfTheSlotsOfURLsAndNoneOfTheReserve(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ inflight, urls, want, wantAnswering int }{
+		{1, 0, 1, 1}, {2, 0, 1, 1}, {4, 0, 1, 2}, {7, 0, 2, 4}, {8, 0, 2, 4}, {50, 0, 12, 25},
+		{50, 50, 22, 44}, {50, 3, 1, 3}, {8, 8, 3, 7}, {4, 4, 1, 3}, {2, 2, 1, 1}, {1, 1, 1, 1},
+	} {
+		t.Run(fmt.Sprintf("max_inflight %d, callback_max_inflight %d", tt.inflight, tt.urls), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				f := newFake(func(ctx context.Context, n int, c called) invoke.Result {
+					if strings.HasPrefix(c.target, "http://slow-") {
+						return takes(ctx, time.Second, status(200))
+					}
+					return hangs(ctx, n, c)
+				})
+				s := defaults(t)
+				s.inflight, s.lanes.MaxURLs = tt.inflight, tt.urls
+				s.caller, s.level = f, slog.Level(100)
+				r := start(t, s)
+				r.postAll(queue, "slow", 60) // they answer after a while
+				pass(2 * time.Minute)
+				r.postAll(queue, "silent", 400)
+				pass(5 * time.Minute)
+				if n := mostOf(f, isSilent); n != tt.want {
+					t.Errorf("%d calls of silent hosts at once, want %d", n, tt.want)
+				}
+				for range 40 {
+					r.postAll(queue, "slow", 60)
+				}
+				pass(2 * time.Minute)
+				if n := mostOf(f, isURL); n != tt.wantAnswering {
+					t.Errorf("%d calls of URLs at once, want %d", n, tt.wantAnswering)
+				}
+			})
+		})
+	}
+}
+
+func TestAHostThatAnsweredIsCalledWithinASecondBesideSilentHosts(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, f := defaults(t), newFake(hangs)
+		s.inflight = 50
+		r := besideSilent(t, s, f, 5000)
+		for n := range 60 {
+			accepted := time.Now()
+			r.postAll(queue, "proven", 1)
+			if wait := waitOf(t, f, "http://proven-0", accepted, time.Minute); wait > time.Second {
+				t.Fatalf("call %d has waited %s", n, wait)
+			}
+			pass(time.Second)
+		}
+	})
+}
+
+func TestANewHostIsCalledWithinAMinuteBesideSilentHosts(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		rest time.Duration // until all were called, or none
+	}{
+		{"that were never called", 0}, {"that were called before", 3 * time.Hour},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s, f := defaults(t), newFake(hangs)
+				s.inflight, s.policy.Attempts = 50, 1000
+				r := besideSilent(t, s, f, 5000)
+				pass(tt.rest)
+				if n := len(r.lanes.unprovenNow()); tt.rest > 0 && n != 5000 {
+					t.Fatalf("%d of 5000 hosts are silent", n)
+				}
+				for n := range 20 {
+					accepted := time.Now()
+					host := fmt.Sprintf("new-%d", n)
+					r.postAll(queue, host, 1)
+					if wait := waitOf(t, f, "http://"+host+"-0", accepted, 2*time.Minute); wait > time.Minute {
+						t.Fatalf("host %d has waited %s", n, wait)
+					}
+				}
+			})
+		})
+	}
+}
+
+// unprovenNow lists the hosts that are known to have left a call unanswered.
+func (l *Lanes) unprovenNow() (hosts []invocation.Lane) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for key, t := range l.tempos {
+		if t.silent {
+			hosts = append(hosts, key)
+		}
+	}
+	return hosts
+}
+
+func TestAHostThatOnceAnsweredRecoversSoonBesideSilentHosts(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFake(func(ctx context.Context, n int, c called) invoke.Result {
+			if c.target == "http://proven-0" && n == 1 {
+				return invoke.Result{Status: 503, Cause: invocation.CauseReset} // once
+			}
+			return hangs(ctx, n, c)
+		})
+		s := defaults(t)
+		s.inflight = 50
+		r := besideSilent(t, s, f, 5000)
+		r.postAll(queue, "proven", 1)
+		pass(time.Second)
+		due := time.Now().Add(s.policy.Initial)
+		pass(s.policy.Initial + time.Minute)
+		calls := f.of("http://proven-0")
+		if len(calls) != 3 || calls[2].begun.Sub(due) > time.Minute {
+			t.Errorf("%d calls, want a retry within a minute", len(calls))
+		}
+	})
+}
+
+func TestFloodedFunctionsAndHostsTakeTurns(t *testing.T) {
+	t.Parallel()
+	for _, inflight := range []int{1, 2, 8, 50} {
+		t.Run(fmt.Sprintf("max_inflight %d", inflight), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				f := newFake(func(ctx context.Context, _ int, _ called) invoke.Result {
+					return takes(ctx, 100*time.Millisecond, status(200))
+				})
+				s := defaults(t)
+				s.caller, s.inflight, s.level = f, inflight, slog.Level(100)
+				r := start(t, s)
+				for n := range 1000 {
+					r.flood(fmt.Sprintf("flooded-%d", n), 12)
+				}
+				done := make(chan error, 10_000)
+				for range cap(done) {
+					r.post(queue, "hosts.example", done)
+				}
+				pass(20 * time.Second)
+				functions, urls := mostOf(f, func(s string) bool { return !isURL(s) }), mostOf(f, isURL)
+				f.mu.Lock()
+				many := f.many["http://hosts.example"]
+				all := len(f.calls)
+				f.mu.Unlock()
+				if share := float64(many) / float64(all); share < 0.3 || share > 0.7 {
+					t.Errorf("URLs have %d of %d calls", many, all)
+				}
+				if urls > (inflight+1)/2 || functions > inflight {
+					t.Errorf("%d functions and %d URLs at once", functions, urls)
+				}
+			})
+		})
+	}
+}
+
+func TestAQueuesURLsLeaveHalfOfItsLimitToItsFunctions(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ limit, want int }{{1, 1}, {2, 1}, {5, 3}, {20, 10}, {40, 12}} {
+		t.Run(fmt.Sprint("limit ", tt.limit), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s, f := defaults(t), newFake(hangs)
+				s.caller, s.inflight, s.lanes.QueueLimits = f, 50, map[string]int{queue: tt.limit}
+				r := besideSilent(t, s, f, 400)
+				for n := range 20 {
+					accepted := time.Now()
+					r.accept(to("quiet"))
+					if wait := waitOf(t, f, "quiet", accepted, time.Minute); wait > 50*time.Millisecond {
+						t.Fatalf("call %d has waited %s", n, wait)
+					}
+					pass(time.Second)
+				}
+				if n := mostOf(f, isSilent); n != tt.want {
+					t.Errorf("%d calls of silent hosts at once, want %d", n, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// invented makes a gateway that knows surely that there are no such functions.
+func invented(n int) *known {
+	k := &known{missing: map[string]bool{}}
+	for i := range n {
+		k.missing[fmt.Sprint("invented-", i)] = true
+	}
+	return k
+}
+
+func TestInventedNamesTakeNothingFromAFunction(t *testing.T) {
+	t.Parallel()
+	const names = 10_000
+	for _, tt := range []struct {
+		inflight, want int
+		longest        time.Duration // wait of the function
+	}{
+		// With one slot there is one call at a time, and one of an invented name is a 404.
+		{1, 1, 10 * time.Millisecond}, {2, 1, 0}, {8, 1, 0}, {50, 6, 0},
+	} {
+		t.Run(fmt.Sprint("max_inflight ", tt.inflight), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				f := newFake(func(ctx context.Context, _ int, c called) invoke.Result {
+					if c.target == "quiet" || c.target == "new" {
+						return takes(ctx, time.Millisecond, status(200))
+					}
+					return takes(ctx, 10*time.Millisecond, status(404))
+				})
+				s, k := defaults(t), invented(names)
+				s.caller, s.inflight, s.level, s.fns = f, tt.inflight, slog.Level(100), k
+				s.policy.UnknownGrace = time.Hour
+				k.takes = time.Millisecond
+				r := start(t, s)
+				r.accept(to("quiet"))
+				pass(time.Second)
+				done := make(chan error, names)
+				for n := range names {
+					r.submit(fmt.Sprint("invented-", n), "", []byte(fmt.Sprintf(`{"Function":"invented-%d"}`, n)), done)
+				}
+				for range names {
+					<-done
+				}
+				for n := range 100 {
+					target := "quiet"
+					if n == 50 {
+						target = "new"
+					}
+					accepted := time.Now()
+					r.accept(to(target))
+					longest := tt.longest
+					if target == "new" {
+						longest += firstPatience
+					}
+					if wait := waitOf(t, f, target, accepted, time.Minute); wait > longest {
+						t.Fatalf("call %d has waited %s", n, wait)
+					}
+					pass(7 * time.Millisecond)
+				}
+				if n := mostOf(f, func(s string) bool { return strings.HasPrefix(s, "invented-") }); n != tt.want {
+					t.Errorf("%d calls of invented names at once, want %d", n, tt.want)
+				}
+			})
+		})
+	}
+}
+
+func TestAFunctionThatWasNeverCalledWaitsOnlyForTheGatewayBesideASlowOne(t *testing.T) {
+	for _, answers := range []time.Duration{0, 100 * time.Millisecond, time.Hour} {
+		t.Run(fmt.Sprint("the gateway takes ", answers), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				f := newFake(func(ctx context.Context, _ int, c called) invoke.Result {
+					if c.target == "slow" {
+						return takes(ctx, time.Hour, status(200))
+					}
+					return status(200)
+				})
+				s := defaults(t)
+				s.caller, s.inflight, s.fns = f, 8, &known{takes: answers}
+				r := start(t, s)
+				r.flood("slow", 1000)
+				pass(time.Minute)
+				accepted := time.Now()
+				r.accept(to("new"))
+				if wait := waitOf(t, f, "new", accepted, time.Minute); wait != min(answers, firstPatience) {
+					t.Errorf("it has waited %s", wait)
+				}
+			})
+		})
+	}
+}
+
+func TestAFunctionThatIsDeployedLaterHasItsShareAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		k := &known{missing: map[string]bool{"fn": true}}
+		f := newFake(func(ctx context.Context, _ int, _ called) invoke.Result {
+			k.mu.Lock()
+			missing := k.missing["fn"]
+			k.mu.Unlock()
+			if missing {
+				return takes(ctx, 10*time.Millisecond, status(404))
+			}
+			return takes(ctx, time.Second, status(200))
+		})
+		s := defaults(t)
+		s.caller, s.inflight, s.fns = f, 50, k
+		s.policy.UnknownGrace, s.policy.Initial = time.Minute, time.Second
+		r := start(t, s)
+		r.flood("fn", 100)
+		pass(3 * time.Second)
+		if n := most(f.of("fn")); n != 6 {
+			t.Errorf("%d calls at once while it is missing", n)
+		}
+		k.set(func() { delete(k.missing, "fn") })
+		pass(time.Minute)
+		if n := most(f.of("fn")); n <= 6 {
+			t.Errorf("%d calls at once since it is there", n)
+		}
+		if left := r.store.Stats().Ready; left != 0 {
+			t.Errorf("%d are left", left)
+		}
+	})
+}
+
+func TestAMessageCannotRaiseThePriorityOfItsFunction(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name             string
+		gateway, message map[string]string
+		want             int
+	}{
+		{"the default is the most", nil, map[string]string{policy.AnnotationPriority: "10"}, 5},
+		{"lower is taken", nil, map[string]string{policy.AnnotationPriority: "1"}, 1},
+		{"up to the function's own", map[string]string{policy.AnnotationPriority: "8"}, map[string]string{policy.AnnotationPriority: "10"}, 8},
+		{"the function's own", map[string]string{policy.AnnotationPriority: "8"}, nil, 8},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s := defaults(t)
+				s.policy.Lane.Priority = commonPriority
+				s.caller, s.fns = newFake(statuses(200)), &known{annotations: map[string]map[string]string{"fn": tt.gateway}}
+				r := start(t, s)
+				m := to("fn")
+				m.Annotations = tt.message
+				r.accept(m)
+				synctest.Wait()
+				r.lanes.mu.Lock()
+				defer r.lanes.mu.Unlock()
+				if got := r.lanes.tempos[invocation.Lane{Queue: queue, Name: "fn"}].priority; got != tt.want {
+					t.Errorf("priority %d, want %d", got, tt.want)
+				}
+			})
+		})
+	}
+}
