@@ -33,13 +33,10 @@ second, last error, calls at a time that the function takes, what holds it back.
 		"queue-worker function ls", "queue-worker function ls figlet -o json")
 	c.Args = args(0, 1, "one function, or none for all")
 	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
-		var all *client.Functions
-		var err error
 		if len(args) == 0 {
-			all, err = s.Functions(ctx)
-		} else {
-			all, err = s.Function(ctx, args[0])
+			return s.listFunctions(ctx)
 		}
+		all, err := s.Function(ctx, args[0])
 		if err != nil {
 			return err
 		}
@@ -48,17 +45,45 @@ second, last error, calls at a time that the function takes, what holds it back.
 	return c
 }
 
-func (s *session) showFunctions(all *client.Functions) error {
-	l := listing{s: s, columns: []cli.Column{
+// nothingOfFunctions is what a listing without a row says.
+const nothingOfFunctions = "the worker has nothing of any function"
+
+func (s *session) functionListing() listing {
+	return listing{s: s, columns: []cli.Column{
 		{Title: "function", Wide: true}, {Title: "queue", Wide: true}, {Title: "ready", Number: true}, {Title: "running", Number: true},
 		{Title: "delayed", Number: true}, {Title: "dead", Number: true}, {Title: "paused", Wide: true}, {Title: "oldest", Spare: true},
 		{Title: "rate", Number: true, Spare: true}, {Title: "last error", Wide: true, Spare: true},
 		{Title: "limit", Number: true, Spare: true}, {Title: "held", Wide: true, Spare: true},
 	}}
+}
+
+// listFunctions shows all functions, page by page.
+func (s *session) listFunctions(ctx context.Context) error {
+	l, others := s.functionListing(), []client.Others(nil)
+	for page, err := range s.Functions(ctx, 0) {
+		if err != nil {
+			return err
+		}
+		others = page.Others
+		if err := l.page(page.JSON(), len(page.Functions), func(i int) []cli.Cell { return s.functionRow(&page.Functions[i]) }); err != nil {
+			return err
+		}
+	}
+	if err := l.end(nothingOfFunctions, false, ""); err != nil {
+		return err
+	}
+	for _, o := range others {
+		s.Tell("queue %s: functions not listed one by one have %d ready, %d delayed and %d dead", o.Queue, o.Ready, o.Delayed, o.Dead)
+	}
+	return nil
+}
+
+func (s *session) showFunctions(all *client.Functions) error {
+	l := s.functionListing()
 	if err := l.page(all.JSON(), len(all.Functions), func(i int) []cli.Cell { return s.functionRow(&all.Functions[i]) }); err != nil {
 		return err
 	}
-	return l.end("the worker has nothing of any function", false, "")
+	return l.end(nothingOfFunctions, false, "")
 }
 
 func (s *session) functionRow(f *client.Function) []cli.Cell {

@@ -35,8 +35,6 @@ type Letters interface {
 	Letters(ctx context.Context, f store.Filter, cursor string, limit int) (store.LetterPage, error)
 	// Groups counts the dead letters that pass a filter, largest group first.
 	Groups(context.Context, store.Filter) ([]store.Group, error)
-	// Lanes is a copy of the counts of every lane that has anything.
-	Lanes() map[invocation.Lane]store.LaneStats
 	// Load reads an invocation in any state and its QueueRequest, which is the
 	// caller's. store.ErrNotFound when there is none.
 	Load(invocation.ID) (*invocation.Invocation, []byte, error)

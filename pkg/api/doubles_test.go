@@ -20,6 +20,7 @@ func (emptyStore) Letters(context.Context, store.Filter, string, int) (store.Let
 	return store.LetterPage{}, nil
 }
 func (emptyStore) Lanes() map[invocation.Lane]store.LaneStats                  { return nil }
+func (emptyStore) Rest() map[string]store.LaneStats                            { return nil }
 func (emptyStore) Groups(context.Context, store.Filter) ([]store.Group, error) { return nil, nil }
 
 func (emptyStore) Load(invocation.ID) (*invocation.Invocation, []byte, error) {

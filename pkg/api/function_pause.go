@@ -73,7 +73,7 @@ func (a *api) changePause(w http.ResponseWriter, r *http.Request, lane string, d
 	case err != nil:
 		return err
 	}
-	return writeJSON(w, http.StatusOK, a.snapshot().of(lane))
+	return writeJSON(w, http.StatusOK, a.snapshotOf(lane).of(lane))
 }
 
 // pause reads the request.

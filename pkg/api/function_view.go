@@ -4,8 +4,10 @@ package api
 
 import (
 	"cmp"
+	"encoding/base64"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"queue-worker/pkg/invocation"
@@ -78,6 +80,17 @@ type pauseView struct {
 // functionList is every answer about functions.
 type functionList struct {
 	Functions []functionView `json:"functions"`
+	Next      string         `json:"next,omitempty"`
+	Others    []othersView   `json:"others,omitempty"`
+}
+
+// othersView counts what is in lanes of a queue that are not listed one by one,
+// because there are too many.
+type othersView struct {
+	Queue   string `json:"queue"`
+	Ready   int    `json:"ready"` // those that run are among them
+	Delayed int    `json:"delayed"`
+	Dead    int    `json:"dead"`
 }
 
 // snapshot is what the views are made of, read once.
@@ -96,9 +109,9 @@ func (a *api) snapshot() *snapshot {
 	}
 }
 
-// keys are the lanes of which anything is known, in the order of their names. A
-// function that is paused and has nothing yet stands in the default queue.
-func (s *snapshot) keys() []invocation.Lane {
+// keys are the lanes of which anything is known, in no order. A function that is
+// paused and has nothing yet stands in the default queue.
+func (s *snapshot) keys() map[invocation.Lane]bool {
 	all, names := map[invocation.Lane]bool{}, map[string]bool{}
 	for lane := range s.lanes {
 		all[lane], names[lane.Name] = true, true
@@ -111,34 +124,94 @@ func (s *snapshot) keys() []invocation.Lane {
 			all[invocation.Lane{Queue: s.api.Queues[0], Name: name}] = true
 		}
 	}
-	return slices.SortedFunc(maps.Keys(all), func(x, y invocation.Lane) int {
-		return cmp.Or(cmp.Compare(x.Name, y.Name), cmp.Compare(x.Queue, y.Queue))
-	})
+	return all
 }
 
-// views are those of the lanes whose names are wanted.
-func (s *snapshot) views(wanted func(name string) bool) []functionView {
-	views := []functionView{}
-	for _, lane := range s.keys() {
-		if wanted(lane.Name) {
-			views = append(views, s.view(lane))
+// page has up to limit functions after a lane, in the order of their names and queues.
+func (s *snapshot) page(from invocation.Lane, limit int) functionList {
+	keys := s.keys()
+	maps.DeleteFunc(keys, func(l invocation.Lane, _ bool) bool {
+		return l.Name == "" || byName(l, from) <= 0 // what is malformed names none
+	})
+	sorted := slices.SortedFunc(maps.Keys(keys), byName)
+	list := functionList{Functions: []functionView{}, Others: s.others()}
+	if len(sorted) > limit {
+		sorted = sorted[:limit]
+		list.Next = laneCursor(sorted[limit-1])
+	}
+	for _, lane := range sorted {
+		list.Functions = append(list.Functions, s.view(lane))
+	}
+	return list
+}
+
+// others count what is not listed, by queue.
+func (s *snapshot) others() (all []othersView) {
+	rest := s.api.Store.Rest()
+	for _, queue := range slices.Sorted(maps.Keys(rest)) {
+		n := rest[queue]
+		all = append(all, othersView{queue, n.Ready, n.Delayed, n.Dead})
+	}
+	return all
+}
+
+func byName(x, y invocation.Lane) int {
+	return cmp.Or(cmp.Compare(x.Name, y.Name), cmp.Compare(x.Queue, y.Queue))
+}
+
+// laneCursor is the cursor of the page after a lane.
+func laneCursor(l invocation.Lane) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(l.Name + "\x00" + l.Queue))
+}
+
+func parseLaneCursor(cursor string) (l invocation.Lane, err error) {
+	if cursor == "" {
+		return l, nil
+	}
+	text, err := base64.RawURLEncoding.DecodeString(cursor)
+	var ok bool
+	if l.Name, l.Queue, ok = strings.Cut(string(text), "\x00"); err != nil || !ok {
+		return l, store.ErrBadCursor
+	}
+	return l, nil
+}
+
+// lanesOf counts the lanes of a name that have anything.
+func (a *api) lanesOf(name string) map[invocation.Lane]store.LaneStats {
+	lanes := a.Store.Lanes()
+	maps.DeleteFunc(lanes, func(l invocation.Lane, _ store.LaneStats) bool { return l.Name != name })
+	for queue := range a.Store.Rest() {
+		l := invocation.Lane{Queue: queue, Name: name}
+		if _, counted := lanes[l]; counted {
+			continue
+		}
+		if n := a.Store.Lane(l); n != (store.LaneStats{}) {
+			lanes[l] = n
 		}
 	}
-	return views
+	return lanes
 }
 
-// has reports whether anything is known of a function.
-func (s *snapshot) has(name string) bool {
-	return slices.ContainsFunc(s.keys(), func(l invocation.Lane) bool { return l.Name == name })
+// snapshotOf is what views of one function are made of.
+func (a *api) snapshotOf(name string) *snapshot {
+	s := a.snapshot()
+	s.lanes = a.lanesOf(name)
+	maps.DeleteFunc(s.activity, func(l invocation.Lane, _ worker.Activity) bool { return l.Name != name })
+	maps.DeleteFunc(s.pauses, func(n string, _ pause.Pause) bool { return n != name })
+	return s
 }
 
 // of is one function. Of one that nothing is known of it is a view with nothing.
 func (s *snapshot) of(name string) functionList {
-	views := s.views(func(n string) bool { return n == name })
-	if len(views) == 0 {
-		views = append(views, s.view(invocation.Lane{Queue: s.api.Queues[0], Name: name}))
+	keys := slices.SortedFunc(maps.Keys(s.keys()), byName)
+	if len(keys) == 0 {
+		keys = append(keys, invocation.Lane{Queue: s.api.Queues[0], Name: name})
 	}
-	return functionList{views}
+	list := functionList{}
+	for _, lane := range keys {
+		list.Functions = append(list.Functions, s.view(lane))
+	}
+	return list
 }
 
 func (s *snapshot) view(lane invocation.Lane) functionView {

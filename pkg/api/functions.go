@@ -18,6 +18,10 @@ import (
 // Lanes count what is where, by function and queue.
 type Lanes interface {
 	Lanes() map[invocation.Lane]store.LaneStats
+	// Rest counts by queue what is in lanes that Lanes does not have, see store.Store.
+	Rest() map[string]store.LaneStats
+	// Lane counts one lane, whether Lanes has it or not.
+	Lane(invocation.Lane) store.LaneStats
 	// Oldest tells since when the first ready one of a lane is ready.
 	Oldest(invocation.Lane) (time.Time, bool)
 }
@@ -62,11 +66,19 @@ func (a *api) functionRoutes(mux *surface) {
 }
 
 func (a *api) listFunctions(w http.ResponseWriter, r *http.Request) error {
-	if _, err := readParams(r); err != nil {
+	p, err := readParams(r, "limit", "cursor")
+	if err != nil {
 		return err
 	}
-	named := func(name string) bool { return name != "" } // what is malformed names none
-	return writeJSON(w, http.StatusOK, functionList{a.snapshot().views(named)})
+	limit, err := p.count("limit", maxLimit, maxLimit) // most installations fit into one page
+	if err != nil {
+		return err
+	}
+	after, err := parseLaneCursor(p.text("cursor"))
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, a.snapshot().page(after, limit))
 }
 
 func (a *api) showFunction(w http.ResponseWriter, r *http.Request) error {
@@ -77,8 +89,8 @@ func (a *api) showFunction(w http.ResponseWriter, r *http.Request) error {
 	if _, err := readParams(r); err != nil {
 		return err
 	}
-	s := a.snapshot()
-	if !s.has(lane) && !a.mayExist(r.Context(), lane) {
+	s := a.snapshotOf(lane)
+	if len(s.keys()) == 0 && !a.mayExist(r.Context(), lane) {
 		return problemNoFunction
 	}
 	return writeJSON(w, http.StatusOK, s.of(lane))

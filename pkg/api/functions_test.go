@@ -5,6 +5,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"testing"
@@ -94,7 +95,7 @@ func TestAViewOfAFunctionHasEverything(t *testing.T) {
 		t.Errorf("it is %+v, %+v", v, v.Paused)
 	}
 	v.Oldest, v.Paused.Since = 1, begin
-	b, err := encode(functionList{[]functionView{v}})
+	b, err := encode(functionList{Functions: []functionView{v}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,5 +224,46 @@ func TestAResultFromBeforeAReplayIsNotShownAsThatOfTheReplay(t *testing.T) {
 			}
 		}
 		r.Watch.Ended(watch.End{Inv: cancelled, Outcome: store.OutcomeCancelled, At: time.Now()})
+	}
+}
+
+// manyLanes is a store that does not count all lanes by themselves.
+type manyLanes struct{ *store.Store }
+
+func (manyLanes) Rest() map[string]store.LaneStats {
+	return map[string]store.LaneStats{"q1": {Ready: 3, Delayed: 2, Dead: 1}}
+}
+
+func TestTheListOfFunctionsHasPages(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(o *Options) { o.Store = manyLanes{o.Store.(*store.Store)} })
+	for n := range 1001 {
+		inv := pendingAt(n, fmt.Sprintf("fn%04d", n/2))
+		inv.Lane.Queue = []string{"faas-request", "q1"}[n%2]
+		r.put(t, inv, nil)
+	}
+	seen, sizes := map[string]bool{}, []int{}
+	for query := ""; ; {
+		a := r.ask(t, http.MethodGet, "/v1/functions"+query)
+		var list functionList
+		if err := json.Unmarshal([]byte(a.body), &list); err != nil || len(list.Others) != 1 || list.Others[0] != (othersView{"q1", 3, 2, 1}) {
+			t.Fatalf("%v: others are %+v", err, list.Others)
+		}
+		for _, v := range list.Functions {
+			seen[v.Function+" "+v.Queue] = true
+		}
+		sizes = append(sizes, len(list.Functions))
+		if list.Next == "" {
+			break
+		}
+		query = "?cursor=" + list.Next
+	}
+	if len(seen) != 1001 || !slices.Equal(sizes, []int{500, 500, 1}) {
+		t.Errorf("%d are listed, in pages of %v", len(seen), sizes)
+	}
+	for _, query := range []string{"limit=0", "limit=501", "cursor=x", "cursor=_", "all=true"} {
+		if a := r.ask(t, http.MethodGet, "/v1/functions?"+query); a.status != http.StatusBadRequest {
+			t.Errorf("%s is answered %d", query, a.status)
+		}
 	}
 }

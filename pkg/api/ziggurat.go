@@ -75,11 +75,8 @@ func (a *api) readOldest(w http.ResponseWriter, r *http.Request) (oldest, error)
 // knows reports whether a topic entity is known to the store or the gateway. When
 // the gateway cannot tell, it is.
 func (a *api) knows(ctx context.Context, name string) bool {
-	lane := a.Names.Canonical(name)
-	for l := range a.Store.Lanes() {
-		if l.Name == lane && lane != "" {
-			return true
-		}
+	if lane := a.Names.Canonical(name); lane != "" && len(a.lanesOf(lane)) > 0 {
+		return true
 	}
 	if !invocation.ValidName(name) || a.Functions == nil {
 		return invocation.ValidName(name)
@@ -108,7 +105,8 @@ func (a *api) queueOf(p loose) (string, bool) {
 			return name, true
 		}
 	}
-	return "", false
+	_, ok = a.Store.Rest()[name]
+	return name, ok
 }
 
 // peek answers with the oldest letters and their whole messages.

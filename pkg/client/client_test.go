@@ -162,7 +162,7 @@ func TestNobodyThere(t *testing.T) {
 	s := httptest.NewServer(nil)
 	c := clientOf(t, s.URL)
 	s.Close()
-	_, err := c.Functions(t.Context())
+	_, err := c.Function(t.Context(), "figlet")
 	e := asError(t, err)
 	if e.Reason != ReasonUnreachable || !IsPassing(err) || !strings.Contains(e.Hint, "port-forward") || strings.Contains(e.Text, "/v1/functions") {
 		t.Errorf("the error is %v", e)

@@ -4,6 +4,7 @@ package client
 
 import (
 	"context"
+	"iter"
 	"net/http"
 	"net/url"
 	"time"
@@ -56,12 +57,26 @@ type Function struct {
 type Functions struct {
 	Document  `json:"-"`
 	Functions []Function `json:"functions"`
+	Next      string     `json:"next"`
+	Others    []Others   `json:"others"`
 }
 
-// Functions lists all functions that the worker has anything of.
-func (c *Client) Functions(ctx context.Context) (*Functions, error) {
-	all := &Functions{}
-	return all, c.read(ctx, get("/v1/functions", nil), all)
+// Others counts what is in functions of a queue that are not listed one by one, because
+// callers have invented too many.
+type Others struct {
+	Queue   string `json:"queue"`
+	Ready   int    `json:"ready"`
+	Delayed int    `json:"delayed"`
+	Dead    int    `json:"dead"`
+}
+
+func (p *Functions) items() []Function { return p.Functions }
+func (p *Functions) next() string      { return p.Next }
+
+// Functions lists the functions that the worker has anything of, at most limit of them
+// (0: all).
+func (c *Client) Functions(ctx context.Context, limit int) iter.Seq2[*Functions, error] {
+	return pages[Functions, Function](ctx, c, "/v1/functions", url.Values{}, limit)
 }
 
 // Function reads one function, which is in more than one queue perhaps.

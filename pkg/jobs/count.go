@@ -44,6 +44,11 @@ func (j *Jobs) anyDead(f store.Filter) bool {
 			return true
 		}
 	}
+	for queue, n := range j.Store.Rest() {
+		if n.Dead > 0 && (f.Queue == "" || f.Queue == queue) {
+			return true
+		}
+	}
 	return false
 }
 

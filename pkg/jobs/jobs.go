@@ -23,6 +23,8 @@ type Store interface {
 	acts
 	Get(invocation.ID) (*invocation.Invocation, error)
 	Lanes() map[invocation.Lane]store.LaneStats
+	// Rest counts by queue what is in lanes that Lanes does not have, see store.Store.
+	Rest() map[string]store.LaneStats
 	// Err is nil while anything can be written.
 	Err() error
 }

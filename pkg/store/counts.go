@@ -6,6 +6,7 @@ package store
 // other, so a mistake in either shows.
 
 import (
+	"maps"
 	"sync"
 
 	"queue-worker/pkg/invocation"
@@ -90,10 +91,33 @@ func (d *delta) pend(l invocation.Lane, in place, from invocation.Source, n int)
 	}
 }
 
+// mostLanes is how many lanes are counted one by one: callers invent names of
+// functions and hosts, and a count costs memory.
+const mostLanes = 20_000
+
+// counts are the counts of places and of flow. Each lane is counted in one of two ways:
+//
+//	lanes   by itself: its entry has all of it
+//	rest    together with others of its queue, when there are mostLanes already
+//
+// A lane that is not in lanes belongs to rest as long as rest of its queue has anything:
+// it may be in there. So entries of lanes that have become empty stay meanwhile, and
+// adopt can move a lane from rest to lanes.
 type counts struct {
-	mu    sync.Mutex
-	total Stats
-	lanes map[invocation.Lane]*LaneStats
+	most int // lanes that are counted by themselves; adopt may add adoptedLanes
+
+	mu       sync.Mutex
+	total    Stats
+	lanes    map[invocation.Lane]*LaneStats
+	rest     map[string]*LaneStats          // by queue; no entry is empty
+	adopting map[invocation.Lane]*LaneStats // what has changed since adopt began to count
+}
+
+func newCounts() counts {
+	return counts{
+		most: mostLanes, lanes: map[invocation.Lane]*LaneStats{}, rest: map[string]*LaneStats{},
+		adopting: map[invocation.Lane]*LaneStats{},
+	}
 }
 
 func (c *counts) apply(d *delta) {
@@ -110,26 +134,64 @@ func (c *counts) apply(d *delta) {
 	t.Results += d.results
 	t.ResultBytes += d.resultBytes
 	for _, p := range d.places {
-		l := c.lanes[p.lane]
-		if l == nil {
-			l = &LaneStats{}
-			c.lanes[p.lane] = l
-		}
-		switch p.in {
-		case inReady:
-			l.Ready += p.n
-			t.Ready += p.n
-		case inDelayed:
-			l.Delayed += p.n
-			t.Delayed += p.n
-		case inDead:
-			l.Dead += p.n
-			t.Dead += p.n
-		}
-		if *l == (LaneStats{}) {
-			delete(c.lanes, p.lane)
-		}
+		t.add(p)
+		c.add(p)
 	}
+}
+
+// add counts a change of place.
+func (t *Stats) add(p placeDelta) {
+	l := LaneStats{t.Ready, t.Delayed, t.Dead}
+	l.add(p)
+	t.Ready, t.Delayed, t.Dead = l.Ready, l.Delayed, l.Dead
+}
+
+func (l *LaneStats) add(p placeDelta) {
+	switch p.in {
+	case inReady:
+		l.Ready += p.n
+	case inDelayed:
+		l.Delayed += p.n
+	case inDead:
+		l.Dead += p.n
+	}
+}
+
+// add counts a change of place in its lane.
+func (c *counts) add(p placeDelta) {
+	if a := c.adopting[p.lane]; a != nil {
+		a.add(p)
+	}
+	l, own := c.lanes[p.lane]
+	switch {
+	case own:
+	case c.rest[p.lane.Queue] != nil:
+		l = c.rest[p.lane.Queue]
+	case len(c.lanes) < c.most:
+		l, own = &LaneStats{}, true
+		c.lanes[p.lane] = l
+	default:
+		l = &LaneStats{}
+		c.rest[p.lane.Queue] = l
+	}
+	l.add(p)
+	if *l != (LaneStats{}) {
+		return
+	}
+	switch {
+	case !own:
+		c.endRest(p.lane.Queue)
+	case c.rest[p.lane.Queue] == nil:
+		delete(c.lanes, p.lane)
+	}
+}
+
+// endRest goes back to one count for each lane of a queue.
+func (c *counts) endRest(queue string) {
+	delete(c.rest, queue)
+	maps.DeleteFunc(c.lanes, func(l invocation.Lane, n *LaneStats) bool {
+		return l.Queue == queue && *n == LaneStats{}
+	})
 }
 
 // Stats returns the counts as of the latest commit.
@@ -139,23 +201,50 @@ func (s *Store) Stats() Stats {
 	return s.counts.total
 }
 
-// Lane returns the counts of one lane.
+// Lane returns the counts of one lane. Of a lane that is not counted by itself, see
+// Rest, it reads the indexes: that takes about a second for a million invocations.
 func (s *Store) Lane(l invocation.Lane) LaneStats {
-	s.counts.mu.Lock()
-	defer s.counts.mu.Unlock()
-	if c := s.counts.lanes[l]; c != nil {
-		return *c
+	n, counted := s.counts.lane(l)
+	if counted || s.enter() != nil {
+		return n
 	}
-	return LaneStats{}
+	defer s.leave()
+	_ = s.damaged(s.countIn(s.db, map[invocation.Lane]*LaneStats{l: &n}))
+	return n
 }
 
-// Lanes returns a copy of the counts of every lane that has anything.
+// lane returns the counts of a lane; not counted means that it belongs to the rest.
+func (c *counts) lane(l invocation.Lane) (n LaneStats, counted bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if own := c.lanes[l]; own != nil {
+		return *own, true
+	}
+	return LaneStats{}, c.rest[l.Queue] == nil
+}
+
+// Lanes returns a copy of the counts of the lanes that have anything, but for those
+// that Rest counts.
 func (s *Store) Lanes() map[invocation.Lane]LaneStats {
 	s.counts.mu.Lock()
 	defer s.counts.mu.Unlock()
 	m := make(map[invocation.Lane]LaneStats, len(s.counts.lanes))
 	for l, c := range s.counts.lanes {
-		m[l] = *c
+		if *c != (LaneStats{}) {
+			m[l] = *c
+		}
+	}
+	return m
+}
+
+// Rest counts by queue what is in lanes that are not counted one by one, because
+// there are more than 20,000 lanes. It is empty in almost every store.
+func (s *Store) Rest() map[string]LaneStats {
+	s.counts.mu.Lock()
+	defer s.counts.mu.Unlock()
+	m := make(map[string]LaneStats, len(s.counts.rest))
+	for queue, c := range s.counts.rest {
+		m[queue] = *c
 	}
 	return m
 }

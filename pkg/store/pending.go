@@ -106,13 +106,7 @@ type span struct {
 func (w *pendingWalk) ranges() []span {
 	var all []span
 	if w.f.State != StateDelayed {
-		for l, n := range w.s.Lanes() {
-			if n.Ready > 0 && w.f.lane(l) {
-				prefix := appendLaneRange(nil, l)
-				all = append(all, span{inReady, prefix, after(prefix)})
-			}
-		}
-		slices.SortFunc(all, func(a, b span) int { return bytes.Compare(a.lower, b.lower) })
+		all = w.readyRanges()
 	}
 	// "d/" comes before "r/", but is listed after it.
 	fromDelayed := bytes.HasPrefix(w.last, delayedPrefix)
@@ -134,6 +128,30 @@ func (w *pendingWalk) ranges() []span {
 		delayed.lower = next
 	}
 	return append(all, delayed)
+}
+
+// readyRanges are those of the lanes that pass. Where not every lane is counted by
+// itself, they are all lanes, or those of the one name in each queue.
+func (w *pendingWalk) readyRanges() (all []span) {
+	rest := w.s.Rest()
+	if len(rest) > 0 && w.f.Function == "" {
+		return []span{{inReady, readyPrefix, after(readyPrefix)}}
+	}
+	lanes := w.s.Lanes()
+	for queue := range rest {
+		l := invocation.Lane{Queue: queue, Name: w.f.Function}
+		n := lanes[l]
+		n.Ready++ // it may have some
+		lanes[l] = n
+	}
+	for l, n := range lanes {
+		if n.Ready > 0 && w.f.lane(l) {
+			prefix := appendLaneRange(nil, l)
+			all = append(all, span{inReady, prefix, after(prefix)})
+		}
+	}
+	slices.SortFunc(all, func(a, b span) int { return bytes.Compare(a.lower, b.lower) })
+	return all
 }
 
 // visit takes one index entry.
@@ -178,11 +196,7 @@ func (w *pendingWalk) read(e *entry) {
 // Oldest tells since when the invocation is ready that comes first in a lane,
 // what is in hand included. False when nothing is ready in it.
 func (s *Store) Oldest(lane invocation.Lane) (since time.Time, ok bool) {
-	s.counts.mu.Lock()
-	n := s.counts.lanes[lane]
-	none := n == nil || n.Ready == 0
-	s.counts.mu.Unlock()
-	if none {
+	if n, counted := s.counts.lane(lane); counted && n.Ready == 0 {
 		return time.Time{}, false // spares a search among what was deleted
 	}
 	prefix := appendLaneRange(nil, lane)

@@ -77,6 +77,35 @@ func (s *Store) NextReady(lane invocation.Lane, from Ready, limit int) ([]Ready,
 	return found, err
 }
 
+// ReadyLanes reads up to limit lanes that have anything ready, in the order of their
+// queues and names, beginning after a lane; the zero Lane stands for the beginning. It
+// takes one search in the index per lane, however much they have.
+func (s *Store) ReadyLanes(from invocation.Lane, limit int) (lanes []invocation.Lane, err error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: readyPrefix, UpperBound: after(readyPrefix)})
+	if err != nil {
+		return nil, s.damaged(err)
+	}
+	seek := readyPrefix
+	if from != (invocation.Lane{}) {
+		seek = after(appendLaneRange(nil, from))
+	}
+	for ok := it.SeekGE(seek); ok && len(lanes) < limit; ok = it.SeekGE(seek) {
+		r, bad := parseReady(it.Key())
+		if bad != nil {
+			_ = s.damaged(bad) // costs this entry only
+			seek = append(bytes.Clone(it.Key()), 0)
+			continue
+		}
+		lanes = append(lanes, r.Lane)
+		seek = after(appendLaneRange(nil, r.Lane))
+	}
+	return lanes, s.damaged(closing(it.Error(), it))
+}
+
 // FindCall returns the invocations with this call id that are in the store,
 // oldest first and at most limit. A call id may come several times.
 func (s *Store) FindCall(callID string, limit int) ([]*invocation.Invocation, error) {
@@ -128,7 +157,11 @@ func (s *Store) reading(lower, upper []byte, f func(key, value []byte) (more boo
 // each calls f with every key from lower to before upper, until f fails or has
 // enough. Key and value are valid during the call only.
 func (s *Store) each(lower, upper []byte, f func(key, value []byte) (more bool, err error)) error {
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	return s.eachIn(s.db, lower, upper, f)
+}
+
+func (s *Store) eachIn(from pebble.Reader, lower, upper []byte, f func(key, value []byte) (more bool, err error)) error {
+	it, err := from.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if err != nil {
 		return err
 	}

@@ -15,8 +15,6 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"golang.org/x/sync/semaphore"
-
-	"queue-worker/pkg/invocation"
 )
 
 // Options say where and how to keep things.
@@ -40,6 +38,7 @@ type Options struct {
 	FS      vfs.FS           // nil for the operating system's; without Dir it is one in memory
 
 	tune    func(*pebble.Options) // for tests: smaller sizes
+	lanes   int                   // for tests: lanes that are counted one by one; 0 for mostLanes
 	patient bool                  // for tests whose disk is slow: Close waits for as long as it takes
 }
 
@@ -121,11 +120,14 @@ func newStore(o Options) *Store {
 	s := &Store{
 		opts: o, log: o.Logger, now: o.Now, watcher: o.Watcher, metrics: o.Metrics,
 		durable: o.Dir != "", fs: o.FS, dir: storeFolder,
-		counts: counts{lanes: map[invocation.Lane]*LaneStats{}}, due: due{at: never}, notes: notes{all: map[string][]byte{}},
+		counts: newCounts(), due: due{at: never}, notes: notes{all: map[string][]byte{}},
 		ops: make(chan op, queueOps), room: semaphore.NewWeighted(queueBytes),
 		sync: make(chan *pebble.Batch), synced: make(chan error, 1),
 		quit: make(chan struct{}), stop: make(chan struct{}), committed: make(chan struct{}), failed: make(chan struct{}),
 		stallAfter: stallAfter, closeAfter: closeWait,
+	}
+	if o.lanes > 0 {
+		s.counts.most = o.lanes
 	}
 	if o.patient {
 		s.closeAfter = time.Hour

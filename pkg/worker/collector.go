@@ -15,6 +15,8 @@ import (
 type Counted interface {
 	Stats() store.Stats
 	Lanes() map[invocation.Lane]store.LaneStats
+	// Rest counts by queue what is in lanes that Lanes does not have, see store.Store.
+	Rest() map[string]store.LaneStats
 	Oldest(invocation.Lane) (time.Time, bool)
 	Usage() store.Usage
 	Err() error
@@ -130,9 +132,9 @@ func (c *Collector) levels() map[series]level {
 		m[series{q, callbackLabel}] = level{}
 	}
 	key := func(l invocation.Lane) series { return series{l.Queue, c.labels.Lane(l)} }
-	waiting := c.lanes.Waiting()
+	waiting, lanes := c.lanes.Waiting(), c.store.Lanes()
 	now := time.Now()
-	for l, n := range c.store.Lanes() {
+	for l, n := range lanes {
 		s := m[key(l)]
 		s.ready += n.Ready
 		s.oldest = max(s.oldest, now.Sub(c.since(l, waiting, now)))
@@ -140,13 +142,41 @@ func (c *Collector) levels() map[series]level {
 		s.dead += n.Dead
 		m[key(l)] = s
 	}
+	c.addRest(m, lanes, waiting, now)
 	for l, n := range c.lanes.InFlight() {
-		s := m[key(l)]
+		s, ready := m[key(l)], key(l)
 		s.inflight += n
-		s.ready = max(s.ready-n, 0) // the store counts them as ready
 		m[key(l)] = s
+		if _, counted := lanes[l]; !counted {
+			ready.function = otherLabel
+		}
+		if s, ok := m[ready]; ok { // the store counts them as ready
+			s.ready = max(s.ready-n, 0)
+			m[ready] = s
+		}
 	}
 	return m
+}
+
+// addRest adds what the store does not count lane by lane. The oldest is that of the
+// lanes which are in memory.
+func (c *Collector) addRest(m map[series]level, lanes map[invocation.Lane]store.LaneStats, waiting map[invocation.Lane]time.Time, now time.Time) {
+	rest := c.store.Rest()
+	for queue, n := range rest {
+		s := m[series{queue, otherLabel}]
+		s.ready += n.Ready
+		s.delayed += n.Delayed
+		s.dead += n.Dead
+		m[series{queue, otherLabel}] = s
+	}
+	for l, since := range waiting {
+		if _, counted := lanes[l]; counted || rest[l.Queue] == (store.LaneStats{}) || since.IsZero() {
+			continue
+		}
+		s := m[series{l.Queue, otherLabel}]
+		s.oldest = max(s.oldest, now.Sub(since))
+		m[series{l.Queue, otherLabel}] = s
+	}
 }
 
 // held is what holds the lanes of one label back.

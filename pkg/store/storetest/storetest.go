@@ -49,6 +49,10 @@ type Store interface {
 
 	Stats() store.Stats
 	Lanes() map[invocation.Lane]store.LaneStats
+	Rest() map[string]store.LaneStats
+	Lane(invocation.Lane) store.LaneStats
+	Adopt(context.Context, []invocation.Lane) error
+	ReadyLanes(from invocation.Lane, limit int) ([]invocation.Lane, error)
 	Err() error
 	Full() error
 	Health() error
