@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -231,6 +232,38 @@ func TestCloseEndsAQuestion(t *testing.T) {
 		f.Close()
 		if known, sure := f.Known(t.Context(), "figlet"); !known || sure || time.Since(begun) != 0 || log.Len() != 0 {
 			t.Errorf("known %v, sure %v after %s: %s", known, sure, time.Since(begun), log.String())
+		}
+	})
+}
+
+func TestARefusedNamespaceKeepsNoOtherQuestionBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &scripted{answer: func(r *http.Request) (int, error) {
+			switch {
+			case r.URL.Query().Get("namespace") == "kube-system":
+				return http.StatusUnauthorized, nil
+			case strings.HasSuffix(r.URL.Path, "/figlet"):
+				return http.StatusOK, nil
+			}
+			return http.StatusNotFound, nil
+		}}
+		f := withScript(t, s)
+		f.Known(t.Context(), "figlet")
+		for n := range 10 {
+			if known, sure := f.Known(t.Context(), "x.kube-system"); !known || sure {
+				t.Errorf("the refused one is known %v, sure %v", known, sure)
+			}
+			if _, unknown := f.Annotations(t.Context(), "x.kube-system", time.Second); unknown {
+				t.Error("the refused one counts as unknown")
+			}
+			if f.Missing(t.Context(), "x.kube-system") {
+				t.Error("the refused one counts as missing")
+			}
+			if known, sure := f.Known(t.Context(), fmt.Sprint("invented-", n)); known || !sure {
+				t.Errorf("an invented one is known %v, sure %v", known, sure)
+			}
+			time.Sleep(time.Second)
 		}
 	})
 }

@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -81,18 +82,24 @@ type Functions struct {
 	asking  map[string]*question // under way
 	away    time.Time            // until then nobody is asked
 	said    string               // what the log says of the gateway, to say it once
+	// answered: the gateway has told of some function, so it takes the credentials.
+	answered bool
 }
 
 // answer is what the gateway has said of a function.
 type answer struct {
 	known       bool
+	refused     bool              // the gateway has not told, and may tell of others
 	annotations map[string]string // never changed; nil for none
 	at          time.Time
 }
 
 // counts reports whether an answer need not be asked for anew.
 func (a answer) counts(now time.Time) bool {
-	if a.known {
+	switch {
+	case a.refused:
+		return now.Sub(a.at) < awayFor
+	case a.known:
 		return now.Sub(a.at) < knownFor
 	}
 	return now.Sub(a.at) < unknownFor
@@ -141,14 +148,14 @@ func (f *Functions) Known(ctx context.Context, function string) (known, sure boo
 	now := time.Now()
 	a, have, away := f.recall(name, now)
 	if have && a.counts(now) {
-		return a.known, true
+		return a.known, !a.refused
 	}
 	if !away {
 		if fresh, ok := f.ask(ctx, name); ok {
 			return fresh.known, true
 		}
 	}
-	return true, have && a.known
+	return true, have && a.known && !a.refused
 }
 
 // Missing reports whether a function is surely not there: the gateway has said so
@@ -269,7 +276,13 @@ func (f *Functions) note(name string, a answer, status int, err error) {
 		f.away = a.at.Add(awayFor)
 		f.tell(fmt.Sprintf(trouble, "does not answer"), "error", err)
 	case status == http.StatusOK, status == http.StatusNotFound:
+		f.answered = true
 		f.tell("")
+		f.keep(name, a)
+	case f.answered && strings.Contains(name, "."):
+		// Callers choose the namespace, and the gateway refuses some. That says nothing
+		// of other functions, about which it has to be asked on.
+		a.known, a.refused, a.annotations = true, true, f.answers[name].annotations
 		f.keep(name, a)
 	default:
 		f.away = a.at.Add(awayFor)

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"testing"
 
@@ -38,4 +39,26 @@ func (answersAtOnce) Function(context.Context, invoke.Call) invoke.Result {
 
 func (answersAtOnce) Callback(context.Context, string, invoke.Call) invoke.Result {
 	return invoke.Result{Status: 200}
+}
+
+// BenchmarkTurns takes entries in hand and gives them back, one after the other.
+func BenchmarkTurns(b *testing.B) {
+	for _, lanes := range []int{1, 100, 10_000} {
+		b.Run(fmt.Sprint("lanes ", lanes), func(b *testing.B) {
+			s := shelf{}
+			for n := range lanes {
+				s.fill(fmt.Sprint("fn-", n), b.N/lanes+1)
+			}
+			l := s.open(64)
+			b.ReportAllocs()
+			b.ResetTimer()
+			for range b.N {
+				h, ok := l.take(0, s)
+				if !ok {
+					b.Fatal("nothing is left")
+				}
+				l.finish(h.Ready)
+			}
+		})
+	}
 }

@@ -55,6 +55,9 @@ type lane struct {
 	came         uint64
 	ahead        bool // it stands before those with much waiting
 
+	opens   time.Time // when it may begin a call, see openings
+	opensAt int       // its place there, from 1; 0 for none
+
 	// While somebody reads the index, others go on. What they do is kept until the
 	// reading is over, because it may or may not be in what was read.
 	reading bool

@@ -61,10 +61,9 @@ type Lanes struct {
 	room   room                // of all queues
 	clocks [classCount]turnClock
 	last   lastTurns
-	came   uint64             // who came when, in all rounds
-	timed  map[*lane]struct{} // lanes that wait for a time
-	opens  time.Time          // the earliest of those times at the latest, zero for none
-	slots  []int              // numbers of the free slots
+	came   uint64   // who came when, in all rounds
+	timed  openings // lanes that wait for a time
+	slots  []int    // numbers of the free slots
 
 	hosts    hosts
 	unproven int // calls in flight of hosts that are not proven
@@ -86,7 +85,7 @@ type Lanes struct {
 func NewLanes(o LanesOptions) *Lanes {
 	l := &Lanes{
 		o: o, most: mostWindow, lanes: map[invocation.Lane]*lane{}, tempos: map[invocation.Lane]*tempo{},
-		paused: map[string]struct{}{}, rounds: map[string]*round{}, timed: map[*lane]struct{}{},
+		paused: map[string]struct{}{}, rounds: map[string]*round{},
 		wake: make(chan struct{}, 1), halt: make(chan struct{}),
 		reserve: o.reserve(), room: newRoom(o.MaxInflight, o.urlLimit()), hosts: newHosts(),
 	}
@@ -232,44 +231,6 @@ func (l *Lanes) enqueue(ln *lane) {
 	l.round(ln.key.Queue).push(&l.clocks[ln.class], ln)
 }
 
-// inTime reports whether time lets a lane begin a call. If not, the timer is told
-// to look at it again.
-func (l *Lanes) inTime(ln *lane) bool {
-	open, at := ln.tempo.opens(time.Now())
-	if open || at.IsZero() {
-		return open
-	}
-	l.timed[ln] = struct{}{}
-	if l.opens.IsZero() || at.Before(l.opens) {
-		l.opens = at
-		l.wakeTimer()
-	}
-	return false
-}
-
-// nextOpening is when a lane may begin a call that time holds back now, zero for never.
-func (l *Lanes) nextOpening() time.Time {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.opens
-}
-
-// open lets the lanes go on whose time has come.
-func (l *Lanes) open(now time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.opens.IsZero() || now.Before(l.opens) {
-		return
-	}
-	waiting := slices.SortedFunc(maps.Keys(l.timed), byName)
-	clear(l.timed)
-	l.opens = time.Time{}
-	for _, ln := range waiting {
-		l.enqueue(ln)
-	}
-	l.spawn()
-}
-
 // round is the round of a queue.
 func (l *Lanes) round(queue string) *round {
 	r := l.rounds[queue]
@@ -290,10 +251,14 @@ func (l *Lanes) newRound(limit int) *round {
 	return &round{room: newRoom(limit, min(half(limit), urls)), narrow: true}
 }
 
-// enqueueAll lets every lane that has work take its turn, in the order of their
-// names, so that a test can be repeated.
-func (l *Lanes) enqueueAll() {
-	for _, ln := range slices.SortedFunc(maps.Values(l.lanes), byName) {
+// enqueueAll lets every lane that has work take its turn.
+func (l *Lanes) enqueueAll() { l.enqueueEach(slices.Collect(maps.Values(l.lanes))) }
+
+// enqueueEach lets lanes that have work take their turns, in the order of their names,
+// so that a test can be repeated.
+func (l *Lanes) enqueueEach(lanes []*lane) {
+	slices.SortFunc(lanes, byName)
+	for _, ln := range lanes {
 		l.enqueue(ln)
 	}
 	l.spawn()

@@ -26,13 +26,15 @@ func (l *Lanes) Resume(name string) {
 		return
 	}
 	delete(l.paused, name)
+	var resumed []*lane
 	for key, ln := range l.lanes {
 		if key.Name == name {
 			ln.paused = false
+			resumed = append(resumed, ln)
 		}
 	}
 	if l.started {
-		l.enqueueAll()
+		l.enqueueEach(resumed)
 	}
 }
 
