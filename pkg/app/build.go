@@ -150,7 +150,7 @@ func (a *App) makeIntake(context.Context) error {
 	o := intake.Options{
 		URL:     "nats://" + net.JoinHostPort(c.NATSAddress, strconv.Itoa(c.NATSPort)),
 		Cluster: c.NATSCluster, Channels: c.Channels, Group: c.QueueGroup, Hostname: host, AckWait: c.AckWait,
-		MaxUnsettled: c.MaxUnsettled, MaxUnsettledBytes: c.MaxUnsettledBytes, Names: a.names,
+		MaxUnsettled: c.MaxUnsettled, MaxUnsettledBytes: c.MaxUnsettledBytes, Names: a.names, CheckURL: a.checkURL,
 		Store: keeper{a.store, a}, Metrics: a.submitted, Logger: a.log,
 	}
 	if a.door != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/stan.go"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"queue-worker/pkg/egress"
 	"queue-worker/pkg/store"
 )
 
@@ -30,7 +31,7 @@ func BenchmarkIntake(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer s.Close()
-			o := Options{URL: door.URL(), Cluster: cluster, Channels: []string{fmt.Sprint(way[:2], b.N)}, Group: "g", Hostname: "h", Store: s}
+			o := Options{URL: door.URL(), Cluster: cluster, Channels: []string{fmt.Sprint(way[:2], b.N)}, Group: "g", Hostname: "h", Store: s, CheckURL: (&egress.Guard{}).CheckURL}
 			if way != "tcp" {
 				o.Door = door.nats
 			}

@@ -81,7 +81,10 @@ type Options struct {
 	MaxUnsettledBytes int64
 	// Names makes one function of the forms of a name.
 	Names invocation.Names
-	Store Store
+	// CheckURL reads the URL of a callback that came with a message; its error means
+	// that this program would not have published it.
+	CheckURL func(raw string) (*url.URL, error)
+	Store    Store
 	// OnRest is told when the intake begins to rest because nothing more can be
 	// taken, and when it goes on. It is called by one goroutine, also while there is
 	// no connection, and must not block for long. Nil for nobody.
@@ -135,6 +138,7 @@ func New(o Options) (*Intake, error) {
 	want(len(o.Channels) > 0, "at least one channel is needed")
 	want(o.Hostname != "", "a hostname is needed, for the client id")
 	want(o.Store != nil && o.Metrics != nil, "a store and metrics are needed")
+	want(o.CheckURL != nil, "a check of callback URLs is needed")
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("intake: %w", errors.Join(problems...))
 	}

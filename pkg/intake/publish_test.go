@@ -143,10 +143,18 @@ func TestAnEnvelopeOfSomebodyElseCostsNoMoreThanItsMessage(t *testing.T) {
 	s := newRecorder(t, false)
 	r := run(t, s, door.URL())
 	const head = `{"Function":"f","QueueWorker":{"id":"0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7","source":"producer","accepted":"2026-03-04T05:06:07Z","due":"2026-03-04T05:06:07Z",`
-	for _, raw := range []string{head + `"kind":"callback","url":"no host CANARY"}}`, head + `"kind":"nothing"}}`} {
+	raws := []string{
+		head + `"kind":"callback","url":"no host CANARY"}}`, head + `"kind":"nothing"}}`,
+		head + `"kind":"callback","url":"http://CANARY` + strings.Repeat("x", 500_000) + `/"}}`, head + `"kind":"callback","url":"http://CANARY\u202e/"}}`,
+		head + `"kind":"callback","url":"ftp://CANARY/"}}`, head + `"kind":"callback","url":"http://CANARY:0/"}}`,
+	}
+	for _, raw := range raws {
 		publish(t, r.publisher(t), channel, []byte(raw))
 	}
-	for _, a := range s.got(t, 2) {
+	for _, a := range s.got(t, len(raws)) {
+		if name := a.Inv.Lane.Name; name != "f" && name != "" { // "" where the envelope is no JSON of ours
+			t.Errorf("it has the lane %.60q", a.Inv.Lane.Name)
+		}
 		if a.Inv.State != invocation.Dead || a.Inv.Reason != invocation.Malformed || a.Inv.Kind != invocation.KindFunction {
 			t.Errorf("it is taken as %+v", a.Inv)
 		}

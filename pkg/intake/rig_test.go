@@ -26,6 +26,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"queue-worker/pkg/broker"
+	"queue-worker/pkg/egress"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
 )
@@ -226,7 +227,7 @@ func options(s *recorder, url string) Options {
 	return Options{
 		URL: url, Cluster: cluster, Channels: []string{channel}, Group: "faas", Hostname: "host.local",
 		AckWait: time.Minute, MaxUnsettled: 10_000, MaxUnsettledBytes: 64 << 20,
-		Names: invocation.Names{DefaultNamespace: "openfaas-fn"}, Store: s,
+		Names: invocation.Names{DefaultNamespace: "openfaas-fn"}, Store: s, CheckURL: (&egress.Guard{}).CheckURL,
 		tick: 20 * time.Millisecond,
 	}
 }

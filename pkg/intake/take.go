@@ -5,7 +5,6 @@ package intake
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -134,8 +133,8 @@ func (i *Intake) name(inv *invocation.Invocation, r *invocation.Request, now tim
 	}
 	lane := inv.Lane.Name
 	if r.Envelope.Kind == invocation.KindCallback {
-		u, err := url.Parse(r.Envelope.URL)
-		if err != nil || u.Host == "" {
+		u, err := i.opts.CheckURL(r.Envelope.URL)
+		if err != nil {
 			return errCallbackURL
 		}
 		lane = invocation.CallbackLane(u)

@@ -220,4 +220,9 @@ func TestAnEnvelopeIsTakenOver(t *testing.T) {
 	if !got.Since.Equal(now.Add(3 * time.Hour)) {
 		t.Errorf("what fell due on the way is ready at %s", got.Since)
 	}
+	forged := Envelope{ID: DerivedID(now, nil), Accepted: now.AddDate(100, 0, 0), Due: now.AddDate(100, 0, 0)}
+	forged.Take(got, now)
+	if !got.Accepted.Equal(now) || !got.Since.Equal(now.Add(MaxDelay)) {
+		t.Errorf("an envelope of the next century is accepted at %s and due at %s", got.Accepted, got.Since)
+	}
 }

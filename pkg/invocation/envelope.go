@@ -62,13 +62,19 @@ func EnvelopeOf(inv *Invocation) Envelope {
 }
 
 // Take gives an invocation what its envelope says. What fell due on the way is
-// ready now.
+// ready now. What was accepted in the future is accepted now, and nothing falls due
+// later than any caller may ask for: whoever can publish can write an envelope.
 func (e *Envelope) Take(inv *Invocation, now time.Time) {
 	inv.ID, inv.Kind, inv.URL, inv.Accepted, inv.Retries = e.ID, e.Kind, e.URL, e.Accepted, e.Retries
 	terms := e.Terms
 	inv.Terms = &terms
+	if inv.Accepted.After(now) {
+		inv.Accepted = now
+	}
 	inv.Since = now
-	if e.Due.After(now) {
+	if last := now.Add(MaxDelay); e.Due.After(last) {
+		inv.Since = last
+	} else if e.Due.After(now) {
 		inv.Since = e.Due
 	}
 }

@@ -129,7 +129,7 @@ func TestDecide(t *testing.T) {
 		{"the mailbox's delay does not grow", mailbox, 8, Outcome{Cause: invocation.CauseRefused}, retryAfter(4 * time.Second)},
 		{"the mailbox's delay is the same whatever is asked for", mailbox, 1, Outcome{Status: 429, RetryAfter: "60"}, retryAfter(4 * time.Second)},
 		{"the mailbox has the limit of the delivery", mailbox, 9, Outcome{Status: 500}, bury(invocation.AttemptsExhausted)},
-		{"the mailbox goes on without a limit", anyMailbox, 1 << 40, Outcome{Status: 302}, retryAfter(0)},
+		{"the mailbox goes on without a limit", anyMailbox, 1 << 40, Outcome{Status: 302}, retryAfter(time.Second)},
 		{"204 satisfies the mailbox", mailbox, 3, Outcome{Status: 204}, Decision{}},
 	}
 	for _, tt := range tests {
@@ -274,6 +274,21 @@ func TestDecideMakesNoGarbage(t *testing.T) { // not parallel: AllocsPerRun coun
 	for _, o := range []Outcome{{Status: 200}, {Status: 500}, {Status: 429, RetryAfter: "60"}, {Status: 404}, {Cause: invocation.CauseDNS}} {
 		if n := testing.AllocsPerRun(100, func() { p.Decide(9, o, noon, random) }); n != 0 {
 			t.Errorf("%+v allocates %v times", o, n)
+		}
+	}
+}
+
+// A mailbox delivery may have no limit of retries, and its caller chooses the delay.
+func TestAMailboxIsNotCalledWithoutPause(t *testing.T) {
+	t.Parallel()
+	for delay, want := range map[time.Duration]time.Duration{
+		-1: time.Second, 0: time.Second, time.Millisecond: time.Second, time.Second: time.Second, 4 * time.Second: 4 * time.Second,
+	} {
+		p := Policy{Attempts: 3}.ForMailbox(invocation.Terms{Source: invocation.SourceMailbox, MaxRetries: invocation.Unlimited, Delay: delay})
+		for _, retries := range []int{0, 1, 1_000_000} {
+			if d := p.Decide(retries, Outcome{Status: 500}, noon, nil); d != (Decision{Verb: Retry, Wait: want}) {
+				t.Errorf("with a delay of %s, retry %d is %+v", delay, retries+1, d)
+			}
 		}
 	}
 }

@@ -39,12 +39,16 @@ func (p Policy) ForProducer() Policy {
 	return p
 }
 
+// minMailboxWait is the shortest wait between two calls of a mailbox delivery. The
+// caller chooses its delay, and may choose no limit of retries: without this, one
+// request with a delay of zero calls a failing function without end or pause.
+const minMailboxWait = time.Second
+
 // ForMailbox is the policy of a mailbox delivery: always the same wait, whatever
-// an answer asks for, and the limit that the delivery itself brought. A delay below
-// zero counts as none.
+// an answer asks for, and the limit that the delivery itself brought.
 func (p Policy) ForMailbox(t invocation.Terms) Policy {
 	p = p.only2xx()
-	p.Mode, p.Initial = Constant, max(t.Delay, 0)
+	p.Mode, p.Initial = Constant, max(t.Delay, minMailboxWait)
 	p.Attempts = t.MaxRetries
 	p.Max, p.MaxRetryAfter = p.Initial, 0
 	return p
