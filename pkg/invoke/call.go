@@ -78,7 +78,7 @@ func (c *Client) Function(ctx context.Context, call Call) Result {
 		return Result{Malformed: true, Detail: err.Error()}
 	}
 	e := exchange{
-		transport: c.functions, url: u, header: h, request: call.Request,
+		transport: c.functions, direct: c.direct, url: u, header: h, request: call.Request,
 		timeout: c.timeoutOf(call), limit: c.maxResponse, keep: call.KeepBody, whole: true,
 	}
 	return e.run(ctx)

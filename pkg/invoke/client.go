@@ -80,6 +80,7 @@ type Client struct {
 	version         string
 
 	functions *http.Transport
+	direct    *direct // nil for a gateway over TLS
 	callbacks *http.Transport
 }
 
@@ -108,6 +109,9 @@ func New(o Options) *Client {
 		dial = refuseAll
 	}
 	c.functions = newTransport(o.MaxInflight, (&net.Dialer{}).DialContext)
+	if canPeek && c.gateway.Scheme == "http" {
+		c.direct = newDirect(c.functions, hostPort(c.gateway), o.MaxInflight)
+	}
 	c.callbacks = newTransport(o.MaxInflight, dial)
 	c.callbacks.TLSClientConfig = &tls.Config{
 		MinVersion:         tls.VersionTLS12,
@@ -120,7 +124,19 @@ func New(o Options) *Client {
 // wants them to end cancels their context. It may be called again.
 func (c *Client) Close() {
 	c.functions.CloseIdleConnections()
+	if c.direct != nil {
+		c.direct.close()
+	}
 	c.callbacks.CloseIdleConnections()
+}
+
+// hostPort is the address of a gateway over plain HTTP.
+func hostPort(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = "80"
+	}
+	return net.JoinHostPort(u.Hostname(), port)
 }
 
 // dialer is what opens connections: a net.Dialer's DialContext, or egress's.

@@ -32,6 +32,7 @@ var errDeadline = errors.New("deadline of the call")
 // exchange is a request that is ready to go.
 type exchange struct {
 	transport *http.Transport
+	direct    *direct // for small bodies; nil for none
 	url       *url.URL
 	header    http.Header
 	request   *invocation.Request // its body is sent
@@ -82,6 +83,10 @@ func (e *exchange) exchange(parent context.Context) Result {
 // send sends the request and waits for the answer's header. stop has to be called
 // when the call is over; nothing reads e.request after it.
 func (e *exchange) send(ctx context.Context) (*http.Response, func(), error) {
+	if e.direct != nil && e.request.BodyLen() <= smallBody {
+		resp, err := e.direct.send(ctx, e)
+		return resp, func() {}, err
+	}
 	var u usage
 	ctx = httptrace.WithClientTrace(ctx, u.trace())
 	for n := 0; ; n++ {

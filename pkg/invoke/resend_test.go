@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -178,10 +180,14 @@ func TestARequestThatNeverLeftIsSentOnAnotherConnection(t *testing.T) {
 }
 
 // TestAKeptConnectionThatTheServerClosesCostsNothing closes the connection in the
-// worst moment: after the pool has given it out, before a byte is written.
+// worst moment: after the pool has given it out, before a byte is written. The pool
+// of small requests looks at a connection after it has given it out.
 func TestAKeptConnectionThatTheServerClosesCostsNothing(t *testing.T) {
 	t.Parallel()
 	for what, body := range bodies {
+		if len(body) <= smallBody {
+			continue
+		}
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			leave := make(chan struct{})
@@ -246,7 +252,7 @@ func TestAGatewayThatStartedAgainCostsNoAttempt(t *testing.T) {
 	})
 	results := make(chan Result)
 	for range 4 {
-		go func() { results <- c.Function(t.Context(), callOf(t, "x")) }()
+		go func() { results <- c.Function(t.Context(), callOf(t, bodies["a streamed body"])) }()
 	}
 	for range 4 {
 		<-results
@@ -259,12 +265,76 @@ func TestAGatewayThatStartedAgainCostsNoAttempt(t *testing.T) {
 		within(t, closed, "closing a kept connection")
 	}
 	for range 4 {
-		if r := c.Function(t.Context(), callOf(t, "x")); r.Status != 200 {
+		if r := c.Function(t.Context(), callOf(t, bodies["a streamed body"])); r.Status != 200 {
 			t.Errorf("result is %+v", r)
 		}
 	}
 	if n := len(s.seen()); n != 8 {
 		t.Errorf("8 calls made %d requests", n)
+	}
+}
+
+// waitUntilClosed returns when the other side has closed all idle connections.
+func (d *direct) waitUntilClosed(t *testing.T) {
+	t.Helper()
+	for {
+		d.mu.Lock()
+		open := slices.ContainsFunc(d.idle, func(c *directConn) bool { return isQuiet(c.Conn) })
+		d.mu.Unlock()
+		if !open {
+			return
+		}
+		if t.Context().Err() != nil {
+			t.Fatal("an idle connection stays open")
+		}
+		runtime.Gosched()
+	}
+}
+
+func TestSmallRequestsPassConnectionsThatTheServerHasClosed(t *testing.T) {
+	t.Parallel()
+	for what, body := range bodies {
+		if len(body) > smallBody {
+			continue
+		}
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			s := listen(t, func(s *socket, _ int, c net.Conn, r *bufio.Reader) { // each serves one request
+				if s.take(r) {
+					io.WriteString(c, wire(200, "ok"))
+				}
+			})
+			c := newClient(t, s.address, nil)
+			for n := range 4 {
+				if r := c.Function(t.Context(), callOf(t, body)); r.Status != 200 {
+					t.Fatalf("call %d: %+v", n, r)
+				}
+				c.direct.waitUntilClosed(t)
+			}
+			if got := len(s.seen()); got != 4 {
+				t.Errorf("requests: got %d, want 4", got)
+			}
+		})
+	}
+}
+
+func TestAnAnswerWithoutARequestSpoilsTheConnection(t *testing.T) {
+	t.Parallel()
+	s := listen(t, func(s *socket, n int, c net.Conn, r *bufio.Reader) {
+		for s.take(r) {
+			answer := wire(200, "ok")
+			if n == 0 {
+				answer += wire(200, "smuggled")
+			}
+			io.WriteString(c, answer)
+		}
+	})
+	c := newClient(t, s.address, nil)
+	for n := range 3 {
+		r := c.Function(t.Context(), callOf(t, "x"))
+		if got, want := string(r.Body), "ok"; got != want {
+			t.Errorf("call %d: got the answer %q, want %q", n, got, want)
+		}
 	}
 }
 
