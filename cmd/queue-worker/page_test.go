@@ -103,8 +103,8 @@ OpenFaaS mounts: ` + "`--secret-dir`, `secret_mount_path`" + `, or, for a server
 Redirects are not followed, so credentials go nowhere else.
 
 **Who reads.** On a terminal there are tables, ages and progress bars. Otherwise rows are tab separated, without headings, with whole values, and long
-work writes a line to standard error every few seconds. ` + "`-o json`" + ` is what the worker has answered, unchanged; listings give one document a page.
-Control characters in whatever comes from elsewhere are written as escapes. ` + "`NO_COLOR`" + ` turns colours off.
+work writes a line to standard error every few seconds. ` + "`-o json`" + ` is what the worker has answered; listings give one document a page.
+Control characters in whatever comes from elsewhere are written as escapes, in JSON as those of JSON. ` + "`NO_COLOR`" + ` turns colours off.
 
 **Exit codes.** 0 done, 1 failed, 2 wrong usage, 3 partly. Errors are one line on standard error, and a second one that says what to do.
 

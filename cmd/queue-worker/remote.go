@@ -55,7 +55,7 @@ func newRemote(e *env, c *cobra.Command) *remote {
 
 // addOutput adds the flag that chooses how answers look.
 func addOutput(c *cobra.Command, output *string) {
-	c.PersistentFlags().StringVarP(output, "output", "o", "table", "table, or json: what the worker has answered, unchanged")
+	c.PersistentFlags().StringVarP(output, "output", "o", "table", "table, or json: what the worker has answered")
 }
 
 // session is what a command works with.

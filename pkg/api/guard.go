@@ -112,6 +112,14 @@ func isLoopbackHost(host string) bool {
 	return err == nil && a.Unmap().IsLoopback()
 }
 
+// isRebound reports whether a page of another site, whose name was made to lead to
+// loopback, asks as if it were of the same origin. Browsers say Origin with all that
+// is not safe; through a proxy any name may be right.
+func isRebound(r *http.Request) bool {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	return r.Header.Get("Origin") != "" && err == nil && peer.Addr().Unmap().IsLoopback() && !isLoopbackHost(r.Host) && !isForwarded(r.Header)
+}
+
 // isForwarded reports whether a proxy has passed a request on.
 func isForwarded(h http.Header) bool {
 	for name := range h { // in canonical form

@@ -194,6 +194,42 @@ func TestPagesOfOtherSitesMayNotActOnAnyPath(t *testing.T) {
 	}
 }
 
+// A page can give its own name the address 127.0.0.1 and then is, to the browser, of
+// the same origin as the worker on the developer's machine.
+func TestAPageWhoseNameLeadsToLoopbackMayNotAct(t *testing.T) {
+	t.Parallel()
+	r, _ := newIngestRig(t, func(o *Options) { o.AdminOpen = true })
+	h := r.routes()
+	const page = "evil.example:8081"
+	for _, tt := range []struct {
+		name, peer, host, origin, forwarded string
+		want                                bool
+	}{
+		{"the page", "127.0.0.1:5000", page, "http://" + page, "", false},
+		{"the page over IPv6", "[::1]:5000", page, "http://" + page, "", false},
+		{"a page of ours", "127.0.0.1:5000", "localhost:8081", "http://localhost:8081", "", true},
+		{"no page", "127.0.0.1:5000", page, "", "", true},
+		{"a page of a site whose proxy runs beside us", "127.0.0.1:5000", page, "http://" + page, "10.0.0.1", true},
+		{"a page over the network", "192.0.2.1:5000", page, "http://" + page, "", true},
+	} {
+		for _, line := range []string{"POST /async-function/figlet", "POST /deadletter/figlet", "POST /v1/dead_set/" + idOf(1).String() + "/replay"} {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, arriving(line, func(r *http.Request) {
+				r.RemoteAddr, r.Host = tt.peer, tt.host
+				if tt.origin != "" {
+					r.Header.Set("Origin", tt.origin)
+				}
+				if tt.forwarded != "" {
+					r.Header.Set("X-Forwarded-For", tt.forwarded)
+				}
+			}))
+			if got := w.Code != http.StatusForbidden; got != tt.want {
+				t.Errorf("%s: %s answers %d %s", tt.name, line, w.Code, w.Body)
+			}
+		}
+	}
+}
+
 // The last one is a result of a function, which has a policy of its own.
 func TestNoAnswerCanBeEmbeddedKeptOrGuessedAt(t *testing.T) {
 	t.Parallel()

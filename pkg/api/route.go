@@ -79,7 +79,7 @@ func (a *api) outermost(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("X-Content-Type-Options", "nosniff")
-		if a.guard.origin.Check(r) != nil {
+		if a.guard.origin.Check(r) != nil || isRebound(r) {
 			problemOrigin.ServeHTTP(w, r)
 			return
 		}

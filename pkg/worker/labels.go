@@ -8,9 +8,14 @@ import (
 	"queue-worker/pkg/invocation"
 )
 
-// maxLabels is how many functions have a label of their own in this process's
-// life; more share one. Prometheus keeps every label value that it has seen.
-const maxLabels = 1000
+const (
+	// maxLabels is how many functions have a label of their own in this process's
+	// life; more share one. Prometheus keeps every label value that it has seen.
+	maxLabels = 1000
+	// maxUnproven is how many of these labels names may take that nothing has answered
+	// to yet. Callers invent names; the other labels are left to functions.
+	maxUnproven = maxLabels / 2
+)
 
 // Label values that are no function's name.
 const (
@@ -34,7 +39,14 @@ func NewLabels(names invocation.Names) *Labels {
 }
 
 // Lane is the label of a lane.
-func (l *Labels) Lane(lane invocation.Lane) string {
+func (l *Labels) Lane(lane invocation.Lane) string { return l.label(lane, maxUnproven) }
+
+// Answered is the label of a lane whose function has answered, so that no caller
+// has invented its name.
+func (l *Labels) Answered(lane invocation.Lane) string { return l.label(lane, maxLabels) }
+
+// label is the label of a lane, a new one while there are fewer than most.
+func (l *Labels) label(lane invocation.Lane, most int) string {
 	switch {
 	case invocation.IsCallbackLane(lane.Name):
 		return callbackLabel
@@ -52,7 +64,7 @@ func (l *Labels) Lane(lane invocation.Lane) string {
 	if label, ok := l.known[lane.Name]; ok {
 		return label
 	}
-	if len(l.known) >= maxLabels {
+	if len(l.known) >= most {
 		return otherLabel
 	}
 	label = l.names.Qualified(lane.Name)

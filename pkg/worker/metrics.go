@@ -4,6 +4,7 @@ package worker
 // functions, from the bounded set of names.
 
 import (
+	"net/http"
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -112,6 +113,9 @@ func (m *Metrics) begin(a *attempt) {
 // settled records what came of an attempt, once that is durable.
 func (m *Metrics) settled(a *attempt, st store.Settlement) {
 	name := m.labels.Lane(a.inv.Lane)
+	if hasAnswered(a) {
+		name = m.labels.Answered(a.inv.Lane)
+	}
 	if a.result.Status != 0 {
 		m.attempts.WithLabelValues(name, codeClass(a)).Inc()
 		m.duration.WithLabelValues(a.inv.Kind.String()).Observe(a.result.Duration.Seconds())
@@ -135,6 +139,16 @@ func (m *Metrics) settled(a *attempt, st store.Settlement) {
 	if a.callback != nil && a.callback.Inv.State == invocation.Dead {
 		m.GivenUp(a.callback.Inv, st.Callback != nil)
 	}
+}
+
+// hasAnswered reports whether the answer is surely one of a function: a gateway says
+// the other statuses of functions that it does not have or cannot reach.
+func hasAnswered(a *attempt) bool {
+	switch a.result.Status {
+	case 0, http.StatusNotFound, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return false
+	}
+	return a.inv.Kind == invocation.KindFunction && a.result.Cause == "" && len(a.result.Header[headerInternal]) == 0
 }
 
 // ended counts an invocation that is over or in the dead set.

@@ -176,7 +176,7 @@ func TestLabelsAreBounded(t *testing.T) {
 	l := NewLabels(invocation.Names{DefaultNamespace: "openfaas-fn"})
 	seen := map[string]bool{}
 	for n := range 3 * maxLabels {
-		seen[l.Lane(invocation.Lane{Name: fmt.Sprint("fn-", n)})] = true
+		seen[l.Answered(invocation.Lane{Name: fmt.Sprint("fn-", n)})] = true
 	}
 	if len(seen) != maxLabels+1 || !seen[otherLabel] {
 		t.Errorf("%d values, want %d and %s", len(seen), maxLabels, otherLabel)
@@ -201,7 +201,7 @@ func TestLabelsOfManyAtOnce(t *testing.T) {
 		go func() {
 			defer func() { done <- struct{}{} }()
 			for n := range 2 * maxLabels {
-				_ = l.Lane(invocation.Lane{Name: fmt.Sprint(n)})
+				_ = l.Answered(invocation.Lane{Name: fmt.Sprint(n)})
 			}
 		}()
 	}
