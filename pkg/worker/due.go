@@ -37,7 +37,6 @@ func (w *Worker) runTimer(ctx context.Context) {
 		case <-w.Lanes.wake:
 		case <-timer.C:
 			w.Lanes.kick()
-			w.Lanes.rotate()
 			w.moveDue(ctx)
 			now := time.Now()
 			w.Lanes.open(now)       // after what is due, which may have to go first
@@ -46,7 +45,6 @@ func (w *Worker) runTimer(ctx context.Context) {
 				sweep = now.Add(tempoSweep)
 			}
 		}
-		w.Lanes.refill(w.Store)
 		timer.Reset(w.sleep())
 	}
 }

@@ -75,27 +75,18 @@ func (h *hosts) note(key invocation.Lane, answer bool) {
 	}
 }
 
-// laneList is a list of lanes in the order in which they came; those that were absent
-// before (resident.go) have come before the fresh ones.
+// laneList is a list of lanes in the order in which they came.
 type laneList struct{ oldest, newest *lane }
 
-// push puts a lane where it belongs. It must stand nowhere.
+// push puts a lane at the end. It must stand nowhere.
 func (s *laneList) push(ln *lane) {
-	older := s.newest
-	for !ln.fresh && older != nil && older.fresh {
-		older = older.older
-	}
-	ln.list, ln.older, ln.newer = s, older, s.oldest
-	if older == nil {
+	ln.list, ln.older = s, s.newest
+	if s.newest == nil {
 		s.oldest = ln
 	} else {
-		ln.newer, older.newer = older.newer, ln
+		s.newest.newer = ln
 	}
-	if ln.newer == nil {
-		s.newest = ln
-	} else {
-		ln.newer.older = ln
-	}
+	s.newest = ln
 }
 
 // remove takes a lane out.
