@@ -42,6 +42,7 @@ func TestValues(t *testing.T) {
 		{"dead_set_codes", []string{"none", "404", "4xx,5xx,!404"}, []string{"off", "700"}},
 		{"dead_set_max_age", []string{"0", "1s", "87600h"}, []string{"30d", "87601h", "-1h"}},
 		{"callback_policy", []string{"guarded", "strict", "open"}, []string{"on", "private"}},
+		{"callback_max_inflight", []string{"half", "1", "50"}, []string{"none", "0.5", "-1", "51", "10001", "many"}},
 		{"callback_allow", []string{"none", "hooks.example.com", "10.1.2.3", "10.0.0.0/8,fd00::/8", "::1", "[::1]", "a, b"}, []string{"http://a", "a:80", "10.0.0.0/33", "a/8", "*.example.com", "a,a", "10.0.0"}},
 		{"http_listen_address", []string{":8081", "127.0.0.1:0", "[::1]:8081", "localhost:80"}, []string{"8081", ":", ":http", ":65536", ":-1", "a b:80", "http://:80", "::1:80"}},
 		{"log_encoding", []string{"console", "json"}, []string{"text", "JSON"}},
@@ -100,6 +101,8 @@ func TestSettingsThatHaveToFitTogether(t *testing.T) {
 		{"two listeners on one port of all addresses", "stan_embedded=true http_listen_address=127.0.0.1:9 stan_listen_address=[::]:9", `stan_listen_address="[::]:9": expected another port than that of http_listen_address, which is 127.0.0.1:9`},
 		{"two listeners on one port of two addresses", "stan_embedded=true http_listen_address=127.0.0.2:4222", ""},
 		{"two listeners on any free port", "stan_embedded=true http_listen_address=:0 stan_listen_address=:0", ""},
+		{"more calls of URLs than there are", "max_inflight=4 callback_max_inflight=5", `callback_max_inflight="5": expected at most max_inflight, which is 4`},
+		{"as many calls of URLs as there are", "max_inflight=4 callback_max_inflight=4", ""},
 		{"the second listener is off", "http_listen_address=:4222", ""},
 	}
 	for _, tt := range tests {
