@@ -49,6 +49,9 @@ const (
 	// with its headers, fits.
 	DefaultMaxPayload = 16 << 20
 	maxMaxPayload     = 64 << 20
+	// DefaultMaxPublishers is how many connections the listener keeps. Each replica of
+	// the gateway has one.
+	DefaultMaxPublishers = 256
 	// pendingPayloads is how many of the largest messages may be on their way to
 	// the worker before the server takes it for too slow and cuts it. Publishers get
 	// no messages; what may wait for them is maxOutbox.
@@ -91,6 +94,8 @@ type Options struct {
 	Logger *slog.Logger
 	// MaxPayload is the largest message in bytes; 0 is DefaultMaxPayload.
 	MaxPayload int
+	// MaxPublishers is how many connections the listener keeps; 0 is DefaultMaxPublishers.
+	MaxPublishers int
 }
 
 // Server is an open door.
@@ -116,6 +121,9 @@ func Start(o Options) (*Server, error) {
 	}
 	if o.MaxPayload == 0 {
 		o.MaxPayload = DefaultMaxPayload
+	}
+	if o.MaxPublishers == 0 {
+		o.MaxPublishers = DefaultMaxPublishers
 	}
 	if o.MaxPayload < 0 || o.MaxPayload > maxMaxPayload {
 		return nil, fmt.Errorf("open the embedded door: messages of %d bytes; between 1 and %d is possible", o.MaxPayload, maxMaxPayload)
@@ -150,9 +158,6 @@ func (s *Server) start(o Options) (err error) {
 
 // URL is where clients on this machine connect, nats://host:port with the real port.
 func (s *Server) URL() string { return s.door.url() }
-
-// Addr returns host:port of the listener. It stays the same over a pause.
-func (s *Server) Addr() string { return s.door.address }
 
 // InProcessConn makes a connection that does not pass the listener, so Pause does
 // not cut it. It is what nats.InProcessServer wants.

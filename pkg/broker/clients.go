@@ -26,6 +26,11 @@ type client struct {
 	owner  *publisher // nil when its connection has ended
 }
 
+func (c *client) belongsTo(p *publisher) {
+	c.owner = p
+	p.known.Store(true)
+}
+
 // clients are those of all publishers of a server.
 type clients struct {
 	mu       sync.Mutex
@@ -62,7 +67,8 @@ func (c *clients) connected(p *publisher, id, secret string) {
 			}
 		}
 	}
-	known := &client{id, secret, p}
+	known := &client{id: id, secret: secret}
+	known.belongsTo(p)
 	c.byID[id] = known
 	if secret != "" {
 		c.bySecret[secret] = known
@@ -82,7 +88,7 @@ func (c *clients) mayPublish(p *publisher, id, secret []byte) bool {
 		return known == nil || known.owner == p
 	}
 	if known != nil && known.secret == string(secret) {
-		known.owner = p
+		known.belongsTo(p)
 		return true
 	}
 	return c.bySecret[string(secret)] == nil
@@ -93,7 +99,7 @@ func (c *clients) pinged(p *publisher, secret []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if known := c.bySecret[string(secret)]; known != nil {
-		known.owner = p
+		known.belongsTo(p)
 	}
 }
 

@@ -36,6 +36,7 @@ type door struct {
 	rights      *rights
 	credentials credentials
 	maxPayload  int
+	most        int // publishers at a time
 	clients     *clients
 	uploads     *uploads
 
@@ -52,7 +53,7 @@ type door struct {
 func listen(o Options) (*door, error) {
 	d := &door{
 		log: o.Logger, address: o.Listen, publishers: make(map[*publisher]struct{}),
-		rights: newRights(o.Cluster, o.Queues, o.WorkerPrefix), credentials: credentials(o.Credentials), maxPayload: o.MaxPayload,
+		rights: newRights(o.Cluster, o.Queues, o.WorkerPrefix), credentials: credentials(o.Credentials), maxPayload: o.MaxPayload, most: o.MaxPublishers,
 		clients: newClients(), uploads: newUploads(max(maxUploads, 4*o.MaxPayload)),
 	}
 	ln, err := net.Listen("tcp", d.address)
@@ -149,6 +150,9 @@ func (d *door) serve(ln net.Listener, c net.Conn, ns *natsserver.Server) {
 		_, _ = c.Close(), in.Close()
 		return
 	}
+	if len(d.publishers) >= d.most {
+		d.makeRoom()
+	}
 	d.publishers[p] = struct{}{}
 	d.busy.Go(func() {
 		p.run()
@@ -156,6 +160,19 @@ func (d *door) serve(ln net.Listener, c net.Conn, ns *natsserver.Server) {
 		defer d.mu.Unlock()
 		delete(d.publishers, p)
 	})
+}
+
+// makeRoom cuts off the publisher that was heard longest ago, one without a client id
+// before all others; mu is held. It is forgotten at once, and its goroutines end soon.
+func (d *door) makeRoom() {
+	var silent *publisher
+	for p := range d.publishers {
+		if silent == nil || p.isExpendable(silent) {
+			silent = p
+		}
+	}
+	delete(d.publishers, silent)
+	_ = silent.conn.Close()
 }
 
 // refused logs that a publisher was refused something: the first time, and then how

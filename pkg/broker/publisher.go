@@ -43,6 +43,7 @@ type publisher struct {
 	outbox *outbox
 	opened time.Time
 	heard  atomic.Int64 // when the last byte came, in nanoseconds of the epoch
+	known  atomic.Bool  // it has, or had, a client id of NATS Streaming
 
 	// Of accept alone.
 	greeted bool   // CONNECT has come
@@ -122,6 +123,14 @@ func (p *publisher) isStopping() bool {
 }
 
 func (p *publisher) heardSince(t time.Time) bool { return p.heard.Load() > t.UnixNano() }
+
+// isExpendable reports whether p is cut off rather than another publisher.
+func (p *publisher) isExpendable(other *publisher) bool {
+	if p.known.Load() != other.known.Load() {
+		return other.known.Load()
+	}
+	return p.heard.Load() < other.heard.Load()
+}
 
 // patient reads from the connection. Before it waits, the server gets what was
 // checked by then, so that many small commands are one write.
