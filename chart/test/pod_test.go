@@ -169,3 +169,27 @@ func TestServicesReachTheWorker(t *testing.T) {
 		t.Errorf("mailbox in the functions' namespace is %+v", s.Spec)
 	}
 }
+
+// TestCredentialsOfPublishersAreMounted holds the setting, the mount and the Secret together.
+func TestCredentialsOfPublishersAreMounted(t *testing.T) {
+	t.Parallel()
+	for values, want := range map[string]string{
+		"{stanEmbedded: true, stanCredentialsSecret: nats-credentials}":                                                   "nats-credentials",
+		"{stanEmbedded: true, stanCredentialsSecret: nats-credentials, basic_auth: false, persistence: {enabled: false}}": "nats-credentials",
+		"{stanEmbedded: true}":                      "",
+		"{stanCredentialsSecret: nats-credentials}": "",
+	} {
+		pod, got, mounted := render(t, values).pod(t), "", false
+		for _, v := range pod.Spec.Volumes {
+			if v.Name == "nats" {
+				got = v.Secret.SecretName
+			}
+		}
+		for _, m := range pod.Spec.Containers[0].VolumeMounts {
+			mounted = mounted || m.Name == "nats" && m.MountPath == "/var/secrets/nats" && m.ReadOnly
+		}
+		if got != want || mounted != (want != "") {
+			t.Errorf("%s: the Secret is %q, mounted %t", values, got, mounted)
+		}
+	}
+}

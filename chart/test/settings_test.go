@@ -52,6 +52,7 @@ var reached = map[string]struct{ values, want string }{
 	"basic_auth":             {"basic_auth: false", "false"},
 	"stan_embedded":          {"stanEmbedded: true", "true"},
 	"stan_listen_address":    {"stanEmbedded: true", ":4222"},
+	"stan_credentials_file":  {"stanEmbedded: true\nstanCredentialsSecret: nats-credentials", "/var/secrets/nats/credentials"},
 }
 
 // fixed are settings that no value reaches, and why.

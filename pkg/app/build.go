@@ -82,9 +82,13 @@ func (a *App) openDoor(context.Context) error {
 	if a.Config.DataDir != "" {
 		dir = filepath.Join(a.Config.DataDir, "stan")
 	}
+	credentials, err := a.Config.StanUser()
+	if err != nil {
+		return err
+	}
 	door, err := broker.Start(broker.Options{
 		Listen: a.Config.StanListenAddress, Cluster: a.Config.NATSCluster, Queues: a.Config.Channels, WorkerPrefix: intake.ClientIDPrefix,
-		Dir: dir, Logger: a.log,
+		Credentials: credentials, Dir: dir, Logger: a.log,
 	})
 	if err != nil {
 		return err
@@ -116,7 +120,7 @@ func (a *App) makeWorker(context.Context) error {
 	caller := invoke.New(invoke.Options{
 		Gateway: c.GatewayURL, Timeout: c.UpstreamTimeout, CallbackTimeout: c.CallbackTimeout,
 		MaxResponseBytes: c.MaxResponseBytes, MaxInflight: c.MaxInflight, TLSInsecure: c.TLSInsecure,
-		Guard: guard, Version: a.Version,
+		Dial: guard.DialContext, Version: a.Version,
 	})
 	a.onTeardown("connections", func() error { caller.Close(); return nil })
 	labels := worker.NewLabels(a.names)
@@ -134,8 +138,8 @@ func (a *App) makeWorker(context.Context) error {
 // listeners are our own addresses, where no callback may lead.
 func (a *App) listeners() []string {
 	own := []string{a.listener.Addr().String()}
-	if a.door != nil {
-		own = append(own, a.door.Addr())
+	if a.Config.StanEmbedded {
+		own = append(own, a.Config.StanListenAddress)
 	}
 	return own
 }

@@ -26,6 +26,7 @@ var valid = map[string]func(string) bool{
 	"http_listen_address":    isListenAddress,
 	"secret_mount_path":      isPath,
 	"stan_listen_address":    isListenAddress,
+	"stan_credentials_file":  isPath,
 }
 
 // checkEach holds every value against the range or the form of its setting.

@@ -79,8 +79,8 @@ type Config struct {
 	DeadSetMaxBytes int64         `env:"dead_set_max_bytes" envDefault:"1GiB" doc:"Size of the dead set above which the oldest are dropped, logged and counted. 0: no bound."`
 
 	// Where results go.
-	CallbackPolicy      string        `group:"Callbacks" env:"callback_policy" envDefault:"guarded" oneof:"guarded,strict,open" doc:"Where a caller's X-Callback-Url may lead. guarded refuses loopback, link-local, metadata and reserved addresses, and ports of other protocols than HTTP; strict refuses private addresses too and is right where functions or their callers are not trusted, see SECURITY.md; open refuses none but the worker's own. Of the gateway, /function/<name> and /async-function/<name> always pass and nothing else ever does."`
-	CallbackAllow       []string      `env:"callback_allow" zero:"none" form:"host names, IP addresses and CIDR ranges, at most 256, none twice" doc:"Hosts, addresses and ranges that are allowed, with every port, whatever callback_policy says. It does not open other paths of the gateway."`
+	CallbackPolicy      string        `group:"Callbacks" env:"callback_policy" envDefault:"guarded" oneof:"guarded,strict,open" doc:"Where a caller's X-Callback-Url may lead. guarded refuses loopback, link-local, metadata and reserved addresses; strict refuses private ones too; open refuses none but the worker's own. The gateway always passes."`
+	CallbackAllow       []string      `env:"callback_allow" zero:"none" form:"host names, IP addresses and CIDR ranges, at most 256, none twice" doc:"Hosts, addresses and ranges that are allowed whatever callback_policy says."`
 	CallbackTimeout     time.Duration `env:"callback_timeout" envDefault:"10s" doc:"The longest callback; upstream_timeout when that is shorter."`
 	CallbackMaxInflight int           `env:"callback_max_inflight" zero:"half" doc:"Calls of URLs at a time, callbacks and the callback producer together. half: half of max_inflight, rounded up. At most max_inflight; the last eighth of it stays for functions. Hosts that did not answer their last call, or were never called, share half of them. See docs/policy.md."`
 	TLSInsecure         bool          `env:"tls_insecure" envDefault:"false" doc:"Do not check the certificates of https callbacks." was:"Since 2020, for callbacks."`
@@ -102,7 +102,8 @@ type Config struct {
 
 	// NATS Streaming inside this process.
 	StanEmbedded      bool   `group:"Embedded door" env:"stan_embedded" envDefault:"false" doc:"Open NATS Streaming in the worker, so that the gateway publishes straight to it. It keeps its files under data_dir."`
-	StanListenAddress string `env:"stan_listen_address" envDefault:"127.0.0.1:4222" form:"host:port or :port, the port from 0 to 65535" doc:"Where it listens. Port 0 takes any free one. It has no authentication."`
+	StanListenAddress string `env:"stan_listen_address" envDefault:"127.0.0.1:4222" form:"host:port or :port, the port from 0 to 65535" doc:"Where it listens. Port 0 takes any free one. Whoever reaches it can publish and nothing else."`
+	StanCredentials   string `env:"stan_credentials_file" envDefault:"" zero:"none" form:"a path" doc:"File with user:password, or a token, that publishers have to name. The gateway names it in faas_nats_address, as in user:password@nats. Read at start. Empty: publishers name nothing. Their rights are the same with and without."`
 
 	// QueueLimits are the limits beside the names in faas_nats_channel. Channels has the
 	// names alone.

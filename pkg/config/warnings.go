@@ -64,8 +64,9 @@ func warnOfFences(c *Config, warn warner) {
 	warn(c.CallbackPolicy == "open", "callback_policy=open: callers can make this worker post to any address that it reaches, cloud metadata included")
 	warn(c.TLSInsecure, "tls_insecure=true: the certificates of https callbacks are not checked")
 	warn(c.AdminOpen && !c.BasicAuth, "admin_open=true: anyone who reaches %s can read, replay and drop what is stored", c.ListenAddress)
-	warn(c.StanEmbedded && !isLoopback(c.StanListenAddress),
-		"stan_listen_address=%s: NATS Streaming has no authentication, so let only the gateway reach it", c.StanListenAddress)
+	warn(c.StanEmbedded && c.StanCredentials == "" && !isLoopback(c.StanListenAddress),
+		"stan_listen_address=%s: without stan_credentials_file there is no authentication, so let only the gateway reach it", c.StanListenAddress)
+	warn(!c.StanEmbedded && c.StanCredentials != "", "stan_credentials_file is not used: stan_embedded=false")
 }
 
 // isLoopback reports whether only this machine reaches a listen address.

@@ -8,9 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// callbackFunction is the name under which the gateway has it. It is a function
-// because the worker sends callbacks to nothing else of a gateway.
-const callbackFunction = "callback-service"
+// CallbackService is the path of the gateway at which it stands.
+const CallbackService = "/queue/callback_service/"
 
 // maxCallback bounds what is read of a callback.
 const maxCallback = 64 << 20

@@ -137,6 +137,16 @@ func TestWhatIsWrongIsSaidWithWhatToDo(t *testing.T) {
 	closed := httptest.NewServer(nil)
 	closed.Close()
 	port := strconv.Itoa(closedPort(t))
+	guarded, err := broker.Start(broker.Options{Listen: "127.0.0.1:0", Cluster: "faas-cluster", Credentials: "publisher:hunter2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(guarded.Close)
+	named := filepath.Join(t.TempDir(), "credentials")
+	if err := os.WriteFile(named, []byte("publisher:hunter2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	embedded := "stan_embedded=true\nstan_listen_address=" + strings.TrimPrefix(guarded.URL(), "nats://")
 	tests := []struct {
 		name    string
 		setting string
@@ -149,6 +159,9 @@ func TestWhatIsWrongIsSaidWithWhatToDo(t *testing.T) {
 		{"no NATS", "faas_nats_port=" + port, "door", Bad, "faas_nats_address"},
 		{"another cluster", "faas_nats_cluster_name=other", "door", Bad, "no NATS Streaming cluster"},
 		{"an embedded door that is shut", "stan_embedded=true\nstan_listen_address=127.0.0.1:" + port, "door", Warn, "start the worker"},
+		{"credentials of the embedded door", embedded + "\nstan_credentials_file=" + named, "door", OK, "answers as cluster"},
+		{"no credentials of the embedded door", embedded, "door", Warn, "Authorization"},
+		{"credentials that are not there", embedded + "\nstan_credentials_file=" + named + "-2", "door", Bad, "stan_credentials_file"},
 		{"no data_dir", "data_dir=none", "store", Warn, "in memory"},
 		{"a data_dir that is a file", "data_dir=" + file, "store", Bad, file},
 		{"a disk too small", "store_min_free=1000TiB", "store", Bad, "takes nothing new"},

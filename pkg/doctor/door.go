@@ -5,6 +5,7 @@ package doctor
 import (
 	"context"
 	"net"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -14,12 +15,18 @@ import (
 func (e *examiner) door(ctx context.Context) []Finding {
 	c := e.Config
 	address := net.JoinHostPort(c.NATSAddress, strconv.Itoa(c.NATSPort))
+	user := ""
+	var err error
 	if c.StanEmbedded {
 		address = reachable(c.StanListenAddress)
+		user, err = c.StanUser()
+	}
+	if err != nil {
+		return []Finding{wrong("door", "mount the file, readable for the user of this process", "%s", firstLine(err))}
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, askTimeout, errNoAnswer)
 	defer cancel()
-	err := intake.Probe(ctx, "nats://"+address, c.NATSCluster, e.Hostname)
+	err = intake.Probe(ctx, natsURL(user, address), c.NATSCluster, e.Hostname)
 	switch {
 	case err == nil:
 		return []Finding{fine("door", "NATS Streaming at %s answers as cluster %s", address, c.NATSCluster)}
@@ -29,6 +36,17 @@ func (e *examiner) door(ctx context.Context) []Finding {
 	}
 	return []Finding{wrong("door", "nothing comes in until it answers; check that the server runs, and faas_nats_address, faas_nats_port and faas_nats_cluster_name",
 		"NATS Streaming at %s: %s", address, firstLine(err))}
+}
+
+// natsURL has the user in front that embedded NATS Streaming asks publishers for.
+func natsURL(user, address string) string {
+	u := url.URL{Scheme: "nats", Host: address}
+	if name, password, two := strings.Cut(user, ":"); two {
+		u.User = url.UserPassword(name, password)
+	} else if user != "" {
+		u.User = url.User(user)
+	}
+	return u.String()
 }
 
 // reachable is the address under which a listener can be reached from here.

@@ -107,7 +107,7 @@ func (c *Client) Callback(ctx context.Context, url string, call Call) Result {
 		return Result{Malformed: true, Detail: err.Error()}
 	}
 	e := exchange{
-		transport: c.callbackTransportOf(u), url: u, header: h, request: call.Request,
+		transport: c.callbacks, url: u, header: h, request: call.Request,
 		timeout: c.callbackTimeout, limit: maxCallbackAnswer,
 	}
 	return e.run(ctx)

@@ -63,23 +63,12 @@ type Options struct {
 	MaxInflight int
 	// TLSInsecure accepts any certificate of a callback's host.
 	TLSInsecure bool
-	// Guard decides on callbacks, and only those, and opens their connections. It
-	// is egress's. Without it every callback is refused.
-	Guard Guard
+	// Dial opens the connections of callbacks, and only those. It is egress's:
+	// its error matches egress.ErrRefused when the address is forbidden. Without
+	// it every callback is refused.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Version is this program's, for User-Agent.
 	Version string
-}
-
-// Guard is what egress.Guard does for callbacks. The errors of both dials match
-// egress.ErrRefused when the address is forbidden.
-type Guard interface {
-	// ToFunction reports whether a URL's path is one of the gateway's functions.
-	ToFunction(u *url.URL) bool
-	// DialContext never connects to the gateway.
-	DialContext(ctx context.Context, network, address string) (net.Conn, error)
-	// DialFunction is for URLs of which ToFunction is true. It may connect to the
-	// gateway.
-	DialFunction(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Client makes calls. It is safe for use by many goroutines.
@@ -90,11 +79,9 @@ type Client struct {
 	maxResponse     int64
 	version         string
 
-	functions *http.Transport // to the gateway, past the guard
-	direct    *direct         // nil for a gateway over TLS
-	guard     Guard
-	callbacks *http.Transport // to URLs
-	chained   *http.Transport // to URLs of which guard.ToFunction is true
+	functions *http.Transport
+	direct    *direct // nil for a gateway over TLS
+	callbacks *http.Transport
 }
 
 // New makes a client. It opens no connection. Close releases what it keeps.
@@ -117,37 +104,20 @@ func New(o Options) *Client {
 	if c.timeout > 0 {
 		c.callbackTimeout = min(c.callbackTimeout, c.timeout)
 	}
-	c.guard = o.Guard
-	if c.guard == nil {
-		c.guard = refuseAll{}
+	dial := o.Dial
+	if dial == nil {
+		dial = refuseAll
 	}
 	c.functions = newTransport(o.MaxInflight, (&net.Dialer{}).DialContext)
 	if canPeek && c.gateway.Scheme == "http" {
 		c.direct = newDirect(c.functions, hostPort(c.gateway), o.MaxInflight)
 	}
-	c.callbacks = callbackTransport(o, c.guard.DialContext)
-	c.chained = callbackTransport(o, c.guard.DialFunction)
-	return c
-}
-
-// callbackTransport makes one of the two pools of connections for callbacks. They
-// are two so that a connection to the gateway, which was opened for a function's
-// path, is not used again for another path.
-func callbackTransport(o Options, dial dialer) *http.Transport {
-	t := newTransport(o.MaxInflight, dial)
-	t.TLSClientConfig = &tls.Config{
+	c.callbacks = newTransport(o.MaxInflight, dial)
+	c.callbacks.TLSClientConfig = &tls.Config{
 		MinVersion:         tls.VersionTLS12,
 		InsecureSkipVerify: o.TLSInsecure, // #nosec G402 -- off by default; tls_insecure is the operator's own choice, for callbacks only
 	}
-	return t
-}
-
-// callbackTransportOf is the pool whose connections a URL may use.
-func (c *Client) callbackTransportOf(u *url.URL) *http.Transport {
-	if c.guard.ToFunction(u) {
-		return c.chained
-	}
-	return c.callbacks
+	return c
 }
 
 // Close closes the connections that no call uses. Calls under way go on; whoever
@@ -158,7 +128,6 @@ func (c *Client) Close() {
 		c.direct.close()
 	}
 	c.callbacks.CloseIdleConnections()
-	c.chained.CloseIdleConnections()
 }
 
 // hostPort is the address of a gateway over plain HTTP.

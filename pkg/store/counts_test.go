@@ -182,25 +182,38 @@ func TestReadyLanesAreReadWithOneSearchEach(t *testing.T) {
 	}
 	m.put(t, invocation.Lane{Queue: "q", Name: "fn"}) // a name that begins as the others do
 	m.put(t, invocation.Lane{Queue: "p", Name: "fn25"})
-	var got []invocation.Lane
-	for from := (invocation.Lane{}); ; {
-		page, err := m.ReadyLanes(from, 7)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got = append(got, page...)
-		if len(page) < 7 {
-			break
-		}
-		from = page[6]
+	urls := []invocation.Lane{{Queue: "p", Name: "url:a:80"}, {Queue: "q", Name: "url:a:80"}, {Queue: "q", Name: "url:b:80"}, {Queue: "r", Name: "url:a:80"}}
+	for _, l := range urls {
+		m.put(t, l)
 	}
-	var want []invocation.Lane
+	m.put(t, invocation.Lane{Queue: "q", Name: "urx"})
+	m.put(t, invocation.Lane{Queue: "s", Name: "z"})
+	if got := m.readyLanes(t, true); !slices.Equal(got, urls) {
+		t.Errorf("the URLs are %v", got)
+	}
+	got, want := m.readyLanes(t, false), []invocation.Lane(nil)
 	for name := range 50 {
 		want = append(want, invocation.Lane{Queue: "q", Name: fmt.Sprintf("fn%02d", name)})
 	}
 	want = append([]invocation.Lane{{Queue: "p", Name: "fn25"}, {Queue: "q", Name: "fn"}}, want...)
+	want = append(want, invocation.Lane{Queue: "q", Name: "urx"}, invocation.Lane{Queue: "s", Name: "z"})
 	if !slices.Equal(got, want) {
 		t.Errorf("the lanes are %v", got)
+	}
+}
+
+// readyLanes reads lanes in pages.
+func (f flooded) readyLanes(t *testing.T, urls bool) (all []invocation.Lane) {
+	t.Helper()
+	for from := (invocation.Lane{}); ; from = all[len(all)-1] {
+		page, err := f.ReadyLanes(from, urls, 7)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, page...)
+		if len(page) < 7 {
+			return all
+		}
 	}
 }
 

@@ -77,10 +77,11 @@ func (s *Store) NextReady(lane invocation.Lane, from Ready, limit int) ([]Ready,
 	return found, err
 }
 
-// ReadyLanes reads up to limit lanes that have anything ready, in the order of their
-// queues and names, beginning after a lane; the zero Lane stands for the beginning. It
-// takes one search in the index per lane, however much they have.
-func (s *Store) ReadyLanes(from invocation.Lane, limit int) (lanes []invocation.Lane, err error) {
+// ReadyLanes reads up to limit lanes that have anything ready, those of URLs or those of
+// functions, in the order of their queues and names, beginning after a lane; the zero
+// Lane stands for the beginning. It takes one search in the index per lane, however much
+// they have.
+func (s *Store) ReadyLanes(from invocation.Lane, urls bool, limit int) (lanes []invocation.Lane, err error) {
 	if err := s.enter(); err != nil {
 		return nil, err
 	}
@@ -95,15 +96,31 @@ func (s *Store) ReadyLanes(from invocation.Lane, limit int) (lanes []invocation.
 	}
 	for ok := it.SeekGE(seek); ok && len(lanes) < limit; ok = it.SeekGE(seek) {
 		r, bad := parseReady(it.Key())
-		if bad != nil {
+		switch {
+		case bad != nil:
 			_ = s.damaged(bad) // costs this entry only
 			seek = append(bytes.Clone(it.Key()), 0)
-			continue
+		case invocation.IsCallbackLane(r.Lane.Name) != urls:
+			seek = seekKind(r.Lane, urls)
+		default:
+			lanes = append(lanes, r.Lane)
+			seek = after(appendLaneRange(nil, r.Lane))
 		}
-		lanes = append(lanes, r.Lane)
-		seek = after(appendLaneRange(nil, r.Lane))
 	}
 	return lanes, s.damaged(closing(it.Error(), it))
+}
+
+// seekKind is where the next lanes of URLs, or of functions, may be after a lane of the
+// other kind.
+func seekKind(l invocation.Lane, urls bool) []byte {
+	first := laneText(append([]byte(nil), readyPrefix...), invocation.Lane{Queue: l.Queue, Name: invocation.CallbackLanePrefix})
+	switch {
+	case !urls:
+		return after(first)
+	case l.Name < invocation.CallbackLanePrefix:
+		return first
+	}
+	return append(append(append([]byte(nil), readyPrefix...), l.Queue...), 1) // the next queue
 }
 
 // FindCall returns the invocations with this call id that are in the store,

@@ -37,6 +37,7 @@ func (w *Worker) runTimer(ctx context.Context) {
 		case <-w.Lanes.wake:
 		case <-timer.C:
 			w.Lanes.kick()
+			w.Lanes.rotate()
 			w.moveDue(ctx)
 			now := time.Now()
 			w.Lanes.open(now)       // after what is due, which may have to go first
@@ -45,6 +46,7 @@ func (w *Worker) runTimer(ctx context.Context) {
 				sweep = now.Add(tempoSweep)
 			}
 		}
+		w.Lanes.refill(w.Store)
 		timer.Reset(w.sleep())
 	}
 }

@@ -3,6 +3,7 @@ package worker
 // Nobody waits for somebody else's function.
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -103,6 +104,25 @@ func (s shelf) NextReady(l invocation.Lane, from store.Ready, limit int) ([]stor
 	return s[l][i:min(i+limit, len(s[l]))], nil
 }
 
+// ReadyLanes implements scan.
+func (s shelf) ReadyLanes(from invocation.Lane, urls bool, limit int) ([]invocation.Lane, error) {
+	return readyLanes(s, from, urls, limit), nil
+}
+
+// readyLanes are the lanes of a kind that have anything.
+func readyLanes(index map[invocation.Lane][]store.Ready, from invocation.Lane, urls bool, limit int) (lanes []invocation.Lane) {
+	after := func(a, b invocation.Lane) int {
+		return cmp.Or(cmp.Compare(a.Queue, b.Queue), cmp.Compare(a.Name, b.Name))
+	}
+	for l, entries := range index {
+		if len(entries) > 0 && after(l, from) > 0 && invocation.IsCallbackLane(l.Name) == urls {
+			lanes = append(lanes, l)
+		}
+	}
+	slices.SortFunc(lanes, after)
+	return lanes[:min(limit, len(lanes))]
+}
+
 // fill puts n entries into a lane.
 func (s shelf) fill(name string, n int) {
 	l := invocation.Lane{Queue: queue, Name: name}
@@ -121,11 +141,7 @@ func (s shelf) settle(r store.Ready) {
 // open starts lanes with what is on the shelf, and slots that tests step.
 func (s shelf) open(inflight int) *Lanes {
 	l := NewLanes(LanesOptions{MaxInflight: inflight})
-	held := map[invocation.Lane]store.LaneStats{}
-	for key, entries := range s {
-		held[key] = store.LaneStats{Ready: len(entries)}
-	}
-	l.start(held, func(int) {})
+	l.start(s, func(int) {})
 	l.running.Wait()
 	return l
 }
@@ -207,7 +223,7 @@ func TestALaneKeepsOnlyItsWindowInMemory(t *testing.T) {
 	s := shelf{}
 	s.fill("fn", entries)
 	l := NewLanes(LanesOptions{MaxInflight: 8})
-	l.start(nil, func(int) {})
+	l.start(shelf{}, func(int) {})
 	key := invocation.Lane{Queue: queue, Name: "fn"}
 	l.Ready(s[key])
 	l.running.Wait()
@@ -233,7 +249,7 @@ func TestALaneKeepsOnlyItsWindowInMemory(t *testing.T) {
 func TestManyLanesShareTheWindows(t *testing.T) {
 	t.Parallel()
 	l := NewLanes(LanesOptions{MaxInflight: 8})
-	l.start(nil, func(int) {})
+	l.start(shelf{}, func(int) {})
 	s := shelf{}
 	s.fill("", 64)
 	entries := s[invocation.Lane{Queue: queue}]
@@ -298,7 +314,7 @@ func TestWhatIsSettledWhileItsLaneIsReadIsNotCalledOnceMore(t *testing.T) {
 	s.fill("fn", 2)
 	key := invocation.Lane{Queue: queue, Name: "fn"}
 	l := NewLanes(LanesOptions{MaxInflight: 2})
-	l.start(nil, func(int) {})
+	l.start(shelf{}, func(int) {})
 	l.Ready(s.shelf[key][1:])
 	first, _ := l.take(0, s)
 	// An entry before it has become ready behind a full window, so the lane is read

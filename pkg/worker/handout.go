@@ -125,11 +125,7 @@ func (l *Lanes) returned(ln *lane) {
 
 // forget drops a lane that has nothing left.
 func (l *Lanes) forget(ln *lane) {
-	if !ln.idle() {
-		return
-	}
-	delete(l.lanes, ln.key)
-	if len(l.tempos) > mostTempos+len(l.lanes) {
-		delete(l.tempos, ln.key)
+	if ln.idle() {
+		l.remove(ln)
 	}
 }

@@ -75,18 +75,27 @@ func (h *hosts) note(key invocation.Lane, answer bool) {
 	}
 }
 
-// laneList is a list of lanes in the order in which they came.
+// laneList is a list of lanes in the order in which they came; those that were absent
+// before (resident.go) have come before the fresh ones.
 type laneList struct{ oldest, newest *lane }
 
-// push puts a lane at the end. It must stand nowhere.
+// push puts a lane where it belongs. It must stand nowhere.
 func (s *laneList) push(ln *lane) {
-	ln.list, ln.older = s, s.newest
-	if s.newest == nil {
+	older := s.newest
+	for !ln.fresh && older != nil && older.fresh {
+		older = older.older
+	}
+	ln.list, ln.older, ln.newer = s, older, s.oldest
+	if older == nil {
 		s.oldest = ln
 	} else {
-		s.newest.newer = ln
+		ln.newer, older.newer = older.newer, ln
 	}
-	s.newest = ln
+	if ln.newer == nil {
+		s.newest = ln
+	} else {
+		ln.newer.older = ln
+	}
 }
 
 // remove takes a lane out.

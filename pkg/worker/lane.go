@@ -41,6 +41,7 @@ type lane struct {
 	known   map[place]struct{}
 	running int  // calls in flight, and a turn of which the entry is still being read
 	paused  bool // it has no turn, whatever it has
+	fresh   bool // it is one of those that came last, while there are too many; see admit
 	isURL   bool
 	class   class // in which its calls in flight are counted; see Lanes.classify
 	host    host  // likewise, of a URL

@@ -65,6 +65,9 @@ type Lanes struct {
 	timed  openings // lanes that wait for a time
 	slots  []int    // numbers of the free slots
 
+	residents               [2]residents // of functions and of URLs
+	mostResident, mostFresh int
+
 	hosts    hosts
 	unproven int // calls in flight of hosts that are not proven
 
@@ -87,7 +90,9 @@ func NewLanes(o LanesOptions) *Lanes {
 		o: o, most: mostWindow, lanes: map[invocation.Lane]*lane{}, tempos: map[invocation.Lane]*tempo{},
 		paused: map[string]struct{}{}, rounds: map[string]*round{},
 		wake: make(chan struct{}, 1), halt: make(chan struct{}),
-		reserve: o.reserve(), room: newRoom(o.MaxInflight, o.urlLimit()), hosts: newHosts(),
+		mostResident: mostResident, mostFresh: mostFresh,
+		residents: [2]residents{{absent: true}, {absent: true, urls: true}}, // until start has looked
+		reserve:   o.reserve(), room: newRoom(o.MaxInflight, o.urlLimit()), hosts: newHosts(),
 	}
 	urls := l.room.most[classURL]
 	l.urlReserve, l.mostUnproven = LanesOptions{MaxInflight: urls}.reserve(), max(urls/2, 1)
@@ -135,16 +140,12 @@ func (l *Lanes) wakeTimer() {
 }
 
 // start lets the slots work, beginning with what the store holds already.
-func (l *Lanes) start(held map[invocation.Lane]store.LaneStats, begin func(slot int)) {
+func (l *Lanes) start(x scan, begin func(slot int)) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	for key, n := range held {
-		if n.Ready > 0 {
-			l.lane(key).more = true
-		}
-	}
 	l.started, l.begin = true, begin
 	l.enqueueAll()
+	l.mu.Unlock()
+	l.refill(x)
 }
 
 // stop ends the handing out. What is in hand stays so until finish.
@@ -199,12 +200,17 @@ func (l *Lanes) Waiting() map[invocation.Lane]time.Time {
 func (l *Lanes) lane(key invocation.Lane) *lane {
 	found := l.lanes[key]
 	if found == nil {
-		found = newLane(key, l.tempo(key))
-		found.class, found.host = found.classNow(), l.hosts.of(found)
-		_, found.paused = l.paused[key.Name]
-		l.lanes[key] = found
+		found = l.newLane(key)
+		l.admit(found)
 	}
 	return found
+}
+
+func (l *Lanes) newLane(key invocation.Lane) *lane {
+	ln := newLane(key, l.tempo(key))
+	ln.class, ln.host = ln.classNow(), l.hosts.of(ln)
+	_, ln.paused = l.paused[key.Name]
+	return ln
 }
 
 // window is how many entries a lane may have in memory, now that there are so

@@ -77,11 +77,8 @@ func (m *lanesModel) restart() {
 	if m.nested == 0 && rapid.Bool().Draw(m.t, "paused before the start") {
 		m.pause()
 	}
-	held := map[invocation.Lane]store.LaneStats{}
-	for l, entries := range m.index {
-		held[l] = store.LaneStats{Ready: len(entries)}
-	}
-	m.lanes.start(held, func(slot int) { m.begun <- slot })
+	m.lanes.mostResident, m.lanes.mostFresh = rapid.IntRange(1, 4).Draw(m.t, "resident"), rapid.IntRange(1, 2).Draw(m.t, "fresh")
+	m.lanes.start(m, func(slot int) { m.begun <- slot })
 	m.settled()
 }
 
@@ -210,17 +207,33 @@ func (m *lanesModel) NextReady(l invocation.Lane, from store.Ready, limit int) (
 	if m.failing {
 		err = errModel
 	}
-	if m.nested < 3 {
-		m.nested++
-		m.settled()
-		for range rapid.IntRange(0, 5).Draw(m.t, "meanwhile") {
-			m.act()
-		}
-		m.nested--
-	}
+	m.meanwhile()
 	if err != nil {
 		return nil, err
 	}
+	return found, nil
+}
+
+// meanwhile lets the world go on.
+func (m *lanesModel) meanwhile() {
+	if m.nested >= 3 {
+		return
+	}
+	m.nested++
+	m.settled()
+	for range rapid.IntRange(0, 5).Draw(m.t, "meanwhile") {
+		m.act()
+	}
+	m.nested--
+}
+
+// ReadyLanes implements scan, as NextReady does index.
+func (m *lanesModel) ReadyLanes(from invocation.Lane, urls bool, limit int) ([]invocation.Lane, error) {
+	found := readyLanes(m.index, from, urls, limit)
+	if m.failing {
+		return nil, errModel
+	}
+	m.meanwhile()
 	return found, nil
 }
 
@@ -233,7 +246,7 @@ func (m *lanesModel) Err() error {
 
 // act does one thing.
 func (m *lanesModel) act() {
-	switch rapid.SampledFrom([]string{"commit", "tell", "tell", "take", "take", "take", "take", "end", "end", "end", "kick", "trouble", "pause", "resume", "answer", "tune", "learn", "learn"}).Draw(m.t, "act") {
+	switch rapid.SampledFrom([]string{"commit", "tell", "tell", "take", "take", "take", "take", "end", "end", "end", "kick", "trouble", "pause", "resume", "answer", "tune", "learn", "learn", "refill", "rotate"}).Draw(m.t, "act") {
 	case "commit":
 		m.commit()
 	case "tell":
@@ -244,6 +257,10 @@ func (m *lanesModel) act() {
 		m.end()
 	case "kick":
 		m.lanes.kick()
+	case "refill":
+		m.lanes.refill(m)
+	case "rotate":
+		m.lanes.rotate()
 	case "answer":
 		m.answer()
 	case "tune":
@@ -408,7 +425,15 @@ func (m *lanesModel) rest() {
 		}
 		held := m.inHand()
 		if len(held) == 0 {
-			break
+			m.nested = 3
+			m.lanes.rotate()
+			m.lanes.refill(m)
+			m.nested = 0
+			m.settled()
+			if len(m.active) == 0 && len(m.asking) == 0 && !m.lanes.residents[0].absent && !m.lanes.residents[1].absent {
+				break
+			}
+			continue
 		}
 		for _, r := range held {
 			m.remove(r)

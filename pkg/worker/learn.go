@@ -43,7 +43,7 @@ func (w *Worker) effect(a *attempt, now time.Time) effect {
 	if a.uncalled || r.Canceled || r.Malformed || r.Refused {
 		return effect{silent: true}
 	}
-	e := effect{began: a.begun, cause: r.Cause}
+	e := effect{began: a.begun, cause: r.Cause, success: r.Cause == "" && r.Status < http.StatusBadRequest}
 	internal := len(r.Header[headerInternal]) > 0 && r.Status >= http.StatusInternalServerError
 	e.missed = r.Cause != "" || internal
 	switch r.Cause {

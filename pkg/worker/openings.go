@@ -49,6 +49,13 @@ func (o *openings) set(ln *lane, at time.Time) (next bool) {
 	return (*o)[0] == ln
 }
 
+// leave takes a lane out that is not to be woken any more.
+func (o *openings) leave(ln *lane) {
+	if ln.opensAt > 0 {
+		heap.Remove(o, ln.opensAt-1)
+	}
+}
+
 // inTime reports whether time lets a lane begin a call. If not, the timer is told
 // to look at it again.
 func (l *Lanes) inTime(ln *lane) bool {

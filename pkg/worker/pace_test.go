@@ -352,7 +352,7 @@ func TestAQueueHasALimitOfItsOwn(t *testing.T) {
 		s[slow] = append(s[slow], r)
 	}
 	l := NewLanes(LanesOptions{MaxInflight: 8, QueueLimits: map[string]int{"slow": 2}})
-	l.start(nil, func(int) {})
+	l.start(shelf{}, func(int) {})
 	for key := range s {
 		l.Ready(s[key])
 	}

@@ -42,6 +42,7 @@ type tempo struct {
 	unasked    bool // the gateway has to be asked about the function first
 	unknown    bool // the gateway surely has no such function
 	silent     bool // a host that has not answered its last call
+	proven     bool // a call of it has succeeded
 }
 
 func (l *Lanes) newTempo(key invocation.Lane) *tempo {
@@ -127,6 +128,7 @@ type effect struct {
 	silent  bool             // says nothing: cancelled, or never sent
 	cause   invocation.Cause // of missed
 	resume  time.Time        // when the function wants to be called again, zero for any time
+	success bool             // of the call
 	breaker bool             // whether a breaker is there to be told
 }
 
@@ -141,6 +143,7 @@ func (t *tempo) learn(h taken, e effect, now time.Time) (n news) {
 		}
 		return n
 	}
+	t.proven = t.proven || e.success
 	if t.pace != nil {
 		switch {
 		case e.pushed:

@@ -34,7 +34,7 @@ type Store interface {
 	records
 	timetable
 	marks
-	Lanes() map[invocation.Lane]store.LaneStats
+	scan
 }
 
 // records are read before a call and settled after it.
@@ -131,7 +131,7 @@ func (w *Worker) Run(ctx context.Context) {
 	if w.Functions != nil {
 		w.Lanes.askWith(func() { w.askers(calls) })
 	}
-	w.Lanes.start(w.Store.Lanes(), func(slot int) { w.slot(c, slot) })
+	w.Lanes.start(w.Store, func(slot int) { w.slot(c, slot) })
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)

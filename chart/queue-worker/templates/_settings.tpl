@@ -49,6 +49,9 @@ of its own is not among settings, so that no name comes twice.
 {{- if .Values.stanEmbedded -}}
 stan_embedded: "true"
 stan_listen_address: ":4222"
+{{ with .Values.stanCredentialsSecret -}}
+stan_credentials_file: /var/secrets/nats/credentials
+{{ end -}}
 faas_nats_cluster_name: {{ $external.clusterName | quote }}
 {{- else if $external.enabled -}}
 faas_nats_address: {{ $external.host | quote }}

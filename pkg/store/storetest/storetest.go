@@ -52,7 +52,7 @@ type Store interface {
 	Rest() map[string]store.LaneStats
 	Lane(invocation.Lane) store.LaneStats
 	Adopt(context.Context, []invocation.Lane) error
-	ReadyLanes(from invocation.Lane, limit int) ([]invocation.Lane, error)
+	ReadyLanes(from invocation.Lane, urls bool, limit int) ([]invocation.Lane, error)
 	Err() error
 	Full() error
 	Health() error

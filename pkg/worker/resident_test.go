@@ -1,0 +1,100 @@
+// What lanes cost whose names callers have invented.
+
+package worker
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+)
+
+// mostLanes is how many lanes of a kind may be in memory here.
+const mostLanes = mostResident + mostFresh
+
+// resident fails the test when too many lanes are in memory.
+func resident(t *testing.T, l *Lanes, most int) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	fresh := len(l.residents[0].fresh) + len(l.residents[1].fresh)
+	if len(l.lanes) > most || len(l.tempos) > mostTempos+most || fresh > 2*mostFresh || l.residents[0].count+l.residents[1].count != len(l.lanes) {
+		t.Fatalf("%d lanes and %d tempos are in memory, %d are fresh, %+v counted", len(l.lanes), len(l.tempos), fresh, l.residents[0].count)
+	}
+}
+
+func TestLanesInMemoryAreBoundedAndAllHaveTheirTurn(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, prefix string }{{"functions", "fn-"}, {"URLs", "url:host-"}} {
+		for _, arrive := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, while the worker runs %v", tt.name, arrive), func(t *testing.T) {
+				t.Parallel()
+				const names = 30_000
+				s, flood := shelf{}, shelf{}
+				for n := range names {
+					flood.fill(fmt.Sprint(tt.prefix, n), 1)
+				}
+				if !arrive {
+					s = flood
+				}
+				l := s.open(1)
+				if arrive {
+					for key, entries := range flood {
+						s[key] = entries
+						l.Ready(entries)
+					}
+				}
+				resident(t, l, mostLanes)
+				seen := map[invocation.Lane]bool{}
+				for len(seen) < names {
+					h, ok := l.take(0, s)
+					if !ok {
+						l.mu.Lock()
+						l.slots = l.slots[:len(l.slots)-1]
+						l.mu.Unlock()
+						l.refill(s)
+						if len(l.lanes) == 0 {
+							t.Fatalf("%d of %d lanes had their turn", len(seen), names)
+						}
+						continue
+					}
+					seen[h.Lane] = true
+					s.settle(h.Ready)
+					l.finish(h.Ready)
+					if len(seen)%1000 == 0 {
+						l.rotate()
+						l.refill(s)
+						resident(t, l, mostLanes)
+					}
+				}
+				resident(t, l, 0)
+			})
+		}
+	}
+}
+
+func TestAFunctionThatHasSucceededIsResidentBesideAFlood(t *testing.T) {
+	t.Parallel()
+	s := shelf{}
+	s.fill("known", 1)
+	l := s.open(1)
+	known := invocation.Lane{Queue: queue, Name: "known"}
+	h, _ := l.take(0, s)
+	l.learn(h, effect{began: time.Now(), success: true})
+	l.Pause("known")
+	l.Resume("known")
+	for n := range 2 * mostLanes {
+		l.Ready([]store.Ready{{Lane: invocation.Lane{Queue: queue, Name: fmt.Sprint("invented-", n)}, Since: time.Unix(1, 0), ID: h.ID}})
+	}
+	s.settle(h.Ready)
+	l.finish(h.Ready)
+	s.fill("known", 1)
+	l.Ready(s[known])
+	l.rotate()
+	resident(t, l, mostLanes+1)
+	if l.lanes[known] == nil || l.tempos[known] == nil || !l.tempos[known].proven {
+		t.Error("it is not in memory")
+	}
+}
