@@ -137,6 +137,36 @@ func TestAKeyRunsOnceHoweverOftenItIsSent(t *testing.T) {
 	})
 }
 
+// An attacker who knows key and body of another caller is first, with a callback of their own.
+func TestAKeyOfAnotherCallerBringsNoResult(t *testing.T) {
+	t.Parallel()
+	inBothModes(t, func(t *testing.T, mode string) {
+		s := newStand(t, mode)
+		w := s.worker()
+		theirs, mine := s.gateway.url()+"/async-function/theirs", s.gateway.url()+"/async-function/mine"
+		attack := w.send(t, "/async-function/fn1", "pay", "Idempotency-Key", "order-1", "X-Callback-Url", theirs)
+		if attack.Status != http.StatusAccepted {
+			t.Fatalf("the attacker's request is answered %d %s", attack.Status, attack.Body)
+		}
+		w.next(t, attack.message(), "done")
+		for name, header := range map[string][]string{
+			"callback":    {"X-Callback-Url", mine},
+			"credentials": {"X-Callback-Url", theirs, "Authorization", "Bearer mine"},
+		} {
+			got := w.send(t, "/async-function/fn1", "pay", append(header, "Idempotency-Key", "order-1")...)
+			if got.Status != http.StatusUnprocessableEntity || got.reason() != "key_reused" || got.Header.Get("X-Invocation-Id") != "" {
+				t.Errorf("the caller's request with another %s: got %d %s %v, want 422 key_reused", name, got.Status, got.Body, got.Header)
+			}
+		}
+		w.idle(t)
+		for _, c := range s.gateway.calls() {
+			if auth := c.Header.Get("Authorization"); auth != "" {
+				t.Errorf("%s was called with %q", c.URI, auth)
+			}
+		}
+	})
+}
+
 func TestAKeySurvivesAKillAndEndsWithItsWindow(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, "idempotency_window=3s")

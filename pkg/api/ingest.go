@@ -167,8 +167,8 @@ func (i *ingest) take(w http.ResponseWriter, r *http.Request, s Submission) (Rec
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), takeTimeout)
 	defer cancel()
 	receipt, err := i.Taker.Take(ctx, s)
-	if known, ok := errors.AsType[*store.KeyError](err); ok {
-		return receipt, problemKey(known)
+	if _, ok := errors.AsType[*store.KeyError](err); ok {
+		return receipt, problemKey
 	}
 	if err != nil {
 		return receipt, err

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"time"
 
-	"queue-worker/pkg/store"
 )
 
 // The problems of taking work in.
@@ -42,12 +41,11 @@ var (
 	}
 )
 
-// problemKey is the answer to a key that stands for something else.
-func problemKey(e *store.KeyError) *problem {
-	return &problem{
-		status: http.StatusUnprocessableEntity, Text: "the Idempotency-Key was used for other content", Reason: keyReused,
-		Hint: "send what belongs to the key, or another key; it stands for invocation " + e.ID.String(),
-	}
+// problemKey is the answer to a key that stands for something else. It tells nothing of that: it may be
+// another caller's.
+var problemKey = &problem{
+	status: http.StatusUnprocessableEntity, Text: "the Idempotency-Key was used for another request", Reason: keyReused,
+	Hint: "repeat the request with the same path, query, body, callback URL and credentials, or use another key",
 }
 
 // problemOfTaking is the answer to why nothing was taken; nil for any other error.

@@ -50,7 +50,7 @@ func (k *taker) Take(_ context.Context, s Submission) (Receipt, error) {
 	}
 	if s.Key != nil {
 		if before, ok := k.keys[s.Key.Hash]; ok {
-			if before.Key.Payload != s.Key.Payload {
+			if before.Key.Payload != s.Key.Payload || before.Key.Sender != s.Key.Sender {
 				return Receipt{}, &store.KeyError{ID: before.Inv.ID, CallID: before.Inv.CallID}
 			}
 			return Receipt{before.Inv.ID, before.Inv.CallID}, nil

@@ -13,7 +13,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"queue-worker/pkg/store"
 )
 
 func TestUnknownPathsAre404AndNeverRedirected(t *testing.T) {
@@ -205,7 +204,7 @@ func TestErrorsHaveTheShapeOfTheGoldenFile(t *testing.T) {
 		"no_function": problemNoFunction, "function_name": problemFunctionName, "many_pauses": problemManyPauses, "state": problemState,
 		"unauthorized": problemUnauthorized, "unreadable": problemUnreadable,
 		"body": problemBody, "queue_size": problemQueueSize, "cut": problemCut, "crowded": problemCrowded, "unsure": problemUnsure,
-		"name": problemName, "unknown": problemUnknown, "key": problemKey(&store.KeyError{ID: idOf(0)}),
+		"name": problemName, "unknown": problemUnknown, "key": problemKey,
 		"full": problemOfTaking(ErrFull), "draining": problemOfTaking(ErrDraining), "not_connected": problemOfTaking(ErrNotConnected),
 	}
 	var b strings.Builder

@@ -256,6 +256,59 @@ func TestAnIdempotencyKeyStandsForOneContentOfOneFunction(t *testing.T) {
 	}
 }
 
+func TestAnIdempotencyKeyBelongsToItsSender(t *testing.T) {
+	t.Parallel()
+	r, k := newIngestRig(t)
+	send := func(header ...string) answer {
+		return r.post(t, "/async-function/f", "body", append(header, "Idempotency-Key", "k")...)
+	}
+	mine := []string{"X-Callback-Url", "http://mine/", "Authorization", "Bearer mine", "Cookie", "a=b", "X-Api-Key", "mine"}
+	first := send(append(mine, "X-Call-Id", "first")...)
+	if first.status != http.StatusAccepted {
+		t.Fatalf("%d %s", first.status, first.body)
+	}
+	id := k.only(t).Inv.ID.String()
+	tests := []struct {
+		name   string
+		change []string // name, value; "" leaves the field out
+		status int
+	}{
+		{"the same", nil, 202},
+		{"fields that say nothing of the sender", []string{"User-Agent", "other", "Traceparent", "x", "X-Hub-Signature-256", "t=1"}, 202},
+		{"another callback", []string{"X-Callback-Url", "http://theirs/"}, 422},
+		{"no callback", []string{"X-Callback-Url", ""}, 422},
+		{"another token", []string{"Authorization", "Bearer theirs"}, 422},
+		{"no token", []string{"Authorization", ""}, 422},
+		{"another cookie", []string{"Cookie", "a=c"}, 422},
+		{"another API key", []string{"X-Api-Key", "theirs"}, 422},
+		{"a value that moved to another field", []string{"Authorization", "mine", "X-Api-Key", "Bearer mine"}, 422},
+	}
+	for _, tt := range tests {
+		h := map[string]string{}
+		for _, list := range [][]string{mine, tt.change} {
+			for n := 0; n < len(list); n += 2 {
+				h[list[n]] = list[n+1]
+			}
+		}
+		var fields []string
+		for name, value := range h {
+			if value != "" {
+				fields = append(fields, name, value)
+			}
+		}
+		got := send(fields...)
+		if got.status != tt.status {
+			t.Errorf("%s: got %d %s, want %d", tt.name, got.status, got.body, tt.status)
+		}
+		if answer := got.body + fmt.Sprint(got.header); tt.status == 422 && (strings.Contains(answer, id) || strings.Contains(answer, "first")) {
+			t.Errorf("%s: the answer tells of the other's invocation: %s", tt.name, answer)
+		}
+	}
+	if n := k.count(); n != 0 {
+		t.Errorf("taken: got %d more, want 0", n)
+	}
+}
+
 func TestWithoutAWindowKeysMeanNothing(t *testing.T) {
 	t.Parallel()
 	r, k := newIngestRig(t, func(o *Options) { o.Ingest.Window = 0 })

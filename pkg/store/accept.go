@@ -55,7 +55,8 @@ func (o *acceptOp) stage(t *txn) error {
 	}
 	var c, old *claim
 	if o.Key != nil {
-		c = &claim{*o.Key, o.Inv.ID, o.Inv.CallID}
+		made := t.s.newClaim(*o.Key, o.Inv.ID, o.Inv.CallID)
+		c = &made
 		var err error
 		if old, err = t.mayClaim(c); err != nil {
 			return err

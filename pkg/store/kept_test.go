@@ -28,7 +28,7 @@ func besideResult(of invocation.ID) invocation.ID { return beside('o', of[:]) }
 func stateOfNote(value []byte) state { return state(fmt.Sprintf("note %q", value)) }
 
 func stateOfKey(k *Key, id invocation.ID, callID string) state {
-	return state(fmt.Sprintf("key %x until %d of %s %s", k.Payload[:4], k.Expires.UnixNano(), id, callID))
+	return state(fmt.Sprintf("key until %d of %s %s", k.Expires.UnixNano(), id, callID))
 }
 
 func stateOfResult(r *Result) state {

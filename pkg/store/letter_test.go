@@ -72,7 +72,7 @@ func BenchmarkLetter(b *testing.B) {
 // holds a time that stamp writes is written again as it was.
 func FuzzValues(f *testing.F) {
 	at := time.Unix(1_800_000_000, 0)
-	c := claim{Key{Expires: at}, invocation.ID{1}, "call"}
+	c := claim{Key: Key{Expires: at}, id: invocation.ID{1}, callID: "call"}
 	e := ending{size: 7, body: true}
 	f.Add(appendClaimExpiry(nil, &c), []byte(nil))
 	f.Add(appendResultExpiry(nil, at, c.id), e.value())

@@ -135,7 +135,12 @@ func (t *txn) write(n *Note) error {
 func (s *Store) openNotes() error {
 	var all []Note
 	err := s.each(notePrefix, after(notePrefix), func(key, value []byte) (bool, error) {
-		all = append(all, Note{string(key[len(notePrefix):]), append([]byte{}, value...)})
+		name := string(key[len(notePrefix):])
+		if name == secretNote && len(value) == len(s.secret) {
+			s.secret = [32]byte(value)
+			return true, nil
+		}
+		all = append(all, Note{name, append([]byte{}, value...)})
 		return true, nil
 	})
 	s.notes.apply(all)

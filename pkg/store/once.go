@@ -4,9 +4,15 @@ package store
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/cockroachdb/pebble/v2"
 
 	"queue-worker/pkg/invocation"
 )
@@ -15,14 +21,41 @@ import (
 type Key struct {
 	Hash    [32]byte  // of the key and what it is meant for
 	Payload [32]byte  // digest of what was sent with it
+	Sender  [32]byte  // digest of the rest that has to be equal: method, callback, credentials
 	Expires time.Time // first instant at which it is forgotten
+}
+
+// fingerprint is what the store keeps of payload and sender: nothing that could be compared with a guess
+// of the credentials without the store's secret.
+func (s *Store) fingerprint(k *Key) (f [32]byte) {
+	mac := hmac.New(sha256.New, s.secret[:])
+	_, _ = mac.Write(k.Payload[:]) // a hash takes everything
+	_, _ = mac.Write(k.Sender[:])
+	mac.Sum(f[:0])
+	return f
+}
+
+// secretNote is the name of the note that has the store's secret. It is not among Notes.
+const secretNote = "idempotency/secret"
+
+// openSecret makes the secret of a store that has none. It is durable before the first fingerprint is made.
+func (s *Store) openSecret() error {
+	if s.secret != ([32]byte{}) {
+		return nil
+	}
+	_, _ = rand.Read(s.secret[:]) // never fails
+	opts := pebble.Sync
+	if !s.durable {
+		opts = pebble.NoSync
+	}
+	return s.db.Set(append(slices.Clone(notePrefix), secretNote...), s.secret[:], opts)
 }
 
 // KeyError is returned for a key that is known already: nothing was taken.
 type KeyError struct {
 	ID     invocation.ID // what was taken under the key
 	CallID string
-	Same   bool // it was the same payload
+	Same   bool // it was the same payload, of the same sender
 }
 
 func (e *KeyError) Error() string {
@@ -35,11 +68,11 @@ func (e *KeyError) Error() string {
 // Claim notes that k stands for an invocation that is not in the store, because
 // the caller has published it instead. A *KeyError when the key is known.
 func (s *Store) Claim(ctx context.Context, k Key, id invocation.ID, callID string) error {
-	o := &claimOp{claim: claim{k, id, callID}, call: make(call, 1)}
+	o := &claimOp{claim: s.newClaim(k, id, callID), call: make(call, 1)}
 	return s.wait(ctx, o, o.call)
 }
 
-// Unclaim forgets a key, if it is known with the same payload and expiry: what
+// Unclaim forgets a key, if it is known with the same payload, sender and expiry: what
 // stood for it was not taken after all.
 func (s *Store) Unclaim(ctx context.Context, k Key) error {
 	o := &unclaimOp{k: k, call: make(call, 1)}
@@ -49,14 +82,25 @@ func (s *Store) Unclaim(ctx context.Context, k Key) error {
 // claim is a key with what it stands for.
 type claim struct {
 	Key
+	print  [32]byte // its fingerprint; of a key that was read, Payload and Sender are not known
 	id     invocation.ID
 	callID string
+}
+
+func (s *Store) newClaim(k Key, id invocation.ID, callID string) claim {
+	return claim{k, s.fingerprint(&k), id, callID}
+}
+
+// isSame reports whether c, which was read, stands for the payload and sender of k. A version before
+// fingerprints wrote the payload in their place, and compared nothing else.
+func (c *claim) isSame(k *claim) bool {
+	return hmac.Equal(c.print[:], k.print[:]) || hmac.Equal(c.print[:], k.Payload[:])
 }
 
 const claimLen = 32 + stampLen + idLen // of the value, without the call id
 
 func (c *claim) value() []byte {
-	b := append(make([]byte, 0, claimLen+len(c.callID)), c.Payload[:]...)
+	b := append(make([]byte, 0, claimLen+len(c.callID)), c.print[:]...)
 	return append(append(stamp(b, c.Expires), c.id[:]...), c.callID...)
 }
 
@@ -64,7 +108,7 @@ func parseClaim(hash, v []byte) (c claim, err error) {
 	if len(hash) != len(c.Hash) || len(v) < claimLen {
 		return c, errBadKey
 	}
-	c.Hash, c.Payload = [32]byte(hash), [32]byte(v)
+	c.Hash, c.print = [32]byte(hash), [32]byte(v)
 	c.Expires = unstamp(v[32 : 32+stampLen])
 	c.id = invocation.ID(v[32+stampLen : claimLen])
 	c.callID = string(v[claimLen:])
@@ -103,7 +147,7 @@ func (t *txn) mayClaim(c *claim) (old *claim, err error) {
 	case err != nil:
 		return nil, err
 	case old.Expires.After(t.now):
-		return nil, &KeyError{ID: old.id, CallID: old.callID, Same: old.Payload == c.Payload}
+		return nil, &KeyError{ID: old.id, CallID: old.callID, Same: old.isSame(c)}
 	}
 	return old, nil
 }
@@ -159,7 +203,7 @@ func (o *unclaimOp) stage(t *txn) error {
 		return nil
 	case err != nil:
 		return err
-	case old.Payload == o.k.Payload && sameStamp(old.Expires, o.k.Expires):
+	case old.print == t.s.fingerprint(&o.k) && sameStamp(old.Expires, o.k.Expires):
 		t.eraseClaim(old)
 	}
 	return nil

@@ -59,6 +59,7 @@ type Store struct {
 
 	counts    counts
 	notes     notes
+	secret    [32]byte // of fingerprints, see once.go
 	due       due
 	marks     marks
 	recovered Recovered
@@ -179,6 +180,9 @@ func (s *Store) open() (err error) {
 		return err
 	}
 	if err := errors.Join(s.count(), s.countKept(), s.openDoors(), s.openNotes()); err != nil {
+		return err
+	}
+	if err := s.openSecret(); err != nil {
 		return err
 	}
 	s.checkSpace()

@@ -135,6 +135,7 @@ func (m *model) cancelOne(*rapid.T) {
 func (m *model) acceptUnderKey(*rapid.T) {
 	k := store.Key{
 		Hash: [32]byte{rapid.ByteRange(0, 3).Draw(m.r, "key")}, Payload: [32]byte{rapid.ByteRange(0, 1).Draw(m.r, "payload")},
+		Sender:  [32]byte{rapid.ByteRange(0, 1).Draw(m.r, "sender")},
 		Expires: m.clock.Now().Add(time.Duration(rapid.IntRange(-1, 60).Draw(m.r, "window")) * time.Second),
 	}
 	inv := m.draw()
@@ -147,7 +148,7 @@ func (m *model) acceptUnderKey(*rapid.T) {
 	}
 	if old, ok := m.kept.keys[k.Hash]; ok && old.Expires.After(m.clock.Now()) {
 		known, is := errors.AsType[*store.KeyError](err)
-		if !is || known.ID != old.id || known.CallID != old.callID || known.Same != (old.Payload == k.Payload) {
+		if !is || known.ID != old.id || known.CallID != old.callID || known.Same != (old.Payload == k.Payload && old.Sender == k.Sender) {
 			m.r.Fatalf("under a known key: %v, want %+v", err, old)
 		}
 		return

@@ -67,13 +67,28 @@ var once = []test{
 			w.Errorf("counts %+v", st)
 		}
 	}},
+	{"the same payload of another sender is not the same", func(w *world) {
+		first, other := w.now("fn"), w.key(1, 1)
+		other.Sender = [32]byte{1}
+		if err := w.under(first, w.key(1, 1)); err != nil {
+			w.Fatal(err)
+		}
+		w.wantKnown(w.under(w.now("fn"), other), first, false)
+		w.wantKnown(w.Claim(w.Context(), *other, w.now("fn").ID, "c"), first, false)
+		if err := w.Unclaim(w.Context(), *other); err != nil {
+			w.Error(err)
+		}
+		w.wantKnown(w.under(w.now("fn"), w.key(1, 1)), first, true)
+	}},
 	{"a key outlives a restart", func(w *world) {
-		first := w.now("fn")
+		first, other := w.now("fn"), w.key(1, 1)
+		other.Sender = [32]byte{1}
 		if err := w.under(first, w.key(1, 1)); err != nil {
 			w.Fatal(err)
 		}
 		w.restart()
 		w.wantKnown(w.under(w.now("fn"), w.key(1, 1)), first, true)
+		w.wantKnown(w.under(w.now("fn"), other), first, false)
 		if st := w.Stats(); st.Keys != 1 {
 			w.Errorf("counts %+v", st)
 		}
