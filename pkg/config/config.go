@@ -93,7 +93,7 @@ type Config struct {
 
 	// How work is taken in over HTTP.
 	MaxRequestBytes   int64         `group:"Taking work in" env:"max_request_bytes" envDefault:"8MiB" doc:"Bytes of a body that POST /async-function, /deadletter and /queue/producer take; 413 beyond. Without data_dir NATS Streaming's max_payload bounds it too, to about 780 kB by default."`
-	IdempotencyWindow time.Duration `env:"idempotency_window" envDefault:"1h" doc:"How long an Idempotency-Key of POST /async-function is remembered: who sends it again with the same content gets the first call id, and nothing runs twice. Without data_dir a restart forgets it. 0: the header means nothing here."`
+	IdempotencyWindow time.Duration `env:"idempotency_window" envDefault:"1h" doc:"How long an Idempotency-Key of POST /async-function is remembered: a repetition of the request, with the same callback URL and credentials, gets the first call id, and nothing runs twice. Without data_dir a restart forgets it. 0: the header means nothing here."`
 	IngestCheck       bool          `env:"ingest_check" envDefault:"true" doc:"Ask the gateway whether a function exists before POST /async-function takes an invocation of it, and answer 404 when it surely does not. A gateway that is away, or does not take the credentials under secret_mount_path, refuses nothing."`
 	IngestAuth        bool          `env:"ingest_auth" envDefault:"false" doc:"Ask for the credentials of OpenFaaS where work is taken in, too. false: who reaches the port may send work, as with the gateway."`
 
