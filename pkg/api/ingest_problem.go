@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"time"
-
 )
 
 // The problems of taking work in.

@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
-
 )
 
 func TestUnknownPathsAre404AndNeverRedirected(t *testing.T) {
