@@ -63,15 +63,20 @@ func CallbackHeader(r Result, m Meta) http.Header {
 	return h
 }
 
-// notCalledBack are the fields of an answer that a callback does not carry. In a
-// request they would be credentials, another method or path, or another sender.
-var notCalledBack = []string{
-	"Set-Cookie", "Set-Cookie2", "Cookie", "Authorization", "Www-Authenticate", "Authentication-Info",
-	"X-Http-Method", "X-Http-Method-Override", "X-Method-Override", "X-Original-Url", "X-Rewrite-Url",
-	"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip",
-	HeaderDuration, HeaderStatus, HeaderFunctionName, HeaderTruncated,
-	invocation.HeaderCallID, HeaderRetry, HeaderRetryMax, "User-Agent",
-}
+var (
+	// neverPosted are the fields that no callback carries, neither of an answer nor of
+	// a message: credentials, another method or path, or another sender of a request.
+	neverPosted = []string{
+		"Set-Cookie", "Set-Cookie2", "Cookie", "Authorization", "Www-Authenticate", "Authentication-Info",
+		"X-Http-Method", "X-Http-Method-Override", "X-Method-Override", "X-Original-Url", "X-Rewrite-Url",
+		"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip",
+	}
+
+	// notCalledBack are those of an answer, which does not tell of its invocation either.
+	notCalledBack = append(neverPosted[:len(neverPosted):len(neverPosted)],
+		HeaderDuration, HeaderStatus, HeaderFunctionName, HeaderTruncated,
+		invocation.HeaderCallID, HeaderRetry, HeaderRetryMax, "User-Agent")
+)
 
 // dropUnsendable leaves out fields that cannot be written, such as a call id that
 // made its invocation malformed: the rest of the callback is worth sending.
@@ -118,7 +123,7 @@ func callbackTarget(raw string) (*url.URL, *url.Userinfo, error) {
 
 // postHeader makes the header of a callback's request from the one that is stored.
 func (c *Client) postHeader(call Call, user *url.Userinfo) (http.Header, error) {
-	h := pass(call.Request.Header)
+	h := pass(call.Request.Header, neverPosted...)
 	if call.source() == invocation.SourceProducer {
 		h = producerHeader(call)
 	}

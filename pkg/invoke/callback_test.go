@@ -260,3 +260,22 @@ func TestTheShorterTimeoutHoldsForCallbacks(t *testing.T) {
 		}
 	}
 }
+
+// A message on the queue can be a callback, with any header. What is posted is no
+// other request than that of a result, and has no credentials but those of its URL.
+func TestNoCallbackIsPostedAsAnotherRequest(t *testing.T) {
+	t.Parallel()
+	h := http.Header{"X-A": {"b"}, "X_Http_Method_Override": {"DELETE"}}
+	for _, name := range neverPosted {
+		h[name] = []string{"forged"}
+	}
+	s := answering(t, wire(200, ""))
+	c := newClient(t, "gateway", nil)
+	if r := c.Callback(t.Context(), "http://u:p@"+s.address+"/", stored(t, h, "")); r.Status != 200 {
+		t.Fatalf("result is %+v", r)
+	}
+	want := crlf("POST / HTTP/1.1\nHost: " + s.address + "\nUser-Agent: queue-worker/1.2.3\nContent-Length: 0\nAuthorization: Basic dTpw\nX-A: b\n\n")
+	if d := cmp.Diff([]string{want}, s.seen()); d != "" {
+		t.Errorf("bytes on the wire (-want +got):\n%s", d)
+	}
+}
