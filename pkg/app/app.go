@@ -102,7 +102,7 @@ func Run(drain, abort context.Context, o Options) (err error) {
 func (a *App) announce() {
 	c := a.Config
 	a.log.Info("starting queue-worker", "version", a.Version, "queues", c.Channels, "gateway", c.GatewayURL.String(),
-		"data_dir", orNone(c.DataDir), "max_inflight", c.MaxInflight, "max_retry_attempts", c.MaxRetryAttempts,
+		"data_dir", orNone(c.DataDir), "memory_limit_bytes", limitMemory(), "max_inflight", c.MaxInflight, "max_retry_attempts", c.MaxRetryAttempts,
 		"initial_retry_wait", c.InitialRetryWait, "max_retry_wait", c.MaxRetryWait, "retry_http_codes", c.RetryCodes)
 	for _, name := range c.Channels {
 		if r, limit := c.Retries(name), c.QueueLimits[name]; len(r.Own) > 0 || limit > 0 {

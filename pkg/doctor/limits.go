@@ -33,22 +33,26 @@ func (e *examiner) files(limit int64) Finding {
 	return fine(check, "%d open files are allowed, max_inflight=%d may need %d", limit, e.Config.MaxInflight, need)
 }
 
-// baseMemory is what a worker needs whatever its calls carry, in bytes.
-const baseMemory = 128 << 20
+// What a worker needs whatever its calls carry, in bytes: at least, and at most. The
+// chart computes its limit from the same figures.
+const (
+	leastMemory = 128 << 20
+	baseMemory  = 256 << 20
+)
 
 // memory compares the limit of memory with the largest bodies and answers that all
 // calls could have at a time.
 func (e *examiner) memory(limit int64) Finding {
 	const check = "limits"
 	c := e.Config
-	need := baseMemory + int64(c.MaxInflight)*(c.MaxRequestBytes+c.MaxResponseBytes)
+	need := baseMemory + int64(c.MaxInflight)*(c.MaxRequestBytes*4/3+c.MaxResponseBytes) // requests are stored in base64
 	text := fmt.Sprintf("max_inflight=%d calls of max_request_bytes=%s and max_response_bytes=%s come to %s at most",
 		c.MaxInflight, size(c.MaxRequestBytes), size(c.MaxResponseBytes), size(need))
 	switch {
 	case limit <= 0:
 		return fine(check, "no limit of memory; %s", text)
-	case limit < baseMemory:
-		return wrong(check, "give the worker at least "+size(baseMemory), "%s of memory are allowed", size(limit))
+	case limit < leastMemory:
+		return wrong(check, "give the worker at least "+size(leastMemory), "%s of memory are allowed", size(limit))
 	case limit < need:
 		return look(check, "raise the memory limit, or lower one of the three, unless bodies are small here",
 			"%s of memory are allowed; %s", size(limit), text)
