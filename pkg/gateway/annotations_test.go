@@ -92,7 +92,7 @@ func TestWhatIsKeptOfAnAnswer(t *testing.T) {
 			t.Parallel()
 			f := asking(t, &provider{body: tt.body, status: tt.status}, io.Discard)
 			defer f.Close()
-			if got, unknown := f.Annotations(t.Context(), "figlet", time.Minute); !maps.Equal(got, tt.want) || unknown != (tt.status == 404) {
+			if got, unknown := f.Annotations(t.Context(), "figlet", time.Minute); !maps.Equal(got, tt.want) || unknown {
 				t.Errorf("annotations are %.80v, unknown: %v", got, unknown)
 			}
 		})
@@ -264,6 +264,30 @@ func TestARefusedNamespaceKeepsNoOtherQuestionBack(t *testing.T) {
 				t.Errorf("an invented one is known %v, sure %v", known, sure)
 			}
 			time.Sleep(time.Second)
+		}
+	})
+}
+
+func TestANameIsSurelyUnknownOnceTheGatewayHasKnownAnother(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &scripted{answer: func(r *http.Request) (int, error) {
+			if strings.HasSuffix(r.URL.Path, "/figlet") {
+				return http.StatusOK, nil
+			}
+			return http.StatusNotFound, nil
+		}}
+		f := withScript(t, s)
+		for _, want := range []bool{false, true} {
+			for range 2 {
+				if _, unknown := f.Annotations(t.Context(), "invented", time.Second); unknown != want {
+					t.Errorf("an invented name is unknown: %v, want %v", unknown, want)
+				}
+			}
+			time.Sleep(unknownFor)
+			if _, unknown := f.Annotations(t.Context(), "figlet", time.Second); unknown {
+				t.Error("a function is unknown")
+			}
 		}
 	})
 }

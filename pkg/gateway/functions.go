@@ -84,6 +84,9 @@ type Functions struct {
 	said    string               // what the log says of the gateway, to say it once
 	// answered: the gateway has told of some function, so it takes the credentials.
 	answered bool
+	// knew: it has known some function. What never does may be no gateway but something
+	// before it that has no such path, and its 404 says nothing.
+	knew bool
 }
 
 // answer is what the gateway has said of a function.
@@ -182,13 +185,14 @@ func (f *Functions) Missing(ctx context.Context, function string) bool {
 // waits.
 //
 // unknown tells that there is surely no such function: the gateway has said so, and
-// has not said otherwise since. It is false while the gateway cannot tell.
+// has not said otherwise since. It is false while the gateway cannot tell, and until it
+// has known some function.
 func (f *Functions) Annotations(ctx context.Context, function string, patience time.Duration) (annotations map[string]string, unknown bool) {
 	name := f.o.Names.Canonical(function)
 	now := time.Now()
 	a, have, away := f.recall(name, now)
 	if have && a.counts(now) {
-		return a.annotations, !a.known
+		return a.annotations, f.lacks(a)
 	}
 	if away {
 		return a.annotations, false
@@ -200,9 +204,19 @@ func (f *Functions) Annotations(ctx context.Context, function string, patience t
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if fresh, ok := f.ask(ctx, name); ok {
-		return fresh.annotations, !fresh.known
+		return fresh.annotations, f.lacks(fresh)
 	}
-	return a.annotations, have && !a.known
+	return a.annotations, have && f.lacks(a)
+}
+
+// lacks reports whether an answer means that there is surely no such function.
+func (f *Functions) lacks(a answer) bool {
+	if a.known {
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.knew
 }
 
 // recall is what the gateway has said of a function, and whether it is to be left
@@ -277,6 +291,7 @@ func (f *Functions) note(name string, a answer, status int, err error) {
 		f.tell(fmt.Sprintf(trouble, "does not answer"), "error", err)
 	case status == http.StatusOK, status == http.StatusNotFound:
 		f.answered = true
+		f.knew = f.knew || a.known
 		f.tell("")
 		f.keep(name, a)
 	case f.answered && strings.Contains(name, "."):
