@@ -82,7 +82,12 @@ func publish(port string, n int, message func(i int) ([]byte, error)) error {
 // message is a QueueRequest as the gateway publishes it for
 // `curl gateway:8080/async-function/<function>/<run>?n=<n> -d <body>`.
 func message(function, run string, n int64, body int) ([]byte, error) {
-	return json.Marshal(types.QueueRequest{
+	return messageWith("", function, run, n, body)
+}
+
+// messageWith is a message whose result goes to a URL, if there is one.
+func messageWith(callback, function, run string, n int64, body int) ([]byte, error) {
+	r := types.QueueRequest{
 		Header: http.Header{
 			"Accept":         {"*/*"},
 			"Content-Length": {strconv.Itoa(body)},
@@ -97,5 +102,9 @@ func message(function, run string, n int64, body int) ([]byte, error) {
 		Path:        "/" + run,
 		QueryString: "n=" + strconv.FormatInt(n, 10),
 		Function:    function,
-	})
+	}
+	if callback != "" {
+		r.Header.Set("X-Callback-Url", callback)
+	}
+	return json.Marshal(r)
 }

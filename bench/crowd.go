@@ -35,6 +35,7 @@ type noted struct {
 //	flooded-*  takes 100 µs to 1 ms, as the query string says, and not before /open
 //	slow-*     takes a minute
 //	limited    takes 100 ms, five at a time, and answers 429 beyond
+//	caller     answers at once; its results go to hosts that never answer
 type crowd struct {
 	gate chan struct{}
 
@@ -138,6 +139,9 @@ func runCrowd() error {
 	if err != nil {
 		return err
 	}
+	if err := listenInSilence(l.Addr().(*net.TCPAddr).Port); err != nil {
+		return err
+	}
 	c := &crowd{}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /function/{function}/{run}", c.call)
@@ -149,3 +153,19 @@ func runCrowd() error {
 	_ = http.Serve(l, mux) // ends when the listener is closed
 	return nil
 }
+
+// listenInSilence opens the hosts that never answer, on a port. The system accepts their
+// connections, and nothing reads them. They are closed when the process ends.
+func listenInSilence(port int) error {
+	for i := range silentHosts {
+		l, err := net.Listen("tcp", net.JoinHostPort(silentHost(i), strconv.Itoa(port)))
+		if err != nil {
+			return err
+		}
+		silent = append(silent, l)
+	}
+	return nil
+}
+
+// silent keeps the listeners from being collected, which would close them.
+var silent []net.Listener

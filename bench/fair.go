@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"net/http"
 	"os"
 	"runtime"
@@ -30,6 +31,12 @@ type beside struct {
 // slowWaiting is what the slow function has waiting.
 const slowWaiting = 1000
 
+// silentHosts is how many hosts accept a callback and never answer it.
+const silentHosts = 1000
+
+// silentHost is the address of the i-th of them.
+func silentHost(i int) string { return fmt.Sprintf("127.1.%d.%d", i/250, i%250+1) }
+
 // cases are what is measured. The idle worker comes first and last, so that
 // what the machine does meanwhile shows in it.
 func cases(o options) []beside {
@@ -39,11 +46,15 @@ func cases(o options) []beside {
 	for _, n := range []int{1, 10, 100, 1000} {
 		all = append(all, beside{fmt.Sprintf("%d flooded", n), "flooded", n, o.waiting, n == 1})
 	}
-	return append(all, beside{"calls of 60 s", "slow", 1, slowWaiting, true}, idle)
+	silent := beside{"1,000 silent callback hosts", "caller", 1, silentHosts, false}
+	return append(all, beside{"calls of 60 s", "slow", 1, slowWaiting, true}, silent, idle)
 }
 
-// message is the i-th message of the others.
-func (b beside) message(i, body int) ([]byte, error) {
+// message is the i-th message of the others. Silent hosts listen on one port.
+func (b beside) message(i, body int, port string) ([]byte, error) {
+	if b.kind == "caller" {
+		return messageWith("http://"+net.JoinHostPort(silentHost(i), port), "caller", onlyRun, int64(i), body)
+	}
 	return message(fmt.Sprintf("%s-%d", b.kind, i%b.functions), onlyRun, int64(i/b.functions), body)
 }
 
@@ -118,7 +129,7 @@ func shown(d float64, window time.Duration) string {
 func quiet(ctx context.Context, tmp string, o options, p program, b beside) (waits, error) {
 	ctx, cancel := context.WithTimeout(ctx, trialTimeout)
 	defer cancel()
-	t, err := begin(ctx, o, tmp, p, nil, b.waiting, func(i int) ([]byte, error) { return b.message(i, o.body) })
+	t, err := begin(ctx, o, tmp, p, []string{"callback_allow=127.0.0.0/8"}, b.waiting, func(i int, port string) ([]byte, error) { return b.message(i, o.body, port) })
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +191,7 @@ func (t *trial) waited(ctx context.Context, p program, b beside, published int) 
 	if err != nil {
 		return nil, err
 	}
-	fmt.Printf("%-9s  beside %-13s  %d of %d called, %d calls of others\n", p.name, b.name, len(got.Waits), published, got.Others)
+	fmt.Printf("%-9s  beside %-27s  %d of %d called, %d calls of others\n", p.name, b.name, len(got.Waits), published, got.Others)
 	if b.kind == "flooded" && b.waiting-got.Others < b.functions {
 		return nil, errors.New("the others have nothing waiting any more: ask for more with -waiting")
 	}

@@ -61,7 +61,7 @@ func paced(ctx context.Context, tmp string, o options, programs []program) error
 func atPace(ctx context.Context, tmp string, o options, p program, env []string) (got noted, err error) {
 	ctx, cancel := context.WithTimeout(ctx, trialTimeout)
 	defer cancel()
-	limited := func(i int) ([]byte, error) { return message("limited", onlyRun, int64(i), o.body) }
+	limited := func(i int, _ string) ([]byte, error) { return message("limited", onlyRun, int64(i), o.body) }
 	t, err := begin(ctx, o, tmp, p, env, pacedMessages, limited)
 	if err != nil {
 		return got, err

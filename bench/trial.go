@@ -30,8 +30,9 @@ const trialTimeout = 3 * time.Minute
 // onlyRun is the name of the only run that a trial has.
 const onlyRun = "1"
 
-// begin publishes n messages, and starts the program to work them off.
-func begin(ctx context.Context, o options, tmp string, p program, env []string, n int, message func(i int) ([]byte, error)) (t *trial, err error) {
+// begin publishes n messages, which may name the port of the functions, and starts the
+// program to work them off.
+func begin(ctx context.Context, o options, tmp string, p program, env []string, n int, message func(i int, port string) ([]byte, error)) (t *trial, err error) {
 	t = &trial{}
 	defer func() {
 		if err != nil {
@@ -47,7 +48,7 @@ func begin(ctx context.Context, o options, tmp string, p program, env []string, 
 	if err = ask(ctx, t.crowd.says, http.MethodPost, "/begin/"+onlyRun, nil); err != nil {
 		return t, err
 	}
-	if err = publish(t.broker.says, n, message); err != nil {
+	if err = publish(t.broker.says, n, func(i int) ([]byte, error) { return message(i, t.crowd.says) }); err != nil {
 		return t, fmt.Errorf("publish: %w", err)
 	}
 	if t.admin, err = freePort(); err != nil {
