@@ -17,11 +17,11 @@ func ping(w http.ResponseWriter, _ *http.Request) { writeText(w, "pong") }
 
 // healthz tells whether the process can go on at all: what watches it may kill
 // it when not. A door that is away is no reason for that.
-func (a *api) healthz(w http.ResponseWriter, _ *http.Request) error {
+func (a *api) healthz(w http.ResponseWriter, r *http.Request) error {
 	if err := a.Healthy(); err != nil {
 		return &problem{
 			status: http.StatusServiceUnavailable, Text: "this process cannot go on", Reason: unhealthy,
-			Hint: "restart it; nothing confirmed is lost", Reasons: lines(err),
+			Hint: "restart it; nothing confirmed is lost", Reasons: a.reasons(r, err, 1),
 		}
 	}
 	writeText(w, "ok")
@@ -29,15 +29,37 @@ func (a *api) healthz(w http.ResponseWriter, _ *http.Request) error {
 }
 
 // readyz tells whether work is taken in and done just now.
-func (a *api) readyz(w http.ResponseWriter, _ *http.Request) error {
+func (a *api) readyz(w http.ResponseWriter, r *http.Request) error {
 	if err := a.Ready(); err != nil {
 		return &problem{
 			status: http.StatusServiceUnavailable, Text: "not ready", Reason: notReady,
-			Hint: "it goes on by itself when every reason is gone", Reasons: lines(err),
+			Hint: "it goes on by itself when every reason is gone", Reasons: a.reasons(r, err, 2),
 		}
 	}
 	writeText(w, "ok")
 	return nil
+}
+
+// reasons are the errors of a joined one: whole for those who may see what is
+// stored, and without causes for all others. parts is as in withoutCauses.
+func (a *api) reasons(r *http.Request, err error, parts int) []string {
+	if _, refusal := a.guard.who(r); refusal != nil {
+		return withoutCauses(err, parts)
+	}
+	return lines(err)
+}
+
+// withoutCauses are the errors of a joined one, each cut after its first parts of
+// text before a colon. Those are the worker's own words. What is behind them comes
+// from libraries and the system, and names files and addresses.
+func withoutCauses(err error, parts int) []string {
+	all := lines(err)
+	for i, line := range all {
+		if words := strings.Split(line, ": "); len(words) > parts {
+			all[i] = strings.Join(words[:parts], ": ")
+		}
+	}
+	return all
 }
 
 // lines are the errors of a joined one.

@@ -51,7 +51,7 @@ var problemKey = &problem{
 func problemOfTaking(err error) *problem {
 	unavailable := func(text string, why reason, hint string) *problem {
 		return &problem{
-			status: http.StatusServiceUnavailable, wait: retryAfter, Text: text, Reason: why, Hint: hint, Reasons: lines(err),
+			status: http.StatusServiceUnavailable, wait: retryAfter, Text: text, Reason: why, Hint: hint, Reasons: withoutCauses(err, 2),
 		}
 	}
 	switch {

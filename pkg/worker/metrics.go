@@ -42,7 +42,7 @@ func NewMetrics(r prometheus.Registerer, labels *Labels, queues []string) *Metri
 	m := &Metrics{
 		labels:    labels,
 		attempts:  vec("queue_worker_attempts_total", "Calls that were made, by function and class of the answer's status.", "function_name", "code"),
-		causes:    vec("queue_worker_attempts_unanswered_total", "Calls that got no whole answer, by cause.", "cause"),
+		causes:    vec("queue_worker_attempts_unanswered_total", "Calls that got no whole answer, by cause. Those of callbacks are all counted as transport.", "cause"),
 		retries:   vec("queue_worker_retries_total", "Retries that were scheduled, by function.", "function_name"),
 		dead:      vec("queue_worker_dead_letters_total", "Invocations that were given up, by reason.", "reason"),
 		processed: vec("queue_worker_messages_processed_total", "Invocations that are over or in the dead set, by queue.", "queue_name"),
@@ -50,7 +50,7 @@ func NewMetrics(r prometheus.Registerer, labels *Labels, queues []string) *Metri
 		callbacks: vec("queue_worker_callbacks_total", "Callbacks that are over, by how they ended.", "outcome"),
 		discarded: vec("queue_worker_discarded_total", "Invocations that failed for good and were not kept, because dead_set or dead_set_codes says so.", "reason"),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "queue_worker_attempt_seconds", Help: "Duration of calls.",
+			Name: "queue_worker_attempt_seconds", Help: "Duration in seconds of calls; of callbacks, of those that were answered.",
 			Buckets: []float64{.001, .005, .025, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800},
 		}, []string{"kind"}),
 		lateness: prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -118,11 +118,8 @@ func (m *Metrics) settled(a *attempt, st store.Settlement) {
 	}
 	if a.result.Status != 0 {
 		m.attempts.WithLabelValues(name, codeClass(a)).Inc()
-		m.duration.WithLabelValues(a.inv.Kind.String()).Observe(a.result.Duration.Seconds())
 	}
-	if a.result.Cause != "" {
-		m.causes.WithLabelValues(string(a.result.Cause)).Inc()
-	}
+	m.observe(a)
 	if st.Verdict == store.Later {
 		m.retries.WithLabelValues(name).Inc()
 		return
@@ -149,6 +146,24 @@ func hasAnswered(a *attempt) bool {
 		return false
 	}
 	return a.inv.Kind == invocation.KindFunction && a.result.Cause == "" && len(a.result.Header[headerInternal]) == 0
+}
+
+// observe records the duration of a call, and why it got no answer. Whoever sends
+// callbacks may read the metrics as well, and must not learn from them whether
+// somebody listens at an address: how a callback failed, and how soon, is only in
+// the log and in the dead letter.
+func (m *Metrics) observe(a *attempt) {
+	cause := a.result.Cause
+	if cause != "" && a.inv.Kind == invocation.KindCallback {
+		m.causes.WithLabelValues(string(invocation.CauseTransport)).Inc()
+		return
+	}
+	if cause != "" {
+		m.causes.WithLabelValues(string(cause)).Inc()
+	}
+	if a.result.Status != 0 {
+		m.duration.WithLabelValues(a.inv.Kind.String()).Observe(a.result.Duration.Seconds())
+	}
 }
 
 // ended counts an invocation that is over or in the dead set.

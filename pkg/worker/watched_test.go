@@ -351,3 +351,39 @@ func TestNothingThatIsSecretIsEverLogged(t *testing.T) {
 		t.Error("the test has not tried what it is about")
 	}
 }
+
+func TestMetricsDoNotTellHowACallbackFailed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		causes := invocation.Causes()
+		f := answers(always(200), func(n int) invoke.Result {
+			return invoke.Result{Status: 503, Cause: causes[n%len(causes)], Duration: time.Duration(n) * time.Second}
+		})
+		s := defaults(t)
+		s.caller, s.policy.Attempts = f, len(causes)-1
+		r := start(t, s)
+		r.accept(calling("fn", hook))
+		pass(time.Hour)
+		for _, cause := range causes {
+			want := 0.0
+			if cause == invocation.CauseTransport {
+				want = float64(len(causes))
+			}
+			if got := r.metric("attempts_unanswered_total", string(cause)); got != want {
+				t.Errorf("%s is counted %v times, want %v", cause, got, want)
+			}
+		}
+		if got := r.metric("attempt_seconds", "callback"); got != 0 {
+			t.Errorf("%v durations of callbacks that got no answer", got)
+		}
+		if got := r.metric("attempts_total", callbackLabel, "none"); got != float64(len(causes)) {
+			t.Errorf("%v calls are counted", got)
+		}
+		var told []string // in the dead letter
+		for _, a := range r.letters()[0].Attempts {
+			told = append(told, string(a.Cause))
+		}
+		if want := fmt.Sprint(causes); fmt.Sprint(told) != want {
+			t.Errorf("the dead letter tells %v, want %v", told, want)
+		}
+	})
+}
