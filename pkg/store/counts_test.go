@@ -276,3 +276,25 @@ func TestPendingListsLanesThatAreNotCountedOneByOne(t *testing.T) {
 		t.Errorf("after Close: %v", err)
 	}
 }
+
+func TestGroupsOfInventedNamesAreBounded(t *testing.T) {
+	t.Parallel()
+	f := newFlooded(t, 0)
+	const names = mostGroups + 1000
+	done := make(chan error, names)
+	for n := range names {
+		f.Accept(Accept{Raw: []byte("{}"), Inv: &invocation.Invocation{
+			ID: invocation.NewID(time.Now()), Lane: invocation.Lane{Queue: "q", Name: "fn" + strconv.Itoa(n)},
+			State: invocation.Dead, Reason: invocation.NonRetryable, DiedAt: time.Now(),
+		}}, func(err error) { done <- err })
+	}
+	for range names {
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	groups, err := f.Groups(t.Context(), Filter{})
+	if err != nil || len(groups) != mostGroups+1 || groups[0].Function != OtherLanes || groups[0].Count != 1000 {
+		t.Errorf("%v, %d groups, the first is %+v", err, len(groups), groups[0])
+	}
+}

@@ -49,7 +49,14 @@ type kind struct {
 	status      int
 }
 
-// Groups counts the dead letters that pass f, largest group first. It goes once
+// mostGroups is how many groups there may be by themselves: callers invent names.
+const mostGroups = 5_000
+
+// OtherLanes is the Function of the groups of all lanes beyond mostGroups.
+const OtherLanes = "_other"
+
+// Groups counts the dead letters that pass f, largest group first. Beyond 5,000 groups
+// the letters of further lanes are counted together, as OtherLanes. It goes once
 // over the index, and reads records only where f needs them. What dies or leaves
 // meanwhile may be counted or not.
 func (s *Store) Groups(ctx context.Context, f Filter) ([]Group, error) {
@@ -59,9 +66,12 @@ func (s *Store) Groups(ctx context.Context, f Filter) ([]Group, error) {
 		err := w.step(ctx, math.MaxInt, false, func(e *entry, _ *invocation.Invocation) {
 			l := &e.letter
 			k := kind{l.Queue, l.Lane, l.Reason, l.Status}
+			if groups[k] == nil && len(groups) >= mostGroups {
+				k.lane = OtherLanes
+			}
 			g := groups[k]
 			if g == nil {
-				g = &Group{Queue: l.Queue, Function: l.Lane, Reason: l.Reason, Status: l.Status}
+				g = &Group{Queue: k.queue, Function: k.lane, Reason: k.reason, Status: k.status}
 				groups[k] = g
 			}
 			g.add(e)

@@ -40,6 +40,8 @@ type residents struct {
 	absent bool    // there may be absent lanes
 	clean  bool    // no lane was dropped since the scan began at the beginning
 	cursor invocation.Lane
+	// scanning: somebody reads the index. A second scan would move the cursor under it.
+	scanning bool
 }
 
 func (l *Lanes) residentsOf(ln *lane) *residents {
@@ -53,6 +55,19 @@ func (l *Lanes) residentsOf(ln *lane) *residents {
 // host has answered, so that it is none of those that callers have invented.
 func (l *Lanes) favoured(ln *lane) bool {
 	return ln.paused || ln.tempo.proven || ln.isURL && ln.host == hostProven
+}
+
+// Proven lists the lanes of functions of which a call has succeeded lately. Callers
+// cannot have invented them.
+func (l *Lanes) Proven() (lanes []invocation.Lane) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for key, t := range l.tempos {
+		if t.proven && !invocation.IsCallbackLane(key.Name) {
+			lanes = append(lanes, key)
+		}
+	}
+	return lanes
 }
 
 // admit makes a lane resident to which something comes.
@@ -121,7 +136,7 @@ func (l *Lanes) refillFrom(s *residents, x scan) (more bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	limit := min(l.mostResident+s.spared-s.count, scanPage)
-	if !s.absent || l.stopped || limit <= 0 {
+	if !s.absent || s.scanning || l.stopped || limit <= 0 {
 		return false
 	}
 	if s.cursor == (invocation.Lane{}) {
@@ -152,9 +167,12 @@ func (l *Lanes) refillFrom(s *residents, x scan) (more bool) {
 // scan reads the index without holding the lock meanwhile.
 func (l *Lanes) scan(s *residents, limit int, x scan) ([]invocation.Lane, error) {
 	from := s.cursor
+	s.scanning = true
 	l.mu.Unlock()
-	defer l.mu.Lock()
-	return x.ReadyLanes(from, s.urls, limit)
+	found, err := x.ReadyLanes(from, s.urls, limit)
+	l.mu.Lock()
+	s.scanning = false
+	return found, err
 }
 
 // rotate lets lanes be absent that are held back, so that others can be resident, and

@@ -94,6 +94,9 @@ func TestAFunctionThatHasSucceededIsResidentBesideAFlood(t *testing.T) {
 	l.Ready(s[known])
 	l.rotate()
 	resident(t, l, mostLanes+1)
+	if got := l.Proven(); len(got) != 1 || got[0] != known {
+		t.Errorf("proven are %v", got)
+	}
 	if l.lanes[known] == nil || l.tempos[known] == nil || !l.tempos[known].proven {
 		t.Error("it is not in memory")
 	}
