@@ -99,7 +99,7 @@ var samples = []sample{
 	{"GET /v1/invocations/{id}/result", "/v1/invocations/nobody/result", "", 404},
 
 	{"GET /v1/functions", "", "", 200},
-	{"GET /v1/functions", "/v1/functions?limit=1", "", 400},
+	{"GET /v1/functions", "/v1/functions?limit=none", "", 400},
 	{"GET /v1/functions/{fn}", "/v1/functions/figlet", "", 200},
 	{"GET /v1/functions/{fn}", "/v1/functions/a%20b", "", 400},
 	{"GET /v1/functions/{fn}/policy", "/v1/functions/figlet/policy", "", 200},
