@@ -190,14 +190,16 @@ func TestD11_AMessageSurvivesAKill(t *testing.T) {
 func TestD12_MessagesAreDeliveredBesideEachOther(t *testing.T) {
 	t.Parallel()
 	s, target := newStand(t), newStub(t)
+	w := s.worker()
+	// A host that was never called gets one call until it answers.
+	w.delivered(t, w.produce(t, "hello", target.url()+"/cb"), "done")
 	release := make(chan struct{})
 	target.tell(always(answer{Until: release}))
-	w := s.worker()
 	var all []*message
 	for range 10 {
 		all = append(all, w.produce(t, "hello", target.url()+"/cb"))
 	}
-	target.await(t, 10) // none is answered yet, so ten answers of a second take one
+	target.await(t, 11) // none is answered yet, so ten answers of a second take one
 	close(release)
 	for _, m := range all {
 		w.delivered(t, m, "done")
