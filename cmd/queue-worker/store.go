@@ -1,8 +1,9 @@
+// File store.go has the command that checks the store of a stopped worker.
+
 package main
 
-// queue-worker store: looking at a store from the outside.
-
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -18,11 +19,15 @@ func newStore(e *env) *cobra.Command {
 	c := group("store", "Look at the store of a stopped worker", "")
 	var dir string
 	check := command("check", "Read everything in the store and say what is found", `
-The store of a stopped worker is opened without changing it, every invocation in it is
-read, and what is written about it is compared.`, "0 all is well, 1 anything was found, 2 wrong usage",
+The store of a stopped worker is opened for reading only, every invocation in it is read,
+and what is written about it is compared. Nothing in the folder is changed, the lock file
+included. SIGINT or SIGTERM end the check at once.
+
+A symbolic link below the folder is refused, as the worker refuses it. The folder itself may
+be one.`, "0 all is well, 1 anything was found or the check was interrupted, 2 wrong usage",
 		"queue-worker store check --data-dir /data")
 	check.Args = noArgs
-	check.RunE = func(*cobra.Command, []string) error { return checkStore(e, dir) }
+	check.RunE = func(*cobra.Command, []string) error { return checkStore(e.drain, e, dir) }
 	check.Flags().StringVar(&dir, "data-dir", "", "the store's folder (default: data_dir of the environment)")
 	c.AddCommand(check)
 	return c
@@ -30,7 +35,7 @@ read, and what is written about it is compared.`, "0 all is well, 1 anything was
 
 var errFindings = errors.New("the store is damaged")
 
-func checkStore(e *env, dir string) error {
+func checkStore(ctx context.Context, e *env, dir string) error {
 	if dir == "" {
 		c, err := config.Load(e.environ)
 		if err != nil {
@@ -40,7 +45,7 @@ func checkStore(e *env, dir string) error {
 			return usageError{errors.New("which folder? give --data-dir, or set data_dir")}
 		}
 	}
-	report, err := store.Check(dir, func(what string) { _, _ = fmt.Fprintf(e.stderr, "checking: %s\n", what) })
+	report, err := store.Check(ctx, dir, func(what string) { _, _ = fmt.Fprintf(e.stderr, "checking: %s\n", what) })
 	if err != nil {
 		return err
 	}

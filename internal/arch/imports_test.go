@@ -22,9 +22,9 @@ var layers = []struct {
 	{"cmd/queue-worker", []string{"pkg/app", "pkg/dev", "pkg/doctor", "pkg/client", "pkg/cli", "pkg/broker", "pkg/config", "pkg/store", "pkg/escape"}},
 	{"pkg/app", []string{
 		"pkg/api", "pkg/console", "pkg/jobs", "pkg/watch", "pkg/pause", "pkg/gateway", "pkg/dev", "pkg/intake", "pkg/broker", "pkg/worker", "pkg/config",
-		"pkg/store", "pkg/invoke", "pkg/egress", "pkg/policy", "pkg/retry", "pkg/trace", "pkg/invocation",
+		"pkg/datadir", "pkg/store", "pkg/invoke", "pkg/egress", "pkg/policy", "pkg/retry", "pkg/trace", "pkg/invocation",
 	}},
-	{"pkg/doctor", []string{"pkg/client", "pkg/intake", "pkg/config", "pkg/store"}},
+	{"pkg/doctor", []string{"pkg/client", "pkg/intake", "pkg/config", "pkg/datadir", "pkg/store"}},
 	{"pkg/cli", []string{"pkg/escape"}},
 	{"pkg/client", nil}, // knows the program only by its HTTP surface
 	{"pkg/api", []string{
@@ -37,10 +37,10 @@ var layers = []struct {
 	{"pkg/gateway", []string{"pkg/invocation"}},
 	{"pkg/dev", []string{"pkg/invocation"}},
 	{"pkg/intake", []string{"pkg/store", "pkg/policy", "pkg/crash", "pkg/invocation"}},
-	{"pkg/broker", nil},
+	{"pkg/broker", []string{"pkg/datadir"}},
 	{"pkg/worker", []string{"pkg/store", "pkg/invoke", "pkg/policy", "pkg/retry", "pkg/pace", "pkg/trace", "pkg/crash", "pkg/invocation"}},
 	{"pkg/store/storetest", []string{"pkg/store", "pkg/invocation"}},
-	{"pkg/store", []string{"pkg/crash", "pkg/invocation"}},
+	{"pkg/store", []string{"pkg/crash", "pkg/datadir", "pkg/invocation"}},
 	{"pkg/invoke", []string{"pkg/egress", "pkg/invocation"}},
 	{"pkg/config", []string{"pkg/egress", "pkg/retry", "pkg/invocation"}},
 	{"pkg/egress", nil},
@@ -52,6 +52,7 @@ var layers = []struct {
 	{"pkg/invocation", nil},
 	{"pkg/crash", nil},
 	{"pkg/escape", nil},
+	{"pkg/datadir", nil},
 	{"e2e", nil}, // knows the program only as a binary
 	{"internal/arch", nil},
 }
@@ -68,7 +69,7 @@ var confined = []confinement{
 	{"github.com/schollz/progressbar", []string{"pkg/cli"}, "how things look is decided in one place"},
 	{"go.opentelemetry.io", []string{"pkg/trace", "pkg/trace/tracetest"}, "without traces nothing else knows of them"},
 	{"os", []string{
-		"cmd/queue-worker", "pkg/app", "pkg/api", "pkg/broker", "pkg/cli", "pkg/config", "pkg/dev", "pkg/doctor", "pkg/intake", "pkg/store", "pkg/store/storetest", "pkg/trace", "e2e",
+		"cmd/queue-worker", "pkg/app", "pkg/api", "pkg/broker", "pkg/cli", "pkg/config", "pkg/datadir", "pkg/dev", "pkg/doctor", "pkg/intake", "pkg/store", "pkg/store/storetest", "pkg/trace", "e2e",
 	}, "the packages that decide and call work without files and environment"},
 	{"log", []string{"cmd/queue-worker", "pkg/dev"}, "logging goes through a *slog.Logger that is passed in"},
 }

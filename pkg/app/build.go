@@ -17,6 +17,7 @@ import (
 
 	"queue-worker/pkg/api"
 	"queue-worker/pkg/broker"
+	"queue-worker/pkg/datadir"
 	"queue-worker/pkg/egress"
 	"queue-worker/pkg/intake"
 	"queue-worker/pkg/invocation"
@@ -47,13 +48,17 @@ func (a *App) listen(ctx context.Context) error {
 	return nil
 }
 
-func (a *App) openStore(context.Context) error {
+// openStore opens the store. It returns when ctx ends, although files may be damaged or a disk
+// not answer: what is then left half open is in the state of a kill, which the store survives.
+func (a *App) openStore(ctx context.Context) error {
 	c := a.Config
+	a.warnWorldWritable()
 	a.lanes = worker.NewLanes(worker.LanesOptions{MaxInflight: c.MaxInflight, MaxURLs: c.CallbackMaxInflight, QueueLimits: c.QueueLimits, Greedy: !c.LimiterEnabled, NoBreaker: !c.Breaker})
-	s, err := store.Open(store.Options{
+	o := store.Options{
 		Dir: c.DataDir, Sync: c.StoreSync, MaxBytes: c.StoreMaxBytes, MinFree: c.StoreMinFree,
 		Slots: a.lanes.Slots(), Watcher: a.lanes, Metrics: store.NewMetrics(a.registry), Logger: a.log,
-	})
+	}
+	s, err := unlessStopped(ctx, func() (*store.Store, error) { return store.Open(o) }, func(s *store.Store) { _ = s.Close() })
 	if err != nil {
 		return err
 	}
@@ -73,23 +78,63 @@ func (a *App) openStore(context.Context) error {
 	return nil
 }
 
+// warnWorldWritable says once when others could change what is stored. It is no reason to
+// refuse: volumes of the kinds emptyDir and local-path are made so.
+func (a *App) warnWorldWritable() {
+	if a.Config.DataDir == "" {
+		return
+	}
+	if dir := datadir.WorldWritable(a.Config.DataDir); dir != "" {
+		a.log.Warn("data_dir is writable by every user", "dir", dir,
+			"hint", "who writes there can change, forge and read what is stored; remove the permission unless no other user can reach the folder")
+	}
+}
+
+// unlessStopped returns what open returns, or the error of ctx when that ends first. What
+// is opened too late is closed.
+func unlessStopped[T any](ctx context.Context, open func() (T, error), closeIt func(T)) (T, error) {
+	type opened struct {
+		it  T
+		err error
+	}
+	done := make(chan opened)
+	go func() {
+		it, err := open()
+		select {
+		case done <- opened{it, err}:
+		case <-ctx.Done():
+			if err == nil {
+				closeIt(it)
+			}
+		}
+	}()
+	select {
+	case o := <-done:
+		return o.it, o.err
+	case <-ctx.Done():
+		var none T
+		return none, context.Cause(ctx)
+	}
+}
+
 // openDoor opens NATS Streaming in the process, when it is asked for.
-func (a *App) openDoor(context.Context) error {
+func (a *App) openDoor(ctx context.Context) error {
 	if !a.Config.StanEmbedded {
 		return nil
 	}
 	dir := ""
 	if a.Config.DataDir != "" {
-		dir = filepath.Join(a.Config.DataDir, "stan")
+		dir = filepath.Join(a.Config.DataDir, datadir.Stan)
 	}
 	credentials, err := a.Config.StanUser()
 	if err != nil {
 		return err
 	}
-	door, err := broker.Start(broker.Options{
+	o := broker.Options{
 		Listen: a.Config.StanListenAddress, Cluster: a.Config.NATSCluster, Queues: a.Config.Channels, WorkerPrefix: intake.ClientIDPrefix,
 		Credentials: credentials, Dir: dir, Logger: a.log,
-	})
+	}
+	door, err := unlessStopped(ctx, func() (*broker.Server, error) { return broker.Start(o) }, (*broker.Server).Close)
 	if err != nil {
 		return err
 	}

@@ -34,6 +34,8 @@ import (
 	natsserver "github.com/nats-io/nats-server/v2/server"
 	streaming "github.com/nats-io/nats-streaming-server/server"
 	"github.com/nats-io/nats-streaming-server/util"
+
+	"queue-worker/pkg/datadir"
 )
 
 // The limits of the door.
@@ -142,6 +144,9 @@ func (s *Server) start(o Options) (err error) {
 		return err
 	}
 	if o.Dir != "" {
+		if err := datadir.CheckFolder(o.Dir); err != nil {
+			return fmt.Errorf("%w: put the file itself in its place; only data_dir itself may be a link", err)
+		}
 		if s.lock, err = lockDir(o.Dir); err != nil {
 			return err
 		}

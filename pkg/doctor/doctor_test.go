@@ -134,6 +134,10 @@ func TestWhatIsWrongIsSaidWithWhatToDo(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	open, linked := t.TempDir(), t.TempDir()
+	if err := errors.Join(os.Chmod(open, 0o777), os.Symlink(open, filepath.Join(linked, "store"))); err != nil { // #nosec G302 -- as emptyDir is
+		t.Fatal(err)
+	}
 	closed := httptest.NewServer(nil)
 	closed.Close()
 	port := strconv.Itoa(closedPort(t))
@@ -164,6 +168,8 @@ func TestWhatIsWrongIsSaidWithWhatToDo(t *testing.T) {
 		{"credentials that are not there", embedded + "\nstan_credentials_file=" + named + "-2", "door", Bad, "stan_credentials_file"},
 		{"no data_dir", "data_dir=none", "store", Warn, "in memory"},
 		{"a data_dir that is a file", "data_dir=" + file, "store", Bad, file},
+		{"a data_dir that everybody may write", "data_dir=" + open, "store", Warn, "writable by every user"},
+		{"a link in data_dir", "data_dir=" + linked, "store", Bad, "store: a symbolic link"},
 		{"a disk too small", "store_min_free=1000TiB", "store", Bad, "takes nothing new"},
 		{"no gateway", "gateway_url=" + closed.URL, "gateway", Bad, "gateway_url"},
 		{"no gateway, no clock", "gateway_url=" + closed.URL, "clock", Warn, "not compared"},

@@ -4,7 +4,9 @@ package doctor
 
 import (
 	"context"
+	"errors"
 
+	"queue-worker/pkg/datadir"
 	"queue-worker/pkg/store"
 )
 
@@ -17,7 +19,11 @@ func (e *examiner) store(context.Context) []Finding {
 	}
 	place, err := store.Look(c.DataDir)
 	if err != nil {
-		return []Finding{wrong(check, "the worker has to be able to write there", "%s", firstLine(err))}
+		advice := "the worker has to be able to write there"
+		if errors.Is(err, datadir.ErrNotPlain) {
+			advice = "the worker does not start like this"
+		}
+		return []Finding{wrong(check, advice, "%s", firstLine(err))}
 	}
 	var all []Finding
 	switch {
@@ -27,6 +33,10 @@ func (e *examiner) store(context.Context) []Finding {
 		all = append(all, fine(check, "%s can be written, and no worker uses it now", c.DataDir))
 	default:
 		all = append(all, fine(check, "%s will be made in %s, which can be written", c.DataDir, place.Volume))
+	}
+	if dir := datadir.WorldWritable(c.DataDir); dir != "" {
+		all = append(all, look(check, "remove the permission, unless no other user can reach the folder",
+			"%s is writable by every user, who can change, forge and read what is stored", dir))
 	}
 	switch {
 	case place.Free < 0:

@@ -102,7 +102,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	r, err := Check(o.Dir, nil)
+	r, err := Check(t.Context(), o.Dir, nil)
 	if err != nil || !r.OK() || r.Invocations != n {
 		t.Errorf("check: %+v, %v", r, err)
 	}

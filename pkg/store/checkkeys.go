@@ -1,13 +1,12 @@
-package store
+// File checkkeys.go checks what the keys say of each other; keys.go draws the layout.
 
-// The check of what the keys say of each other; keys.go draws the layout.
+package store
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
-
-	"github.com/cockroachdb/pebble/v2"
+	"slices"
 
 	"queue-worker/pkg/invocation"
 )
@@ -16,10 +15,13 @@ import (
 const told = 100_000
 
 // each goes over the keys that begin with prefix. What cannot be read ends it,
-// and is said.
+// and is said; so does the end of the check.
 func (c *checker) each(what string, prefix []byte, f func(key, value []byte)) (whole bool) {
 	n := 0
 	err := c.s.each(prefix, after(prefix), func(key, value []byte) (bool, error) {
+		if err := c.ended(); err != nil {
+			return false, err
+		}
 		f(key, value)
 		if n++; n%told == 0 {
 			c.progress(fmt.Sprintf("%d %s", n, what))
@@ -34,7 +36,7 @@ func (c *checker) each(what string, prefix []byte, f func(key, value []byte)) (w
 
 // records goes over the records and, beside them, the QueueRequests.
 func (c *checker) records() {
-	raw, err := c.s.db.NewIter(&pebble.IterOptions{LowerBound: bytesPrefix, UpperBound: after(bytesPrefix)})
+	raw, err := iterate(c.s.db, bytesPrefix, after(bytesPrefix))
 	if err != nil {
 		c.find("QueueRequests cannot be read: %v", plainly(err))
 		return
@@ -42,7 +44,7 @@ func (c *checker) records() {
 	more := raw.First()
 	// orphan takes the QueueRequests before id, which have no record.
 	orphan := func(id []byte) {
-		for ; more && (id == nil || bytes.Compare(raw.Key()[2:], id) < 0); more = raw.Next() {
+		for ; more && c.ended() == nil && (id == nil || bytes.Compare(raw.Key()[2:], id) < 0); more = raw.Next() {
 			c.find("QueueRequest %x belongs to no invocation", raw.Key()[2:])
 		}
 	}
@@ -119,9 +121,17 @@ func (c *checker) indexes() {
 	}
 }
 
+// recordOf decodes the record under a key of any form.
+func recordOf(key, value []byte) (*invocation.Invocation, error) {
+	if len(key) != 2+idLen {
+		return nil, errBadKey
+	}
+	return decodeRecord(invocation.ID(key[2:]), value)
+}
+
 // missingEntry looks for the index entries of a record.
 func (c *checker) missingEntry(key, value []byte) {
-	inv, err := decodeRecord(invocation.ID(key[2:]), value)
+	inv, err := recordOf(key, value)
 	if err != nil {
 		return // records has said it
 	}
@@ -155,10 +165,13 @@ func (c *checker) wrongEntry(in place, key, value []byte) {
 	}
 }
 
+// has reports whether a key is there. One that cannot be read counts as there, and is said
+// once for all keys of its kind.
 func (c *checker) has(key []byte) bool {
 	ok, err := c.s.has(key)
-	if err != nil {
-		c.find("key %q cannot be read: %v", key, plainly(err))
+	if kind := string(key[:2]); err != nil && !c.unread[kind] {
+		c.unread[kind] = true
+		c.find("keys that begin with %q cannot all be looked up: %v", kind, plainly(err))
 	}
 	return ok || err != nil
 }
@@ -184,7 +197,7 @@ func (c *checker) calls() {
 		}
 	})
 	c.each("records", recordPrefix, func(key, value []byte) {
-		inv, err := decodeRecord(invocation.ID(key[2:]), value)
+		inv, err := recordOf(key, value)
 		if err == nil && !c.has(appendCallKey(nil, inv.CallID, inv.ID)) {
 			c.find("invocation %s cannot be found by its call id", inv.ID)
 		}
@@ -203,32 +216,32 @@ func (c *checker) rest() {
 			c.find("note %q: %v", n.Name, err)
 		}
 	})
-	it, err := c.s.db.NewIter(nil)
-	if err != nil {
-		c.find("keys cannot be read: %v", plainly(err))
-		return
-	}
+	c.unknown()
+}
+
+// unknown looks for keys of no known kind: those between the kinds, before and after them.
+func (c *checker) unknown() {
 	known := [][]byte{
 		recordPrefix, bytesPrefix, callPrefix, seenPrefix, readyPrefix, delayedPrefix, deadPrefix, notePrefix,
-		claimPrefix, resultPrefix, bodyPrefix, resultCallPrefix, expiryPrefix,
+		claimPrefix, resultPrefix, bodyPrefix, resultCallPrefix, expiryPrefix, versionKey,
 	}
-	for ok := it.First(); ok; {
-		ok = c.pass(it, known)
-	}
-	if err := closing(it.Error(), it); err != nil {
-		c.find("keys cannot all be read: %v", plainly(err))
+	slices.SortFunc(known, bytes.Compare)
+	var from []byte
+	for _, prefix := range append(known, nil) {
+		c.between(from, prefix)
+		if from = after(prefix); bytes.Equal(prefix, versionKey) {
+			from = append(bytes.Clone(versionKey), 0) // a key, not a kind
+		}
 	}
 }
 
-// pass moves it over one known prefix, or one key of another kind.
-func (c *checker) pass(it *pebble.Iterator, known [][]byte) bool {
-	for _, prefix := range known {
-		if bytes.HasPrefix(it.Key(), prefix) {
-			return it.SeekGE(after(prefix))
-		}
+// between reports all keys from lower to before upper, nil for no bound.
+func (c *checker) between(lower, upper []byte) {
+	err := c.s.each(lower, upper, func(key, _ []byte) (bool, error) {
+		c.find("key %q is of no known kind", key)
+		return true, c.ended()
+	})
+	if err != nil {
+		c.find("keys of no known kind cannot all be looked for: %v", plainly(err))
 	}
-	if !bytes.Equal(it.Key(), versionKey) {
-		c.find("key %q is of no known kind", it.Key())
-	}
-	return it.Next()
 }

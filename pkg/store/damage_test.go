@@ -198,7 +198,7 @@ func TestWhatIsDamagedAtOpenIsSaidWithAHint(t *testing.T) {
 			if text := err.Error(); !strings.HasPrefix(text, "data_dir "+dir) || !strings.Contains(text, "store check") {
 				t.Errorf("error is %q", text)
 			}
-			r, err := Check(dir, nil)
+			r, err := Check(t.Context(), dir, nil)
 			if err != nil || r.OK() {
 				t.Errorf("the check finds %q, %v", r.Findings, err)
 			}

@@ -38,6 +38,8 @@ type disk struct {
 	waiting atomic.Int64 // writes that wait for room just now
 	since   atomic.Int64 // when the first of them began, Unix nanoseconds
 	mu      sync.Mutex   // keeps the two log lines in order
+
+	suspects sync.Map // names of the tables that have a damaged block
 }
 
 func isFull(err error) bool {

@@ -1,7 +1,7 @@
 package store
 
 // The file system that Pebble writes to: another one, with every write under the
-// eyes of disk. Reading passes as it is.
+// eyes of disk. Reading passes as it is, but for tables that are known to be damaged.
 
 import (
 	"errors"
@@ -23,6 +23,20 @@ func (f watchedFS) open(try func() (vfs.File, error)) (vfs.File, error) {
 	var file vfs.File
 	f.disk.write(func() (err error) { file, err = try(); return err })
 	return watchedFile{file, f.disk}, nil
+}
+
+// Open opens a file for reading. The blocks of a table are verified once Pebble has found
+// damage in it: see verify.go.
+func (f watchedFS) Open(name string, o ...vfs.OpenOption) (vfs.File, error) {
+	file, err := f.FS.Open(name, o...)
+	if err != nil || !isTable(name) {
+		return file, err
+	}
+	base := f.PathBase(name)
+	return verified(file, base, func() bool {
+		_, is := f.disk.suspects.Load(base)
+		return is
+	})
 }
 
 // Create syncs the folder before it makes one of Pebble's markers. A marker

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"queue-worker/pkg/invocation"
 )
 
@@ -90,7 +88,7 @@ func (o *dueOp) stage(t *txn) error {
 	if s.dueCursor != nil {
 		lower = s.dueCursor // passes over what is deleted but not yet compacted
 	}
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: after(delayedPrefix)})
+	it, err := iterate(s.db, lower, after(delayedPrefix))
 	if err != nil {
 		return s.damaged(err)
 	}
@@ -107,7 +105,7 @@ func (o *dueOp) stage(t *txn) error {
 
 // move writes one step, and returns when the first entry after it falls due and
 // how many it has moved.
-func (o *dueOp) move(t *txn, it *pebble.Iterator) (next time.Time, moved int) {
+func (o *dueOp) move(t *txn, it *ordered) (next time.Time, moved int) {
 	for ok := it.First(); ok; ok = it.Next() {
 		e, err := parseEntry(inDelayed, it.Key(), it.Value())
 		if err != nil {

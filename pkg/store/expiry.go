@@ -10,8 +10,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"queue-worker/pkg/invocation"
 )
 
@@ -110,7 +108,7 @@ func (o *sweepOp) stage(t *txn) error {
 	if bytes.Compare(s.sweepFrom, lower) > 0 {
 		lower = bytes.Clone(s.sweepFrom)
 	}
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: after(expiryPrefix)})
+	it, err := iterate(s.db, lower, after(expiryPrefix))
 	if err != nil {
 		return s.damaged(err)
 	}

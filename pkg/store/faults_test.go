@@ -281,7 +281,7 @@ func TestANewerLayoutIsRefused(t *testing.T) {
 	}
 	for name, f := range map[string]func() error{
 		"open":  func() error { _, err := Open(Options{Dir: "data", FS: mem}); return err },
-		"check": func() error { _, err := check(Options{Dir: "data", FS: mem}, nil); return err },
+		"check": func() error { _, err := check(t.Context(), Options{Dir: "data", FS: mem}, nil); return err },
 	} {
 		if err := f(); !errors.Is(err, ErrNewer) || !strings.Contains(err.Error(), "upgrade the program") {
 			t.Errorf("%s gives %v, want ErrNewer and a hint", name, err)

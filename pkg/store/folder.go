@@ -11,6 +11,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"queue-worker/pkg/datadir"
 )
 
 // lockFolder makes the folder and takes its lock.
@@ -69,6 +71,8 @@ func lockDirectory(fsys vfs.FS, dir string) (*pebble.Lock, error) {
 	return nil, ErrLocked
 }
 
+const hintCheck = ": run `queue-worker store check` on it; restore it from a copy, or move it away to begin anew"
+
 // explain turns an error of opening into one that says what to do.
 func explain(dir string, err error) error {
 	hint := ""
@@ -83,11 +87,15 @@ func explain(dir string, err error) error {
 		hint = ": free space on its volume"
 	case errors.Is(err, syscall.ENOLCK):
 		hint = ": its file system has no locks; use a local volume"
+	case errors.Is(err, datadir.ErrNotPlain):
+		hint = ": put the file itself in its place; only data_dir itself may be a link"
+	case errors.Is(err, errPanicked):
+		hint = hintCheck
 	case errors.Is(err, ErrFailed), errors.Is(err, syscall.EIO):
 		hint = ": look at the disk below it"
 	case errors.Is(err, ErrNewer): // says what to do
 	default:
-		hint = ": run `queue-worker store check` on it; restore it from a copy, or move it away to begin anew"
+		hint = hintCheck
 	}
 	return fmt.Errorf("data_dir %s: %w%s", dir, err, hint)
 }

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"hash/crc32"
 	"io"
-	"math"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -23,6 +22,10 @@ import (
 const markLen = idLen + 4
 
 const marksFile = "in-hand"
+
+// maxMarks bounds what is read of the file: the marks of many more slots than
+// max_inflight allows.
+const maxMarks = 1 << 20
 
 // marks is the file. It is written past disk: a mark that cannot be written
 // costs the count of crashes something, and is no reason to hold up a call.
@@ -84,7 +87,7 @@ func (s *Store) openMarks() error {
 
 // readMarks returns the ids that the file holds, each once, and its size.
 func readMarks(f io.ReaderAt) (ids []invocation.ID, size int, err error) {
-	b, err := io.ReadAll(io.NewSectionReader(f, 0, math.MaxInt64))
+	b, err := io.ReadAll(io.NewSectionReader(f, 0, maxMarks))
 	if err != nil {
 		return nil, 0, err
 	}

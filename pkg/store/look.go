@@ -10,6 +10,8 @@ import (
 	"io/fs"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"queue-worker/pkg/datadir"
 )
 
 // Place is what can be seen of a data_dir without opening the store in it.
@@ -26,7 +28,7 @@ type Place struct {
 // that exists, and removes it again; an error says that this is not possible. A
 // worker that starts in that very moment finds the store in use.
 func Look(dir string) (Place, error) {
-	disk, p := vfs.Default, Place{Free: -1, Volume: dir}
+	disk, p := vfs.FS(plainFS{vfs.Default}), Place{Free: -1, Volume: dir}
 	for {
 		_, err := disk.Stat(p.Volume)
 		if err == nil {
@@ -45,11 +47,14 @@ func Look(dir string) (Place, error) {
 	if err := tryWriting(disk, p.Volume); err != nil {
 		return p, explain(dir, err)
 	}
+	if err := datadir.Check(dir); err != nil {
+		return p, explain(dir, err)
+	}
 	inner := disk.PathJoin(dir, storeFolder)
 	if _, err := disk.Stat(inner); err != nil {
 		return p, nil // no store yet, so nobody has it open
 	}
-	lock, err := lockDirectory(disk, inner)
+	lock, err := visit(inner)
 	switch {
 	case errors.Is(err, ErrLocked):
 		p.Used = true

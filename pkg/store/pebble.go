@@ -51,6 +51,12 @@ func (s *Store) misused(i pebble.PossibleAPIMisuseInfo) {
 	}
 }
 
+// corrupt is told by Pebble when a table could not be read.
+func (s *Store) corrupt(i pebble.DataCorruptionInfo) {
+	s.disk.suspects.Store(s.raw.PathBase(i.Path), true)
+	_ = s.damaged(i.Details)
+}
+
 func (s *Store) pebbleOptions() *pebble.Options {
 	pace := &pacer{stop: s.stop}
 	o := &pebble.Options{
@@ -63,7 +69,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		L0StopWritesThreshold: stopWrites,
 		EventListener: &pebble.EventListener{
 			BackgroundError:   func(err error) { _ = s.damaged(err); pace.failed.Store(true) },
-			DataCorruption:    func(i pebble.DataCorruptionInfo) { _ = s.damaged(i.Details) },
+			DataCorruption:    s.corrupt,
 			PossibleAPIMisuse: s.misused,
 		},
 	}

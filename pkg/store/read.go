@@ -86,7 +86,7 @@ func (s *Store) ReadyLanes(from invocation.Lane, urls bool, limit int) (lanes []
 		return nil, err
 	}
 	defer s.leave()
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: readyPrefix, UpperBound: after(readyPrefix)})
+	it, err := iterate(s.db, readyPrefix, after(readyPrefix))
 	if err != nil {
 		return nil, s.damaged(err)
 	}
@@ -178,7 +178,7 @@ func (s *Store) each(lower, upper []byte, f func(key, value []byte) (more bool, 
 }
 
 func (s *Store) eachIn(from pebble.Reader, lower, upper []byte, f func(key, value []byte) (more bool, err error)) error {
-	it, err := from.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	it, err := iterate(from, lower, upper)
 	if err != nil {
 		return err
 	}

@@ -200,7 +200,7 @@ func (s *Store) ResultsOf(callID string, limit int) ([]*Result, error) {
 	}
 	defer s.leave()
 	prefix := append(bytes.Clone(resultCallPrefix), appendCallRange(nil, callID)[len(callPrefix):]...)
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
+	it, err := iterate(s.db, prefix, after(prefix))
 	if err != nil {
 		return nil, s.damaged(err)
 	}

@@ -14,8 +14,6 @@ package store
 import (
 	"encoding/binary"
 	"time"
-
-	"github.com/cockroachdb/pebble/v2"
 )
 
 // seenGeneration is how long one generation of marks lasts at least.
@@ -33,7 +31,7 @@ type channel struct{ cluster, name string }
 // openDoors finds the generation that marks go to.
 func (s *Store) openDoors() error {
 	s.doors = doors{generation: 1, youngest: map[channel]int64{}}
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: seenPrefix, UpperBound: after(seenPrefix)})
+	it, err := iterate(s.db, seenPrefix, after(seenPrefix))
 	if err != nil {
 		return err
 	}
@@ -95,7 +93,7 @@ func (s *Store) youngestMark(d *Door) int64 {
 	youngest := int64(-1)
 	for _, g := range s.doors.kept() {
 		prefix := appendChannelPrefix(nil, g, d)
-		it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
+		it, err := iterate(s.db, prefix, after(prefix))
 		if err != nil {
 			_ = s.damaged(err)
 			return all

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +16,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"golang.org/x/sync/semaphore"
+
+	"queue-worker/pkg/datadir"
 )
 
 // Options say where and how to keep things.
@@ -102,7 +105,7 @@ func Open(o Options) (*Store, error) {
 	s := newStore(o)
 	err, returned := s.unlessFailed(s.open)
 	switch {
-	case !returned: // its goroutine stands still; the folder stays locked for it
+	case !returned: // its goroutine stands still or has panicked; the folder stays locked for it
 		return nil, explain(o.Dir, err)
 	case err != nil:
 		return nil, errors.Join(explain(o.Dir, err), s.Close())
@@ -115,7 +118,7 @@ func Open(o Options) (*Store, error) {
 }
 
 // storeFolder is the folder of the store in a data_dir.
-const storeFolder = "store"
+const storeFolder = datadir.Store
 
 func newStore(o Options) *Store {
 	s := &Store{
@@ -143,7 +146,7 @@ func newStore(o Options) *Store {
 	case !s.durable:
 		s.fs = vfs.NewMem()
 	case s.fs == nil:
-		s.fs = vfs.Default
+		s.fs = plainFS{vfs.Default}
 	}
 	s.disk = &disk{log: s.log, fail: s.fail, abandon: make(chan struct{})}
 	s.raw = s.fs
@@ -154,11 +157,23 @@ func newStore(o Options) *Store {
 	return s
 }
 
+// errPanicked is wrapped by the failure of a store whose files made Pebble panic.
+var errPanicked = errors.New("panic over damaged files")
+
 // unlessFailed returns what f returns, or the failure of the store when that
-// comes first; f then stands still.
+// comes first; f then stands still, or has panicked. Damaged files can make
+// Pebble panic, and this is the one place that catches it.
 func (s *Store) unlessFailed(f func() error) (err error, returned bool) {
 	done := make(chan error, 1)
-	go func() { done <- f() }()
+	go func() {
+		defer func() {
+			if r := recover(); r != nil {
+				s.log.Debug("panic while reading the store", "panic", r, "stack", string(debug.Stack()))
+				_ = s.fail(fmt.Errorf("%w: %v", errPanicked, r))
+			}
+		}()
+		done <- f()
+	}()
 	select {
 	case err := <-done:
 		return err, true
@@ -170,6 +185,11 @@ func (s *Store) unlessFailed(f func() error) (err error, returned bool) {
 // open takes the folder, opens Pebble, checks the layout, counts, starts the
 // goroutines and looks at the marks.
 func (s *Store) open() (err error) {
+	if _, ours := s.raw.(plainFS); ours {
+		if err := datadir.Check(s.opts.Dir); err != nil {
+			return err
+		}
+	}
 	if err := s.lockFolder(); err != nil {
 		return err
 	}

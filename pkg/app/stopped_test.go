@@ -1,0 +1,34 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"testing"
+)
+
+func TestASignalEndsAStartThatDoesNotEnd(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	opening, goOn, closed := make(chan struct{}), make(chan struct{}), make(chan int)
+	ended := make(chan error)
+	go func() {
+		_, err := unlessStopped(ctx, func() (int, error) {
+			close(opening)
+			<-goOn
+			return 7, nil
+		}, func(n int) { closed <- n })
+		ended <- err
+	}()
+	<-opening
+	stop()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("ended with %v", err)
+	}
+	close(goOn)
+	if n := <-closed; n != 7 {
+		t.Errorf("closed %d", n)
+	}
+	if n, err := unlessStopped(t.Context(), func() (int, error) { return 7, nil }, nil); n != 7 || err != nil {
+		t.Errorf("without a signal: %d, %v", n, err)
+	}
+}
