@@ -57,10 +57,15 @@ func (r *raw) send(format string, v ...any) {
 	}
 }
 
-// line is the next line, "" at the end of the connection.
+// line is the next line, "" at the end of the connection. The server may ask at any time whether the
+// client is there.
 func (r *raw) line() string {
 	r.t.Helper()
 	l, err := r.in.ReadString('\n')
+	if l == "PING\r\n" {
+		r.send("PONG\r\n")
+		return r.line()
+	}
 	if err != nil && l == "" {
 		if nerr, ok := err.(net.Error); ok && nerr.Timeout() {
 			r.t.Fatal("the server says nothing")

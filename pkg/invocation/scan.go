@@ -95,7 +95,7 @@ func (s *scanner) header(r *Request) {
 		name := s.text()
 		s.expect(':')
 		s.expect('[')
-		values := room[len(room):len(room)]
+		values := room[len(room):]
 		for !s.fail && !s.ends(']') {
 			if len(values) > 0 {
 				s.expect(',')

@@ -36,7 +36,7 @@ func (s *Store) fingerprint(k *Key) (f [32]byte) {
 }
 
 // secretNote is the name of the note that has the store's secret. It is not among Notes.
-const secretNote = "idempotency/secret"
+const secretNote = "idempotency/secret" // #nosec G101 -- the name of a note
 
 // openSecret makes the secret of a store that has none. It is durable before the first fingerprint is made.
 func (s *Store) openSecret() error {
