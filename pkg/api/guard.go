@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -90,12 +91,17 @@ func (g *guard) who(r *http.Request) (string, *problem) {
 	return fromLoopback, nil
 }
 
-// isLocal reports whether a request comes from this machine itself. The peer
-// alone does not say so: a proxy or a sidecar beside us speaks for others, and a
-// page in a browser can give any name our address. Hence the two other looks.
+// isLocal reports whether a request comes from this machine itself. The peer alone
+// does not tell: a proxy or sidecar beside the worker speaks for others, and a page in
+// a browser can give any name the address of loopback. Hence the two other looks.
 func isLocal(r *http.Request) bool {
+	return isLoopbackPeer(r) && isLoopbackHost(r.Host) && !isForwarded(r)
+}
+
+// isLoopbackPeer reports whether the connection comes from the loopback interface.
+func isLoopbackPeer(r *http.Request) bool {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	return err == nil && peer.Addr().Unmap().IsLoopback() && isLoopbackHost(r.Host) && !isForwarded(r.Header)
+	return err == nil && peer.Addr().Unmap().IsLoopback()
 }
 
 // isLoopbackHost reports whether a Host header names the loopback interface.
@@ -116,16 +122,34 @@ func isLoopbackHost(host string) bool {
 // loopback, asks as if it were of the same origin. Browsers say Origin with all that
 // is not safe; through a proxy any name may be right.
 func isRebound(r *http.Request) bool {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	return r.Header.Get("Origin") != "" && err == nil && peer.Addr().Unmap().IsLoopback() && !isLoopbackHost(r.Host) && !isForwarded(r.Header)
+	return r.Header.Get("Origin") != "" && isLoopbackPeer(r) && !isLoopbackHost(r.Host) && !isForwarded(r)
 }
 
-// isForwarded reports whether a proxy has passed a request on.
-func isForwarded(h http.Header) bool {
-	for name := range h { // in canonical form
-		if name == "Forwarded" || name == "Via" || name == "X-Real-Ip" || strings.HasPrefix(name, "X-Forwarded-") {
+// isForwarded reports whether a proxy has passed a request on. Some proxies add no
+// field but speak HTTP/1.0, which no client of this century does unless told to.
+func isForwarded(r *http.Request) bool {
+	if !r.ProtoAtLeast(1, 1) {
+		return true
+	}
+	for name := range r.Header { // in canonical form
+		if isProxyField(name) {
 			return true
 		}
 	}
 	return false
+}
+
+// proxyFields and proxyPrefixes are the header fields that proxies, load balancers and
+// content delivery networks add, in canonical form.
+var (
+	proxyFields = map[string]bool{
+		"Forwarded": true, "Via": true, "X-Forwarded": true, "Forwarded-For": true, "X-Real-Ip": true, "X-Client-Ip": true,
+		"True-Client-Ip": true, "Client-Ip": true, "X-Cluster-Client-Ip": true, "Fastly-Client-Ip": true, "Fly-Client-Ip": true,
+		"X-Remote-Ip": true, "X-Remote-Addr": true, "X-Proxyuser-Ip": true, "X-Request-Start": true, "Cdn-Loop": true,
+	}
+	proxyPrefixes = []string{"X-Forwarded-", "X-Original-", "X-Envoy-", "Cf-", "X-Azure-", "X-Appengine-", "X-Amzn-"}
+)
+
+func isProxyField(name string) bool {
+	return proxyFields[name] || slices.ContainsFunc(proxyPrefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }

@@ -3,11 +3,15 @@ package api
 // Who may, without basic_auth.
 
 import (
+	"errors"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -92,6 +96,16 @@ func TestWithoutBasicAuthOnlyThisMachineMay(t *testing.T) {
 		{"a proxy says X-Forwarded-Proto", "127.0.0.1:5000", "localhost", "X-Forwarded-Proto", false},
 		{"a proxy says X-Real-IP", "127.0.0.1:5000", "localhost", "X-Real-Ip", false},
 	}
+	for _, name := range []string{
+		"X-Original-Forwarded-For", "True-Client-Ip", "X-Envoy-External-Address", "X-Envoy-Internal", "X-Client-Ip", "Cf-Connecting-Ip", "Cf-Ray",
+		"X-Forwarded", "X-Original-Url", "X-Amzn-Trace-Id", "X-Cluster-Client-Ip",
+	} {
+		tests = append(tests, struct {
+			name, peer, host string
+			header           string
+			want             bool
+		}{"a proxy says " + name, "127.0.0.1:5000", "localhost", name, false})
+	}
 	for _, open := range []bool{false, true} {
 		r := newRig(t, func(o *Options) { o.AdminOpen = open })
 		h := r.routes()
@@ -109,6 +123,48 @@ func TestWithoutBasicAuthOnlyThisMachineMay(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A proxy such as nginx speaks HTTP/1.0 to what is behind it, and may add no field.
+func TestARequestOverHTTP10IsNotOfThisMachine(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for _, path := range guardedPaths(r.api) {
+		w := httptest.NewRecorder()
+		r.routes().ServeHTTP(w, arriving(path, func(r *http.Request) {
+			r.RemoteAddr, r.Host = "127.0.0.1:5000", "localhost:8081"
+			r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.0", 1, 0
+		}))
+		if w.Code != http.StatusForbidden {
+			t.Errorf("%s answers %d %s", path, w.Code, w.Body)
+		}
+	}
+}
+
+// net/http reads the body by Transfer-Encoding and hides the Content-Length; a proxy
+// that reads it by the Content-Length sends the rest as the next caller's request.
+func TestAConnectionEndsAfterARequestWithTransferEncoding(t *testing.T) {
+	t.Parallel()
+	r, k := newIngestRig(t)
+	for path, want := range map[string]string{"/async-function/figlet": "202", "/nope": "404"} {
+		c, err := net.Dial("tcp", strings.TrimPrefix(r.base, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(c, "POST "+path+" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"+
+			"POST /async-function/smuggled HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+		all, err := io.ReadAll(c)
+		if err != nil && !errors.Is(err, syscall.ECONNRESET) {
+			t.Error(err)
+		}
+		if got := string(all); !strings.HasPrefix(got, "HTTP/1.1 "+want) || !strings.Contains(got, "Connection: close\r\n") || strings.Count(got, "HTTP/1.1 ") != 1 {
+			t.Errorf("%s: answers are %s", path, got)
+		}
+		_ = c.Close()
+	}
+	if s := k.only(t); s.Inv.Lane.Name == "smuggled" {
+		t.Error("the second request was taken")
 	}
 }
 

@@ -79,6 +79,9 @@ func (a *api) outermost(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("X-Content-Type-Options", "nosniff")
+		if len(r.TransferEncoding) > 0 {
+			h.Set("Connection", "close") // net/http hides a Content-Length beside it, by which a proxy may see another end
+		}
 		if a.guard.origin.Check(r) != nil || isRebound(r) {
 			problemOrigin.ServeHTTP(w, r)
 			return
