@@ -92,27 +92,70 @@ func (a *App) adopt(ctx context.Context) {
 }
 
 func (a *App) expire(ctx context.Context) {
-	bounds := store.Bounds{MaxAge: a.Config.DeadSetMaxAge, MaxBytes: a.Config.DeadSetMaxBytes}
-	if bounds == (store.Bounds{}) {
+	bounds := store.Bounds{MaxAge: a.Config.DeadSetMaxAge, MaxBytes: a.Config.DeadSetMaxBytes, Known: a.knownFunctions()}
+	if bounds.MaxAge == 0 && bounds.MaxBytes == 0 {
 		return
 	}
 	for ctx.Err() == nil {
-		taken, err := a.store.Expire(ctx, bounds)
+		expired, err := a.store.Expire(ctx, bounds)
 		if err != nil {
 			if ctx.Err() == nil {
 				a.log.Warn("dead set not tidied", "error", err)
 			}
 			return
 		}
+		taken := expired.Letters
 		if len(taken) == 0 {
 			return
 		}
 		for _, inv := range taken {
 			a.watch.Ended(endOf(inv, store.OutcomeDropped))
 		}
+		a.tellExpired(expired)
+	}
+}
+
+// tellExpired logs what one step has removed: a line for each of the first lanes, and one
+// for all others together.
+func (a *App) tellExpired(x store.Expired) {
+	const single = 10
+	lanes, byLane := []invocation.Lane{}, map[invocation.Lane][]*invocation.Invocation{}
+	for _, inv := range x.Letters {
+		l := inv.Lane
+		if _, have := byLane[l]; !have && len(lanes) == single {
+			l = invocation.Lane{Name: "(other)"}
+		}
+		if byLane[l] == nil && len(lanes) <= single {
+			lanes = append(lanes, l)
+		}
+		byLane[l] = append(byLane[l], inv)
+	}
+	for _, l := range lanes {
+		taken := byLane[l]
 		first, last := taken[0], taken[len(taken)-1]
 		a.log.Warn("dead letters dropped by dead_set_max_age or dead_set_max_bytes", "count", len(taken),
+			"class", x.Class, "queue", l.Queue, "lane", l.Name,
 			"first_id", first.ID.String(), "last_id", last.ID.String(), "died_from", first.DiedAt, "died_to", last.DiedAt)
+	}
+}
+
+// knownFunctions returns what tells which functions exist: those that the gateway surely
+// knows, and those of which a call has succeeded. While the gateway cannot tell, all
+// others count as unknown, because invented names must not look like functions.
+func (a *App) knownFunctions() func(context.Context, string) bool {
+	var proven map[string]bool
+	return func(ctx context.Context, function string) bool {
+		if proven == nil {
+			proven = map[string]bool{}
+			for _, l := range a.lanes.Proven() {
+				proven[l.Name] = true
+			}
+		}
+		if proven[function] {
+			return true
+		}
+		known, sure := a.functions.Known(ctx, function)
+		return known && sure
 	}
 }
 

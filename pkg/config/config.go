@@ -76,7 +76,7 @@ type Config struct {
 	DeadSet         bool          `group:"The dead set" env:"dead_set" envDefault:"on" form:"on or off" doc:"Keep what was given up. off: it is discarded, as OpenFaaS does it, logged and counted."`
 	DeadSetCodes    string        `env:"dead_set_codes" envDefault:"4xx,5xx" zero:"none" form:"statuses from 100 to 599, classes such as 5xx, exceptions such as !404, with commas between them" doc:"Final statuses that are kept in the dead set; others are discarded. none, or an empty value: none of them. What used up its retries is kept whatever stands here."`
 	DeadSetMaxAge   time.Duration `env:"dead_set_max_age" envDefault:"720h" doc:"Age at which a dead letter is dropped, logged and counted. 0: never."`
-	DeadSetMaxBytes int64         `env:"dead_set_max_bytes" envDefault:"1GiB" doc:"Size of the dead set above which the oldest are dropped, logged and counted. 0: no bound."`
+	DeadSetMaxBytes int64         `env:"dead_set_max_bytes" envDefault:"1GiB" doc:"Size of the dead set above which letters are dropped, logged and counted: the oldest of the function that uses most; all callbacks count as one, so do all unknown functions. 0: no bound."`
 
 	// Where results go.
 	CallbackPolicy      string        `group:"Callbacks" env:"callback_policy" envDefault:"guarded" oneof:"guarded,strict,open" doc:"Where a caller's X-Callback-Url may lead. guarded refuses loopback, link-local, metadata and reserved addresses; strict refuses private ones too; open refuses none but the worker's own. The gateway always passes."`

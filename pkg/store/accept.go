@@ -104,8 +104,7 @@ func (t *txn) put(inv *invocation.Invocation, record []byte) {
 	switch {
 	case inv.State == invocation.Dead:
 		t.set(appendTimedKey(t.key[:0], deadPrefix, inv.DiedAt, inv.ID), encodeLetter(letterOf(inv)))
-		t.delta.place(inv.Lane, inDead, 1)
-		t.delta.deadBytes += int64(inv.Size)
+		t.delta.dead(inv.Lane, 1, inv.Size)
 	case inv.Since.After(t.now):
 		t.set(appendTimedKey(t.key[:0], delayedPrefix, inv.Since, inv.ID), delayedValue(inv.Size, inv.Lane, inv.Source()))
 		t.delta.pend(inv.Lane, inDelayed, inv.Source(), 1)

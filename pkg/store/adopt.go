@@ -92,6 +92,8 @@ func (c *counts) adopt(found map[invocation.Lane]*LaneStats, ok bool) {
 			continue
 		}
 		n.Ready, n.Delayed, n.Dead = n.Ready+since.Ready, n.Delayed+since.Delayed, n.Dead+since.Dead
+		n.DeadBytes += since.DeadBytes
+		rest.DeadBytes -= n.DeadBytes
 		rest.Ready, rest.Delayed, rest.Dead = rest.Ready-n.Ready, rest.Delayed-n.Delayed, rest.Dead-n.Dead
 		c.lanes[l] = n
 		if *rest == (LaneStats{}) {
@@ -116,7 +118,7 @@ func (s *Store) countIn(from pebble.Reader, lanes map[invocation.Lane]*LaneStats
 		err := s.eachIn(from, prefix, after(prefix), func(key, value []byte) (bool, error) {
 			e, err := parseEntry(in, key, value)
 			if n := lanes[e.lane]; err == nil && n != nil {
-				n.add(placeDelta{in: in, n: 1})
+				n.add(placeDelta{in: in, n: 1, bytes: int64(e.letter.Size)})
 			}
 			return !s.closing(), nil // a damaged entry was noted when it was counted first
 		})

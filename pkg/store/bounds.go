@@ -1,7 +1,7 @@
 package store
 
-// The bounds of the dead set, which take the oldest. letters.go lists it, act.go
-// has what people do with it.
+// The bounds of the dead set: by age the oldest go, by bytes those that evict.go
+// chooses. letters.go lists it, act.go has the operations of operators.
 
 import (
 	"context"
@@ -13,54 +13,66 @@ import (
 // leaveDead deletes the index entry of a dead letter.
 func (t *txn) leaveDead(inv *invocation.Invocation) {
 	t.unset(appendTimedKey(t.key[:0], deadPrefix, inv.DiedAt, inv.ID))
-	t.delta.place(inv.Lane, inDead, -1)
-	t.delta.deadBytes -= int64(inv.Size)
+	t.delta.dead(inv.Lane, -1, inv.Size)
 }
 
 // Bounds limits the dead set. Zero values are no limit.
 type Bounds struct {
 	MaxAge   time.Duration
 	MaxBytes int64 // QueueRequests of all dead letters together
+	// Known reports whether a function exists as far as can be told. It may take
+	// time: Expire calls it for a bounded number of functions. Nil: none is known.
+	Known func(ctx context.Context, function string) bool
 }
 
-// expireStep is how many letters one step of Expire takes at most.
-const expireStep = 500
+// Expired is what one step of Expire has removed.
+type Expired struct {
+	Class   string // of the letters that were beyond MaxBytes; "" for those beyond MaxAge
+	Letters []*invocation.Invocation
+}
 
-// Expire drops the oldest dead letters that are beyond the bounds, at most one
-// step of them, and tells which. Call it again while it returns any.
-func (s *Store) Expire(ctx context.Context, b Bounds) ([]*invocation.Invocation, error) {
-	o := &expireOp{Bounds: b, call: make(call, 1)}
-	if err := s.wait(ctx, o, o.call); err != nil {
-		return nil, err
+// expireStep is how many letters one step of Expire removes at most.
+const expireStep = 1000
+
+// Expire drops dead letters that are beyond the bounds, at most one step of them,
+// and returns them: those that are too old, then the oldest of the class that uses
+// most bytes. Call it again while it returns any.
+func (s *Store) Expire(ctx context.Context, b Bounds) (Expired, error) {
+	if b.MaxAge > 0 {
+		o := &ageOp{maxAge: b.MaxAge, call: make(call, 1)}
+		if err := s.wait(ctx, o, o.call); err != nil || len(o.taken) > 0 {
+			return Expired{Letters: o.taken}, err
+		}
 	}
-	return o.taken, nil
+	if b.MaxBytes > 0 {
+		return s.evicting.step(ctx, s, b)
+	}
+	return Expired{}, nil
 }
 
-type expireOp struct {
-	Bounds
+// ageOp drops the letters that are too old.
+type ageOp struct {
 	call
-	taken []*invocation.Invocation
+	maxAge time.Duration
+	taken  []*invocation.Invocation
 }
 
-func (o *expireOp) size() int { return 0 }
+func (o *ageOp) size() int { return 0 }
 
 // stage begins a batch, because it reads what others of the batch may write. A
 // letter whose record cannot be read stays where it is.
-func (o *expireOp) stage(t *txn) error {
+func (o *ageOp) stage(t *txn) error {
 	if len(t.ops) > 0 {
 		return errConflict
 	}
-	held := t.s.Stats().DeadBytes
 	err := t.s.each(deadPrefix, after(deadPrefix), func(key, value []byte) (bool, error) {
 		e, err := parseEntry(inDead, key, value)
 		if err != nil {
 			return false, err
 		}
-		old := o.MaxAge > 0 && t.now.Sub(e.at) > o.MaxAge
-		if len(o.taken) == expireStep || !old && (o.MaxBytes <= 0 || held <= o.MaxBytes) {
+		if len(o.taken) == expireStep || t.now.Sub(e.at) <= o.maxAge {
 			return false, nil
 		}
-		held -= int64(e.size)
 		if inv, err := t.s.get(e.id); err == nil {
 			o.taken = append(o.taken, inv)
 		}
@@ -71,9 +83,46 @@ func (o *expireOp) stage(t *txn) error {
 		return t.s.damaged(err)
 	}
 	for _, inv := range o.taken {
-		t.touched[inv.ID] = struct{}{}
-		t.leaveDead(inv)
-		t.conclude(Drop, inv, nil)
+		t.expire(inv)
+	}
+	return nil
+}
+
+// expire drops a dead letter.
+func (t *txn) expire(inv *invocation.Invocation) {
+	t.touched[inv.ID] = struct{}{}
+	t.leaveDead(inv)
+	t.conclude(Drop, inv, nil)
+}
+
+// bytesOp drops letters that were chosen, in their order, until the rest is within the
+// bound. One that has been replayed, dropped or damaged since is left out.
+type bytesOp struct {
+	call
+	maxBytes int64
+	chosen   []*invocation.Invocation
+	taken    []*invocation.Invocation
+}
+
+func (o *bytesOp) size() int { return 0 }
+
+// stage begins a batch, because it reads what others of the batch may write.
+func (o *bytesOp) stage(t *txn) error {
+	if len(t.ops) > 0 {
+		return errConflict
+	}
+	held := t.s.Stats().DeadBytes
+	for _, was := range o.chosen {
+		if held <= o.maxBytes {
+			break
+		}
+		inv, err := t.s.get(was.ID)
+		if err != nil || inv.State != invocation.Dead || !sameStamp(inv.DiedAt, was.DiedAt) {
+			continue
+		}
+		held -= int64(inv.Size)
+		o.taken = append(o.taken, inv)
+		t.expire(inv)
 	}
 	return nil
 }

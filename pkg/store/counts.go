@@ -17,6 +17,8 @@ type LaneStats struct {
 	Ready   int // in hand included
 	Delayed int
 	Dead    int
+	// DeadBytes is the size of the QueueRequests of the dead letters.
+	DeadBytes int64
 }
 
 // Stats is what the store holds and what went through it since it was opened.
@@ -77,10 +79,19 @@ type placeDelta struct {
 	lane invocation.Lane
 	in   place
 	n    int
+	// bytes are those of dead letters.
+	bytes int64
 }
 
 func (d *delta) place(l invocation.Lane, in place, n int) {
-	d.places = append(d.places, placeDelta{l, in, n})
+	d.places = append(d.places, placeDelta{lane: l, in: in, n: n})
+}
+
+// dead is place for n dead letters, with a negative n for those that leave, of size bytes each.
+func (d *delta) dead(l invocation.Lane, n, size int) {
+	bytes := int64(n) * int64(size)
+	d.places = append(d.places, placeDelta{lane: l, in: inDead, n: n, bytes: bytes})
+	d.deadBytes += bytes
 }
 
 // pend is place for what is ready or delayed.
@@ -111,6 +122,8 @@ type counts struct {
 	lanes    map[invocation.Lane]*LaneStats
 	rest     map[string]*LaneStats          // by queue; no entry is empty
 	adopting map[invocation.Lane]*LaneStats // what has changed since adopt began to count
+	// callbacks are the DeadBytes of all lanes of callback hosts, wherever they are counted.
+	callbacks int64
 }
 
 func newCounts() counts {
@@ -136,12 +149,15 @@ func (c *counts) apply(d *delta) {
 	for _, p := range d.places {
 		t.add(p)
 		c.add(p)
+		if invocation.IsCallbackLane(p.lane.Name) {
+			c.callbacks += p.bytes
+		}
 	}
 }
 
 // add counts a change of place.
 func (t *Stats) add(p placeDelta) {
-	l := LaneStats{t.Ready, t.Delayed, t.Dead}
+	l := LaneStats{Ready: t.Ready, Delayed: t.Delayed, Dead: t.Dead}
 	l.add(p)
 	t.Ready, t.Delayed, t.Dead = l.Ready, l.Delayed, l.Dead
 }
@@ -154,6 +170,7 @@ func (l *LaneStats) add(p placeDelta) {
 		l.Delayed += p.n
 	case inDead:
 		l.Dead += p.n
+		l.DeadBytes += p.bytes
 	}
 }
 

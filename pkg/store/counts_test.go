@@ -97,7 +97,10 @@ func (m *countsModel) open() {
 func (m *countsModel) check() {
 	want, queues := map[invocation.Lane]LaneStats{}, map[string]LaneStats{}
 	for _, inv := range m.held {
-		p := placeDelta{inv.Lane, placeOf(inv, m.now), 1}
+		p := placeDelta{lane: inv.Lane, in: placeOf(inv, m.now), n: 1}
+		if p.in == inDead {
+			p.bytes = int64(inv.Size)
+		}
 		n, q := want[inv.Lane], queues[inv.Lane.Queue]
 		n.add(p)
 		q.add(p)
@@ -110,7 +113,7 @@ func (m *countsModel) check() {
 	sums := map[string]LaneStats{}
 	add := func(queue string, n LaneStats) {
 		s := sums[queue]
-		sums[queue] = LaneStats{s.Ready + n.Ready, s.Delayed + n.Delayed, s.Dead + n.Dead}
+		sums[queue] = LaneStats{Ready: s.Ready + n.Ready, Delayed: s.Delayed + n.Delayed, Dead: s.Dead + n.Dead, DeadBytes: s.DeadBytes + n.DeadBytes}
 	}
 	for l, n := range got {
 		add(l.Queue, n)

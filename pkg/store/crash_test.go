@@ -184,8 +184,8 @@ func (p *player) dies(ctx context.Context) error {
 	end = p.begin(change{to: map[invocation.ID]state{letters[2].ID: "", letters[3].ID: ""}})
 	taken, err := p.Expire(ctx, Bounds{MaxBytes: 120})
 	end(err)
-	if err == nil && len(taken) != 2 {
-		err = fmt.Errorf("%d letters expired", len(taken))
+	if err == nil && len(taken.Letters) != 2 {
+		err = fmt.Errorf("%d letters expired", len(taken.Letters))
 	}
 	if err != nil {
 		return err

@@ -54,7 +54,7 @@ func TestALetterThatCannotBeReadIsListedAndHidesNoOther(t *testing.T) {
 		}
 	}
 	taken, err := p.Expire(t.Context(), Bounds{MaxAge: 1})
-	if err != nil || len(taken) != 2 {
+	if err != nil || len(taken.Letters) != 2 {
 		t.Errorf("expired %v, %v; want the two that can be read", taken, err)
 	}
 }

@@ -62,6 +62,7 @@ type Store struct {
 
 	counts    counts
 	notes     notes
+	evicting  eviction
 	secret    [32]byte // of fingerprints, see once.go
 	due       due
 	marks     marks
@@ -247,11 +248,12 @@ func knownLayout(v []byte) error {
 func (s *Store) count() error {
 	var d delta
 	err := s.scanIndexes(func(e entry) error {
-		d.pend(e.lane, e.in, e.source, 1)
 		d.bytes += int64(e.size)
 		s.counts.total.AtStart++
 		if e.in == inDead {
-			d.deadBytes += int64(e.size)
+			d.dead(e.lane, 1, e.size)
+		} else {
+			d.pend(e.lane, e.in, e.source, 1)
 		}
 		if e.in == inDelayed && e.at.Before(s.due.at) {
 			s.due.at = e.at

@@ -35,10 +35,10 @@ func (w *world) expire(b store.Bounds) []*invocation.Invocation {
 		if err != nil {
 			w.Fatalf("expire: %v", err)
 		}
-		if len(taken) == 0 {
+		if len(taken.Letters) == 0 {
 			return all
 		}
-		all = append(all, taken...)
+		all = append(all, taken.Letters...)
 	}
 }
 

@@ -40,7 +40,7 @@ var life = []test{
 		a, b, c := w.now("fn"), w.pending("fn", w.clock.Now().Add(time.Minute)), w.now("gn")
 		w.take(a, b, c)
 		w.bury(a)
-		want := map[invocation.Lane]store.LaneStats{lane("fn"): {Delayed: 1, Dead: 1}, lane("gn"): {Ready: 1}}
+		want := map[invocation.Lane]store.LaneStats{lane("fn"): {Delayed: 1, Dead: 1, DeadBytes: int64(a.Size)}, lane("gn"): {Ready: 1}}
 		if d := cmp.Diff(want, w.Lanes()); d != "" {
 			w.Errorf("lanes (-want +got):\n%s", d)
 		}

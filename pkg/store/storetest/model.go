@@ -259,19 +259,7 @@ func (m *model) expireStep(*rapid.T) {
 		MaxAge:   time.Duration(rapid.IntRange(0, 60).Draw(m.r, "max age")) * time.Second,
 		MaxBytes: int64(rapid.IntRange(0, 60).Draw(m.r, "max bytes")),
 	}
-	held, letters := int64(0), m.letters()
-	for _, inv := range letters {
-		held += int64(inv.Size)
-	}
-	want := []*invocation.Invocation{}
-	for _, inv := range letters {
-		old := b.MaxAge > 0 && m.clock.Now().Sub(inv.DiedAt) > b.MaxAge
-		if !old && (b.MaxBytes == 0 || held <= b.MaxBytes) {
-			break
-		}
-		held -= int64(inv.Size)
-		want = append(want, inv)
-	}
+	want := m.beyond(b)
 	if d := gocmp.Diff(ids(want), ids(m.expire(b))); d != "" {
 		m.r.Fatalf("expired with %+v (-want +got):\n%s", b, d)
 	}
@@ -279,6 +267,39 @@ func (m *model) expireStep(*rapid.T) {
 		m.remove(inv.ID)
 		m.flow.Dropped++
 	}
+}
+
+// beyond lists what Expire removes, in its order. No function is known, so there are two
+// classes: functions and callbacks.
+func (m *model) beyond(b store.Bounds) []*invocation.Invocation {
+	want, classes, sizes := []*invocation.Invocation{}, [2][]*invocation.Invocation{}, [2]int64{}
+	for _, inv := range m.letters() {
+		if b.MaxAge > 0 && m.clock.Now().Sub(inv.DiedAt) > b.MaxAge {
+			want = append(want, inv)
+			continue
+		}
+		class := 1
+		if invocation.IsCallbackLane(inv.Lane.Name) {
+			class = 0
+		}
+		classes[class] = append(classes[class], inv)
+		sizes[class] += int64(inv.Size)
+	}
+	for b.MaxBytes > 0 && sizes[0]+sizes[1] > b.MaxBytes {
+		c := 0
+		if sizes[1] > sizes[0] {
+			c = 1
+		}
+		level := b.MaxBytes - sizes[1-c]
+		if sizes[1-c] > b.MaxBytes/2 {
+			level = b.MaxBytes / 2
+		}
+		for sizes[c] > level && sizes[0]+sizes[1] > b.MaxBytes {
+			sizes[c] -= int64(classes[c][0].Size)
+			want, classes[c] = append(want, classes[c][0]), classes[c][1:]
+		}
+	}
+	return want
 }
 
 // checkPlaces compares what is listed.
@@ -319,6 +340,7 @@ func (m *model) check(*rapid.T) {
 		switch {
 		case inv.State == invocation.Dead:
 			l.Dead++
+			l.DeadBytes += int64(inv.Size)
 			want.Dead++
 			want.DeadBytes += int64(inv.Size)
 		case m.delayed[inv.ID]:

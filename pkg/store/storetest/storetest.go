@@ -33,7 +33,7 @@ type Store interface {
 	Groups(context.Context, store.Filter) ([]store.Group, error)
 	Replay(context.Context, invocation.ID) error
 	Drop(context.Context, invocation.ID) error
-	Expire(context.Context, store.Bounds) ([]*invocation.Invocation, error)
+	Expire(context.Context, store.Bounds) (store.Expired, error)
 
 	Act(context.Context, store.Batch) ([]store.Taken, error)
 	Cancel(context.Context, invocation.ID) (*invocation.Invocation, error)

@@ -1,0 +1,229 @@
+// File evict.go chooses the dead letters that dead_set_max_bytes removes: the oldest of the
+// class that uses most bytes, so that one sender does not evict the letters of others.
+
+package store
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"sync"
+
+	"queue-worker/pkg/invocation"
+)
+
+// Classes of letters other than those of one known function. They are no names of
+// functions, which are classes of their own over all queues.
+const (
+	ClassCallbacks = "(callbacks)"         // the lanes of all callback hosts together
+	ClassUnknown   = "(unknown functions)" // all functions that are not known together
+)
+
+// Bounds of one step: functions that Bounds.Known is asked about, and those whose answers
+// are kept until the dead set is within its bounds.
+const (
+	mostAsked   = 500
+	mostAnswers = 50_000
+)
+
+// eviction is what one run of steps of Expire remembers: it ends with a step that has
+// nothing to remove.
+type eviction struct {
+	mu    sync.Mutex
+	known map[string]bool   // answers of Bounds.Known
+	from  map[string][]byte // by class: no letter that can be removed comes before it
+}
+
+// evictStep is one step: what is asked and what is chosen.
+type evictStep struct {
+	*eviction
+	ctx   context.Context
+	s     *Store
+	b     Bounds
+	asked int // functions that were asked about
+}
+
+func (v *eviction) step(ctx context.Context, s *Store, b Bounds) (Expired, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.known == nil || len(v.known) > mostAnswers {
+		v.known, v.from = map[string]bool{}, map[string][]byte{}
+	}
+	var x Expired
+	var err error
+	if s.Stats().DeadBytes > b.MaxBytes {
+		x, err = (&evictStep{eviction: v, ctx: ctx, s: s, b: b}).run()
+	}
+	if len(x.Letters) == 0 {
+		v.known, v.from = nil, nil
+	}
+	return x, err
+}
+
+// run removes letters of the largest class that has any that can be removed. What a walk
+// learns of functions may change which class that is, so it then chooses again.
+func (e *evictStep) run() (Expired, error) {
+	barren := map[string]bool{} // classes without a letter that can be removed
+	for e.ctx.Err() == nil {
+		e.asked = 0
+		class, excess := e.largest(barren)
+		if class == "" {
+			return Expired{}, nil
+		}
+		c, err := e.choose(class, excess)
+		if err != nil {
+			return Expired{}, err
+		}
+		if len(c.letters) > 0 {
+			o := &bytesOp{maxBytes: e.b.MaxBytes, chosen: c.letters, call: make(call, 1)}
+			err := e.s.wait(e.ctx, o, o.call)
+			return Expired{Class: class, Letters: o.taken}, err
+		}
+		barren[class] = len(c.untold) == 0
+		e.asked = 0
+		for name := range c.untold {
+			e.class(name)
+		}
+	}
+	return Expired{}, e.ctx.Err()
+}
+
+// largest returns the class that uses most and by how much it is above the level that
+// brings all within the bound. Functions are asked about from the largest on; those
+// beyond mostAsked count as unknown here, and none of their letters is removed unasked.
+func (e *evictStep) largest(barren map[string]bool) (class string, excess int64) {
+	sizes, names := e.s.deadBytesByName()
+	order := slices.SortedFunc(maps.Keys(names), func(a, b string) int {
+		return cmp.Or(cmp.Compare(names[b], names[a]), cmp.Compare(a, b))
+	})
+	for _, name := range order {
+		if class, told := e.class(name); told {
+			sizes[class] += names[name]
+		} else {
+			sizes[ClassUnknown] += names[name]
+		}
+	}
+	for c, n := range sizes { // "(" sorts before names: among equals a function comes last
+		if !barren[c] && n > 0 && (class == "" || n > sizes[class] || n == sizes[class] && c < class) {
+			class = c
+		}
+	}
+	return class, max(1, sizes[class]-level(slices.Collect(maps.Values(sizes)), e.b.MaxBytes))
+}
+
+// level is what each class may use at most so that all together use no more than limit.
+func level(sizes []int64, limit int64) int64 {
+	slices.Sort(sizes)
+	for i, n := range sizes {
+		share := limit / int64(len(sizes)-i)
+		if n > share {
+			return share
+		}
+		limit -= n
+	}
+	return limit
+}
+
+// class returns the class of a lane by its name, and asks when it has to; not told means
+// that too many functions have been asked about in this step.
+func (e *evictStep) class(name string) (class string, told bool) {
+	class, told = e.recall(name)
+	if told || e.asked == mostAsked || e.ctx.Err() != nil {
+		return class, told
+	}
+	e.asked++
+	e.known[name] = e.b.Known(e.ctx, name)
+	return e.recall(name)
+}
+
+// recall is class without asking.
+func (e *evictStep) recall(name string) (class string, told bool) {
+	if invocation.IsCallbackLane(name) {
+		return ClassCallbacks, true
+	}
+	known, told := e.known[name]
+	if known {
+		return name, true
+	}
+	return ClassUnknown, told || name == "" || e.b.Known == nil
+}
+
+// choice is what a walk finds: letters to remove, or functions to ask about first.
+type choice struct {
+	class   string
+	excess  int64
+	letters []*invocation.Invocation
+	untold  map[string]bool
+}
+
+// full reports whether the walk can end.
+func (c *choice) full() bool {
+	return c.excess <= 0 || len(c.letters) == expireStep || len(c.untold) == mostAsked || len(c.letters) > 0 && len(c.untold) > 0
+}
+
+// choose reads the oldest letters of a class, up to one step or excess bytes. It reads
+// outside of the committer, asks nothing, and goes on where the step before it has ended.
+func (e *evictStep) choose(class string, excess int64) (*choice, error) {
+	c := &choice{class: class, excess: excess, untold: map[string]bool{}}
+	if err := e.s.enter(); err != nil {
+		return nil, err
+	}
+	defer e.s.leave()
+	lower := deadPrefix
+	if from := e.from[class]; from != nil {
+		lower = bytes.Clone(from)
+	}
+	left := newLook()
+	err := e.s.each(lower, after(deadPrefix), func(key, value []byte) (bool, error) {
+		if err := left.next(e.ctx); err != nil {
+			return false, err
+		}
+		if c.full() || e.s.closing() {
+			return false, nil
+		}
+		e.visit(c, key, value)
+		return true, nil
+	})
+	return c, e.s.unlessOver(e.ctx, err)
+}
+
+// visit takes one index entry. The cursor stays before letters of functions that have to
+// be asked about.
+func (e *evictStep) visit(c *choice, key, value []byte) {
+	x, err := parseEntry(inDead, key, value)
+	class, told := e.recall(x.lane.Name)
+	if err == nil && !told && c.class == ClassUnknown {
+		c.untold[x.lane.Name] = true
+		return
+	}
+	if len(c.untold) > 0 {
+		return
+	}
+	e.from[c.class] = append(e.from[c.class][:0], key...)
+	if err != nil || class != c.class { // a damaged entry was noted when it was counted
+		return
+	}
+	if inv, err := e.s.get(x.id); err == nil && inv.State == invocation.Dead {
+		c.letters = append(c.letters, inv)
+		c.excess -= int64(inv.Size)
+	}
+}
+
+// deadBytesByName returns the bytes of dead letters: sizes of the callbacks and of what is
+// not counted by lane, which belongs to the unknown functions, and names of functions.
+func (s *Store) deadBytesByName() (sizes, names map[string]int64) {
+	c := &s.counts
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	names = map[string]int64{}
+	rest := c.total.DeadBytes - c.callbacks
+	for l, n := range c.lanes {
+		if n.DeadBytes > 0 && !invocation.IsCallbackLane(l.Name) {
+			names[l.Name] += n.DeadBytes
+			rest -= n.DeadBytes
+		}
+	}
+	return map[string]int64{ClassCallbacks: c.callbacks, ClassUnknown: rest}, names
+}
