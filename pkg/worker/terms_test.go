@@ -7,6 +7,7 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"queue-worker/pkg/invocation"
@@ -197,6 +198,7 @@ func TestMaxAge(t *testing.T) {
 				r := start(t, s)
 				if tt.paused > 0 {
 					r.accept(to("slow"))
+					synctest.Wait() // until it has the slot
 				}
 				id := r.acceptAs(calling("fn", "http://cb.example/done"), tt.terms)
 				pass(2 * time.Hour)
