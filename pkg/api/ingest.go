@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
 	"queue-worker/pkg/trace"
@@ -80,11 +78,6 @@ type Ingest struct {
 }
 
 const (
-	// bodyBytes bounds the bodies that are in memory at once, on their way in.
-	bodyBytes = 64 << 20
-	// bodyTimeout is how long a body may take to come, from the end of its header:
-	// longer than the server's own, because it may be large.
-	bodyTimeout = time.Minute
 	// takeTimeout is how long is waited for work to become durable. It takes
 	// milliseconds, unless the disk is full or NATS Streaming hangs.
 	takeTimeout = 10 * time.Second
@@ -95,7 +88,7 @@ type ingest struct {
 	Ingest
 	*api
 	credentials *credentials // nil: open to everybody
-	room        *semaphore.Weighted
+	room        *bodyRoom
 }
 
 func newIngest(a *api) *ingest {
@@ -106,8 +99,7 @@ func newIngest(a *api) *ingest {
 			i.credentials = newCredentials(a.SecretDir, a.log)
 		}
 	}
-	// One that grows needs its old memory and its new one at a time.
-	i.room = semaphore.NewWeighted(max(bodyBytes, 4*invocation.EncodedLen(i.MaxBytes)))
+	i.room = newBodyRoom(4 * i.MaxBytes) // a producer's message is in memory four times over
 	return i
 }
 
@@ -131,10 +123,8 @@ func (i *ingest) admit(next func(http.ResponseWriter, *http.Request) error) func
 	return func(w http.ResponseWriter, r *http.Request) error {
 		err := i.refusal(w, r)
 		if err == nil {
-			now := time.Now()
 			c := http.NewResponseController(w)
-			_ = c.SetReadDeadline(now.Add(bodyTimeout)) // every connection of a server can
-			_ = c.SetWriteDeadline(now.Add(bodyTimeout + writeTimeout))
+			_ = c.SetWriteDeadline(time.Now().Add(bodyTimeout + 2*roomTimeout + writeTimeout)) // every connection of a server can
 			err = next(w, r)
 		}
 		if err != nil {

@@ -6,39 +6,14 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 
 	"github.com/openfaas/faas-provider/types"
-	"golang.org/x/sync/semaphore"
 
 	"queue-worker/pkg/invocation"
 )
-
-// allowance is the memory that one request has taken of what all share.
-type allowance struct {
-	room *semaphore.Weighted
-	held int64
-}
-
-// take takes n bytes, or gives some back when n is negative. It does not wait:
-// who waited for much would keep those out who need little.
-func (a *allowance) take(n int64) error {
-	if n > 0 && !a.room.TryAcquire(n) {
-		return problemCrowded
-	}
-	if n < 0 {
-		a.room.Release(-n)
-	}
-	a.held += n
-	return nil
-}
-
-// release gives everything back.
-func (a *allowance) release() {
-	a.room.Release(a.held)
-	a.held = 0
-}
 
 // copies are pieces of memory that bodies are copied through.
 var copies = sync.Pool{New: func() any { return new([32 << 10]byte) }}
@@ -47,8 +22,9 @@ var copies = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 // also gets a copy; nil for nobody. The allowance is the caller's to release, with
 // an error too.
 func (i *ingest) encode(w http.ResponseWriter, r *http.Request, head types.QueueRequest, also io.Writer) (*invocation.Encoder, *allowance, error) {
-	mine := &allowance{room: i.room}
-	e, err := invocation.NewEncoder(head, max(r.ContentLength, 0), mine.take)
+	size := i.mostOf(r)
+	mine := i.room.allow(r.Context(), invocation.EncodedLen(size))
+	e, err := invocation.NewEncoder(head, size, mine.take)
 	if err != nil {
 		return nil, mine, err
 	}
@@ -58,10 +34,18 @@ func (i *ingest) encode(w http.ResponseWriter, r *http.Request, head types.Queue
 	}
 	buffer, _ := copies.Get().(*[32 << 10]byte)
 	defer copies.Put(buffer)
-	if _, err := io.CopyBuffer(to, http.MaxBytesReader(w, r.Body, i.MaxBytes), buffer[:]); err != nil {
+	if _, err := io.CopyBuffer(to, http.MaxBytesReader(w, pacedFrom(w, r), i.MaxBytes), buffer[:]); err != nil {
 		return nil, mine, bodyProblem(err)
 	}
 	return e, mine, nil
+}
+
+// mostOf is how many bytes a body has at most.
+func (i *ingest) mostOf(r *http.Request) int64 {
+	if r.ContentLength < 0 {
+		return i.MaxBytes
+	}
+	return r.ContentLength
 }
 
 // bodyProblem is the answer to a body that could not be read whole.
@@ -71,6 +55,9 @@ func bodyProblem(err error) error {
 	}
 	if _, tooMuch := errors.AsType[*http.MaxBytesError](err); tooMuch {
 		return problemBody
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return problemSlow
 	}
 	return problemCut
 }

@@ -19,8 +19,12 @@ var (
 		Hint: "raise max_payload of the NATS server, or set data_dir: then work does not go through it",
 	}
 	problemCut = &problem{
-		status: http.StatusBadRequest, Text: "the body was cut off or came too slowly", Reason: badRequest,
+		status: http.StatusBadRequest, Text: "the body was cut off", Reason: badRequest,
 		Hint: "nothing was taken; send it again, whole",
+	}
+	problemSlow = &problem{
+		status: http.StatusRequestTimeout, Text: "the body came too slowly", Reason: badRequest,
+		Hint: "nothing was taken; send it again, at 1 KiB a second or more, and 16 KiB beyond the first 64 KiB",
 	}
 	problemCrowded = &problem{
 		status: http.StatusServiceUnavailable, wait: time.Second, Text: "too many bodies are being taken in", Reason: busy,

@@ -4,6 +4,7 @@ package api
 // that does not answer 2xx.
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -35,7 +36,7 @@ type produced struct {
 const hintOrder = `send {"message": "text", "callback_url": "http://host/path"}`
 
 func (i *ingest) produce(w http.ResponseWriter, r *http.Request) error {
-	mine := &allowance{room: i.room}
+	mine := i.room.allow(r.Context(), 4*i.mostOf(r))
 	o, err := i.readOrder(w, r, mine)
 	if err != nil {
 		mine.release()
@@ -54,21 +55,30 @@ func (i *ingest) produce(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusAccepted, []produced{{receipt.ID, *o.CallbackURL, *o.Message}})
 }
 
+// fourfold is a buffer that takes room for four times what is written to it.
+type fourfold struct {
+	to   io.Writer
+	mine *allowance
+}
+
+func (f fourfold) Write(p []byte) (int, error) {
+	if err := f.mine.take(4 * int64(len(p))); err != nil {
+		return 0, err
+	}
+	return f.to.Write(p)
+}
+
 // readOrder reads the request. It is in memory several times over, as JSON, as
 // text, as JSON again and as base64, for which there has to be room.
 func (i *ingest) readOrder(w http.ResponseWriter, r *http.Request, mine *allowance) (o order, err error) {
-	size := r.ContentLength
-	if size < 0 {
-		size = i.MaxBytes
-	}
-	if err := mine.take(4 * size); err != nil {
-		return o, err
-	}
-	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, i.MaxBytes))
-	if err != nil {
+	var b bytes.Buffer
+	body := http.MaxBytesReader(w, pacedFrom(w, r), i.MaxBytes)
+	buffer, _ := copies.Get().(*[32 << 10]byte)
+	defer copies.Put(buffer)
+	if _, err := io.CopyBuffer(fourfold{&b, mine}, body, buffer[:]); err != nil {
 		return o, bodyProblem(err)
 	}
-	if err := json.Unmarshal(b, &o); err != nil {
+	if err := json.Unmarshal(b.Bytes(), &o); err != nil {
 		return o, orderProblem(err)
 	}
 	if o.Message == nil || o.CallbackURL == nil {

@@ -202,7 +202,7 @@ func TestErrorsHaveTheShapeOfTheGoldenFile(t *testing.T) {
 		"is_over": problemIsOver, "not_over": problemNotOver, "no_result": problemNoResult, "not_forgotten": problemNotForgotten,
 		"no_function": problemNoFunction, "function_name": problemFunctionName, "many_pauses": problemManyPauses, "state": problemState,
 		"unauthorized": problemUnauthorized, "unreadable": problemUnreadable,
-		"body": problemBody, "queue_size": problemQueueSize, "cut": problemCut, "crowded": problemCrowded, "unsure": problemUnsure,
+		"body": problemBody, "queue_size": problemQueueSize, "cut": problemCut, "slow": problemSlow, "crowded": problemCrowded, "unsure": problemUnsure,
 		"name": problemName, "unknown": problemUnknown, "key": problemKey,
 		"full": problemOfTaking(ErrFull), "draining": problemOfTaking(ErrDraining), "not_connected": problemOfTaking(ErrNotConnected),
 	}

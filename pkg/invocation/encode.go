@@ -3,6 +3,7 @@ package invocation
 // Making a QueueRequest around a body that is read piece by piece.
 
 import (
+	"bytes"
 	"encoding/base64"
 	stdjson "encoding/json"
 
@@ -22,11 +23,20 @@ type Encoder struct {
 	buf   []byte
 	carry [3]byte // what is left of the body until three bytes are together
 	held  int     // bytes in carry
+	whole int     // bytes that the announced body needs
 	room  func(n int64) error
 }
 
-// NewEncoder begins a QueueRequest with everything of head but its body, and with
-// room for a body of size bytes; it may become longer. room is asked before memory
+// firstBytes is the room for a body before any of it is there. A buffer that has to
+// become larger than jumpBytes takes the room of the whole announced body at once.
+const (
+	firstBytes = 4 << 10
+	jumpBytes  = 128 << 10
+)
+
+// NewEncoder begins a QueueRequest with everything of head but its body. The body has
+// size bytes at most, or more when that was not known. Memory follows what has been
+// written, not size. room is asked before memory
 // is taken, and told with a negative number when some is given back; its error
 // ends the encoding. nil: any amount is fine.
 func NewEncoder(head types.QueueRequest, size int64, room func(n int64) error) (*Encoder, error) {
@@ -40,7 +50,9 @@ func NewEncoder(head types.QueueRequest, size int64, room func(n int64) error) (
 	}
 	e := &Encoder{room: room}
 	json[len(json)-1] = ',' // the closing brace
-	if err := e.grow(len(json) + len(bodyKey) + int(EncodedLen(size)) + Overhead); err != nil {
+	fixed := len(json) + len(bodyKey) + Overhead
+	e.whole = fixed + int(EncodedLen(size))
+	if err := e.grow(min(e.whole, fixed+firstBytes)); err != nil {
 		return nil, err
 	}
 	e.buf = append(append(e.buf, json...), bodyKey...)
@@ -86,14 +98,22 @@ func (e *Encoder) Finish(env *Envelope) ([]byte, error) {
 		}
 		e.buf = append(append(e.buf, `,"`+EnvelopeKey+`":`...), json...)
 	}
-	return append(e.buf, '}'), nil
+	e.buf = append(e.buf, '}')
+	if cap(e.buf) > max(2*len(e.buf), jumpBytes) {
+		return bytes.Clone(e.buf), nil // the body was much shorter than it might have been
+	}
+	return e.buf, nil
 }
 
 // add appends p as base64. Only the last p may have a length that is not a
 // multiple of three.
 func (e *Encoder) add(p []byte) error {
 	if need := len(e.buf) + base64.StdEncoding.EncodedLen(len(p)) + Overhead; need > cap(e.buf) {
-		if err := e.grow(max(need, 2*cap(e.buf))); err != nil {
+		to := max(need, 2*cap(e.buf))
+		if to > jumpBytes && e.whole >= need {
+			to = e.whole
+		}
+		if err := e.grow(to); err != nil {
 			return err
 		}
 	}
