@@ -22,9 +22,9 @@ var layers = []struct {
 	{"cmd/queue-worker", []string{"pkg/app", "pkg/dev", "pkg/doctor", "pkg/client", "pkg/cli", "pkg/broker", "pkg/config", "pkg/store", "pkg/escape"}},
 	{"pkg/app", []string{
 		"pkg/api", "pkg/console", "pkg/jobs", "pkg/watch", "pkg/pause", "pkg/gateway", "pkg/dev", "pkg/intake", "pkg/broker", "pkg/worker", "pkg/config",
-		"pkg/datadir", "pkg/store", "pkg/invoke", "pkg/egress", "pkg/policy", "pkg/retry", "pkg/trace", "pkg/invocation",
+		"pkg/datadir", "pkg/descriptor", "pkg/listen", "pkg/store", "pkg/invoke", "pkg/egress", "pkg/policy", "pkg/retry", "pkg/trace", "pkg/invocation",
 	}},
-	{"pkg/doctor", []string{"pkg/client", "pkg/intake", "pkg/config", "pkg/datadir", "pkg/store"}},
+	{"pkg/doctor", []string{"pkg/client", "pkg/intake", "pkg/config", "pkg/datadir", "pkg/store", "pkg/descriptor"}},
 	{"pkg/cli", []string{"pkg/escape"}},
 	{"pkg/client", nil}, // knows the program only by its HTTP surface
 	{"pkg/api", []string{
@@ -53,6 +53,8 @@ var layers = []struct {
 	{"pkg/crash", nil},
 	{"pkg/escape", nil},
 	{"pkg/datadir", nil},
+	{"pkg/listen", []string{"pkg/descriptor"}},
+	{"pkg/descriptor", nil},
 	{"e2e", nil}, // knows the program only as a binary
 	{"internal/arch", nil},
 }

@@ -18,11 +18,13 @@ import (
 	"queue-worker/pkg/api"
 	"queue-worker/pkg/broker"
 	"queue-worker/pkg/datadir"
+	"queue-worker/pkg/descriptor"
 	"queue-worker/pkg/egress"
 	"queue-worker/pkg/intake"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/invoke"
 	"queue-worker/pkg/jobs"
+	"queue-worker/pkg/listen"
 	"queue-worker/pkg/pause"
 	"queue-worker/pkg/store"
 	"queue-worker/pkg/worker"
@@ -270,10 +272,12 @@ func (a *App) serve(context.Context) error {
 		return err
 	}
 	server := api.NewServer(handler, a.log)
+	capped := listen.Cap(a.listener, descriptor.Connections(descriptor.Limit(), c.MaxInflight), a.log)
+	server.ConnState = func(conn net.Conn, s http.ConnState) { capped.Busy(conn, s == http.StateActive) }
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(capped); !errors.Is(err, http.ErrServerClosed) {
 			a.log.Error("no longer listening", "address", a.listener.Addr().String(), "error", err)
 		}
 	}()

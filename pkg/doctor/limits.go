@@ -8,6 +8,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"queue-worker/pkg/descriptor"
 )
 
 // otherFiles are the open files that a worker needs beside its calls: of the
@@ -15,7 +17,7 @@ import (
 const otherFiles = 512
 
 func (e *examiner) limits(context.Context) []Finding {
-	return []Finding{e.files(openFiles()), e.memory(memoryLimit(os.ReadFile))}
+	return []Finding{e.files(descriptor.Limit()), e.memory(memoryLimit(os.ReadFile))}
 }
 
 // files compares the limit of open files with the calls at a time. Each may have a

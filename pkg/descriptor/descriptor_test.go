@@ -1,0 +1,47 @@
+package descriptor
+
+import (
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"syscall"
+	"testing"
+)
+
+func TestExhausted(t *testing.T) {
+	t.Parallel()
+	socket := &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("socket", syscall.EMFILE)}
+	for _, tt := range []struct {
+		name string
+		err  error
+		want bool
+	}{
+		{"none", nil, false},
+		{"no descriptor for a file", &fs.PathError{Op: "open", Path: "000012.sst", Err: syscall.EMFILE}, true},
+		{"no descriptor in the system", fmt.Errorf("open: %w", syscall.ENFILE), true},
+		{"no buffer", &net.OpError{Op: "write", Err: os.NewSyscallError("write", syscall.ENOBUFS)}, true},
+		{"no descriptor for a socket", socket, true},
+		{"no descriptor for a lookup", &net.OpError{Op: "dial", Err: &net.DNSError{Err: socket.Error(), Name: "gateway"}}, true},
+		{"a name that says so", &net.DNSError{Err: "no such host", Name: "too many open files"}, false},
+		{"no space", syscall.ENOSPC, false},
+		{"refused", &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, false},
+	} {
+		if got := Exhausted(tt.err); got != tt.want {
+			t.Errorf("%s: %t", tt.name, got)
+		}
+	}
+}
+
+func TestConnectionsLeaveRoomForStoreAndCalls(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		limit    int64
+		inflight int
+		want     int
+	}{{1024, 50, 309}, {1 << 62, 1, 1 << 20}, {128, 50, 32}, {0, 50, 309}, {65536, 10000, 17640}} {
+		if got := Connections(tt.limit, tt.inflight); got != tt.want {
+			t.Errorf("limit %d, max_inflight %d: %d, want %d", tt.limit, tt.inflight, got, tt.want)
+		}
+	}
+}

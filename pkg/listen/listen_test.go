@@ -1,0 +1,173 @@
+package listen
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// source is a listener whose connections are pipes in memory. Where errs has an error for the
+// next Accept, it returns that.
+type source struct {
+	errs  []error
+	conns chan net.Conn
+}
+
+func (s *source) Accept() (net.Conn, error) {
+	if len(s.errs) > 0 {
+		err := s.errs[0]
+		s.errs = s.errs[1:]
+		return nil, err
+	}
+	return <-s.conns, nil
+}
+func (s *source) Close() error   { return nil }
+func (s *source) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
+
+// rig is a capped listener and both ends of its connections.
+type rig struct {
+	*Listener
+	t      *testing.T
+	source *source
+	log    bytes.Buffer
+}
+
+func capped(t *testing.T, limit int) *rig {
+	r := &rig{t: t, source: &source{conns: make(chan net.Conn, 1)}}
+	r.Listener = Cap(r.source, limit, slog.New(slog.NewTextHandler(&r.log, nil)))
+	return r
+}
+
+// connect returns the server's and the client's end of a new connection.
+func (r *rig) connect() (server, client net.Conn) {
+	r.t.Helper()
+	client, inner := net.Pipe()
+	r.source.conns <- inner
+	server, err := r.Accept()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { _, _ = server.Close(), client.Close() })
+	return server, client
+}
+
+// send passes one byte from one end to the other.
+func send(t *testing.T, from, to net.Conn) {
+	t.Helper()
+	written := make(chan struct{})
+	go func() { defer close(written); _, _ = from.Write([]byte{1}) }()
+	if _, err := io.ReadFull(to, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	<-written // the write has ended the idle time only when it has returned
+}
+
+// closed reports whether the other end of a pipe is closed.
+func closed(t *testing.T, client net.Conn) bool {
+	t.Helper()
+	_ = client.SetWriteDeadline(time.Unix(1, 0)) // a write to an open pipe does not wait for a reader
+	_, err := client.Write(nil)
+	_ = client.SetWriteDeadline(time.Time{})
+	return errors.Is(err, io.ErrClosedPipe)
+}
+
+func TestTheConnectionThatHasBeenIdleLongestIsClosed(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		do   func(r *rig, server, client []net.Conn)
+		want int // the connection that is closed for a fourth one
+	}{
+		{"all are silent", func(*rig, []net.Conn, []net.Conn) {}, 0},
+		{"the oldest was read from", func(r *rig, s, c []net.Conn) { send(r.t, c[0], s[0]) }, 1},
+		{"the oldest was written to", func(r *rig, s, c []net.Conn) { send(r.t, s[0], c[0]) }, 1},
+		{"a request is in progress on the oldest", func(r *rig, s, _ []net.Conn) { r.Busy(s[0], true) }, 1},
+		{"the only one without a request is the last", func(r *rig, s, c []net.Conn) {
+			r.Busy(s[0], true)
+			r.Busy(s[1], true)
+			send(r.t, c[2], s[2])
+		}, 2},
+		{"a request ended on the oldest", func(r *rig, s, _ []net.Conn) { r.Busy(s[0], true); r.Busy(s[0], false) }, 1},
+		{"requests are in progress on all", func(r *rig, s, c []net.Conn) {
+			for _, c := range s {
+				r.Busy(c, true)
+			}
+			send(r.t, c[0], s[0])
+		}, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := capped(t, 3)
+			var server, client []net.Conn
+			for range 3 {
+				s, c := r.connect()
+				server, client = append(server, s), append(client, c)
+			}
+			tt.do(r, server, client)
+			s, c := r.connect()
+			for i := range client {
+				if got := closed(t, client[i]); got != (i == tt.want) {
+					t.Errorf("connection %d: closed is %t", i, got)
+				}
+			}
+			send(t, c, s)
+			if n := r.Len(); n != 3 {
+				t.Errorf("%d connections are open", n)
+			}
+		})
+	}
+}
+
+func TestAClosedConnectionMakesRoom(t *testing.T) {
+	t.Parallel()
+	r := capped(t, 2)
+	_, kept := r.connect()
+	for range 5 {
+		s, _ := r.connect()
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		r.Busy(s, true) // too late, and of no effect
+	}
+	if closed(t, kept) || r.Len() != 1 || r.log.Len() > 0 {
+		t.Errorf("%d connections are open, the first is closed: %t\n%s", r.Len(), closed(t, kept), r.log.String())
+	}
+}
+
+func TestTheLimitIsLoggedOnce(t *testing.T) {
+	t.Parallel()
+	r := capped(t, 2)
+	for range 10 {
+		r.connect()
+	}
+	if text := r.log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "limit=2") || !strings.Contains(text, "level=WARN") {
+		t.Errorf("log:\n%s", text)
+	}
+}
+
+func TestWithoutAFreeDescriptorAnIdleConnectionIsClosed(t *testing.T) {
+	t.Parallel()
+	r := capped(t, 8)
+	_, old := r.connect()
+	full := &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+	r.source.errs = []error{full}
+	r.connect()
+	if !closed(t, old) || r.Len() != 1 {
+		t.Errorf("%d connections are open", r.Len())
+	}
+	other := errors.New("other")
+	r.source.errs = []error{other, full, full}
+	if _, err := r.Accept(); !errors.Is(err, other) || r.Len() != 1 {
+		t.Errorf("error is %v, %d connections are open", err, r.Len())
+	}
+	if _, err := r.Accept(); !errors.Is(err, syscall.EMFILE) || r.Len() != 0 {
+		t.Errorf("error is %v with %d connections", err, r.Len())
+	}
+}
