@@ -101,9 +101,15 @@ func Run(drain, abort context.Context, o Options) (err error) {
 // announce says what this process is, and what an operator should know of its settings.
 func (a *App) announce() {
 	c := a.Config
-	a.log.Info("starting queue-worker", "version", a.Version, "queues", c.Channels, "gateway", c.GatewayURL.String(),
-		"data_dir", orNone(c.DataDir), "memory_limit_bytes", limitMemory(), "max_inflight", c.MaxInflight, "max_retry_attempts", c.MaxRetryAttempts,
-		"initial_retry_wait", c.InitialRetryWait, "max_retry_wait", c.MaxRetryWait, "retry_http_codes", c.RetryCodes)
+	about := []any{
+		"version", a.Version, "queues", c.Channels, "gateway", c.GatewayURL.String(),
+		"data_dir", orNone(c.DataDir), "max_inflight", c.MaxInflight, "max_retry_attempts", c.MaxRetryAttempts,
+		"initial_retry_wait", c.InitialRetryWait, "max_retry_wait", c.MaxRetryWait, "retry_http_codes", c.RetryCodes,
+	}
+	if limit := limitMemory(); limit > 0 {
+		about = append(about, "memory_limit_bytes", limit)
+	}
+	a.log.Info("starting queue-worker", about...)
 	for _, name := range c.Channels {
 		if r, limit := c.Retries(name), c.QueueLimits[name]; len(r.Own) > 0 || limit > 0 {
 			a.log.Info("queue with settings of its own", "queue", name, "limit", limit, "max_retry_attempts", r.MaxRetryAttempts,
