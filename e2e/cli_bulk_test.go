@@ -36,7 +36,7 @@ func TestCLI_APersonIsAsked(t *testing.T) {
 	s.bury(w, "fn1", "a", "b", "c")
 	for _, answer := range []string{"no\n", "y\n", "\n", "\x04"} {
 		p := w.person(t, "dead", "drop", "--all")
-		p.answers(`Type "yes" to go on: `, answer)
+		p.answers(`Type "yes" to proceed: `, answer)
 		p.want(1, "drop: 3, ", "COUNT", "nothing was done")
 	}
 	if n := len(w.deadSet(t)); n != 3 {

@@ -44,7 +44,7 @@ var (
 	}
 )
 
-// problemKey is the answer to a key that stands for something else. It tells nothing of that: it may be
+// problemKey is the answer to a key that stands for something else. It says nothing about that: it may be
 // another caller's.
 var problemKey = &problem{
 	status: http.StatusUnprocessableEntity, Text: "the Idempotency-Key was used for another request", Reason: keyReused,

@@ -132,7 +132,7 @@ func (p *publisher) unsubscribe(sid string, limit int) error {
 	return p.forward("UNSUB ", sid, " ", strconv.Itoa(limit), "\r\n")
 }
 
-// refuse tells a publisher that it may not use a subject, in the words of nats-server.
+// refuse answers a publisher that it may not use a subject, in the words of nats-server.
 func (p *publisher) refuse(verb, subject string) error {
 	const shown = 64
 	name := strconv.QuoteToASCII(subject[:min(len(subject), shown)])
@@ -235,7 +235,7 @@ func (p *publisher) requestPublish(c command, inbox *subscription, payload []byt
 // marshaler is a message of NATS Streaming.
 type marshaler interface{ Marshal() ([]byte, error) }
 
-// forwardRequest writes a request anew, so that the server sees what was checked.
+// forwardRequest composes the request again, so that the server sees what was checked.
 func (p *publisher) forwardRequest(c command, m marshaler) error {
 	b, err := m.Marshal()
 	if err != nil {
@@ -257,7 +257,7 @@ func (p *publisher) forwardPublish(c command, payload []byte) error {
 	return err
 }
 
-// answer tells a publisher at once what the server would.
+// answer sends a publisher the answer that the server would give.
 func (p *publisher) answer(c command, inbox *subscription, m marshaler) error {
 	b, err := m.Marshal()
 	if err != nil {

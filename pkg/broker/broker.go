@@ -5,7 +5,7 @@
 //	                                    +--> nats-server <--> nats-streaming-server --> files
 //	our own intake --in the process-----+
 //
-// The listener is ours. Whoever connects to it is a publisher and can do what the
+// The listener is ours. A client that connects to it is a publisher and can do what the
 // publisher's library does, and no more: rights.go has the list. The listener can be
 // shut while everything behind it lives on: Pause refuses publishers when the store
 // has no room, and the intake keeps its connection.

@@ -18,8 +18,8 @@ const (
 )
 
 // client is a client id that a publisher connected, together with the secret that it
-// named then. Whoever knows the secret is that client, on whatever connection: the
-// library makes its connection anew without telling NATS Streaming.
+// named then. A connection that knows the secret is that client, on whatever connection: the
+// library reconnects without a new connect request to NATS Streaming.
 type client struct {
 	id     string
 	secret string     // the ConnID; empty for libraries of before 2018
@@ -115,7 +115,7 @@ func (c *clients) close(p *publisher, id string) bool {
 	return true
 }
 
-// ended leaves the clients of a connection to whoever knows their secrets.
+// ended keeps the clients of a closed connection for the one that knows their secrets.
 func (c *clients) ended(p *publisher) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 // credentials are a token, or user:password. Empty: publishers need none.
 type credentials string
 
-// accept reports whether a publisher may go on.
+// accept reports whether a publisher named the credentials.
 func (c credentials) accept(user, password, token string) bool {
 	if c == "" {
 		return true

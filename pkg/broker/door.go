@@ -43,8 +43,8 @@ type door struct {
 	mu         sync.Mutex
 	ln         net.Listener // nil while shut
 	publishers map[*publisher]struct{}
-	told       time.Time // when a refusal was last logged
-	untold     int       // refusals since then
+	logged     time.Time // when a refusal was last logged
+	unlogged   int       // refusals since then
 
 	busy sync.WaitGroup
 }
@@ -180,10 +180,10 @@ func (d *door) makeRoom() {
 func (d *door) refused(p *publisher, what string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.untold++
-	if time.Since(d.told) < tellEvery {
+	d.unlogged++
+	if time.Since(d.logged) < tellEvery {
 		return
 	}
-	d.log.Warn("publisher refused", "remote", p.conn.RemoteAddr().String(), "reason", what, "times", d.untold)
-	d.told, d.untold = time.Now(), 0
+	d.log.Warn("publisher refused", "remote", p.conn.RemoteAddr().String(), "reason", what, "times", d.unlogged)
+	d.logged, d.unlogged = time.Now(), 0
 }

@@ -1,5 +1,5 @@
 // File publisher.go is one connection of a publisher: what it sends is parsed and
-// checked, and what it may send goes on to the server, written anew.
+// checked, and what it may send is forwarded to the server, composed again.
 //
 //	connection --> accept: parse, check --> server
 //	connection <-- outbox <-- deliver <---- server

@@ -22,7 +22,7 @@ func (c *Console) Confirm(question string) (bool, error) {
 	if !c.Asking {
 		return false, ErrNobodyToAsk
 	}
-	_, _ = fmt.Fprintf(c.Err, "%s Type \"yes\" to go on: ", escape.Line(question))
+	_, _ = fmt.Fprintf(c.Err, "%s Type \"yes\" to proceed: ", escape.Line(question))
 	line, err := bufio.NewReader(c.In).ReadString('\n')
 	if err != nil {
 		_, _ = fmt.Fprintln(c.Err)

@@ -102,7 +102,7 @@ type Config struct {
 
 	// NATS Streaming inside this process.
 	StanEmbedded      bool   `group:"Embedded door" env:"stan_embedded" envDefault:"false" doc:"Open NATS Streaming in the worker, so that the gateway publishes straight to it. It keeps its files under data_dir."`
-	StanListenAddress string `env:"stan_listen_address" envDefault:"127.0.0.1:4222" form:"host:port or :port, the port from 0 to 65535" doc:"Where it listens. Port 0 takes any free one. Whoever reaches it can publish and nothing else."`
+	StanListenAddress string `env:"stan_listen_address" envDefault:"127.0.0.1:4222" form:"host:port or :port, the port from 0 to 65535" doc:"Where it listens. Port 0 takes any free one. A client that reaches it can publish and do nothing else."`
 	StanCredentials   string `env:"stan_credentials_file" envDefault:"" zero:"none" form:"a path" doc:"File with user:password, or a token, that publishers have to name. The gateway names it in faas_nats_address, as in user:password@nats. Read at start. Empty: publishers name nothing. Their rights are the same with and without."`
 
 	// QueueLimits are the limits beside the names in faas_nats_channel. Channels has the

@@ -36,7 +36,7 @@ func Check(dataDir string) error {
 // link, pipe, socket or device. What is written or read through one of these lies somewhere
 // else, or blocks for ever. A missing folder is fine. Folders that cannot be read are passed
 // over, such as the lost+found of a volume. Hard links are fine: copies made with hard links
-// are a common form of backup, and the kernel lets nobody make one to a file of another user.
+// are a common form of backup, and the kernel lets no user make one to a file of another.
 func CheckFolder(dir string) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		switch {

@@ -16,7 +16,7 @@ import (
 var exhausted = []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS}
 
 // Exhausted reports whether an operation failed because no descriptor or no buffer was free. Of a
-// failed name lookup only the text tells.
+// failed name lookup only the text says so.
 func Exhausted(err error) bool {
 	dns, lookup := errors.AsType[*net.DNSError](err)
 	for _, e := range exhausted {

@@ -39,7 +39,7 @@ func TestConnectionsLeaveRoomForStoreAndCalls(t *testing.T) {
 		limit    int64
 		inflight int
 		want     int
-	}{{1024, 50, 309}, {1 << 62, 1, 1 << 20}, {128, 50, 32}, {0, 50, 309}, {65536, 10000, 17640}} {
+	}{{1024, 50, 362}, {1 << 62, 1, 1<<20 + 32}, {128, 50, 32}, {0, 50, 362}, {65536, 10000, 35024}} {
 		if got := Connections(tt.limit, tt.inflight); got != tt.want {
 			t.Errorf("limit %d, max_inflight %d: %d, want %d", tt.limit, tt.inflight, got, tt.want)
 		}

@@ -12,27 +12,23 @@ import (
 	"queue-worker/pkg/descriptor"
 )
 
-// otherFiles are the open files that a worker needs beside its calls: of the
-// store, of listeners and of callers of its API.
-const otherFiles = 512
-
 func (e *examiner) limits(context.Context) []Finding {
 	return []Finding{e.files(descriptor.Limit()), e.memory(memoryLimit(os.ReadFile))}
 }
 
-// files compares the limit of open files with the calls at a time. Each may have a
-// connection to the gateway and one to where its result goes.
+// files compares the limit of open files with what the worker may need, and says how
+// many connections to its port that leaves.
 func (e *examiner) files(limit int64) Finding {
 	const check = "limits"
-	need := 2*int64(e.Config.MaxInflight) + otherFiles
+	need, connections := descriptor.Needed(e.Config.MaxInflight), descriptor.Connections(limit, e.Config.MaxInflight)
 	switch {
 	case limit <= 0:
 		return look(check, "compare it with max_inflight yourself", "the limit of open files cannot be told")
 	case limit < need:
 		return wrong(check, "raise it (ulimit -n, LimitNOFILE), or lower max_inflight",
-			"%d open files are allowed, max_inflight=%d may need %d", limit, e.Config.MaxInflight, need)
+			"%d open files are allowed, max_inflight=%d may need %d; callers have %d connections", limit, e.Config.MaxInflight, need, connections)
 	}
-	return fine(check, "%d open files are allowed, max_inflight=%d may need %d", limit, e.Config.MaxInflight, need)
+	return fine(check, "%d open files are allowed, max_inflight=%d may need %d; callers have %d connections", limit, e.Config.MaxInflight, need, connections)
 }
 
 // What a worker needs whatever its calls carry, in bytes: at least, and at most. The

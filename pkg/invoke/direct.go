@@ -134,7 +134,7 @@ func (c *directConn) roundTrip(e *exchange) (_ *http.Response, written bool, _ e
 	}
 }
 
-// postRequest tells ReadResponse to what it reads the answer.
+// postRequest is the request to which ReadResponse reads the answer.
 var postRequest = &http.Request{Method: http.MethodPost}
 
 // Read reads at most what is left of the limit.

@@ -89,7 +89,7 @@ func named(h http.Header) map[string]bool {
 	return set
 }
 
-// pass copies the fields of h that may go on to another connection. It leaves out
+// pass copies the fields of h that may be sent over another connection. It leaves out
 // ours and forged, whatever their spelling, and every other spelling of a field that
 // this program reads or writes: a server that folds names could take it for the
 // field itself. The values are shared with h.

@@ -11,7 +11,7 @@ import (
 // Otherwise requests would be sent to it, and count as attempts.
 const canPeek = true
 
-// isQuiet reports whether an idle connection is open and has nothing to read. An answer that nobody asked
+// isQuiet reports whether an idle connection is open and has nothing to read. An answer without a request
 // for makes it unusable.
 func isQuiet(c net.Conn) bool {
 	under, ok := c.(syscall.Conn)

@@ -101,7 +101,7 @@ func (l *Listener) Len() int {
 	return l.idle.Len() + l.busy.Len()
 }
 
-// Busy tells whether a request is in progress on a connection that Accept returned. A new
+// Busy sets whether a request is in progress on a connection that Accept returned. A new
 // connection is not busy. Any other connection is ignored.
 func (l *Listener) Busy(c net.Conn, busy bool) {
 	t, ok := c.(*conn)

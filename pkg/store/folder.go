@@ -71,7 +71,7 @@ func lockDirectory(fsys vfs.FS, dir string) (*pebble.Lock, error) {
 	return nil, ErrLocked
 }
 
-const hintCheck = ": run `queue-worker store check` on it; restore it from a copy, or move it away to begin anew"
+const hintCheck = ": run `queue-worker store check` on it; restore it from a copy, or move it away to start with an empty store"
 
 // explain turns an error of opening into one that says what to do.
 func explain(dir string, err error) error {

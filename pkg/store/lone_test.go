@@ -215,7 +215,7 @@ func TestAnErrorOfReadingPasses(t *testing.T) {
 	for _, name := range []string{
 		"load", "next ready", "find call", "letters", "groups", "pending", "sweep", "result", "results of", "unclaim", "move due", "expire", "settle", "drop",
 	} {
-		// Pebble reads tables in the background as well. Who asks for one just then shares its error.
+		// Pebble reads tables in the background as well. A call that needs one at that moment shares its error.
 		err := calls[name]()
 		for tries := 0; errors.Is(err, syscall.EIO) && tries < 100; tries++ {
 			runtime.Gosched()

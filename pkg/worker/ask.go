@@ -14,7 +14,7 @@ import (
 // many questions in flight.
 const mostAskers = 16
 
-// askWith lets lanes that nobody has asked about wait until ask was called for them.
+// askWith makes lanes wait until ask was called for them.
 // It has to be called before start. ask runs in a goroutine of its own, and calls
 // nextUnasked and then asked until there is no lane left.
 func (l *Lanes) askWith(ask func()) {

@@ -56,7 +56,7 @@ func (o *openings) leave(ln *lane) {
 	}
 }
 
-// inTime reports whether time lets a lane begin a call. If not, the timer is told
+// inTime reports whether time lets a lane begin a call. If not, the timer is set
 // to look at it again.
 func (l *Lanes) inTime(ln *lane) bool {
 	open, at := ln.tempo.opens(time.Now())
@@ -79,7 +79,7 @@ func (l *Lanes) nextOpening() time.Time {
 	return l.timed[0].opens
 }
 
-// open lets the lanes go on whose time has come.
+// open lets lanes take turns again whose time has come.
 func (l *Lanes) open(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
