@@ -40,7 +40,7 @@ const (
 var (
 	problemOrigin = &problem{
 		status: http.StatusForbidden, Text: "cross-origin requests are refused", Reason: forbidden,
-		Hint: "a page of another site may not act here; use curl or a page of this server",
+		Hint: "a page of another site may not act here; use curl or a page of this server; a proxy beside the worker that serves pages without TLS has to add Via",
 	}
 	problemNotLocal = &problem{
 		status: http.StatusForbidden, Text: "only this machine may see and change what is stored", Reason: forbidden,
@@ -118,11 +118,19 @@ func isLoopbackHost(host string) bool {
 	return err == nil && a.Unmap().IsLoopback()
 }
 
-// isRebound reports whether a page of another site, whose name was made to lead to
-// loopback, asks as if it were of the same origin. Browsers say Origin with all that
-// is not safe; through a proxy any name may be right.
+// isRebound reports whether a page may have sent the request whose own host name was made
+// to resolve to loopback: to the browser it is of the same origin as the worker. A browser
+// sends Origin with every request that is not safe. Behind a proxy any name may be right,
+// but a page can set most header fields of proxies itself, so only passedOn counts.
 func isRebound(r *http.Request) bool {
-	return r.Header.Get("Origin") != "" && isLoopbackPeer(r) && !isLoopbackHost(r.Host) && !isForwarded(r)
+	return r.Header.Get("Origin") != "" && isLoopbackPeer(r) && !isLoopbackHost(r.Host) && !passedOn(r)
+}
+
+// passedOn reports whether a proxy has certainly passed on the request of a browser: no
+// page can set Via, make the browser send HTTP/1.0, or have an origin with TLS that is the
+// worker's own, because the worker has no TLS.
+func passedOn(r *http.Request) bool {
+	return len(r.Header["Via"]) > 0 || !r.ProtoAtLeast(1, 1) || strings.HasPrefix(r.Header.Get("Origin"), "https://")
 }
 
 // isForwarded reports whether a proxy has passed a request on. Some proxies add no

@@ -257,26 +257,43 @@ func TestAPageWhoseNameLeadsToLoopbackMayNotAct(t *testing.T) {
 	r, _ := newIngestRig(t, func(o *Options) { o.AdminOpen = true })
 	h := r.routes()
 	const page = "evil.example:8081"
-	for _, tt := range []struct {
-		name, peer, host, origin, forwarded string
-		want                                bool
-	}{
-		{"the page", "127.0.0.1:5000", page, "http://" + page, "", false},
-		{"the page over IPv6", "[::1]:5000", page, "http://" + page, "", false},
-		{"a page of ours", "127.0.0.1:5000", "localhost:8081", "http://localhost:8081", "", true},
-		{"no page", "127.0.0.1:5000", page, "", "", true},
-		{"a page of a site whose proxy runs beside us", "127.0.0.1:5000", page, "http://" + page, "10.0.0.1", true},
-		{"a page over the network", "192.0.2.1:5000", page, "http://" + page, "", true},
-	} {
+	type sender struct {
+		name, peer, host, origin string
+		edit                     func(*http.Request)
+		want                     bool
+	}
+	field := func(name string) func(*http.Request) {
+		return func(r *http.Request) { r.Header.Set(name, "10.0.0.1") }
+	}
+	senders := []sender{
+		{"the page", "127.0.0.1:5000", page, "http://" + page, nil, false},
+		{"the page over IPv6", "[::1]:5000", page, "http://" + page, nil, false},
+		{"the page without an origin", "127.0.0.1:5000", page, "null", nil, false},
+		{"a page of ours", "127.0.0.1:5000", "localhost:8081", "http://localhost:8081", nil, true},
+		{"no page", "127.0.0.1:5000", page, "", nil, true},
+		{"a page over the network", "192.0.2.1:5000", page, "http://" + page, nil, true},
+		{"a page with TLS, behind a proxy beside us", "127.0.0.1:5000", "site.example", "https://site.example", field("X-Forwarded-For"), true},
+		{"a page behind a proxy that says Via", "127.0.0.1:5000", "site.example", "http://site.example", field("Via"), true},
+		{"a page behind a proxy that speaks HTTP/1.0", "127.0.0.1:5000", "site.example", "http://site.example",
+			func(r *http.Request) { r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.0", 1, 0 }, true},
+	}
+	for name := range proxyFields { // fetch lets a page set all but Via
+		senders = append(senders, sender{"the page with " + name, "127.0.0.1:5000", page, "http://" + page, field(name), name == "Via"})
+	}
+	for _, prefix := range proxyPrefixes {
+		senders = append(senders, sender{"the page with " + prefix, "127.0.0.1:5000", page, "http://" + page, field(prefix + "For"), false})
+	}
+	for _, tt := range senders {
 		for _, line := range []string{"POST /async-function/figlet", "POST /deadletter/figlet", "POST /v1/dead_set/" + idOf(1).String() + "/replay"} {
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, arriving(line, func(r *http.Request) {
 				r.RemoteAddr, r.Host = tt.peer, tt.host
 				if tt.origin != "" {
 					r.Header.Set("Origin", tt.origin)
+					r.Header.Set("Sec-Fetch-Site", "same-origin")
 				}
-				if tt.forwarded != "" {
-					r.Header.Set("X-Forwarded-For", tt.forwarded)
+				if tt.edit != nil {
+					tt.edit(r)
 				}
 			}))
 			if got := w.Code != http.StatusForbidden; got != tt.want {
