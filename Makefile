@@ -52,7 +52,7 @@ fuzz: ## run every fuzz target for FUZZTIME (15s)
 chaos: ## kill the worker and NATS Streaming for long, and count what is lost
 	CHAOS=long $(GO) test -count=1 -timeout 60m -v -run Chaos ./e2e/...
 
-bench: ## throughput beside the Community worker and a bare loop; ARGS=-fair and ARGS=-pace measure fairness and pace
+bench: ## every figure beside its goal, at most 60 minutes; ARGS=-quick at most 5, ARGS=--help lists rows and flags
 	$(GO) run -C bench . $(ARGS)
 
 test-chart: ## lint and render the Helm chart, and check what comes out

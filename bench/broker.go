@@ -1,4 +1,4 @@
-// The NATS Streaming server, in a process of its own, and publishing to it.
+// File broker.go is the outside NATS Streaming server, in a process of its own, and publishes to it.
 
 package main
 
@@ -48,9 +48,13 @@ func runBroker(keep string) error {
 	return nil
 }
 
-// publish puts n messages on the channel and waits for their acks.
+// publish puts n messages on the channel of an outside server and waits for their acks.
 func publish(port string, n int, message func(i int) ([]byte, error)) error {
-	c, err := stan.Connect(cluster, "bench-publisher", stan.NatsURL("nats://127.0.0.1:"+port), stan.MaxPubAcksInflight(1024))
+	return publishTo("nats://127.0.0.1:"+port, n, message)
+}
+
+func publishTo(url string, n int, message func(i int) ([]byte, error)) error {
+	c, err := stan.Connect(cluster, "bench-publisher", stan.NatsURL(url), stan.MaxPubAcksInflight(1024))
 	if err != nil {
 		return err
 	}

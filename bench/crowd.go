@@ -1,5 +1,5 @@
-// What the measurements of fairness and pace are made on: functions of several kinds
-// in one process, which tell when they were called.
+// File crowd.go has the functions of the measurements of fairness and pace: several kinds in one
+// process, which remember when they were called.
 
 package main
 
@@ -31,10 +31,10 @@ type noted struct {
 
 // crowd serves the functions:
 //
-//	quiet      answers at once; its query string tells when it was published
+//	quiet      answers at once; its query string has when it was published
 //	flooded-*  takes 100 µs to 1 ms, as the query string says, and not before /open
 //	slow-*     takes a minute
-//	limited    takes 100 ms, five at a time, and answers 429 beyond
+//	limited    takes 100 ms, accepts five at a time, and answers 429 beyond
 //	caller     answers at once; its results go to hosts that never answer
 type crowd struct {
 	gate chan struct{}
@@ -104,7 +104,7 @@ func (c *crowd) note(change func(*noted)) {
 	change(&c.got)
 }
 
-// pause is a call of some length, which ends when nobody waits for it any more.
+// pause is a call of some length, which ends with its request.
 func pause(r *http.Request, d time.Duration) {
 	select {
 	case <-time.After(d):
@@ -126,8 +126,8 @@ func (c *crowd) open(http.ResponseWriter, *http.Request) {
 	close(c.gate)
 }
 
-// tell answers with what was noted: GET /noted.
-func (c *crowd) tell(w http.ResponseWriter, _ *http.Request) {
+// answerNoted answers with what was noted: GET /noted.
+func (c *crowd) answerNoted(w http.ResponseWriter, _ *http.Request) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	_ = json.NewEncoder(w).Encode(c.got)
@@ -147,7 +147,7 @@ func runCrowd() error {
 	mux.HandleFunc("POST /function/{function}/{run}", c.call)
 	mux.HandleFunc("POST /begin/{run}", c.begin)
 	mux.HandleFunc("POST /open", c.open)
-	mux.HandleFunc("GET /noted", c.tell)
+	mux.HandleFunc("GET /noted", c.answerNoted)
 	fmt.Println(l.Addr().(*net.TCPAddr).Port)
 	go untilClosedThen(l)
 	_ = http.Serve(l, mux) // ends when the listener is closed

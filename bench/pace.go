@@ -1,5 +1,5 @@
-// What a function costs that takes five calls at a time and answers 429 beyond: how
-// many calls each invocation takes, and how long all take.
+// File pace.go measures what a function costs that accepts five calls at a time and answers 429
+// beyond: how many calls each invocation takes, and how long all take.
 
 package main
 
@@ -24,25 +24,25 @@ const pacedPatience = 6 * pacedIdeal
 
 // way is how a program goes about it.
 type way struct {
-	name, program string
-	env           []string
+	name    string
+	program program
+	env     []string
 }
 
 // soon are retries that come soon, and are never used up.
 var soon = []string{"initial_retry_wait=1s", "max_retry_wait=10s", "max_retry_attempts=1000"}
 
-func paced(ctx context.Context, tmp string, o options, programs []program) error {
+func (b *bench) measurePace(ctx context.Context) error {
 	t := tabwriter.NewWriter(os.Stdout, 0, 0, 3, ' ', tabwriter.AlignRight)
-	fmt.Printf("\n%d invocations of a function that takes %d at a time, %s each, and answers 429 beyond; max_inflight %d; ideal %s\n\n",
-		pacedMessages, limitedAt, limitedCall, o.inflight, pacedIdeal)
+	fmt.Printf("\n%d invocations of a function that accepts %d at a time, %s each, and answers 429 beyond; max_inflight %d; ideal %s\n\n",
+		pacedMessages, limitedAt, limitedCall, b.inflight, pacedIdeal)
 	fmt.Fprintln(t, "worker\tcalls per invocation\tanswered 429\tsucceeded\ttime\tof ideal\t")
 	for _, w := range []way{
-		{"ours", "ours", soon},
-		{"ours, limiter_enabled=false", "ours", append(slices.Clone(soon), "limiter_enabled=false")},
-		{"community", "community", nil},
+		{"ours", b.ours, soon},
+		{"ours, limiter_enabled=false", b.ours, append(slices.Clone(soon), "limiter_enabled=false")},
+		{"community", b.community, nil},
 	} {
-		p := programs[slices.IndexFunc(programs, func(p program) bool { return p.name == w.program })]
-		got, err := atPace(ctx, tmp, o, p, w.env)
+		got, err := b.paced(ctx, w)
 		if err != nil {
 			return fmt.Errorf("%s: %w", w.name, err)
 		}
@@ -57,18 +57,18 @@ func paced(ctx context.Context, tmp string, o options, programs []program) error
 	return t.Flush()
 }
 
-// atPace waits until all have succeeded, or patience ends.
-func atPace(ctx context.Context, tmp string, o options, p program, env []string) (got noted, err error) {
+// paced waits until all have succeeded, or patience ends.
+func (b *bench) paced(ctx context.Context, w way) (got noted, err error) {
 	ctx, cancel := context.WithTimeout(ctx, trialTimeout)
 	defer cancel()
-	limited := func(i int, _ string) ([]byte, error) { return message("limited", onlyRun, int64(i), o.body) }
-	t, err := begin(ctx, o, tmp, p, env, pacedMessages, limited)
+	limited := func(i int, _ string) ([]byte, error) { return message("limited", runName, int64(i), b.body) }
+	t, err := b.newTrial(ctx, w.program, w.env, pacedMessages, limited)
 	if err != nil {
 		return got, err
 	}
 	defer t.close()
 	for from := time.Now(); err == nil && got.Served < pacedMessages && time.Since(from) < pacedPatience; {
-		if err = t.rest(ctx, 100*time.Millisecond); err == nil {
+		if err = t.wait(ctx, 100*time.Millisecond); err == nil {
 			got, err = t.noted(ctx)
 		}
 	}
