@@ -1,6 +1,6 @@
-package store
+// File due.go moves due invocations to their lanes, in bounded steps.
 
-// Moving what is due to its lane, in bounded steps.
+package store
 
 import (
 	"bytes"
@@ -17,6 +17,13 @@ import (
 // at once.
 const dueStep = 1000
 
+// Waits after a step that could not read all that is due: the first, doubled up to the
+// longest while nothing is moved.
+const (
+	firstDueWait   = 200 * time.Millisecond
+	longestDueWait = 30 * time.Second
+)
+
 // never is the earliest due time when nothing is delayed.
 var never = time.Unix(0, math.MaxInt64)
 
@@ -26,8 +33,8 @@ type due struct {
 	at time.Time
 }
 
-// NextDue is a time before which nothing falls due; far in the future when
-// nothing is delayed.
+// NextDue is a time before which MoveDue has nothing to move; far in the future when
+// nothing is delayed. While the index is damaged, MoveDue is due again after a wait.
 func (s *Store) NextDue() time.Time {
 	s.due.mu.Lock()
 	defer s.due.mu.Unlock()
@@ -45,12 +52,13 @@ func (s *Store) noteDue(t time.Time) {
 	if t.IsZero() {
 		return
 	}
+	early := s.dueWait == 0 // behind damage, nothing can be moved any earlier
 	if s.dueCursor != nil {
 		if k := appendTimedKey(nil, delayedPrefix, t, invocation.ID{}); bytes.Compare(k, s.dueCursor) < 0 {
-			s.dueCursor = k
+			s.dueCursor, early = k, true
 		}
 	}
-	if t.Before(s.NextDue()) {
+	if early && t.Before(s.NextDue()) {
 		s.setDue(t)
 		if s.watcher != nil {
 			s.watcher.Due(t)
@@ -90,17 +98,29 @@ func (o *dueOp) stage(t *txn) error {
 	}
 	it, err := iterate(s.db, lower, after(delayedPrefix))
 	if err != nil {
+		s.postponeDue(t.now, 0)
 		return s.damaged(err)
 	}
 	next, moved := o.move(t, it)
-	o.broken = s.damaged(closing(it.Error(), it))
-	switch {
-	case o.broken == nil:
+	if o.broken = s.damaged(closing(it.Error(), it)); o.broken == nil {
+		s.dueWait = 0
 		s.setDue(next)
-	case moved == 0:
+		return nil
+	}
+	s.postponeDue(t.now, moved)
+	if moved == 0 {
 		return o.broken
 	}
 	return nil
+}
+
+// postponeDue sets when MoveDue is due again after an error of reading.
+func (s *Store) postponeDue(now time.Time, moved int) {
+	if moved > 0 {
+		s.dueWait = 0
+	}
+	s.dueWait = min(max(2*s.dueWait, firstDueWait), longestDueWait)
+	s.setDue(now.Add(s.dueWait))
 }
 
 // move writes one step, and returns when the first entry after it falls due and

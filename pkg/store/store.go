@@ -71,6 +71,7 @@ type Store struct {
 	// for the committer alone
 	doors     doors
 	dueCursor []byte
+	dueWait   time.Duration // after the latest error of reading what is due; 0 for none
 	sweepFrom []byte // nothing in the expiry index comes before it
 
 	ops    chan op

@@ -1,7 +1,7 @@
-package worker
+// File due.go has the timer. There is one, for the earliest due time; when it fires, due
+// invocations become ready in bounded steps.
 
-// The timer. There is one, for the earliest due time; when it fires, what is due
-// becomes ready in bounded steps.
+package worker
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 
 // timetable knows what is due when.
 type timetable interface {
-	// NextDue is a time before which nothing falls due.
+	// NextDue is a time before which MoveDue has nothing to move.
 	NextDue() time.Time
 	// MoveDue makes a step of what is due ready and reports whether more is due.
 	MoveDue(context.Context) (more bool, err error)
@@ -60,8 +60,8 @@ func (w *Worker) sleep() time.Duration {
 	return min(max(time.Until(next), 0), longestSleep)
 }
 
-// moveDue moves all that is due. After an error it sleeps a little; the store
-// has said what it was.
+// moveDue makes all due invocations ready. After an error it waits a little; the store has
+// logged the error, and raises NextDue while it cannot read what is due.
 func (w *Worker) moveDue(ctx context.Context) {
 	if time.Now().Before(w.Store.NextDue()) {
 		return
