@@ -111,21 +111,21 @@ func (a *App) expire(ctx context.Context) {
 		for _, inv := range taken {
 			a.watch.Ended(endOf(inv, store.OutcomeDropped))
 		}
-		a.tellExpired(expired)
+		a.logExpired(expired)
 	}
 }
 
-// tellExpired logs what one step has removed: a line for each of the first lanes, and one
+// logExpired logs what one step has removed: a line for each of the first lanes, and one
 // for all others together.
-func (a *App) tellExpired(x store.Expired) {
+func (a *App) logExpired(x store.Expired) {
 	const single = 10
 	lanes, byLane := []invocation.Lane{}, map[invocation.Lane][]*invocation.Invocation{}
 	for _, inv := range x.Letters {
 		l := inv.Lane
-		if _, have := byLane[l]; !have && len(lanes) == single {
+		if byLane[l] == nil && len(lanes) >= single {
 			l = invocation.Lane{Name: "(other)"}
 		}
-		if byLane[l] == nil && len(lanes) <= single {
+		if byLane[l] == nil {
 			lanes = append(lanes, l)
 		}
 		byLane[l] = append(byLane[l], inv)

@@ -76,16 +76,18 @@ func (e *evictStep) run() (Expired, error) {
 		if err != nil {
 			return Expired{}, err
 		}
+		if c.unsettled() {
+			if err := e.settle(c); err != nil {
+				return Expired{}, err
+			}
+			continue
+		}
 		if len(c.letters) > 0 {
 			o := &bytesOp{maxBytes: e.b.MaxBytes, chosen: c.letters, call: make(call, 1)}
 			err := e.s.wait(e.ctx, o, o.call)
 			return Expired{Class: class, Letters: o.taken}, err
 		}
-		barren[class] = len(c.untold) == 0
-		e.asked = 0
-		for name := range c.untold {
-			e.class(name)
-		}
+		barren[class] = true
 	}
 	return Expired{}, e.ctx.Err()
 }
@@ -150,23 +152,50 @@ func (e *evictStep) recall(name string) (class string, told bool) {
 	return ClassUnknown, told || name == "" || e.b.Known == nil
 }
 
-// choice is what a walk finds: letters to remove, or functions to ask about first.
-type choice struct {
-	class   string
-	excess  int64
-	letters []*invocation.Invocation
-	untold  map[string]bool
+// settle asks about functions and has lanes of known ones counted by themselves: their bytes
+// counted as those of unknown functions until then. Where there is no room for more counts,
+// which takes thousands of known functions beside a flood of names, they stay among these.
+func (e *evictStep) settle(c *choice) error {
+	e.asked = 0
+	for l := range c.untold {
+		if class, _ := e.class(l.Name); class == l.Name && e.uncounted(l) {
+			c.uncounted[l] = true
+		}
+	}
+	if len(c.uncounted) == 0 {
+		return nil
+	}
+	err := e.s.Adopt(e.ctx, slices.Collect(maps.Keys(c.uncounted)))
+	for l := range c.uncounted {
+		if e.uncounted(l) {
+			e.known[l.Name] = false
+		}
+	}
+	return err
 }
+
+// choice is what a walk finds: letters to remove, or what has to be settled first.
+type choice struct {
+	class     string
+	excess    int64
+	letters   []*invocation.Invocation
+	untold    map[invocation.Lane]bool // lanes of functions to ask about
+	uncounted map[invocation.Lane]bool // lanes of known functions to adopt
+	last      []byte                   // key of the latest entry that was visited
+}
+
+// unsettled reports whether the walk has to be repeated, maybe for another class.
+func (c *choice) unsettled() bool { return len(c.untold)+len(c.uncounted) > 0 }
 
 // full reports whether the walk can end.
 func (c *choice) full() bool {
-	return c.excess <= 0 || len(c.letters) == expireStep || len(c.untold) == mostAsked || len(c.letters) > 0 && len(c.untold) > 0
+	return c.excess <= 0 || len(c.letters) == expireStep || max(len(c.untold), len(c.uncounted)) == mostAsked
 }
 
 // choose reads the oldest letters of a class, up to one step or excess bytes. It reads
 // outside of the committer, asks nothing, and goes on where the step before it has ended.
 func (e *evictStep) choose(class string, excess int64) (*choice, error) {
-	c := &choice{class: class, excess: excess, untold: map[string]bool{}}
+	c := &choice{class: class, excess: excess, untold: map[invocation.Lane]bool{}, uncounted: map[invocation.Lane]bool{}}
 	if err := e.s.enter(); err != nil {
 		return nil, err
 	}
@@ -180,28 +209,35 @@ func (e *evictStep) choose(class string, excess int64) (*choice, error) {
 		if err := left.next(e.ctx); err != nil {
 			return false, err
 		}
-		if c.full() || e.s.closing() {
+		if c.full() || c.unsettled() && left.over() || e.s.closing() {
 			return false, nil
 		}
 		e.visit(c, key, value)
 		return true, nil
 	})
+	if c.last != nil && !c.unsettled() {
+		e.from[class] = c.last
+	}
 	return c, e.s.unlessOver(e.ctx, err)
 }
 
-// visit takes one index entry. The cursor stays before letters of functions that have to
-// be asked about.
+// visit takes one index entry. After one of a function that has to be asked about or counted
+// first, it only looks for further ones.
 func (e *evictStep) visit(c *choice, key, value []byte) {
 	x, err := parseEntry(inDead, key, value)
 	class, told := e.recall(x.lane.Name)
-	if err == nil && !told && c.class == ClassUnknown {
-		c.untold[x.lane.Name] = true
+	if err == nil && c.class == ClassUnknown {
+		switch {
+		case !told:
+			c.untold[x.lane] = true
+		case class == x.lane.Name && e.uncounted(x.lane):
+			c.uncounted[x.lane] = true
+		}
+	}
+	if c.unsettled() {
 		return
 	}
-	if len(c.untold) > 0 {
-		return
-	}
-	e.from[c.class] = append(e.from[c.class][:0], key...)
+	c.last = append(c.last[:0], key...)
 	if err != nil || class != c.class { // a damaged entry was noted when it was counted
 		return
 	}
@@ -209,6 +245,12 @@ func (e *evictStep) visit(c *choice, key, value []byte) {
 		c.letters = append(c.letters, inv)
 		c.excess -= int64(inv.Size)
 	}
+}
+
+// uncounted reports whether the bytes of a lane may count as those of unknown functions.
+func (e *evictStep) uncounted(l invocation.Lane) bool {
+	_, counted := e.s.counts.lane(l)
+	return !counted
 }
 
 // deadBytesByName returns the bytes of dead letters: sizes of the callbacks and of what is

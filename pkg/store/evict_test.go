@@ -42,12 +42,18 @@ func (e *evicted) restart() {
 // letters adds n letters of 100 bytes, each younger than the one before it.
 func (e *evicted) letters(n int, name func(i int) string) {
 	e.Helper()
+	e.lettersIn("q", n, name)
+}
+
+// lettersIn is letters for a queue.
+func (e *evicted) lettersIn(queue string, n int, name func(i int) string) {
+	e.Helper()
 	done := make(chan error, n)
 	raw := noise(1, 100)
 	for i := range n {
 		e.died = e.died.Add(time.Millisecond)
 		inv := &invocation.Invocation{
-			ID: invocation.NewID(e.died), Lane: invocation.Lane{Queue: "q", Name: name(i)}, Accepted: e.died,
+			ID: invocation.NewID(e.died), Lane: invocation.Lane{Queue: queue, Name: name(i)}, Accepted: e.died,
 			State: invocation.Dead, Reason: invocation.AttemptsExhausted, DiedAt: e.died,
 		}
 		e.s.Accept(Accept{Inv: inv, Raw: raw}, func(err error) { done <- err })
@@ -128,6 +134,23 @@ func TestTheClassThatUsesMostLosesItsOldest(t *testing.T) {
 	}
 }
 
+func TestAFunctionIsOneClassOverAllQueues(t *testing.T) {
+	t.Parallel()
+	e := newEvicted(t)
+	e.letters(50, always("real-a"))
+	e.lettersIn("slow", 60, always("real-b"))
+	e.letters(60, always("real-b"))
+	e.lettersIn("slow", 60, always("url:host:80"))
+	e.letters(60, always("url:host:80"))
+	removed := e.expire(150 * 100) // 50 for each class
+	if len(removed) != 2 || removed["real-b"] != 70 || removed[ClassCallbacks] != 70 {
+		t.Errorf("removed by class: %v", removed)
+	}
+	if in, slow := e.s.Lane(invocation.Lane{Queue: "q", Name: "real-b"}), e.s.Lane(invocation.Lane{Queue: "slow", Name: "real-b"}); in.Dead != 50 || slow.Dead != 0 {
+		t.Errorf("left are %d, and %d of the older ones in the other queue", in.Dead, slow.Dead)
+	}
+}
+
 func TestALetterThatCannotBeReadDoesNotCountAsRemoved(t *testing.T) {
 	t.Parallel()
 	e := newEvicted(t)
@@ -139,5 +162,36 @@ func TestALetterThatCannotBeReadDoesNotCountAsRemoved(t *testing.T) {
 	remove(t, e.s, appendRecordKey(nil, page.Letters[0].ID))
 	if removed := e.expire(200); removed["real"] != 1 {
 		t.Errorf("removed by class: %v", removed)
+	}
+}
+
+// TestAFunctionThatWasCountedWithInventedNamesIsAClass: beyond the lanes that are counted by
+// themselves the bytes of a function count as those of unknown functions at first.
+func TestAFunctionThatWasCountedWithInventedNamesIsAClass(t *testing.T) {
+	t.Parallel()
+	e := newEvicted(t)
+	e.letters(200, func(i int) string { return "invented-" + strconv.Itoa(i) })
+	e.letters(100, always("real-quiet"))
+	e.letters(600, always("real-loud"))
+	loud := invocation.Lane{Queue: "q", Name: "real-loud"}
+	if _, counted := e.s.counts.lane(loud); counted {
+		t.Fatal("the function is counted by itself")
+	}
+	removed := e.expire(400 * 100) // 100 stay, the others have 150 each
+	if len(removed) != 2 || removed["real-loud"] != 450 || removed[ClassUnknown] != 50 {
+		t.Errorf("removed by class: %v", removed)
+	}
+	if n, counted := e.s.counts.lane(loud); !counted || n.Dead != 150 {
+		t.Errorf("counted by itself: %v, %+v", counted, n)
+	}
+}
+
+func TestEvictionEndsWhenThereIsNoRoomToCountFunctionsByThemselves(t *testing.T) {
+	t.Parallel()
+	e := newEvicted(t)
+	e.letters(adoptedLanes+300, func(i int) string { return "real-" + strconv.Itoa(i) })
+	e.expire(adoptedLanes * 100)
+	if got := e.s.Stats().Dead; got != adoptedLanes {
+		t.Errorf("%d letters are left, want as many as there is room for", got)
 	}
 }

@@ -72,7 +72,7 @@ type Store struct {
 	doors     doors
 	dueCursor []byte
 	dueWait   time.Duration // after the latest error of reading what is due; 0 for none
-	sweepFrom []byte // nothing in the expiry index comes before it
+	sweepFrom []byte        // nothing in the expiry index comes before it
 
 	ops    chan op
 	room   *semaphore.Weighted
