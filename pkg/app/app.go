@@ -24,7 +24,6 @@ import (
 
 	"queue-worker/pkg/broker"
 	"queue-worker/pkg/config"
-	"queue-worker/pkg/descriptor"
 	"queue-worker/pkg/gateway"
 	"queue-worker/pkg/intake"
 	"queue-worker/pkg/invocation"
@@ -73,8 +72,6 @@ type App struct {
 	pauses    *pause.Keeper
 	tracer    *trace.Tracer // nil without traces
 
-	descriptors *descriptor.Monitor
-
 	checkURL  worker.URLChecker
 	submitted *intake.Metrics
 }
@@ -92,7 +89,6 @@ func Run(drain, abort context.Context, o Options) (err error) {
 	a := &App{
 		Options: o, log: o.Logger, registry: prometheus.NewRegistry(),
 		names: invocation.Names{DefaultNamespace: o.Config.DefaultNamespace}, watch: watch.New(),
-		descriptors: descriptor.NewMonitor(o.Logger),
 	}
 	defer func() { err = errors.Join(err, a.teardown()) }()
 	a.announce()

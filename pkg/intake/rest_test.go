@@ -68,6 +68,13 @@ func TestWhileTheStoreIsFullTheEmbeddedDoorIsPaused(t *testing.T) {
 		})
 		s.set(func() { s.full = nil })
 		r.until(t, "readiness", func() bool { return r.Ready() == nil })
+		eventually(t, "the reopened port", func() bool { // a moment after readiness
+			c, err := net.Dial("tcp", strings.TrimPrefix(door.URL(), "nats://"))
+			if err == nil {
+				_ = c.Close()
+			}
+			return err == nil
+		})
 		queue(t, gateway(t, door.URL(), "g2"), "after")
 		s.once(t, "before", "after")
 		if !r.Connected() || value(r.opts.Metrics.reconnects) != 0 {

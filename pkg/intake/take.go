@@ -22,7 +22,6 @@ const maxCallID = 256
 // takeLoop hands what the book has taken to the store, in the order of arrival.
 // Here, not in the connection's reader, is where a busy store makes us wait.
 func (i *Intake) takeLoop() {
-	defer crash.LogPanic(i.log, "intake")
 	for {
 		for _, h := range i.book.takeAll() {
 			select {
@@ -91,7 +90,7 @@ func (i *Intake) admit(h *hold, now time.Time) store.Accept {
 	}
 	// The id of a message that comes again is the same without a durable store, so
 	// it may be that of a dead letter which the book has forgotten.
-	a := store.Accept{Inv: inv, Raw: h.raw, Once: !i.durable}
+	a := store.Accept{Inv: inv, Raw: h.raw, Request: r, Once: !i.durable}
 	if err == nil {
 		err = i.name(inv, r, now)
 	}

@@ -87,7 +87,9 @@ func (t *txn) absent(id invocation.ID) error {
 func (t *txn) insert(a arrival) {
 	t.set(appendBytesKey(t.key[:0], a.Inv.ID), a.Raw)
 	t.set(appendCallKey(t.key[:0], a.Inv.CallID, a.Inv.ID), nil)
-	t.put(a.Inv, a.record)
+	if t.put(a.Inv, a.record) {
+		t.fresh = append(t.fresh, newKept(&a.Accept))
+	}
 	t.delta.accepted++
 	t.delta.bytes += int64(a.Inv.Size)
 }
@@ -98,8 +100,9 @@ func (t *txn) rewrite(inv *invocation.Invocation, record []byte) {
 	t.put(inv, record)
 }
 
-// put writes the record of an invocation and the index entry that says where it is.
-func (t *txn) put(inv *invocation.Invocation, record []byte) {
+// put writes the record of an invocation and the index entry that says where it is. It
+// reports whether the invocation is ready.
+func (t *txn) put(inv *invocation.Invocation, record []byte) (ready bool) {
 	t.set(appendRecordKey(t.key[:0], inv.ID), record)
 	switch {
 	case inv.State == invocation.Dead:
@@ -113,7 +116,9 @@ func (t *txn) put(inv *invocation.Invocation, record []byte) {
 		}
 	default:
 		t.putReady(Ready{Lane: inv.Lane, Since: inv.Since, ID: inv.ID}, inv.Size, inv.Source())
+		return true
 	}
+	return false
 }
 
 func (t *txn) putReady(r Ready, size int, from invocation.Source) {

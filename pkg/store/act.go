@@ -160,6 +160,7 @@ func (o *actOp) stage(t *txn) error {
 			x.Err = ErrNotFound
 			continue
 		}
+		t.s.handover.act(x.ID)
 		x.Inv, x.Err = t.act(&o.Batch, x.ID)
 	}
 	return nil

@@ -52,6 +52,9 @@ type Accept struct {
 	Raw  []byte
 	Door *Door // nil when it did not come through a door
 	Key  *Key  // nil for none; when it is known, nothing is taken: see KeyError
+	// Request is what Raw decodes to, for who calls it soon; nil when the caller did not
+	// decode it. It is the store's from then on.
+	Request *invocation.Request
 	// Once makes an id that is in the store already ErrSeen.
 	Once bool
 }

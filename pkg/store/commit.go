@@ -10,11 +10,11 @@ package store
 
 import (
 	"errors"
+	"runtime"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
-	"queue-worker/pkg/crash"
 	"queue-worker/pkg/invocation"
 )
 
@@ -23,6 +23,8 @@ import (
 const (
 	batchOps   = 1024
 	batchBytes = 4 << 20
+	// batchYields is how often a batch that could end waits for what is runnable.
+	batchYields = 3
 )
 
 // txn is a batch being built, and all that has to happen once it is durable.
@@ -32,6 +34,7 @@ type txn struct {
 	now     time.Time // when the operation being staged was
 	delta   delta
 	ready   []Ready
+	fresh   []*kept                    // of them, those that were accepted
 	due     time.Time                  // earliest delayed entry written, zero for none
 	touched map[invocation.ID]struct{} // ids that this batch changes
 	seen    map[Door]struct{}          // door marks that this batch writes
@@ -39,6 +42,7 @@ type txn struct {
 	notes   []Note                     // that this batch writes
 	ops     []op
 	key     []byte // where keys are put together
+	yields  int    // how often it was about to end
 
 	moreNotes, noteBytes int // what notes come to
 }
@@ -58,7 +62,6 @@ func (t *txn) touch(id invocation.ID) error {
 
 // commitLoop runs until the operations' channel is closed and empty.
 func (s *Store) commitLoop() {
-	defer crash.LogPanic(s.log, "committer")
 	defer close(s.committed)
 	t := &txn{s: s, touched: map[invocation.ID]struct{}{}, seen: map[Door]struct{}{}}
 	var held op // staged too early, first of the next batch
@@ -90,22 +93,30 @@ func (t *txn) begin() {
 	clear(t.ops)
 	clear(t.notes)
 	clear(t.claimed)
+	clear(t.fresh)
 	*t = txn{
 		s: t.s, batch: t.s.db.NewBatch(), touched: t.touched, seen: t.seen, claimed: t.claimed,
-		ops: t.ops[:0], notes: t.notes[:0], ready: t.ready[:0], key: t.key[:0], delta: delta{places: t.delta.places[:0]},
+		ops: t.ops[:0], notes: t.notes[:0], ready: t.ready[:0], fresh: t.fresh[:0], key: t.key[:0], delta: delta{places: t.delta.places[:0]},
 	}
 }
 
-// nextOp returns an operation that has arrived already, or nil.
+// nextOp returns an operation that has arrived already, or nil. Before a batch ends, those
+// who are about to send one get the chance, since a commit costs the same for many.
 func (s *Store) nextOp(t *txn) op {
 	if len(t.ops) >= batchOps || t.batch.Len() >= batchBytes {
 		return nil
 	}
-	select {
-	case o := <-s.ops:
-		return o // nil when the channel is closed
-	default:
-		return nil
+	for {
+		select {
+		case o := <-s.ops:
+			return o // nil when the channel is closed
+		default:
+		}
+		if t.yields == batchYields {
+			return nil
+		}
+		t.yields++
+		runtime.Gosched()
 	}
 }
 
@@ -135,6 +146,7 @@ func (s *Store) finish(t *txn) {
 	err := s.commit(t)
 	s.began.Store(0)
 	if err == nil {
+		s.handover.committed(t.fresh, s.now())
 		s.counts.apply(&t.delta)
 		if len(t.notes) > 0 {
 			s.notes.apply(t.notes)
@@ -171,7 +183,6 @@ func (s *Store) commit(t *txn) error {
 // syncLoop carries out the commits. One at a time, and none after a failure, so
 // the committer finds it free whenever it has a batch.
 func (s *Store) syncLoop() {
-	defer crash.LogPanic(s.log, "sync")
 	opts := pebble.Sync
 	if s.opts.Sync > 0 || !s.durable {
 		opts = pebble.NoSync

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"flag"
+	"os"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -41,13 +42,19 @@ func TestContract(t *testing.T) {
 	}
 }
 
-func TestModel(t *testing.T) {
-	t.Parallel()
+// TestMain sets the number of random runs before any test reads it.
+func TestMain(m *testing.M) {
+	flag.Parse()
 	if store.Raced {
 		if err := flag.Set("rapid.checks", "40"); err != nil { // of 100, since each takes ten times as long
-			t.Fatal(err)
+			panic(err)
 		}
 	}
+	os.Exit(m.Run())
+}
+
+func TestModel(t *testing.T) {
+	t.Parallel()
 	for name, k := range kinds {
 		if name == "on disk" {
 			continue // the same code as on a file system in memory, with thousands of syncs

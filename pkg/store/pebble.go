@@ -10,8 +10,6 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
-
-	"queue-worker/pkg/descriptor"
 )
 
 // Memory of Pebble. A memtable holds about five thousand small invocations on
@@ -67,7 +65,6 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		DisableWAL:            !s.durable,
 		MemTableSize:          memtableBytes,
 		CacheSize:             cacheBytes,
-		MaxOpenFiles:          descriptor.Tables(descriptor.Limit()),
 		L0CompactionThreshold: beginCompaction,
 		L0StopWritesThreshold: stopWrites,
 		EventListener: &pebble.EventListener{

@@ -59,7 +59,10 @@ func (o *settleOp) stage(t *txn) error {
 	if err := t.touch(o.At.ID); err != nil {
 		return err
 	}
-	if err := t.leaveReady(o.At); err != nil {
+	if t.s.handover.forget(o.At.ID) {
+		t.unset(appendReadyKey(t.key[:0], o.At))
+		t.delta.pend(o.At.Lane, inReady, o.Inv.Source(), -1)
+	} else if err := t.leaveReady(o.At); err != nil {
 		return err
 	}
 	t.conclude(o.Verdict, o.Inv, o.record)

@@ -18,7 +18,6 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"queue-worker/pkg/datadir"
-	"queue-worker/pkg/descriptor"
 )
 
 // Options say where and how to keep things.
@@ -34,14 +33,12 @@ type Options struct {
 	// MinFree is the free space in bytes below which nothing more is taken in; 0 for no bound.
 	MinFree int64
 	// Slots is how many invocations can be in hand at once.
-	Slots int
-	// Descriptors is told when no file descriptor is free; nil for a monitor of its own.
-	Descriptors *descriptor.Monitor
-	Watcher     Watcher // nil for none
-	Metrics     *Metrics
-	Logger      *slog.Logger
-	Now         func() time.Time // nil for time.Now
-	FS          vfs.FS           // nil for the operating system's; without Dir it is one in memory
+	Slots   int
+	Watcher Watcher // nil for none
+	Metrics *Metrics
+	Logger  *slog.Logger
+	Now     func() time.Time // nil for time.Now
+	FS      vfs.FS           // nil for the operating system's; without Dir it is one in memory
 
 	tune    func(*pebble.Options) // for tests: smaller sizes
 	lanes   int                   // for tests: lanes that are counted one by one; 0 for mostLanes
@@ -65,6 +62,7 @@ type Store struct {
 
 	counts    counts
 	notes     notes
+	handover  *handover
 	evicting  eviction
 	secret    [32]byte // of fingerprints, see once.go
 	due       due
@@ -129,7 +127,7 @@ func newStore(o Options) *Store {
 	s := &Store{
 		opts: o, log: o.Logger, now: o.Now, watcher: o.Watcher, metrics: o.Metrics,
 		durable: o.Dir != "", fs: o.FS, dir: storeFolder,
-		counts: newCounts(), due: due{at: never}, notes: notes{all: map[string][]byte{}},
+		counts: newCounts(), due: due{at: never}, notes: notes{all: map[string][]byte{}}, handover: newHandover(),
 		ops: make(chan op, queueOps), room: semaphore.NewWeighted(queueBytes),
 		sync: make(chan *pebble.Batch), synced: make(chan error, 1),
 		quit: make(chan struct{}), stop: make(chan struct{}), committed: make(chan struct{}), failed: make(chan struct{}),
@@ -153,10 +151,7 @@ func newStore(o Options) *Store {
 	case s.fs == nil:
 		s.fs = plainFS{vfs.Default}
 	}
-	if o.Descriptors == nil {
-		o.Descriptors = descriptor.NewMonitor(s.log)
-	}
-	s.disk = &disk{log: s.log, fail: s.fail, abandon: make(chan struct{}), descriptors: o.Descriptors}
+	s.disk = &disk{log: s.log, fail: s.fail, abandon: make(chan struct{})}
 	s.raw = s.fs
 	if s.durable {
 		s.dir = filepath.Join(o.Dir, storeFolder)
@@ -194,14 +189,9 @@ func (s *Store) unlessFailed(f func() error) (err error, returned bool) {
 // goroutines and looks at the marks.
 func (s *Store) open() (err error) {
 	if _, ours := s.raw.(plainFS); ours {
-		_, err := patiently(s.disk, func() (struct{}, error) { return struct{}{}, datadir.Check(s.opts.Dir) })
-		if err != nil {
+		if err := datadir.Check(s.opts.Dir); err != nil {
 			return err
 		}
-	}
-	if s.durable {
-		s.raw = patientFS{s.raw, s.disk}
-		s.fs = watchedFS{s.raw, s.disk}
 	}
 	if err := s.lockFolder(); err != nil {
 		return err

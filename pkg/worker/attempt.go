@@ -99,25 +99,24 @@ func (w *Worker) attempt(c contexts, h *hand, t taken) (over bool) {
 // load reads what is to be called. ErrNotFound means that it is no longer there,
 // or waits in another place by now.
 func (w *Worker) load(r store.Ready) (*attempt, error) {
-	inv, raw, err := w.Store.Load(r.ID)
+	l, err := w.Store.LoadReady(r)
 	if err != nil {
 		return nil, err
 	}
-	if inv.State != invocation.Pending || placeOf(store.Ready{Since: inv.Since, ID: inv.ID}) != placeOf(r) {
-		return nil, store.ErrNotFound
-	}
-	return &attempt{at: r, inv: inv, raw: raw, policy: w.base(r.Lane.Queue)}, nil
+	return &attempt{at: r, inv: l.Inv, raw: l.Raw, req: l.Request, policy: w.base(r.Lane.Queue)}, nil
 }
 
 // read decodes the QueueRequest and finds out how it is to be called. One that cannot
 // be decoded has no req after it; the decoder's error is not told, because it repeats
 // parts of the message.
 func (w *Worker) read(ctx context.Context, a *attempt) {
-	req, err := decode(a.raw)
-	if err != nil {
-		return
+	if a.req == nil {
+		req, err := decode(a.raw)
+		if err != nil {
+			return
+		}
+		a.req = req
 	}
-	a.req = req
 	w.apply(ctx, a)
 }
 

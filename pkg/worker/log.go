@@ -4,8 +4,6 @@ package worker
 // header value, no query string and no URL is ever in it.
 
 import (
-	"context"
-	"log/slog"
 	"strconv"
 	"time"
 
@@ -31,53 +29,40 @@ func attrs(a *attempt, more ...any) []any {
 	return append(s, more...)
 }
 
-// tell logs the outcome of an attempt.
+// tell logs what an attempt came to.
 func (w *Worker) tell(a *attempt) {
-	level := slog.LevelInfo
-	if !a.cancelled && (a.Verb == retry.Bury || a.Verb == retry.Discard) {
-		level = slog.LevelWarn
-	}
-	var room [maxOutcomeAttrs]slog.Attr
-	w.Logger.LogAttrs(context.Background(), level, word(a), w.appendOutcome(room[:0], a)...)
-	if !a.cancelled && a.callback != nil && a.callback.Inv.State == invocation.Dead {
-		w.tellRefused(a.callback.Inv)
-	}
-}
-
-// maxOutcomeAttrs is how many attributes the line of an attempt has at most.
-const maxOutcomeAttrs = 11
-
-// appendOutcome appends the attributes of the line of an attempt.
-func (w *Worker) appendOutcome(s []slog.Attr, a *attempt) []slog.Attr {
-	s = append(s, slog.String(keyID, a.inv.ID.String()), slog.String(keyCallID, a.inv.CallID), slog.String(keyFunction, a.inv.Function))
-	if a.inv.Kind == invocation.KindCallback {
-		s = append(s, slog.String(keyTarget, a.inv.Lane.Name))
-	}
+	s := attrs(a)
 	if a.result.Status != 0 {
-		s = append(s, slog.Int("status", a.result.Status))
+		s = append(s, "status", a.result.Status)
 	}
 	if a.result.Cause != "" {
-		s = append(s, slog.String("cause", string(a.result.Cause)))
+		s = append(s, "cause", string(a.result.Cause))
 	}
-	s = append(s, slog.Duration("duration", a.result.Duration.Round(time.Microsecond)), slog.String("retry", progress(a)))
+	s = append(s, "duration", a.result.Duration.Round(time.Microsecond), "retry", progress(a))
+	message := word(a)
 	if a.cancelled {
-		return append(s, slog.String("next", "cancelled"))
+		w.Logger.Info(message, append(s, "next", "cancelled")...)
+		return
 	}
 	switch a.Verb {
 	case retry.Done:
-		return append(s, slog.String("next", "done"))
+		w.Logger.Info(message, append(s, "next", "done")...)
 	case retry.Retry:
-		return append(s, slog.String("next", "retry"), slog.Duration("wait", a.Wait), slog.String("at", a.next.Format(time.RFC3339Nano)))
+		w.Logger.Info(message, append(s, "next", "retry", "wait", a.Wait, "at", a.next.Format(time.RFC3339Nano))...)
 	case retry.Bury:
-		s = append(s, slog.String("next", w.grave()), slog.String("reason", string(a.Reason)))
+		s = append(s, "next", w.grave(), "reason", string(a.Reason))
 		if a.result.Detail != "" {
-			s = append(s, slog.String("detail", a.result.Detail))
+			s = append(s, "detail", a.result.Detail)
 		}
-		return s
+		w.Logger.Warn(message, s...)
 	case retry.Discard:
-		return append(s, slog.String("next", "discarded"), slog.String("reason", string(a.Reason)))
+		w.Logger.Warn(message, append(s, "next", "discarded", "reason", string(a.Reason))...)
+	default:
+		panic("worker: unknown verb")
 	}
-	panic("worker: unknown verb")
+	if a.callback != nil && a.callback.Inv.State == invocation.Dead {
+		w.tellRefused(a.callback.Inv)
+	}
 }
 
 // word is what happened, in one word or two: the message of the line.

@@ -48,11 +48,11 @@ func (s *trouble) MoveDue(ctx context.Context) (bool, error) {
 	return s.Store.MoveDue(ctx)
 }
 
-func (s *trouble) Load(id invocation.ID) (*invocation.Invocation, []byte, error) {
+func (s *trouble) LoadReady(r store.Ready) (store.Loaded, error) {
 	if s.load.Load() {
-		return nil, nil, errDisk
+		return store.Loaded{}, errDisk
 	}
-	return s.Store.Load(id)
+	return s.Store.LoadReady(r)
 }
 
 func (s *trouble) Settle(ctx context.Context, st store.Settlement) error {

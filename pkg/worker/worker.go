@@ -21,7 +21,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"queue-worker/pkg/crash"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/invoke"
 	"queue-worker/pkg/policy"
@@ -41,6 +40,7 @@ type Store interface {
 // records are read before a call and settled after it.
 type records interface {
 	Load(invocation.ID) (*invocation.Invocation, []byte, error)
+	LoadReady(store.Ready) (store.Loaded, error)
 	Settle(context.Context, store.Settlement) error
 }
 
@@ -136,7 +136,6 @@ func (w *Worker) Run(ctx context.Context) {
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
-		defer crash.LogPanic(w.Logger, "timer")
 		w.runTimer(calls)
 	}()
 	w.Lanes.await(calls)
@@ -159,7 +158,6 @@ func (w *Worker) Drain() { w.Lanes.stop() }
 
 // slot takes one entry after the other until there is none.
 func (w *Worker) slot(c contexts, n int) {
-	defer crash.LogPanic(w.Logger, "slot")
 	for {
 		if c.calls.Err() != nil {
 			w.Lanes.stop() // Run does it too, maybe a moment later

@@ -22,7 +22,7 @@ func Model(t *testing.T, k Kind) {
 		m := &model{world: newWorld(quiet{t, r}, k), r: r, held: map[invocation.ID]*invocation.Invocation{}, seen: map[store.Door]time.Time{}, kept: newKept()}
 		defer m.stop()
 		actions := map[string]func(*rapid.T){
-			"accept": m.accept, "accept again": m.acceptAgain, "settle": m.settleOne, "settle wrongly": m.settleWrongly,
+			"accept": m.accept, "accept again": m.acceptAgain, "load": m.loadOne, "settle": m.settleOne, "settle wrongly": m.settleWrongly,
 			"move": m.moveStep, "wait": m.wait, "replay": m.replay, "drop": m.drop, "expire": m.expireStep,
 			"act": m.actOnSome, "cancel": m.cancelOne, "accept under a key": m.acceptUnderKey, "unclaim": m.unclaimOne,
 			"accept the same": m.acceptSame, "sweep": m.sweepAll, "note": m.putNote,
@@ -170,7 +170,22 @@ func (m *model) pick(all []*invocation.Invocation) *invocation.Invocation {
 	return &picked
 }
 
-func (m *model) settleOne(*rapid.T) {
+// loadOne reads a ready invocation as a worker does it. It may be settled later, or not.
+func (m *model) loadOne(*rapid.T) {
+	inv := m.pick(m.readyOf("*"))
+	l, err := m.LoadReady(at(inv))
+	if err != nil {
+		m.r.Fatalf("load ready: %v", err)
+	}
+	if d := gocmp.Diff(inv, l.Inv); d != "" || string(l.Raw) != string(raw(inv)) {
+		m.r.Fatalf("loaded %q (-want +got):\n%s", l.Raw, d)
+	}
+}
+
+func (m *model) settleOne(t *rapid.T) {
+	if rapid.Bool().Draw(m.r, "loaded") {
+		m.loadOne(t)
+	}
 	inv := m.pick(m.readyOf("*"))
 	st := store.Settlement{At: at(inv), Inv: inv, Verdict: rapid.SampledFrom([]store.Verdict{
 		store.Done, store.Later, store.Later, store.Bury, store.Drop,

@@ -23,6 +23,7 @@ type Store interface {
 
 	NextReady(lane invocation.Lane, from store.Ready, limit int) ([]store.Ready, error)
 	Load(invocation.ID) (*invocation.Invocation, []byte, error)
+	LoadReady(store.Ready) (store.Loaded, error)
 	Get(invocation.ID) (*invocation.Invocation, error)
 	FindCall(callID string, limit int) ([]*invocation.Invocation, error)
 
@@ -84,7 +85,7 @@ func Run(t *testing.T, k Kind) {
 		name  string
 		tests []test
 	}{
-		{"accepting", accepting}, {"the door", door}, {"settling", settling}, {"falling due", fallingDue},
+		{"accepting", accepting}, {"the door", door}, {"settling", settling}, {"handing over", handover}, {"falling due", fallingDue},
 		{"the dead set", deadSet}, {"letters by filter", letters}, {"acts", acts}, {"what is pending", pending},
 		{"taking once", once}, {"results", results}, {"notes", notes}, {"its life", life}, {"many at once", crowd},
 	}

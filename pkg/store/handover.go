@@ -1,0 +1,163 @@
+// File handover.go keeps accepted invocations in memory until they are called, so that
+// nothing is read back from the engine or decoded twice. It also knows which invocations
+// no cancel has touched since they were loaded: their settlement needs no look-up.
+//
+//	accept, committed --> kept --> LoadReady --> loaded --> Settle
+//	                       |                       |
+//	                       +---- cancel, bulk -----+--> forgotten: read from the engine
+//
+// Memory is trusted only for an invocation whose id is here. Whatever changes an
+// invocation while it is pending removes the id when it is staged.
+
+package store
+
+import (
+	"sync"
+	"time"
+
+	"queue-worker/pkg/invocation"
+)
+
+const (
+	// handoverBytes bounds the memory of kept invocations.
+	handoverBytes = 4 << 20
+	// handoverAge is how long an invocation stays kept while others want its room: one
+	// that is not called by then belongs to a lane that is held back.
+	handoverAge = time.Second
+	// keptOverhead is what a kept invocation takes beside its request: record, index, and
+	// the header of a decoded request.
+	keptOverhead = 1300
+)
+
+// Loaded is a ready invocation with its request. It is the caller's.
+type Loaded struct {
+	Inv *invocation.Invocation
+	Raw []byte
+	// Request is what Raw decodes to; nil when it has to be decoded.
+	Request *invocation.Request
+}
+
+// kept is an accepted invocation in memory, and its neighbours in the order of arrival.
+type kept struct {
+	inv          invocation.Invocation
+	raw          []byte
+	request      *invocation.Request
+	at           time.Time
+	older, newer *kept
+}
+
+func newKept(a *Accept) *kept { return &kept{inv: *a.Inv, raw: a.Raw, request: a.Request} }
+
+// size is its memory in bytes. A decoded request points into raw.
+func (k *kept) size() int { return len(k.raw) + keptOverhead }
+
+// handover is safe for use by many goroutines at once.
+type handover struct {
+	mu     sync.Mutex
+	byID   map[invocation.ID]*kept
+	ends   kept // a ring: ends.newer is the oldest, ends.older the newest
+	bytes  int
+	loaded map[invocation.ID]struct{}
+	// acting: a batch that changes pending invocations is staged and not yet applied, so
+	// that what is read from the engine may be out of date.
+	acting bool
+}
+
+func newHandover() *handover {
+	h := &handover{byID: map[invocation.ID]*kept{}, loaded: map[invocation.ID]struct{}{}}
+	h.ends.older, h.ends.newer = &h.ends, &h.ends
+	return h
+}
+
+// committed keeps what a batch has accepted, as far as there is room. It is called after
+// the batch was applied and before the watcher hears of it.
+func (h *handover) committed(fresh []*kept, now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.acting = false
+	for _, k := range fresh {
+		for h.bytes > 0 && h.bytes+k.size() > handoverBytes && now.Sub(h.ends.newer.at) > handoverAge {
+			h.remove(h.ends.newer)
+		}
+		if h.bytes+k.size() <= handoverBytes {
+			k.at = now
+			h.add(k)
+		}
+	}
+}
+
+func (h *handover) add(k *kept) {
+	k.older, k.newer = h.ends.older, &h.ends
+	k.older.newer, h.ends.older = k, k
+	h.byID[k.inv.ID] = k
+	h.bytes += k.size()
+}
+
+func (h *handover) remove(k *kept) {
+	k.older.newer, k.newer.older = k.newer, k.older
+	k.older, k.newer = nil, nil
+	delete(h.byID, k.inv.ID)
+	h.bytes -= k.size()
+}
+
+// load takes an invocation out of what is kept; nil when it is not there. From then on,
+// unless unsure, its settlement needs no look-up.
+func (h *handover) load(id invocation.ID) *kept {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	k := h.byID[id]
+	if k != nil {
+		h.remove(k)
+	}
+	if k != nil || !h.acting {
+		h.loaded[id] = struct{}{}
+	}
+	return k
+}
+
+// forget distrusts memory for an invocation that an operation is about to change. It
+// reports whether the invocation was loaded and untouched: then it is where LoadReady
+// found it.
+func (h *handover) forget(id invocation.ID) (sure bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if k := h.byID[id]; k != nil {
+		h.remove(k)
+	}
+	_, sure = h.loaded[id]
+	delete(h.loaded, id)
+	return sure
+}
+
+// act is forget for an operation other than a settlement.
+func (h *handover) act(id invocation.ID) {
+	h.forget(id)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.acting = true
+}
+
+// LoadReady reads a ready invocation, in order to call it. ErrNotFound means that it is
+// no longer there, or in another place. What it returns is the caller's.
+func (s *Store) LoadReady(r Ready) (Loaded, error) {
+	if err := s.Failed(); err != nil {
+		return Loaded{}, err
+	}
+	l, err := s.loadReady(r)
+	if err == nil && (l.Inv.State != invocation.Pending || l.Inv.Lane != r.Lane || !sameStamp(l.Inv.Since, r.Since)) {
+		err = ErrNotFound
+	}
+	if err != nil {
+		s.handover.forget(r.ID)
+		return Loaded{}, err
+	}
+	return l, nil
+}
+
+func (s *Store) loadReady(r Ready) (Loaded, error) {
+	if k := s.handover.load(r.ID); k != nil {
+		return Loaded{Inv: &k.inv, Raw: k.raw, Request: k.request}, nil
+	}
+	inv, raw, err := s.Load(r.ID)
+	return Loaded{Inv: inv, Raw: raw}, err
+}
