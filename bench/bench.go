@@ -40,6 +40,12 @@ func rows() []row {
 	return []row{
 		{"backlog", "backlog of 100,000 at an outside server; CPU of an invocation; memory under load", (*bench).measureBacklog},
 		{"embedded", "backlog of 100,000 at an embedded server", (*bench).measureEmbedded},
+		{"sustained", "the highest arrival rate at which the queue does not grow, by bisection", (*bench).measureSustained},
+		{"single", "max_inflight 1 beside the Community worker", (*bench).measureSingle},
+		{"large", "bodies of 200 KB, with memory", (*bench).measureLarge},
+		{"latency", "time from publish to call at 1,000/s", (*bench).measureLatency},
+		{"mix", "a tenth failing once; 100 and 1,000 functions", (*bench).measureMix},
+		{"quiet", "a quiet function beside 1, 10, 100 and 1,000 flooded ones", (*bench).measureQuiet},
 	}
 }
 
