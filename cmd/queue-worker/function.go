@@ -29,7 +29,9 @@ func newFunctionList(r *remote) *cobra.Command {
 	c := command("ls [FUNCTION]", "List functions and what each has to do, one row for each queue", `
 Not on a terminal, the columns are tab separated and have no headings: function,
 queue, ready, running, delayed, dead, paused, age of the oldest in seconds, calls a
-second, last error, calls at a time that the function takes, what holds it back.`, codesPlain,
+second, last error, calls at a time that the function takes, what holds it back.
+With -o json there is one document a page, as the worker has answered it; a page has up
+to 500 functions.`, codesPlain,
 		"queue-worker function ls", "queue-worker function ls figlet -o json")
 	c.Args = args(0, 1, "one function, or none for all")
 	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {

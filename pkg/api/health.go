@@ -33,7 +33,7 @@ func (a *api) readyz(w http.ResponseWriter, r *http.Request) error {
 	if err := a.Ready(); err != nil {
 		return &problem{
 			status: http.StatusServiceUnavailable, Text: "not ready", Reason: notReady,
-			Hint: "it goes on by itself when every reason is gone", Reasons: a.reasons(r, err, 2),
+			Hint: "the worker becomes ready when every reason is gone", Reasons: a.reasons(r, err, 2),
 		}
 	}
 	writeText(w, "ok")

@@ -62,7 +62,7 @@ func problemOfTaking(err error) *problem {
 	case errors.Is(err, ErrDraining):
 		return unavailable("the worker is shutting down", busy, "nothing was taken; try again, another worker or the next one takes it")
 	case errors.Is(err, ErrFull):
-		return unavailable("there is no room for more work", storeFull, "nothing was taken; it goes on by itself when there is room, see reasons")
+		return unavailable("there is no room for more work", storeFull, "nothing was accepted; requests are accepted again when there is room, see reasons")
 	case errors.Is(err, ErrNotConnected):
 		return unavailable("NATS Streaming cannot be reached", notConnected, "nothing was taken; without data_dir work goes through it, see reasons")
 	case errors.Is(err, ErrTooLarge):

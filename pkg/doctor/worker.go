@@ -24,7 +24,7 @@ func (e *examiner) worker(ctx context.Context) []Finding {
 		all = nil
 	}
 	for _, reason := range reasons {
-		all = append(all, wrong(check, "it goes on by itself when that is over; see its log", "the one at %s is not ready: %s", e.Worker.Server(), reason))
+		all = append(all, wrong(check, "see its log; it becomes ready when the reason is gone", "the one at %s is not ready: %s", e.Worker.Server(), reason))
 	}
 	if err := e.Worker.Admitted(ctx); err != nil {
 		all = append(all, wrong(check, "give --user and --password-file, or --secret-dir; without basic_auth only the machine of the worker may",

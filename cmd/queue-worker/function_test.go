@@ -1,0 +1,47 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestAListingOfFunctionsIsOneDocumentAPage: a listing of everything needs no more memory
+// than a page.
+func TestAListingOfFunctionsIsOneDocumentAPage(t *testing.T) {
+	t.Parallel()
+	worker := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if r.URL.Query().Get("cursor") == "" {
+			_, _ = io.WriteString(w, `{"functions":[{"function":"a","queue":"q"},{"function":"b","queue":"q"}],"next":"b"}`)
+			return
+		}
+		_, _ = io.WriteString(w, `{"functions":[{"function":"c","queue":"q"}],"next":""}`)
+	}))
+	t.Cleanup(worker.Close)
+	got := with([]string{envServer + "=" + worker.URL}, "function", "ls", "-o", "json")
+	var pages [][]string
+	for d := json.NewDecoder(strings.NewReader(got.stdout)); ; {
+		var page struct{ Functions []struct{ Function string } }
+		err := d.Decode(&page)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatalf("%v in %q, %s", err, got.stdout, got.stderr)
+		}
+		var names []string
+		for _, f := range page.Functions {
+			names = append(names, f.Function)
+		}
+		pages = append(pages, names)
+	}
+	if got.code != exitOK || len(pages) != 2 || !slices.Equal(pages[0], []string{"a", "b"}) || !slices.Equal(pages[1], []string{"c"}) {
+		t.Errorf("code %d, the documents have %v", got.code, pages)
+	}
+}
