@@ -2,7 +2,6 @@ package invocation
 
 import (
 	"bytes"
-	"encoding/base64"
 	stdjson "encoding/json"
 	"errors"
 	"fmt"
@@ -338,13 +337,13 @@ func (r *Request) BodyLen() int64 {
 	return n
 }
 
-// Body streams the decoded body from the bytes given to Decode; it makes no
-// second copy. Every call begins at the start.
+// Body streams the decoded body: each read decodes straight from the bytes given to Decode into
+// the reader's buffer. Every call begins at the start.
 func (r *Request) Body() io.Reader {
 	if r.flat {
 		return bytes.NewReader(r.body)
 	}
-	return base64.NewDecoder(base64.StdEncoding, bytes.NewReader(r.body))
+	return &bodyReader{rest: r.body}
 }
 
 // canonical brings header names into the form that net/http looks for.

@@ -45,20 +45,15 @@ func newBody(r *invocation.Request) (_ io.ReadCloser, stop func()) {
 	return b, b.stop
 }
 
-// Read fills p: base64 decodes less than 1 KiB at a time, and each Read becomes
-// one write to the connection.
-func (b *body) Read(p []byte) (n int, err error) {
+// Read implements io.Reader. It fills p unless the body ends: each Read becomes one write to the
+// connection.
+func (b *body) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.r == nil {
 		return 0, errCallOver
 	}
-	for n < len(p) && err == nil {
-		var m int
-		m, err = b.r.Read(p[n:])
-		n += m
-	}
-	return n, err
+	return b.r.Read(p)
 }
 
 // Close has nothing to close.
