@@ -71,7 +71,6 @@ type book struct {
 	hadRoom   bool // room as it was last announced
 	pressed   bool // bytes reached the bound and are not down to 3/4 of it yet
 	full      bool // the store has no room
-	renewing  bool // the subscriptions are about to be made anew
 	draining  bool // nothing new will be taken any more
 	parked    map[key]struct{}
 	epoch     int       // counts the subscriptions; what is parked belongs to the current one
@@ -262,7 +261,7 @@ func (b *book) announce() {
 
 // room reports whether one more message may be taken.
 func (b *book) room() bool {
-	return !b.full && !b.renewing && !b.pressed && len(b.holds) < b.max
+	return !b.full && !b.pressed && len(b.holds) < b.max
 }
 
 func (b *book) ack(m *stan.Msg) {

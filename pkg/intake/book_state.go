@@ -14,7 +14,7 @@ func (b *book) wake() {
 		close(b.changed)
 		b.changed = make(chan struct{})
 	}
-	if (b.full || b.renewing) && b.idle() {
+	if b.full && b.idle() {
 		b.review.raise() // the session waits for this to close its subscriptions
 	}
 }
@@ -88,22 +88,6 @@ func (b *book) setFull(full bool) {
 		b.announce()
 		b.review.raise()
 	}
-}
-
-// setRenewing stops or restarts the taking around a renewal of the subscriptions.
-func (b *book) setRenewing(on bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.renewing = on
-	b.announce()
-}
-
-// renewIfIdle is setRenewing(true), unless something is in hand.
-func (b *book) renewIfIdle() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.renewing = b.renewing || b.idle()
-	return b.renewing
 }
 
 // isFull reports what setFull was told last.

@@ -94,7 +94,7 @@ type Options struct {
 	// Logger gets one line per change; nil discards.
 	Logger *slog.Logger
 
-	localBytes int // tests make these small
+	readAhead  int // tests make these small
 	storeBytes int64
 	tick       time.Duration
 }
@@ -145,8 +145,8 @@ func New(o Options) (*Intake, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	if o.localBytes == 0 {
-		o.localBytes = localBytes
+	if o.readAhead == 0 {
+		o.readAhead = readAhead
 	}
 	if o.storeBytes == 0 {
 		o.storeBytes = storeBytes

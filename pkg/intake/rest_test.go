@@ -124,19 +124,26 @@ func TestDrainGivesTheRestToOthersAtOnce(t *testing.T) {
 	o.idle(t)
 }
 
-func TestMessagesThatTheClientDropsComeAgain(t *testing.T) {
+// While nothing is delivered, nothing more is read from the connection, and nothing is
+// dropped: each message comes once.
+func TestMessagesThatCannotBeDeliveredWaitAtTheServer(t *testing.T) {
 	t.Parallel()
 	for _, durable := range []bool{true, false} {
+		const ahead, size, n = 64 << 10, 8 << 10, 200
 		door := startDoor(t, "", "")
 		s := newRecorder(t, durable)
-		r := run(t, s, door.URL(), func(o *Options) { o.localBytes = 64 << 10 })
+		r := run(t, s, door.URL(), func(o *Options) { o.readAhead = ahead })
 		c := publisher(t, door.URL())
-		names := ids("c", 100)
-		r.book.mu.Lock() // nothing is read meanwhile
+		names := ids("c", n)
+		r.book.mu.Lock() // nothing is delivered meanwhile
 		for _, id := range names {
-			publish(t, c, channel, []byte(`{"Function":"f","Header":{"X-Call-Id":["`+id+`"]},"Body":"`+strings.Repeat("A", 8<<10)+`"}`))
+			publish(t, c, channel, []byte(`{"Function":"f","Header":{"X-Call-Id":["`+id+`"]},"Body":"`+strings.Repeat("A", size)+`"}`))
 		}
-		eventually(t, "the client to drop some", r.session.droppedSome)
+		eventually(t, "the gate to close", func() bool { return r.session.unread.bytes() >= ahead })
+		const inOneRead = 32 << 10 // the library's buffer
+		if got := r.session.unread.bytes(); got > ahead+inOneRead+2*size {
+			t.Errorf("%d bytes were read ahead", got)
+		}
 		r.book.mu.Unlock()
 		if !durable {
 			settleAll(t, r, len(names))

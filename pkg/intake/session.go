@@ -29,20 +29,19 @@ const connectWait = 2 * time.Second
 const tickPeriod = time.Second
 
 // window is how many unacked messages the server sends per channel, with a durable
-// store: some commits' worth at the highest rate.
-const window = 1024
+// store: several commits' worth at the highest rate. The server counts messages, not
+// bytes: what a window of large ones comes to must also fit into the server's buffer
+// for one client, 64 MiB, or it cuts the connection. Bodies of 180 KB fit.
+const window = 256
 
 // unsettledAckWait is the subscription's AckWait without a durable store. The call
 // may take days, so it never expires under it: the messages of a dead worker come
 // back by its heartbeats or its client id.
 const unsettledAckWait = 24 * time.Hour
 
-// localBytes bounds what waits in the client's memory for deliver, which never
-// waits itself. What does not fit is dropped by the client, see review.
-const localBytes = 64 << 20
-
-// storeBytes bounds what is in hand with a durable store, on the way to its commit.
-const storeBytes = 64 << 20
+// storeBytes bounds the bytes of the messages between their arrival and their commit,
+// with a durable store: two batches of the store.
+const storeBytes = 4 << 20
 
 func (i *Intake) limits() limits {
 	if i.durable {
@@ -58,6 +57,7 @@ type session struct {
 	clientID string
 	lost     chan error // gets at least one value when the connection ends
 	subs     []stan.Subscription
+	unread   unread
 	fetching []atomic.Bool // by queue
 	fetchers sync.WaitGroup
 }
@@ -92,7 +92,9 @@ func (i *Intake) dial(id string) (*session, error) {
 		}),
 	}
 	if i.opts.Door != nil {
-		opts = append(opts, nats.InProcessServer(i.opts.Door))
+		opts = append(opts, nats.InProcessServer(gatedDoor{i.opts.Door, s.unread.limit(i.opts.readAhead)}))
+	} else {
+		opts = append(opts, nats.SetCustomDialer(gatedDialer{s.unread.limit(i.opts.readAhead)}))
 	}
 	conn, err := stan.Connect(i.opts.Cluster, id, stan.NatsURL(i.opts.URL), stan.NatsOptions(opts...),
 		stan.ConnectWait(connectWait), stan.Pings(pingInterval, pingsOut),
@@ -165,34 +167,13 @@ func (s *session) review(ctx context.Context) error {
 		if err := s.subscribe(); err != nil {
 			return err
 		}
-		b.setRenewing(false)
 	case resting && s.in.durable && b.isIdle():
 		return s.unsubscribe()
-	case s.droppedSome():
-		if s.in.durable {
-			b.setRenewing(true) // idle within a commit or two
-		}
-		if b.renewIfIdle() && b.isIdle() {
-			s.in.log.Info("messages came faster than they could be read, subscribing anew to get them again")
-			s.in.review.raise()
-			return s.unsubscribe()
-		}
 	}
 	for q := range s.fetching {
 		s.fetch(ctx, q)
 	}
 	return nil
-}
-
-// droppedSome reports whether the client has dropped messages. The server takes them
-// for delivered and sends them again to a new subscription.
-func (s *session) droppedSome() bool {
-	for _, sub := range s.subs {
-		if n, err := sub.Dropped(); err == nil && n > 0 {
-			return true
-		}
-	}
-	return false
 }
 
 func (s *session) subscribe() error {
@@ -209,7 +190,8 @@ func (s *session) subscribe() error {
 			return fmt.Errorf("subscribe to %s: %w", channel, err)
 		}
 		s.subs = append(s.subs, sub)
-		if err := sub.SetPendingLimits(-1, s.in.opts.localBytes); err != nil {
+		s.unread.add(sub)
+		if err := sub.SetPendingLimits(-1, -1); err != nil { // the gate is the limit
 			return fmt.Errorf("subscribe to %s: %w", channel, err)
 		}
 	}
@@ -225,6 +207,7 @@ func (s *session) unsubscribe() error {
 		}
 	}
 	s.subs = nil
+	s.unread.clear()
 	s.in.book.forgetParked()
 	return nil
 }
