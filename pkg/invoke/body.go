@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 
 	"queue-worker/pkg/invocation"
@@ -35,14 +36,21 @@ func newBody(r *invocation.Request) (_ io.ReadCloser, stop func()) {
 		return http.NoBody, func() {}
 	}
 	if n <= smallBody {
-		small := make([]byte, n)
-		if _, err := io.ReadFull(r.Body(), small); err == nil {
+		if small, err := appendBody(make([]byte, 0, n), r); err == nil {
 			// net/http knows bytes.Reader and does not flush the header before it.
 			return io.NopCloser(bytes.NewReader(small)), func() {}
 		}
 	}
 	b := &body{r: r.Body()}
 	return b, b.stop
+}
+
+// appendBody appends the decoded body of r to b.
+func appendBody(b []byte, r *invocation.Request) ([]byte, error) {
+	at, n := len(b), int(r.BodyLen())
+	b = slices.Grow(b, n)[:at+n]
+	_, err := io.ReadFull(r.Body(), b[at:])
+	return b, err
 }
 
 // Read implements io.Reader. It fills p unless the body ends: each Read becomes one write to the

@@ -69,19 +69,37 @@ type Result struct {
 // read, the timeout has passed or ctx is done, the latter as Canceled. Redirects are
 // answers like any other. It never panics and never sends a request twice.
 func (c *Client) Function(ctx context.Context, call Call) Result {
-	u, err := target(c.gateway, call.Request.Function, call.Request.Path, call.Request.QueryString)
-	if err != nil {
-		return Result{Malformed: true, Detail: err.Error()}
-	}
-	h, err := c.functionHeader(call)
-	if err != nil {
-		return Result{Malformed: true, Detail: err.Error()}
-	}
+	h := heads.Get().(*head)
+	defer h.free()
 	e := exchange{
-		transport: c.functions, direct: c.direct, url: u, header: h, request: call.Request,
-		timeout: c.timeoutOf(call), limit: c.maxResponse, keep: call.KeepBody, whole: true,
+		request: call.Request, timeout: c.timeoutOf(call), limit: c.maxResponse, keep: call.KeepBody, whole: true,
+	}
+	err := c.address(&e, h, call)
+	if err == nil {
+		h.fields, err = c.functionHeader(h.fields[:0], call)
+	}
+	if err != nil {
+		return Result{Malformed: true, Detail: err.Error()}
+	}
+	if e.direct == nil {
+		e.header = h.fields.header()
 	}
 	return e.run(ctx)
+}
+
+// address says where a function's call goes, and over which connections: those of its own for a small body, or those
+// of net/http.
+func (c *Client) address(e *exchange, h *head, call Call) (err error) {
+	r := call.Request
+	if c.direct != nil && r.BodyLen() <= smallBody {
+		e.direct, e.head = c.direct, h
+		h.host = c.gateway.Host
+		h.uri, err = requestURI(c.prefix, r.Function, r.Path, r.QueryString)
+		return err
+	}
+	e.transport = c.functions
+	e.url, err = target(c.gateway, r.Function, r.Path, r.QueryString)
+	return err
 }
 
 // timeoutOf is the longest that a call of a function may take, 0 for no bound.

@@ -54,7 +54,10 @@ func CallbackHeader(r Result, m Meta) http.Header {
 	if m.CallID != "" {
 		h[invocation.HeaderCallID] = []string{m.CallID}
 	}
-	setRetries(h, m.Retry, m.RetryMax)
+	h[HeaderRetry] = []string{strconv.Itoa(m.Retry)}
+	if m.RetryMax >= 0 {
+		h[HeaderRetryMax] = []string{strconv.Itoa(m.RetryMax)}
+	}
 	h["User-Agent"] = []string{userAgent(m.Version)}
 	if r.Truncated {
 		h[HeaderTruncated] = []string{"true"}
@@ -123,32 +126,35 @@ func callbackTarget(raw string) (*url.URL, *url.Userinfo, error) {
 
 // postHeader makes the header of a callback's request from the one that is stored.
 func (c *Client) postHeader(call Call, user *url.Userinfo) (http.Header, error) {
-	h := pass(call.Request.Header, neverPosted...)
-	if call.source() == invocation.SourceProducer {
-		h = producerHeader(call)
+	f := producerHeader(call)
+	if call.source() != invocation.SourceProducer {
+		var err error
+		if f, err = (fields{}).pass(call.Request.Header, neverPosted); err != nil {
+			return nil, err
+		}
 	}
-	setTrace(h, call)
-	if isBlank(h, "User-Agent") {
-		h["User-Agent"] = []string{userAgent(c.version)}
+	f = f.withTrace(call)
+	if f.isBlank("User-Agent") {
+		f = f.set("User-Agent", userAgent(c.version))
 	}
 	if user != nil && user.String() != "" { // "http://@host/" is what is left of credentials that got lost
-		h["Authorization"] = []string{basicAuth(user)}
+		f = f.set("Authorization", basicAuth(user))
 	}
-	if err := sendable(h); err != nil {
+	f.makeUnreplayable()
+	if err := f.check(); err != nil {
 		return nil, err
 	}
-	unreplayable(h)
-	return h, nil
+	return f.header(), nil
 }
 
 // producerHeader makes the header of a message that came through the callback
 // producer.
-func producerHeader(call Call) http.Header {
-	h := http.Header{"Content-Type": {"application/json"}, invocation.HeaderCallID: {callID(call)}}
-	if t := call.Request.Header.Get("Content-Type"); t != "" {
-		h["Content-Type"] = []string{t}
+func producerHeader(call Call) fields {
+	kind := call.Request.Header.Get("Content-Type")
+	if kind == "" {
+		kind = "application/json"
 	}
-	return h
+	return fields{{"Content-Type", kind}, {invocation.HeaderCallID, callID(call)}}
 }
 
 func basicAuth(user *url.Userinfo) string {

@@ -74,6 +74,7 @@ type Options struct {
 // Client makes calls. It is safe for use by many goroutines.
 type Client struct {
 	gateway         *url.URL // scheme, host, and a path without a slash at its end
+	prefix          string   // that path, encoded
 	timeout         time.Duration
 	callbackTimeout time.Duration
 	maxResponse     int64
@@ -109,7 +110,8 @@ func New(o Options) *Client {
 		dial = refuseAll
 	}
 	c.functions = newTransport(o.MaxInflight, (&net.Dialer{}).DialContext)
-	if canPeek && c.gateway.Scheme == "http" {
+	c.prefix = c.gateway.EscapedPath()
+	if canPeek && c.gateway.Scheme == "http" && c.prefix == c.gateway.RawPath { // else target refuses every call
 		c.direct = newDirect(c.functions, hostPort(c.gateway), o.MaxInflight)
 	}
 	c.callbacks = newTransport(o.MaxInflight, dial)

@@ -13,9 +13,6 @@ import (
 	"math"
 	"net"
 	"net/http"
-	"net/textproto"
-	"slices"
-	"strconv"
 	"sync"
 	"time"
 )
@@ -40,8 +37,7 @@ type direct struct {
 type directConn struct {
 	net.Conn
 	in     *bufio.Reader // reads the connection through Read
-	out    []byte        // the request as it is written; kept to be used again, and so are the
-	names  []string      // names of its header
+	out    []byte        // the request as it is written; kept to be used again
 	left   int64         // bytes that may still be read
 	reused bool
 	idle   time.Time // since when
@@ -111,7 +107,9 @@ func (d *direct) exit() {
 // roundTrip writes the request of e and reads the header of the answer. written reports whether
 // anything may have left.
 func (c *directConn) roundTrip(e *exchange) (_ *http.Response, written bool, _ error) {
-	if err := c.compose(e); err != nil {
+	out, err := appendBody(e.head.appendTo(c.out[:0], e.request.BodyLen()), e.request)
+	c.out = out
+	if err != nil {
 		return nil, false, err
 	}
 	n, err := c.Write(c.out)
@@ -145,46 +143,6 @@ func (c *directConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p[:min(int64(len(p)), c.left)])
 	c.left -= int64(n)
 	return n, err
-}
-
-// compose makes out the request of e, byte for byte as net/http would send it. The header was checked by
-// sendable.
-func (c *directConn) compose(e *exchange) error {
-	b := append(c.out[:0], "POST "...)
-	b = append(b, e.url.RequestURI()...)
-	b = append(b, " HTTP/1.1\r\nHost: "...)
-	b = append(b, e.url.Host...)
-	b = appendFields(b, userAgentField, e.header[userAgentField])
-	n := e.request.BodyLen()
-	b = append(b, "\r\nContent-Length: "...)
-	b = strconv.AppendInt(b, n, 10)
-	c.names = c.names[:0]
-	for name := range e.header {
-		if name != userAgentField {
-			c.names = append(c.names, name)
-		}
-	}
-	slices.Sort(c.names)
-	for _, name := range c.names {
-		b = appendFields(b, name, e.header[name])
-	}
-	b = append(b, "\r\n\r\n"...)
-	at := len(b)
-	c.out = append(b, make([]byte, n)...)
-	_, err := io.ReadFull(e.request.Body(), c.out[at:])
-	return err
-}
-
-const userAgentField = "User-Agent"
-
-func appendFields(b []byte, name string, values []string) []byte {
-	for _, v := range values {
-		b = append(b, "\r\n"...)
-		b = append(b, name...)
-		b = append(b, ": "...)
-		b = append(b, textproto.TrimString(v)...)
-	}
-	return b
 }
 
 // take returns an idle connection that the other side has not closed, or a new one.

@@ -21,7 +21,7 @@ import (
 //	some of it was written      the function may have been called: Cause reset
 //
 // net/http itself would send again in the second case too when the request has an
-// Idempotency-Key and no body, see unreplayable.
+// Idempotency-Key and no body, see makeUnreplayable.
 
 // maxResends bounds how often a request that never left is sent again. Each time
 // a dead connection is gone from the pool, so one is nearly always enough.
@@ -31,10 +31,11 @@ var errDeadline = errors.New("deadline of the call")
 
 // exchange is a request that is ready to go.
 type exchange struct {
-	transport *http.Transport
-	direct    *direct // for small bodies; nil for none
+	transport *http.Transport // with url and header, unless direct is set
 	url       *url.URL
 	header    http.Header
+	direct    *direct // with head
+	head      *head
 	request   *invocation.Request // its body is sent
 	timeout   time.Duration       // over everything; 0: none
 	limit     int64               // bytes of the answer's body that are read
@@ -83,7 +84,7 @@ func (e *exchange) exchange(parent context.Context) Result {
 // send sends the request and waits for the answer's header. stop has to be called
 // when the call is over; nothing reads e.request after it.
 func (e *exchange) send(ctx context.Context) (*http.Response, func(), error) {
-	if e.direct != nil && e.request.BodyLen() <= smallBody {
+	if e.direct != nil {
 		resp, err := e.direct.send(ctx, e)
 		return resp, func() {}, err
 	}

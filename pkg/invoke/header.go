@@ -1,8 +1,7 @@
 package invoke
 
 import (
-	"errors"
-	"fmt"
+	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
@@ -58,7 +57,7 @@ func isConnections(name string) bool {
 // fold is the canonical form of the name that servers which make environment
 // variables of header fields take name for: they write every character but letters
 // and digits as "_", so that X_Retry, X.Retry and X-Retry are one. The name itself
-// when it is an illegal one, which is for sendable to refuse.
+// when it is an illegal one, which is for fields.pass to refuse.
 func fold(name string) string {
 	isOdd := func(c rune) bool {
 		return c != '-' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z')
@@ -94,17 +93,21 @@ func named(h http.Header) map[string]bool {
 // this program reads or writes: a server that folds names could take it for the
 // field itself. The values are shared with h.
 func pass(h http.Header, ours ...string) http.Header {
-	out := make(http.Header, len(h)+len(ours)+2)
+	out := make(http.Header, len(h)+2)
 	drop := named(h)
 	for name, values := range h {
-		folded := fold(name)
-		if isConnections(folded) || drop[folded] || slices.Contains(forged, folded) || slices.Contains(ours, folded) ||
-			folded != name && slices.Contains(known, folded) {
-			continue
+		if passes(name, drop, ours) {
+			out[name] = values
 		}
-		out[name] = values
 	}
 	return out
+}
+
+// passes reports whether pass keeps a field. drop are those that Connection names.
+func passes(name string, drop map[string]bool, ours []string) bool {
+	folded := fold(name)
+	return !isConnections(folded) && !drop[folded] && !slices.Contains(forged, folded) && !slices.Contains(ours, folded) &&
+		(folded == name || !slices.Contains(known, folded))
 }
 
 var (
@@ -122,72 +125,31 @@ var (
 	}
 )
 
-var (
-	errFields      = fmt.Errorf("the header has more than %d fields", maxFields)
-	errHeaderBytes = fmt.Errorf("the header is longer than %d bytes", maxHeaderBytes)
-	errFieldName   = errors.New("the header has a field with an illegal name")
-)
-
-// bounded checks a caller's header against the limits.
-func bounded(h http.Header) error {
-	fields, size := 0, 0
-	for name, values := range h {
-		fields += len(values)
-		for _, v := range values {
-			size += len(name) + len(v) + fieldOverhead
-		}
+// functionHeader makes the header of a function's call in f, which is empty.
+func (c *Client) functionHeader(f fields, call Call) (fields, error) {
+	f, err := f.pass(call.Request.Header, ours(call))
+	if err := cmp.Or(f.bounded(), err); err != nil {
+		return f, err
 	}
-	if fields > maxFields {
-		return errFields
+	f = append(f, field{invocation.HeaderCallID, callID(call)}, field{HeaderRetry, strconv.Itoa(call.Retry)})
+	if call.RetryMax >= 0 {
+		f = append(f, field{HeaderRetryMax, strconv.Itoa(call.RetryMax)})
 	}
-	if size > maxHeaderBytes {
-		return errHeaderBytes
-	}
-	return nil
-}
-
-// sendable checks that every field can be written: net/http would refuse it too,
-// but with an error that looks like one of the network.
-func sendable(h http.Header) error {
-	for name, values := range h {
-		if !httpguts.ValidHeaderFieldName(name) {
-			return errFieldName
-		}
-		for _, v := range values {
-			if !httpguts.ValidHeaderFieldValue(v) {
-				return fmt.Errorf("the header field %.64s has an illegal value", name)
-			}
-		}
-	}
-	return nil
-}
-
-// functionHeader makes the header of a function's call.
-func (c *Client) functionHeader(call Call) (http.Header, error) {
-	h := pass(call.Request.Header, ours(call)...)
-	if err := bounded(h); err != nil {
-		return nil, err
-	}
-	h[invocation.HeaderCallID] = []string{callID(call)}
-	setRetries(h, call.Retry, call.RetryMax)
 	if call.Terms != nil {
-		setTerms(h, call)
+		f = f.withTerms(call)
 	}
-	setTrace(h, call)
-	if timeout := c.timeoutOf(call); timeout > 0 && (call.Timeout > 0 || !isBlank(call.Request.Header, HeaderTimeout)) {
-		h[HeaderTimeout] = []string{timeout.String()}
+	f = f.withTrace(call)
+	if timeout := c.timeoutOf(call); timeout > 0 && (call.Timeout > 0 || strings.TrimSpace(call.Request.Header.Get(HeaderTimeout)) != "") {
+		f = append(f, field{HeaderTimeout, timeout.String()})
 	}
-	if isBlank(h, "User-Agent") {
-		h["User-Agent"] = []string{userAgent(c.version)}
+	if f.isBlank("User-Agent") {
+		f = f.set("User-Agent", userAgent(c.version))
 	}
-	if isBlank(h, HeaderIdempotencyKey) {
-		h[HeaderIdempotencyKey] = []string{call.ID.String()}
+	if f.isBlank(HeaderIdempotencyKey) {
+		f = f.set(HeaderIdempotencyKey, call.ID.String())
 	}
-	if err := sendable(h); err != nil {
-		return nil, err
-	}
-	unreplayable(h)
-	return h, nil
+	f.makeUnreplayable()
+	return f, f.check()
 }
 
 // The fields of a caller that this program replaces.
@@ -203,32 +165,32 @@ func ours(call Call) []string {
 	return oursAlways
 }
 
-// setTerms tells the function what holds for this invocation alone.
-func setTerms(h http.Header, call Call) {
+// withTerms adds what holds for this invocation alone.
+func (f fields) withTerms(call Call) fields {
 	t := call.Terms
 	if !t.Expires.IsZero() {
-		h[HeaderDeadline] = []string{t.Expires.UTC().Format(time.RFC3339Nano)}
+		f = append(f, field{HeaderDeadline, t.Expires.UTC().Format(time.RFC3339Nano)})
 	}
 	if t.Source != invocation.SourceMailbox {
-		return
+		return f
 	}
-	h[HeaderRetries] = []string{strconv.Itoa(call.Retry)}
+	f = append(f, field{HeaderRetries, strconv.Itoa(call.Retry)})
 	if t.MaxRetries >= 0 {
-		h[HeaderMaxRetries] = []string{strconv.Itoa(t.MaxRetries)}
+		f = append(f, field{HeaderMaxRetries, strconv.Itoa(t.MaxRetries)})
 	}
-	h[HeaderDelayDuration] = []string{strconv.FormatInt(int64(t.Delay/time.Second), 10)}
+	return append(f, field{HeaderDelayDuration, strconv.FormatInt(int64(t.Delay/time.Second), 10)})
 }
 
-// setTrace makes the receiver's spans children of the attempt's.
-func setTrace(h http.Header, call Call) {
+// withTrace makes the receiver's spans children of the attempt's.
+func (f fields) withTrace(call Call) fields {
 	if call.TraceParent == "" {
-		return
+		return f
 	}
-	h["Traceparent"] = []string{call.TraceParent}
-	delete(h, "Tracestate")
+	f = f.remove("Tracestate").set("Traceparent", call.TraceParent)
 	if call.TraceState != "" {
-		h["Tracestate"] = []string{call.TraceState}
+		f = append(f, field{"Tracestate", call.TraceState})
 	}
+	return f
 }
 
 // source tells how the invocation came in.
@@ -247,28 +209,4 @@ func callID(call Call) string {
 	return call.CallID
 }
 
-func setRetries(h http.Header, retry, limit int) {
-	h[HeaderRetry] = []string{strconv.Itoa(retry)}
-	if limit >= 0 {
-		h[HeaderRetryMax] = []string{strconv.Itoa(limit)}
-	}
-}
-
-// isBlank reports whether a field is missing or says nothing; what surrounds a value
-// is not sent.
-func isBlank(h http.Header, name string) bool { return strings.TrimSpace(h.Get(name)) == "" }
-
 func userAgent(version string) string { return "queue-worker/" + version }
-
-// unreplayable spells the fields so that net/http does not know them by which it
-// takes a POST for idempotent. It would send such a request again, without a word,
-// when the connection breaks after the function may have been called; an attempt
-// is counted here, and only here. Names mean the same in any case (RFC 9110, 5.1).
-func unreplayable(h http.Header) {
-	for _, name := range []string{HeaderIdempotencyKey, "X-Idempotency-Key"} {
-		if values, ok := h[name]; ok {
-			delete(h, name)
-			h[strings.ToLower(name)] = values
-		}
-	}
-}

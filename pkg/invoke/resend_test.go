@@ -107,7 +107,7 @@ func TestNetHTTPWouldSendItAgain(t *testing.T) {
 		resp.Body.Close()
 	}
 	if n := len(s.seen()); n != 3 {
-		t.Errorf("2 calls made %d requests; if net/http has changed, unreplayable may go", n)
+		t.Errorf("2 calls made %d requests; if net/http has changed, makeUnreplayable may go", n)
 	}
 }
 

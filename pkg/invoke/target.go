@@ -32,27 +32,11 @@ var (
 // byte as it was published; one that cannot be the encoded form of anything, since
 // it has a space, say, is what gateways publish after decoding, and is encoded.
 func target(gateway *url.URL, function, path, query string) (*url.URL, error) {
-	switch {
-	case !invocation.ValidName(function):
-		return nil, errName
-	case len(path)+len(query) > maxTarget:
-		return nil, errLong
-	case path == "":
-		path = "/"
-	case path[0] != '/':
-		return nil, errNoSlash
+	plain, encoded, err := checkTarget(function, path, query)
+	if err != nil {
+		return nil, err
 	}
-	if hasSpaceOrControl(query) {
-		return nil, errQuery
-	}
-	plain, encoded := bothForms(path)
-	if strings.Contains(plain, "//") {
-		return nil, errSegment
-	}
-	if hasDotSegment(path) {
-		return nil, errDots
-	}
-	base := "/function/" + function
+	base := functionPrefix + function
 	u := &url.URL{
 		Scheme:   gateway.Scheme,
 		Host:     gateway.Host,
@@ -64,6 +48,45 @@ func target(gateway *url.URL, function, path, query string) (*url.URL, error) {
 		return nil, errEncoding
 	}
 	return u, nil
+}
+
+const functionPrefix = "/function/"
+
+// requestURI is what stands of target's URL in a request line. prefix is the encoded path of the gateway.
+func requestURI(prefix, function, path, query string) (string, error) {
+	_, encoded, err := checkTarget(function, path, query)
+	if err != nil {
+		return "", err
+	}
+	if query == "" {
+		return prefix + functionPrefix + function + encoded, nil
+	}
+	return prefix + functionPrefix + function + encoded + "?" + query, nil
+}
+
+// checkTarget returns a path as the gateway will see it, and as it is sent.
+func checkTarget(function, path, query string) (plain, encoded string, err error) {
+	switch {
+	case !invocation.ValidName(function):
+		return "", "", errName
+	case len(path)+len(query) > maxTarget:
+		return "", "", errLong
+	case path == "":
+		path = "/"
+	case path[0] != '/':
+		return "", "", errNoSlash
+	}
+	if hasSpaceOrControl(query) {
+		return "", "", errQuery
+	}
+	plain, encoded = bothForms(path)
+	if strings.Contains(plain, "//") {
+		return "", "", errSegment
+	}
+	if hasDotSegment(path) {
+		return "", "", errDots
+	}
+	return plain, encoded, nil
 }
 
 // bothForms gives a path as the gateway will see it, and as it is sent.

@@ -20,7 +20,7 @@ func TestTheTraceOfAnAttemptIsSent(t *testing.T) {
 	for i := range maxFields {
 		crowded["X-"+strconv.Itoa(i)] = []string{""}
 	}
-	function := func(c *Client, call Call) (http.Header, error) { return c.functionHeader(call) }
+	function := func(c *Client, call Call) (http.Header, error) { return functionHeader(c, call) }
 	callback := func(c *Client, call Call) (http.Header, error) { return c.postHeader(call, nil) }
 	producer := &invocation.Terms{Source: invocation.SourceProducer}
 	for _, tt := range []struct {
