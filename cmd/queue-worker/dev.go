@@ -71,7 +71,8 @@ func runDev(e *env, o devOptions) error {
 // runStand runs gateway and chaos function around the worker. They end after
 // it, so that it can drain.
 func runStand(e *env, o devOptions, c *config.Config, functions dev.Functions) (err error) {
-	log := newLogger(e.stdout, c)
+	log, closeLog := newLogger(e.stdout, c)
+	defer closeLog()
 	host, port, err := net.SplitHostPort(o.stan)
 	if err != nil {
 		return usageError{err}

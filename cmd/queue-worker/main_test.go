@@ -106,7 +106,9 @@ func TestNoLogLineControlsATerminal(t *testing.T) {
 	const hostile = "\x1b[2J\u009b31m\u202e\u2066\ufeff\x7f\nx"
 	for _, encoding := range []string{"console", "json"} {
 		var out bytes.Buffer
-		newLogger(&out, &config.Config{LogEncoding: encoding}).Info(hostile, "call_id", hostile)
+		log, closeLog := newLogger(&out, &config.Config{LogEncoding: encoding})
+		log.Info(hostile, "call_id", hostile)
+		closeLog()
 		if got := strings.TrimSuffix(out.String(), "\n"); got != escape.Line(got) || got == "" {
 			t.Errorf("%s: %q", encoding, got)
 		}

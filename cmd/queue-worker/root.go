@@ -82,19 +82,24 @@ func runWorker(e *env) error {
 	if err != nil {
 		return usageError{err}
 	}
-	return app.Run(e.drain, e.abort, app.Options{Config: c, Version: version, Logger: newLogger(e.stdout, c)})
+	logger, closeLog := newLogger(e.stdout, c)
+	defer closeLog()
+	return app.Run(e.drain, e.abort, app.Options{Config: c, Version: version, Logger: logger})
 }
 
-// newLogger writes lines for people, or JSON for machines.
-func newLogger(w io.Writer, c *config.Config) *slog.Logger {
+// newLogger returns a logger of lines for a terminal, or of JSON. Its lines leave some milliseconds later, all of
+// them with end, warnings and errors at once.
+func newLogger(w io.Writer, c *config.Config) (_ *slog.Logger, end func()) {
 	level := slog.LevelInfo
 	if c.Debug {
 		level = slog.LevelDebug
 	}
+	buffer := cli.NewLogBuffer(w)
+	var h slog.Handler = cli.NewLogHandler(buffer, level, cli.IsTerminal(w))
 	if c.LogEncoding == "json" {
-		return slog.New(slog.NewJSONHandler(escape.JSONWriter(w), &slog.HandlerOptions{Level: level, ReplaceAttr: durationsAsText}))
+		h = slog.NewJSONHandler(escape.JSONWriter(buffer), &slog.HandlerOptions{Level: level, ReplaceAttr: durationsAsText})
 	}
-	return slog.New(cli.NewLogHandler(w, level, cli.IsTerminal(w)))
+	return slog.New(cli.FlushWarnings(h, buffer)), func() { _ = buffer.Close() }
 }
 
 // durationsAsText writes 1.5s instead of a number of nanoseconds.

@@ -24,6 +24,7 @@ import (
 
 	"queue-worker/pkg/broker"
 	"queue-worker/pkg/config"
+	"queue-worker/pkg/descriptor"
 	"queue-worker/pkg/gateway"
 	"queue-worker/pkg/intake"
 	"queue-worker/pkg/invocation"
@@ -72,6 +73,8 @@ type App struct {
 	pauses    *pause.Keeper
 	tracer    *trace.Tracer // nil without traces
 
+	descriptors *descriptor.Monitor
+
 	checkURL  worker.URLChecker
 	submitted *intake.Metrics
 }
@@ -89,6 +92,7 @@ func Run(drain, abort context.Context, o Options) (err error) {
 	a := &App{
 		Options: o, log: o.Logger, registry: prometheus.NewRegistry(),
 		names: invocation.Names{DefaultNamespace: o.Config.DefaultNamespace}, watch: watch.New(),
+		descriptors: descriptor.NewMonitor(o.Logger),
 	}
 	defer func() { err = errors.Join(err, a.teardown()) }()
 	a.announce()

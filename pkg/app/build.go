@@ -50,6 +50,11 @@ func (a *App) listen(ctx context.Context) error {
 	return nil
 }
 
+// shares divides the limit of open files.
+func (a *App) shares() descriptor.Shares {
+	return descriptor.Divide(descriptor.Limit(), a.Config.Descriptors())
+}
+
 // openStore opens the store. It returns when ctx ends, although files may be damaged or a disk
 // not answer: what is then left half open is in the state of a kill, which the store survives.
 func (a *App) openStore(ctx context.Context) error {
@@ -58,7 +63,7 @@ func (a *App) openStore(ctx context.Context) error {
 	a.lanes = worker.NewLanes(worker.LanesOptions{MaxInflight: c.MaxInflight, MaxURLs: c.CallbackMaxInflight, QueueLimits: c.QueueLimits, Greedy: !c.LimiterEnabled, NoBreaker: !c.Breaker})
 	o := store.Options{
 		Dir: c.DataDir, Sync: c.StoreSync, MaxBytes: c.StoreMaxBytes, MinFree: c.StoreMinFree,
-		Slots: a.lanes.Slots(), Watcher: a.lanes, Metrics: store.NewMetrics(a.registry), Logger: a.log,
+		Slots: a.lanes.Slots(), Watcher: a.lanes, Metrics: store.NewMetrics(a.registry), Descriptors: a.descriptors, Logger: a.log,
 	}
 	s, err := unlessStopped(ctx, func() (*store.Store, error) { return store.Open(o) }, func(s *store.Store) { _ = s.Close() })
 	if err != nil {
@@ -134,7 +139,7 @@ func (a *App) openDoor(ctx context.Context) error {
 	}
 	o := broker.Options{
 		Listen: a.Config.StanListenAddress, Cluster: a.Config.NATSCluster, Queues: a.Config.Channels, WorkerPrefix: intake.ClientIDPrefix,
-		Credentials: credentials, Dir: dir, Logger: a.log,
+		Credentials: credentials, Dir: dir, MaxPublishers: a.shares().Publishers, Descriptors: a.descriptors, Logger: a.log,
 	}
 	door, err := unlessStopped(ctx, func() (*broker.Server, error) { return broker.Start(o) }, (*broker.Server).Close)
 	if err != nil {
@@ -272,7 +277,7 @@ func (a *App) serve(context.Context) error {
 		return err
 	}
 	server := api.NewServer(handler, a.log)
-	capped := listen.Cap(a.listener, descriptor.Connections(descriptor.Limit(), c.MaxInflight), a.log)
+	capped := listen.Cap(a.listener, a.shares().Callers, a.log, a.descriptors)
 	server.ConnState = func(conn net.Conn, s http.ConnState) { capped.Busy(conn, s == http.StateActive) }
 	done := make(chan struct{})
 	go func() {

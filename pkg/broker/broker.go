@@ -36,6 +36,7 @@ import (
 	"github.com/nats-io/nats-streaming-server/util"
 
 	"queue-worker/pkg/datadir"
+	"queue-worker/pkg/descriptor"
 )
 
 // The limits of the door.
@@ -98,6 +99,8 @@ type Options struct {
 	MaxPayload int
 	// MaxPublishers is how many connections the listener keeps; 0 is DefaultMaxPublishers.
 	MaxPublishers int
+	// Descriptors is told when no file descriptor is free for a connection; nil for none.
+	Descriptors *descriptor.Monitor
 }
 
 // Server is an open door.

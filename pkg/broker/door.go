@@ -9,6 +9,8 @@ import (
 	"time"
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
+
+	"queue-worker/pkg/descriptor"
 )
 
 // acceptPause keeps the accept loop from spinning while the process has no file
@@ -39,6 +41,7 @@ type door struct {
 	most        int // publishers at a time
 	clients     *clients
 	uploads     *uploads
+	descriptors *descriptor.Monitor
 
 	mu         sync.Mutex
 	ln         net.Listener // nil while shut
@@ -54,7 +57,7 @@ func listen(o Options) (*door, error) {
 	d := &door{
 		log: o.Logger, address: o.Listen, publishers: make(map[*publisher]struct{}),
 		rights: newRights(o.Cluster, o.Queues, o.WorkerPrefix), credentials: credentials(o.Credentials), maxPayload: o.MaxPayload, most: o.MaxPublishers,
-		clients: newClients(), uploads: newUploads(max(maxUploads, 4*o.MaxPayload)),
+		clients: newClients(), uploads: newUploads(max(maxUploads, 4*o.MaxPayload)), descriptors: o.Descriptors,
 	}
 	ln, err := net.Listen("tcp", d.address)
 	if err != nil {
@@ -127,11 +130,27 @@ func (d *door) accept(ln net.Listener, ns *natsserver.Server) {
 			return
 		}
 		if err != nil {
-			d.log.Warn("a connection to the embedded door could not be accepted", "error", err)
-			time.Sleep(acceptPause)
+			d.outlast(err)
 			continue
 		}
 		d.serve(ln, c, ns)
+	}
+}
+
+// outlast returns when the accept loop may try again after an error. Without a free descriptor
+// the silent publisher that was heard longest ago is cut off for the new one.
+func (d *door) outlast(err error) {
+	if !descriptor.Exhausted(err) {
+		d.log.Warn("a connection to the embedded door could not be accepted", "error", err)
+		time.Sleep(acceptPause)
+		return
+	}
+	d.descriptors.Note(err)
+	d.mu.Lock()
+	cut := d.makeRoom(false)
+	d.mu.Unlock()
+	if !cut {
+		time.Sleep(acceptPause)
 	}
 }
 
@@ -151,7 +170,7 @@ func (d *door) serve(ln net.Listener, c net.Conn, ns *natsserver.Server) {
 		return
 	}
 	if len(d.publishers) >= d.most {
-		d.makeRoom()
+		d.makeRoom(true)
 	}
 	d.publishers[p] = struct{}{}
 	d.busy.Go(func() {
@@ -163,16 +182,21 @@ func (d *door) serve(ln net.Listener, c net.Conn, ns *natsserver.Server) {
 }
 
 // makeRoom cuts off the publisher that was heard longest ago, one without a client id
-// before all others; mu is held. It is forgotten at once, and its goroutines end soon.
-func (d *door) makeRoom() {
+// before all others, and reports whether there was one; mu is held. With known unset, no publisher
+// with a client id is cut off. It is forgotten at once, and its goroutines end soon.
+func (d *door) makeRoom(known bool) bool {
 	var silent *publisher
 	for p := range d.publishers {
 		if silent == nil || p.isExpendable(silent) {
 			silent = p
 		}
 	}
+	if silent == nil || !known && silent.known.Load() {
+		return false
+	}
 	delete(d.publishers, silent)
 	_ = silent.conn.Close()
+	return true
 }
 
 // refused logs that a publisher was refused something: the first time, and then how

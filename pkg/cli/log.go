@@ -54,9 +54,13 @@ func (h *LogHandler) Enabled(_ context.Context, level slog.Level) bool {
 
 // Handle writes a record.
 func (h *LogHandler) Handle(_ context.Context, r slog.Record) error {
-	b := make([]byte, 0, 512)
+	line := logLines.Get().(*[]byte)
+	defer logLines.Put(line)
+	b := (*line)[:0]
 	if !r.Time.IsZero() {
-		b = append(h.paint(b, paintFaint, r.Time.Format(logTime)), ' ')
+		b = h.begin(b, paintFaint)
+		b = r.Time.AppendFormat(b, logTime)
+		b = append(h.end(b, paintFaint), ' ')
 	}
 	b = append(h.appendLevel(b, r.Level), ' ')
 	b = append(b, escape.Line(r.Message)...)
@@ -66,11 +70,20 @@ func (h *LogHandler) Handle(_ context.Context, r slog.Record) error {
 		return true
 	})
 	b = append(b, '\n')
+	if cap(b) <= maxLogLine {
+		*line = b
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	_, err := h.w.Write(b)
 	return err
 }
+
+// logLines holds the memory of lines.
+var logLines = sync.Pool{New: func() any { b := make([]byte, 0, 512); return &b }}
+
+// maxLogLine bounds the memory that is kept for lines, in bytes each.
+const maxLogLine = 4 << 10
 
 // WithAttrs returns a handler whose records have attrs before their own.
 func (h *LogHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
@@ -122,35 +135,63 @@ func (h *LogHandler) appendAttr(b []byte, groups string, a slog.Attr) []byte {
 		}
 		return b
 	}
-	b = append(b, ' ')
-	b = h.paint(b, paintFaint, quoted(groups+a.Key)+"=")
-	return append(b, quoted(logText(a.Value))...)
+	b = h.begin(append(b, ' '), paintFaint)
+	if groups == "" {
+		b = appendQuoted(b, a.Key)
+	} else {
+		b = appendQuoted(b, groups+a.Key)
+	}
+	b = h.end(append(b, '='), paintFaint)
+	return appendLogValue(b, a.Value)
 }
 
 func (h *LogHandler) paint(b []byte, color, text string) []byte {
-	if !h.color || color == "" {
-		return append(b, text...)
+	return h.end(append(h.begin(b, color), text...), color)
+}
+
+// begin and end stand around what has a color; "" is none.
+func (h *LogHandler) begin(b []byte, color string) []byte {
+	if !h.color {
+		return b
 	}
-	b = append(b, color...)
-	b = append(b, text...)
+	return append(b, color...)
+}
+
+func (h *LogHandler) end(b []byte, color string) []byte {
+	if !h.color || color == "" {
+		return b
+	}
 	return append(b, paintNone...)
 }
 
-func logText(v slog.Value) string {
-	if v.Kind() == slog.KindTime {
-		return v.Time().Format(logTime)
+func appendLogValue(b []byte, v slog.Value) []byte {
+	switch v.Kind() {
+	case slog.KindInt64:
+		return strconv.AppendInt(b, v.Int64(), 10)
+	case slog.KindTime:
+		return appendQuoted(b, v.Time().Format(logTime))
 	}
-	return v.String()
+	return appendQuoted(b, v.String())
 }
 
-// quoted is a text as it is, or quoted as in Go where it would be taken for more or
+// appendQuoted appends a text as it is, or quoted as in Go where it would be taken for more or
 // less than one value, or has a character that does not print.
-func quoted(s string) string {
+func appendQuoted(b []byte, s string) []byte {
 	isOdd := func(r rune) bool {
 		return r == ' ' || r == '=' || r == '"' || r == utf8.RuneError || !unicode.IsPrint(r)
 	}
-	if s == "" || strings.ContainsFunc(s, isOdd) {
-		return strconv.Quote(s)
+	if s == "" || !isPlainWord(s) && strings.ContainsFunc(s, isOdd) {
+		return strconv.AppendQuote(b, s)
 	}
-	return s
+	return append(b, s...)
+}
+
+// isPlainWord reports whether s has nothing but ASCII letters, digits and marks that need no quotes.
+func isPlainWord(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c > '~' || c == '=' || c == '"' {
+			return false
+		}
+	}
+	return true
 }

@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 func TestLogLines(t *testing.T) {
@@ -86,4 +89,23 @@ func TestALogLineIsPaintedOnATerminalOnly(t *testing.T) {
 			t.Errorf("%s: %q, %v", level, out.String(), err)
 		}
 	}
+}
+
+// FuzzQuoted holds the short way for plain words against the rule.
+func FuzzQuoted(f *testing.F) {
+	for _, s := range []string{"", "figlet", "a b", `"`, "a=b", "größe", "\x1b[2J", "\u202e", "\xff", "~", "\x7f", "0/10"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		want := s
+		isOdd := func(r rune) bool {
+			return r == ' ' || r == '=' || r == '"' || r == utf8.RuneError || !unicode.IsPrint(r)
+		}
+		if s == "" || strings.ContainsFunc(s, isOdd) {
+			want = strconv.Quote(s)
+		}
+		if got := string(appendQuoted([]byte("x"), s)); got != "x"+want {
+			t.Errorf("%q is written as %q, want %q", s, got, want)
+		}
+	})
 }

@@ -4,4 +4,6 @@
 //
 // The environment variable QUEUE_WORKER_CRASH names a point and at which passage
 // of it the process kills itself, as in "before-settle:3".
+//
+// LogPanic is in every binary: it logs a panic before that ends the process.
 package crash

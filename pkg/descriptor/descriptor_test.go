@@ -32,16 +32,3 @@ func TestExhausted(t *testing.T) {
 		}
 	}
 }
-
-func TestConnectionsLeaveRoomForStoreAndCalls(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		limit    int64
-		inflight int
-		want     int
-	}{{1024, 50, 362}, {1 << 62, 1, 1<<20 + 32}, {128, 50, 32}, {0, 50, 362}, {65536, 10000, 35024}} {
-		if got := Connections(tt.limit, tt.inflight); got != tt.want {
-			t.Errorf("limit %d, max_inflight %d: %d, want %d", tt.limit, tt.inflight, got, tt.want)
-		}
-	}
-}

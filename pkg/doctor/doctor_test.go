@@ -257,7 +257,7 @@ func TestLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := &examiner{Options: Options{Config: c}}
-	for limit, want := range map[int64]Status{0: Warn, 1024: Bad, 3543: Bad, 3544: OK, 1 << 20: OK} {
+	for limit, want := range map[int64]Status{0: Warn, 1024: Bad, 4159: Bad, 4160: OK, 1 << 20: OK} {
 		if f := e.files(limit); f.Status != want {
 			t.Errorf("%d open files are %+v", limit, f)
 		}

@@ -17,18 +17,22 @@ func (e *examiner) limits(context.Context) []Finding {
 }
 
 // files compares the limit of open files with what the worker may need, and says how
-// many connections to its port that leaves.
+// many connections that leaves to its listeners.
 func (e *examiner) files(limit int64) Finding {
 	const check = "limits"
-	need, connections := descriptor.Needed(e.Config.MaxInflight), descriptor.Connections(limit, e.Config.MaxInflight)
+	shares := descriptor.Divide(limit, e.Config.Descriptors())
+	text := fmt.Sprintf("%d open files are allowed, max_inflight=%d may need %d; callers have %d connections",
+		limit, e.Config.MaxInflight, shares.Needed, shares.Callers)
+	if shares.Publishers > 0 {
+		text += fmt.Sprintf(", publishers %d", shares.Publishers)
+	}
 	switch {
 	case limit <= 0:
 		return look(check, "compare it with max_inflight yourself", "the limit of open files cannot be told")
-	case limit < need:
-		return wrong(check, "raise it (ulimit -n, LimitNOFILE), or lower max_inflight",
-			"%d open files are allowed, max_inflight=%d may need %d; callers have %d connections", limit, e.Config.MaxInflight, need, connections)
+	case limit < shares.Needed:
+		return wrong(check, "raise it (ulimit -n, LimitNOFILE), or lower max_inflight", "%s", text)
 	}
-	return fine(check, "%d open files are allowed, max_inflight=%d may need %d; callers have %d connections", limit, e.Config.MaxInflight, need, connections)
+	return fine(check, "%s", text)
 }
 
 // What a worker needs whatever its calls carry, in bytes: at least, and at most. The

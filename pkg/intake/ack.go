@@ -12,6 +12,7 @@ import (
 // subscription is gone, so the message comes again on the next one, is known, and
 // is acked there.
 func (i *Intake) ackLoop() {
+	defer crash.LogPanic(i.log, "acks")
 	for {
 		acks := i.book.ackAll()
 		for _, m := range acks {

@@ -22,6 +22,7 @@ const maxCallID = 256
 // takeLoop hands what the book has taken to the store, in the order of arrival.
 // Here, not in the connection's reader, is where a busy store makes us wait.
 func (i *Intake) takeLoop() {
+	defer crash.LogPanic(i.log, "intake")
 	for {
 		for _, h := range i.book.takeAll() {
 			select {

@@ -18,14 +18,19 @@ import (
 	"queue-worker/pkg/descriptor"
 )
 
-// warnPeriod is the shortest time between two warnings that the limit was reached.
-const warnPeriod = time.Minute
+const (
+	// warnPeriod is the shortest time between two warnings that the limit was reached.
+	warnPeriod = time.Minute
+	// acceptPause is the time between two tries to accept a connection without a free descriptor.
+	acceptPause = 100 * time.Millisecond
+)
 
 // Listener accepts connections and keeps at most a fixed number of them open.
 type Listener struct {
 	net.Listener
-	limit int
-	log   *slog.Logger
+	limit       int
+	log         *slog.Logger
+	descriptors *descriptor.Monitor
 
 	mu     sync.Mutex
 	idle   *list.List // of *conn, the one that has been idle longest first
@@ -34,32 +39,36 @@ type Listener struct {
 }
 
 // Cap returns a listener that accepts the connections of ln and has at most limit of them open.
-// It logs when the limit is reached, at most once a minute; a nil logger logs nothing. Close
-// closes ln and no connection.
-func Cap(ln net.Listener, limit int, logger *slog.Logger) *Listener {
+// It logs when the limit is reached, at most once a minute; a nil logger logs nothing. The monitor
+// is told when no descriptor is free for a connection. Close closes ln and no connection.
+func Cap(ln net.Listener, limit int, logger *slog.Logger, m *descriptor.Monitor) *Listener {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	return &Listener{Listener: ln, limit: limit, log: logger, idle: list.New(), busy: list.New()}
+	return &Listener{Listener: ln, limit: limit, log: logger, descriptors: m, idle: list.New(), busy: list.New()}
 }
 
-// Accept waits for the next connection. At the limit it closes another one for it. It does the
-// same when the process has no free descriptor, and returns the error when there is none to close.
+// Accept waits for the next connection. At the limit it closes another one for it. Without a free
+// descriptor in the process it closes an idle one, or waits when there is none.
 func (l *Listener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
 		switch {
 		case err == nil:
 			return l.add(c), nil
-		case !descriptor.Exhausted(err) || !l.evict():
+		case !descriptor.Exhausted(err):
 			return nil, err
+		}
+		l.descriptors.Note(err)
+		if !l.evict(false) {
+			time.Sleep(acceptPause) // ends with an error of Accept when the listener was closed
 		}
 	}
 }
 
 // add makes room for a connection and tracks it.
 func (l *Listener) add(inner net.Conn) *conn {
-	for l.Len() >= l.limit && l.evict() {
+	for l.Len() >= l.limit && l.evict(true) {
 		l.warn()
 	}
 	c := &conn{Conn: inner, of: l}
@@ -70,11 +79,12 @@ func (l *Listener) add(inner net.Conn) *conn {
 	return c
 }
 
-// evict closes the connection that has been idle longest, and reports whether there was one.
-func (l *Listener) evict() bool {
+// evict closes the connection that has been idle longest, and reports whether there was one. One
+// with a request in progress is closed only if busy is set and no other is left.
+func (l *Listener) evict(busy bool) bool {
 	l.mu.Lock()
 	e := l.idle.Front()
-	if e == nil {
+	if e == nil && busy {
 		e = l.busy.Front()
 	}
 	l.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -41,7 +42,7 @@ type rig struct {
 
 func capped(t *testing.T, limit int) *rig {
 	r := &rig{t: t, source: &source{conns: make(chan net.Conn, 1)}}
-	r.Listener = Cap(r.source, limit, slog.New(slog.NewTextHandler(&r.log, nil)))
+	r.Listener = Cap(r.source, limit, slog.New(slog.NewTextHandler(&r.log, nil)), nil)
 	return r
 }
 
@@ -152,22 +153,34 @@ func TestTheLimitIsLoggedOnce(t *testing.T) {
 	}
 }
 
+// TestWithoutAFreeDescriptorAnIdleConnectionIsClosed also holds that a caller with a request in
+// progress does not pay for descriptors that others use, and that no such error reaches
+// net/http, which stops serving after ENOBUFS.
 func TestWithoutAFreeDescriptorAnIdleConnectionIsClosed(t *testing.T) {
 	t.Parallel()
-	r := capped(t, 8)
-	_, old := r.connect()
-	full := &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
-	r.source.errs = []error{full}
-	r.connect()
-	if !closed(t, old) || r.Len() != 1 {
-		t.Errorf("%d connections are open", r.Len())
-	}
-	other := errors.New("other")
-	r.source.errs = []error{other, full, full}
-	if _, err := r.Accept(); !errors.Is(err, other) || r.Len() != 1 {
-		t.Errorf("error is %v, %d connections are open", err, r.Len())
-	}
-	if _, err := r.Accept(); !errors.Is(err, syscall.EMFILE) || r.Len() != 0 {
-		t.Errorf("error is %v with %d connections", err, r.Len())
-	}
+	synctest.Test(t, func(t *testing.T) {
+		r := capped(t, 8)
+		_, old := r.connect()
+		busy, working := r.connect()
+		r.Busy(busy, true)
+		full := &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+		none := &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.ENOBUFS)}
+		begun := time.Now()
+		r.source.errs = []error{full}
+		server, last := r.connect()
+		if !closed(t, old) || closed(t, working) || r.Len() != 2 || time.Since(begun) != 0 {
+			t.Errorf("%d connections are open after %s", r.Len(), time.Since(begun))
+		}
+		r.Busy(server, true)
+		r.source.errs = []error{full, none, full}
+		r.connect()
+		if closed(t, last) || closed(t, working) || r.Len() != 3 || time.Since(begun) != 3*acceptPause {
+			t.Errorf("%d connections are open after %s", r.Len(), time.Since(begun))
+		}
+		other := errors.New("other")
+		r.source.errs = []error{other}
+		if _, err := r.Accept(); !errors.Is(err, other) {
+			t.Errorf("error is %v", err)
+		}
+	})
 }

@@ -86,7 +86,9 @@ func Check(ctx context.Context, dir string, progress func(string)) (Report, erro
 
 func check(ctx context.Context, o Options, progress func(string)) (Report, error) {
 	s := newStore(o)
-	fsys := newCheckFS(ctx, s.raw)
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	fsys := newCheckFS(ctx, s.raw, func(err error) { end(explain(o.Dir, err)) })
 	c := newChecker(s, fsys.steps, progress)
 	if err := c.lockForReading(); err != nil {
 		return Report{}, err
@@ -138,6 +140,9 @@ func (c *checker) await(ctx context.Context) (Report, error) {
 		case <-ctx.Done():
 			return Report{}, context.Cause(ctx)
 		case e := <-ended:
+			if ctx.Err() != nil {
+				return Report{}, context.Cause(ctx)
+			}
 			if !e.returned { // c.Report may still be written to
 				c.find("the check ended in %s: %v", c.where(), plainly(e.err))
 				return c.into(Report{}), nil

@@ -10,12 +10,15 @@ import (
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"queue-worker/pkg/descriptor"
 )
 
 // checkFS is a file system for reading only.
 type checkFS struct {
 	vfs.FS
 	steps *steps
+	end   context.CancelCauseFunc // ends the check: a file that cannot be opened is not damaged by that
 }
 
 // steps tell an onlooker how far the check has come.
@@ -33,8 +36,26 @@ func (s *steps) lastFile() string {
 	return ""
 }
 
-func newCheckFS(ctx context.Context, under vfs.FS) checkFS {
-	return checkFS{under, &steps{ended: func() error { return context.Cause(ctx) }}}
+func newCheckFS(ctx context.Context, under vfs.FS, end context.CancelCauseFunc) checkFS {
+	return checkFS{under, &steps{ended: func() error { return context.Cause(ctx) }}, end}
+}
+
+// exhausted ends the check when no descriptor was free for a file.
+func (f checkFS) exhausted(err error) error {
+	if descriptor.Exhausted(err) {
+		f.end(err)
+	}
+	return err
+}
+
+func (f checkFS) List(dir string) ([]string, error) {
+	names, err := f.FS.List(dir)
+	return names, f.exhausted(err)
+}
+
+func (f checkFS) OpenDir(name string) (vfs.File, error) {
+	file, err := f.FS.OpenDir(name)
+	return file, f.exhausted(err)
 }
 
 func (f checkFS) Open(name string, o ...vfs.OpenOption) (vfs.File, error) {
@@ -46,7 +67,7 @@ func (f checkFS) Open(name string, o ...vfs.OpenOption) (vfs.File, error) {
 	}
 	file, err := f.FS.Open(name, o...)
 	if err != nil {
-		return nil, err
+		return nil, f.exhausted(err)
 	}
 	file = checkFile{file, f.steps, &base}
 	if isTable(name) {

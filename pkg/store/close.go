@@ -13,8 +13,8 @@ const closeWait = 10 * time.Second
 var errAbandoned = errors.New("closed while the disk did not answer")
 
 // Close finishes what was submitted, syncs and closes. It may be called more
-// than once. While the disk is full or stalled, and after it has failed, Close
-// does not wait but leaves the files as they are: what was confirmed is in them,
+// than once. While the disk is full or stalled or no descriptor is free, and after
+// the disk has failed, Close does not wait but leaves the files as they are: what was confirmed is in them,
 // and what waits is told ErrFailed. An error says that the disk did not answer;
 // with an interval of store_sync the end may be missing then. After Close every
 // method that can return an error returns ErrClosed.
@@ -54,8 +54,8 @@ func (s *Store) finishClose() error {
 	return err
 }
 
-// awaitClose waits for finishClose, and gives the disk up when it is full or
-// has not answered for too long.
+// awaitClose waits for finishClose, and gives the disk up when it is full, no
+// descriptor is free, or it has not answered for too long.
 func (s *Store) awaitClose(done <-chan error) error {
 	tick := time.NewTicker(fullRetry)
 	defer tick.Stop()
@@ -76,7 +76,7 @@ func (s *Store) awaitClose(done <-chan error) error {
 			}
 			return nil
 		case <-tick.C:
-			if _, full := s.disk.full(); full {
+			if s.disk.isWaiting() {
 				s.disk.giveUp()
 			}
 		case <-limit.C:

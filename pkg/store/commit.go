@@ -15,6 +15,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"queue-worker/pkg/crash"
 	"queue-worker/pkg/invocation"
 )
 
@@ -62,6 +63,7 @@ func (t *txn) touch(id invocation.ID) error {
 
 // commitLoop runs until the operations' channel is closed and empty.
 func (s *Store) commitLoop() {
+	defer crash.LogPanic(s.log, "committer")
 	defer close(s.committed)
 	t := &txn{s: s, touched: map[invocation.ID]struct{}{}, seen: map[Door]struct{}{}}
 	var held op // staged too early, first of the next batch
@@ -183,6 +185,7 @@ func (s *Store) commit(t *txn) error {
 // syncLoop carries out the commits. One at a time, and none after a failure, so
 // the committer finds it free whenever it has a batch.
 func (s *Store) syncLoop() {
+	defer crash.LogPanic(s.log, "sync")
 	opts := pebble.Sync
 	if s.opts.Sync > 0 || !s.durable {
 		opts = pebble.NoSync

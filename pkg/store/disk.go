@@ -8,6 +8,9 @@ package store
 // nothing has to be repaired: commits take longer, no call is begun meanwhile,
 // and all goes on by itself.
 //
+// Without a free file descriptor, the opening of a file waits in the same way: see
+// patientfs.go.
+//
 // Failed, or not synced: the goroutine that wrote stands still for ever, and so
 // does every later write. What is on disk is then what a power cut would leave.
 // Everybody who waits is told ErrFailed, reading goes on, and a restart recovers
@@ -20,6 +23,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"queue-worker/pkg/descriptor"
 )
 
 // fullRetry is how often a write to a full disk is tried again.
@@ -32,12 +37,15 @@ type disk struct {
 
 	open    atomic.Bool   // while the store is being opened, a full disk is an error
 	failed  atomic.Bool   // no write may begin any more
-	abandon chan struct{} // closed when nobody may wait for room any more
+	abandon chan struct{} // closed when no operation may wait any more
 	once    sync.Once     // closes abandon
 
 	waiting atomic.Int64 // writes that wait for room just now
 	since   atomic.Int64 // when the first of them began, Unix nanoseconds
 	mu      sync.Mutex   // keeps the two log lines in order
+
+	descriptors *descriptor.Monitor
+	starving    atomic.Int64 // operations that wait for a free descriptor, see patientFS
 
 	suspects sync.Map // names of the tables that have a damaged block
 }
@@ -108,7 +116,10 @@ func (d *disk) full() (since time.Time, is bool) {
 	return time.Unix(0, d.since.Load()), true
 }
 
-// giveUp ends the waiting for room; the store fails then if anything waits.
+// isWaiting reports whether an operation waits for room or for a free descriptor.
+func (d *disk) isWaiting() bool { return d.waiting.Load() > 0 || d.starving.Load() > 0 }
+
+// giveUp ends the waiting for room and for descriptors. The store fails then if a write waits.
 func (d *disk) giveUp() { d.once.Do(func() { close(d.abandon) }) }
 
 func (d *disk) begin(err error) {

@@ -44,7 +44,7 @@ func (f watchedFS) Open(name string, o ...vfs.OpenOption) (vfs.File, error) {
 // been; after a power cut between the two the store could not be opened.
 func (f watchedFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	if strings.HasPrefix(f.PathBase(name), "marker.") {
-		f.disk.sync(func() error { return syncFolder(f.FS, f.PathDir(name)) })
+		f.disk.sync(func() error { return syncFolder(f.FS, f.PathDir(name)) }) // f.FS waits for a descriptor
 	}
 	return f.open(func() (vfs.File, error) { return f.FS.Create(name, c) })
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"queue-worker/pkg/datadir"
+	"queue-worker/pkg/descriptor"
 )
 
 // lockFolder makes the folder and takes its lock.
@@ -65,7 +66,7 @@ func syncFolder(fsys vfs.FS, dir string) error {
 // the locking.
 func lockDirectory(fsys vfs.FS, dir string) (*pebble.Lock, error) {
 	lock, err := pebble.LockDirectory(dir, fsys)
-	if _, ofFile := errors.AsType[*fs.PathError](err); err == nil || ofFile || errors.Is(err, syscall.ENOLCK) {
+	if _, ofFile := errors.AsType[*fs.PathError](err); err == nil || ofFile || errors.Is(err, syscall.ENOLCK) || descriptor.Exhausted(err) {
 		return lock, err
 	}
 	return nil, ErrLocked
@@ -83,6 +84,8 @@ func explain(dir string, err error) error {
 		hint = ": the user that runs this program must own it"
 	case errors.Is(err, syscall.EROFS):
 		hint = ": mount its volume for writing"
+	case descriptor.Exhausted(err):
+		hint = ": raise the limit of open files (ulimit -n, LimitNOFILE)"
 	case isFull(err):
 		hint = ": free space on its volume"
 	case errors.Is(err, syscall.ENOLCK):

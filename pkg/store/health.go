@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"queue-worker/pkg/descriptor"
 )
 
 // healthPeriod is how often free space is looked at.
@@ -63,8 +65,8 @@ func (s *Store) Failed() error { return s.failure.get() }
 // damaged notes an error of reading, which does not concern what has not been
 // read, and returns it.
 func (s *Store) damaged(err error) error {
-	if err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, pebble.ErrClosed) {
-		return err
+	if err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, pebble.ErrClosed) || descriptor.Exhausted(err) {
+		return err // descriptors are waited for until Close
 	}
 	err = plainly(err)
 	if s.damage.set(err) {
@@ -87,13 +89,17 @@ func (e plainError) Unwrap() error { return e.error }
 func plainly(err error) error { return plainError{err} }
 
 // Err returns nil while outcomes can be stored. While it returns an error no
-// call may be begun: the store has failed, or the disk is full or stalled just now.
+// call may be begun: the store has failed, or the disk is full or stalled or no file
+// descriptor is free just now.
 func (s *Store) Err() error {
 	if err := s.Failed(); err != nil {
 		return err
 	}
 	if since, is := s.disk.full(); is {
 		return fmt.Errorf("disk full since %s: %w", since.Format(time.RFC3339), syscall.ENOSPC)
+	}
+	if s.disk.starving.Load() > 0 {
+		return fmt.Errorf("no free file descriptor: %w", syscall.EMFILE)
 	}
 	if began := s.began.Load(); began != 0 {
 		if busy := time.Since(time.Unix(0, began)); busy > s.stallAfter {

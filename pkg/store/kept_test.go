@@ -66,7 +66,7 @@ func addBeside(s *Store, found map[invocation.ID]state) error {
 	if st := s.Stats(); st.Keys != keys || st.Results != results || st.ResultBytes != size {
 		err = errors.Join(err, fmt.Errorf("%d keys and %d results of %d bytes are there, counted are %+v", keys, results, size, st))
 	}
-	c := newChecker(s, newCheckFS(context.Background(), s.raw).steps, nil)
+	c := newChecker(s, newCheckFS(context.Background(), s.raw, nil).steps, nil)
 	if c.kept(); len(c.list) > 0 {
 		err = errors.Join(err, fmt.Errorf("beside: %q", c.list))
 	}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+
+	"queue-worker/pkg/descriptor"
 )
 
 // Memory of Pebble. A memtable holds about five thousand small invocations on
@@ -65,6 +67,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		DisableWAL:            !s.durable,
 		MemTableSize:          memtableBytes,
 		CacheSize:             cacheBytes,
+		MaxOpenFiles:          descriptor.Tables(descriptor.Limit()),
 		L0CompactionThreshold: beginCompaction,
 		L0StopWritesThreshold: stopWrites,
 		EventListener: &pebble.EventListener{

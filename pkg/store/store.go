@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"queue-worker/pkg/datadir"
+	"queue-worker/pkg/descriptor"
 )
 
 // Options say where and how to keep things.
@@ -33,12 +34,14 @@ type Options struct {
 	// MinFree is the free space in bytes below which nothing more is taken in; 0 for no bound.
 	MinFree int64
 	// Slots is how many invocations can be in hand at once.
-	Slots   int
-	Watcher Watcher // nil for none
-	Metrics *Metrics
-	Logger  *slog.Logger
-	Now     func() time.Time // nil for time.Now
-	FS      vfs.FS           // nil for the operating system's; without Dir it is one in memory
+	Slots int
+	// Descriptors is told when no file descriptor is free; nil for a monitor of its own.
+	Descriptors *descriptor.Monitor
+	Watcher     Watcher // nil for none
+	Metrics     *Metrics
+	Logger      *slog.Logger
+	Now         func() time.Time // nil for time.Now
+	FS          vfs.FS           // nil for the operating system's; without Dir it is one in memory
 
 	tune    func(*pebble.Options) // for tests: smaller sizes
 	lanes   int                   // for tests: lanes that are counted one by one; 0 for mostLanes
@@ -151,7 +154,10 @@ func newStore(o Options) *Store {
 	case s.fs == nil:
 		s.fs = plainFS{vfs.Default}
 	}
-	s.disk = &disk{log: s.log, fail: s.fail, abandon: make(chan struct{})}
+	if o.Descriptors == nil {
+		o.Descriptors = descriptor.NewMonitor(s.log)
+	}
+	s.disk = &disk{log: s.log, fail: s.fail, abandon: make(chan struct{}), descriptors: o.Descriptors}
 	s.raw = s.fs
 	if s.durable {
 		s.dir = filepath.Join(o.Dir, storeFolder)
@@ -189,9 +195,14 @@ func (s *Store) unlessFailed(f func() error) (err error, returned bool) {
 // goroutines and looks at the marks.
 func (s *Store) open() (err error) {
 	if _, ours := s.raw.(plainFS); ours {
-		if err := datadir.Check(s.opts.Dir); err != nil {
+		_, err := patiently(s.disk, func() (struct{}, error) { return struct{}{}, datadir.Check(s.opts.Dir) })
+		if err != nil {
 			return err
 		}
+	}
+	if s.durable {
+		s.raw = patientFS{s.raw, s.disk}
+		s.fs = watchedFS{s.raw, s.disk}
 	}
 	if err := s.lockFolder(); err != nil {
 		return err

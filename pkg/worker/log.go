@@ -4,6 +4,8 @@ package worker
 // header value, no query string and no URL is ever in it.
 
 import (
+	"context"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -29,40 +31,53 @@ func attrs(a *attempt, more ...any) []any {
 	return append(s, more...)
 }
 
-// tell logs what an attempt came to.
+// tell logs the outcome of an attempt.
 func (w *Worker) tell(a *attempt) {
-	s := attrs(a)
+	level := slog.LevelInfo
+	if !a.cancelled && (a.Verb == retry.Bury || a.Verb == retry.Discard) {
+		level = slog.LevelWarn
+	}
+	var room [maxOutcomeAttrs]slog.Attr
+	w.Logger.LogAttrs(context.Background(), level, word(a), w.appendOutcome(room[:0], a)...)
+	if !a.cancelled && a.callback != nil && a.callback.Inv.State == invocation.Dead {
+		w.tellRefused(a.callback.Inv)
+	}
+}
+
+// maxOutcomeAttrs is how many attributes the line of an attempt has at most.
+const maxOutcomeAttrs = 11
+
+// appendOutcome appends the attributes of the line of an attempt.
+func (w *Worker) appendOutcome(s []slog.Attr, a *attempt) []slog.Attr {
+	s = append(s, slog.String(keyID, a.inv.ID.String()), slog.String(keyCallID, a.inv.CallID), slog.String(keyFunction, a.inv.Function))
+	if a.inv.Kind == invocation.KindCallback {
+		s = append(s, slog.String(keyTarget, a.inv.Lane.Name))
+	}
 	if a.result.Status != 0 {
-		s = append(s, "status", a.result.Status)
+		s = append(s, slog.Int("status", a.result.Status))
 	}
 	if a.result.Cause != "" {
-		s = append(s, "cause", string(a.result.Cause))
+		s = append(s, slog.String("cause", string(a.result.Cause)))
 	}
-	s = append(s, "duration", a.result.Duration.Round(time.Microsecond), "retry", progress(a))
-	message := word(a)
+	s = append(s, slog.Duration("duration", a.result.Duration.Round(time.Microsecond)), slog.String("retry", progress(a)))
 	if a.cancelled {
-		w.Logger.Info(message, append(s, "next", "cancelled")...)
-		return
+		return append(s, slog.String("next", "cancelled"))
 	}
 	switch a.Verb {
 	case retry.Done:
-		w.Logger.Info(message, append(s, "next", "done")...)
+		return append(s, slog.String("next", "done"))
 	case retry.Retry:
-		w.Logger.Info(message, append(s, "next", "retry", "wait", a.Wait, "at", a.next.Format(time.RFC3339Nano))...)
+		return append(s, slog.String("next", "retry"), slog.Duration("wait", a.Wait), slog.String("at", a.next.Format(time.RFC3339Nano)))
 	case retry.Bury:
-		s = append(s, "next", w.grave(), "reason", string(a.Reason))
+		s = append(s, slog.String("next", w.grave()), slog.String("reason", string(a.Reason)))
 		if a.result.Detail != "" {
-			s = append(s, "detail", a.result.Detail)
+			s = append(s, slog.String("detail", a.result.Detail))
 		}
-		w.Logger.Warn(message, s...)
+		return s
 	case retry.Discard:
-		w.Logger.Warn(message, append(s, "next", "discarded", "reason", string(a.Reason))...)
-	default:
-		panic("worker: unknown verb")
+		return append(s, slog.String("next", "discarded"), slog.String("reason", string(a.Reason)))
 	}
-	if a.callback != nil && a.callback.Inv.State == invocation.Dead {
-		w.tellRefused(a.callback.Inv)
-	}
+	panic("worker: unknown verb")
 }
 
 // word is what happened, in one word or two: the message of the line.

@@ -21,6 +21,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"queue-worker/pkg/crash"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/invoke"
 	"queue-worker/pkg/policy"
@@ -136,6 +137,7 @@ func (w *Worker) Run(ctx context.Context) {
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
+		defer crash.LogPanic(w.Logger, "timer")
 		w.runTimer(calls)
 	}()
 	w.Lanes.await(calls)
@@ -158,6 +160,7 @@ func (w *Worker) Drain() { w.Lanes.stop() }
 
 // slot takes one entry after the other until there is none.
 func (w *Worker) slot(c contexts, n int) {
+	defer crash.LogPanic(w.Logger, "slot")
 	for {
 		if c.calls.Err() != nil {
 			w.Lanes.stop() // Run does it too, maybe a moment later

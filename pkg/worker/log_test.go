@@ -1,0 +1,93 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/invoke"
+	"queue-worker/pkg/retry"
+)
+
+// logOutcome is the line of an attempt as slog.Logger.Info makes it, which is what the program has always written.
+func (w *Worker) logOutcome(a *attempt) {
+	s := attrs(a)
+	if a.result.Status != 0 {
+		s = append(s, "status", a.result.Status)
+	}
+	if a.result.Cause != "" {
+		s = append(s, "cause", string(a.result.Cause))
+	}
+	s = append(s, "duration", a.result.Duration.Round(time.Microsecond), "retry", progress(a))
+	if a.cancelled {
+		w.Logger.Info(word(a), append(s, "next", "cancelled")...)
+		return
+	}
+	switch a.Verb {
+	case retry.Done:
+		w.Logger.Info(word(a), append(s, "next", "done")...)
+	case retry.Retry:
+		w.Logger.Info(word(a), append(s, "next", "retry", "wait", a.Wait, "at", a.next.Format(time.RFC3339Nano))...)
+	case retry.Bury:
+		s = append(s, "next", w.grave(), "reason", string(a.Reason))
+		if a.result.Detail != "" {
+			s = append(s, "detail", a.result.Detail)
+		}
+		w.Logger.Warn(word(a), s...)
+	case retry.Discard:
+		w.Logger.Warn(word(a), append(s, "next", "discarded", "reason", string(a.Reason))...)
+	}
+}
+
+// untimed drops the time of records, which differs between two lines.
+type untimed struct{ slog.Handler }
+
+func (h untimed) Handle(ctx context.Context, r slog.Record) error {
+	r.Time = time.Time{}
+	return h.Handler.Handle(ctx, r)
+}
+
+// attemptsOfEveryKind are attempts with every combination of what their line depends on.
+func attemptsOfEveryKind() (all []*attempt) {
+	for _, kind := range []invocation.Kind{invocation.KindFunction, invocation.KindCallback} {
+		for _, result := range []invoke.Result{
+			{}, {Status: 200, Duration: 1234567}, {Status: 503, Cause: invocation.CauseTimeout, Duration: time.Hour, Detail: `no "answer" =`},
+		} {
+			for _, verb := range []retry.Verb{retry.Done, retry.Retry, retry.Bury, retry.Discard} {
+				for n := range 8 {
+					a := &attempt{result: result, next: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)}
+					a.inv = &invocation.Invocation{ID: invocation.ID{1, 2, 3}, CallID: "a call\x1b", Kind: kind, Function: "figlet.\u202e", Retries: 3}
+					a.inv.Lane.Name = "url:host:80"
+					a.Decision = retry.Decision{Verb: verb, Wait: 10 * time.Second, Reason: invocation.AttemptsExhausted}
+					a.cancelled, a.uncalled, a.unspent = n&1 > 0, n&2 > 0, n&4 > 0
+					a.policy.Attempts = []int{10, retry.Unlimited}[n%2]
+					all = append(all, a)
+				}
+			}
+		}
+	}
+	return all
+}
+
+func TestTheLineOfAnAttemptIsTheOneThatItAlwaysWas(t *testing.T) {
+	t.Parallel()
+	for _, deadSet := range []bool{false, true} {
+		for _, a := range attemptsOfEveryKind() {
+			var want, got bytes.Buffer
+			for out, log := range map[*bytes.Buffer]func(*Worker, *attempt){&want: (*Worker).logOutcome, &got: (*Worker).tell} {
+				for _, h := range []slog.Handler{slog.NewTextHandler(out, nil), slog.NewJSONHandler(out, nil)} {
+					log(&Worker{Options: Options{DeadSet: deadSet, Logger: slog.New(untimed{h})}}, a)
+				}
+			}
+			if got.String() != want.String() || want.Len() == 0 {
+				t.Errorf("written is\n%swant\n%s", &got, &want)
+			}
+			if n := len((&Worker{}).appendOutcome(nil, a)); n > maxOutcomeAttrs {
+				t.Errorf("%d attributes, want at most %d", n, maxOutcomeAttrs)
+			}
+		}
+	}
+}
