@@ -19,11 +19,12 @@ import (
 	"queue-worker/pkg/invocation"
 )
 
-// Bounds of one batch. Larger ones would only make the first operation in them
-// wait longer; the memory of a batch is bounded by them too.
+// Bounds of one batch, and so of its memory. In larger ones the first operation would wait
+// longer. Pebble writes a batch of more than half a memtable as a table of its own, which
+// costs a large request a second write even if it is settled at once.
 const (
 	batchOps   = 1024
-	batchBytes = 4 << 20
+	batchBytes = 2 << 20
 	// batchYields is how often a batch that could end waits for what is runnable.
 	batchYields = 3
 )

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -265,9 +266,7 @@ func (p *player) make(size int) (*invocation.Invocation, []byte) {
 		Lane: invocation.Lane{Queue: "q", Name: fmt.Sprint("fn", p.n%2)}, Accepted: p.time(), Since: p.time(), Size: size,
 	}
 	raw := make([]byte, size)
-	for i := range raw {
-		raw[i] = byte(i * p.n)
-	}
+	_, _ = rand.NewChaCha8([32]byte{byte(p.n), byte(p.n >> 8)}).Read(raw) // never fails; no compression makes it smaller
 	p.sum[inv.ID] = sha256.Sum256(raw)
 	return inv, raw
 }

@@ -14,13 +14,13 @@ import (
 	"queue-worker/pkg/descriptor"
 )
 
-// Memory of Pebble. A memtable holds about five thousand small invocations on
-// their way through; larger ones cost memory and win nothing. The cache serves
-// what has waited longer: Pebble takes the memtables, up to two of them, out of
-// its size, so it has to be well above their sum.
+// Memory of Pebble. A memtable holds some thousand small invocations between their
+// acceptance and their end; larger ones cost memory and save nothing. The cache serves
+// reads of tables. Pebble subtracts the memtables, up to two of them, from its size, so it
+// is larger than their sum.
 const (
-	memtableBytes = 8 << 20
-	cacheBytes    = 32 << 20
+	memtableBytes = 4 << 20
+	cacheBytes    = 10 << 20
 )
 
 // Numbers of overlapping tables. Beginning at more than Pebble's 4 lets more
