@@ -5,13 +5,13 @@ package main
 // on the machine can read it.
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"net/netip"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -39,7 +39,7 @@ func (r *remote) credentials(server string) (user, password string, err error) {
 	case r.secretDir != "" && (named && r.e.get(envPassword) == "" || r.user != ""):
 		return "", "", errors.New("--secret-dir holds both user and password: leave the other flags out")
 	case r.secretDir != "":
-		return readSecret(r.secretDir)
+		return readSecret(r.e.drain, r.secretDir)
 	case user == "" && (r.passwordStdin || r.passwordFile != ""):
 		return "", "", errors.New("a password needs a --user, or " + envUser)
 	case user != "" && named:
@@ -56,7 +56,7 @@ func (r *remote) password() (string, error) {
 	case r.passwordStdin:
 		return readPassword(cli.Until(r.e.drain, r.e.stdin))
 	case r.passwordFile != "":
-		return readFile(r.passwordFile)
+		return readFile(r.e.drain, r.passwordFile)
 	}
 	return r.e.get(envPassword), nil
 }
@@ -70,23 +70,23 @@ func (r *remote) mounted(server string) (user, password string, err error) {
 			return "", "", nil
 		}
 	}
-	user, password, err = readSecret(dir)
+	user, password, err = readSecret(r.e.drain, dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", "", nil
 	}
 	return user, password, err
 }
 
-func readSecret(dir string) (user, password string, err error) {
-	if user, err = readFile(filepath.Join(dir, userFile)); err != nil {
+func readSecret(ctx context.Context, dir string) (user, password string, err error) {
+	if user, err = readFile(ctx, filepath.Join(dir, userFile)); err != nil {
 		return "", "", err
 	}
-	password, err = readFile(filepath.Join(dir, passwordFile))
+	password, err = readFile(ctx, filepath.Join(dir, passwordFile))
 	return user, password, err
 }
 
-func readFile(name string) (string, error) {
-	f, err := os.Open(name) // #nosec G304 -- the user has named it
+func readFile(ctx context.Context, name string) (string, error) {
+	f, err := openNamed(ctx, name)
 	if err != nil {
 		return "", err
 	}

@@ -109,16 +109,12 @@ are skipped, so an import that was broken off can be repeated.`,
 			}
 			return s.importFrom(ctx, s.In, 0)
 		}
-		f, err := os.Open(args[0]) // #nosec G304 -- the user has named it
+		f, err := openNamed(ctx, args[0])
 		if err != nil {
 			return err
 		}
 		defer func() { _ = f.Close() }()
-		size := int64(0)
-		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
-			size = info.Size()
-		}
-		return s.importFrom(ctx, f, size)
+		return s.importFrom(ctx, f, f.size)
 	})
 	return c
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
@@ -52,7 +51,7 @@ Ctrl-C ends the waiting, not the invocation.`,
 	f.BoolVar(&o.wait, "wait", false, "wait until it is over")
 	f.DurationVar(&o.timeout, "timeout", 0, "with --wait: wait this long at most (default: without end)")
 	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
-		sub, closer, err := o.submission(c, s, args[0])
+		sub, closer, err := o.submission(ctx, c, s, args[0])
 		if err != nil {
 			return err
 		}
@@ -70,7 +69,7 @@ Ctrl-C ends the waiting, not the invocation.`,
 }
 
 // submission is what the flags ask to send. What it reads from has to be closed.
-func (o *sendFlags) submission(c *cobra.Command, s *session, target string) (client.Submission, io.Closer, error) {
+func (o *sendFlags) submission(ctx context.Context, c *cobra.Command, s *session, target string) (client.Submission, io.Closer, error) {
 	nothing := io.NopCloser(nil)
 	target, query, _ := strings.Cut(target, "?")
 	function, path, _ := strings.Cut(target, "/")
@@ -92,7 +91,7 @@ func (o *sendFlags) submission(c *cobra.Command, s *session, target string) (cli
 			return sub, nothing, usageError{fmt.Errorf("--not-before %q: a time such as 2026-01-31T12:00:00Z", o.notBefore)}
 		}
 	}
-	closer, err := o.body(c, s, &sub)
+	closer, err := o.body(ctx, c, s, &sub)
 	return sub, closer, err
 }
 
@@ -109,18 +108,15 @@ func (o *sendFlags) header() (http.Header, error) {
 }
 
 // body finds where the body comes from.
-func (o *sendFlags) body(c *cobra.Command, s *session, sub *client.Submission) (io.Closer, error) {
+func (o *sendFlags) body(ctx context.Context, c *cobra.Command, s *session, sub *client.Submission) (io.Closer, error) {
 	name, isFile := strings.CutPrefix(o.data, "@")
 	switch {
 	case isFile && name != "-":
-		f, err := os.Open(name) // #nosec G304 -- the user has named it
+		f, err := openNamed(ctx, name)
 		if err != nil {
 			return io.NopCloser(nil), err
 		}
-		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
-			sub.Size = info.Size()
-		}
-		if sub.Body = f; sub.Size == 0 {
+		if sub.Body, sub.Size = f, f.size; sub.Size == 0 {
 			sub.Body, sub.Size = slurp(f)
 		}
 		return f, nil

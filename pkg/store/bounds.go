@@ -68,7 +68,8 @@ func (o *ageOp) stage(t *txn) error {
 	err := t.s.each(deadPrefix, after(deadPrefix), func(key, value []byte) (bool, error) {
 		e, err := parseEntry(inDead, key, value)
 		if err != nil {
-			return false, err
+			_ = t.s.damaged(err) // costs this entry only
+			return true, nil
 		}
 		if len(o.taken) == expireStep || t.now.Sub(e.at) <= o.maxAge {
 			return false, nil

@@ -100,6 +100,22 @@ func TestADelayedEntryThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 	}
 }
 
+func TestADeadEntryThatCannotBeReadKeepsNoOtherForEver(t *testing.T) {
+	t.Parallel()
+	p := playerOn(t, vfs.NewMem())
+	defer func() { _ = p.Close() }()
+	put(t, p.Store, appendTimedKey(nil, deadPrefix, p.time().Add(-time.Second), invocation.ID{1}), nil)
+	p.letter(t)
+	p.pass(time.Hour)
+	taken, err := p.Expire(t.Context(), Bounds{MaxAge: time.Minute})
+	if err != nil || len(taken.Letters) != 1 {
+		t.Errorf("expired %v, %v; want the one that can be read", taken, err)
+	}
+	if p.Health() == nil {
+		t.Error("health is nil")
+	}
+}
+
 func TestMetricsTellOfCommits(t *testing.T) {
 	t.Parallel()
 	r := prometheus.NewRegistry()
