@@ -172,7 +172,7 @@ func (a *App) makeWorker(context.Context) error {
 	caller := invoke.New(invoke.Options{
 		Gateway: c.GatewayURL, Timeout: c.UpstreamTimeout, CallbackTimeout: c.CallbackTimeout,
 		MaxResponseBytes: c.MaxResponseBytes, MaxInflight: c.MaxInflight, TLSInsecure: c.TLSInsecure,
-		Dial: guard.DialContext, Version: a.Version,
+		Dial: guard.DialContext, Version: a.Version, Descriptors: a.descriptors,
 	})
 	a.onTeardown("connections", func() error { caller.Close(); return nil })
 	labels := worker.NewLabels(a.names)

@@ -67,7 +67,7 @@ func (a *App) askGateway() {
 	s := &secret{dir: a.Config.SecretMountPath}
 	a.functions = gateway.New(gateway.Options{
 		URL: a.Config.GatewayURL, Names: a.names, Credentials: s.credentials, Concerns: policy.Concerns,
-		Version: a.Version, Logger: a.log,
+		Version: a.Version, Descriptors: a.descriptors, Logger: a.log,
 	})
 	a.onTeardown("questions to the gateway", func() error { a.functions.Close(); return nil })
 }

@@ -3,10 +3,13 @@ package app
 // The credentials for the gateway, which are those of OpenFaaS.
 
 import (
+	"os"
 	"sync"
 	"time"
 
 	"github.com/openfaas/faas-provider/auth"
+
+	"queue-worker/pkg/descriptor"
 )
 
 // secretPeriod is how often the files of the secret are read, when anybody asks:
@@ -22,16 +25,25 @@ type secret struct {
 	now  *auth.BasicAuthCredentials // nil: not there
 }
 
+// isExhausted reports whether no file can be opened just now. faas-provider does not say why it
+// could not read.
+func isExhausted(dir string) bool {
+	f, err := os.Open(dir) // #nosec G304 -- secret_mount_path
+	if err == nil {
+		_ = f.Close() // nothing was written
+	}
+	return descriptor.Exhausted(err)
+}
+
 // credentials are what the files hold, at most secretPeriod old.
 func (s *secret) credentials() (user, password string, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if now := time.Now(); s.read.IsZero() || now.Sub(s.read) >= secretPeriod {
-		s.read = now
 		d := auth.ReadBasicAuthFromDisk{SecretMountPath: s.dir}
-		var err error
-		if s.now, err = d.Read(); err != nil {
-			s.now = nil // without basic auth in OpenFaaS there are no files
+		found, err := d.Read()
+		if err == nil || !isExhausted(s.dir) {
+			s.read, s.now = now, found // nil after an error: without basic auth in OpenFaaS there are no files
 		}
 	}
 	if s.now == nil {

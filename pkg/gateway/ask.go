@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"queue-worker/pkg/descriptor"
 )
 
 // inquire asks, and keeps what came of it. It is not ok when the gateway has not
@@ -26,6 +28,15 @@ func (f *Functions) inquire(name string) (a answer, ok bool) {
 		return answer{}, false
 	}
 	status, annotations, err := f.send(ctx, name)
+	if descriptor.Exhausted(err) {
+		err = f.o.Descriptors.Await(ctx.Done(), err, func() (err error) {
+			status, annotations, err = f.send(ctx, name)
+			return err
+		})
+		if ctx.Err() != nil {
+			return answer{}, false // says nothing of the gateway
+		}
+	}
 	a = answer{known: status == http.StatusOK, annotations: annotations, at: time.Now()}
 	f.note(name, a, status, err)
 	return a, err == nil && (status == http.StatusOK || status == http.StatusNotFound)

@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"queue-worker/pkg/descriptor"
 	"queue-worker/pkg/invocation"
 )
 
@@ -64,6 +65,8 @@ type Options struct {
 	Concerns func(key string) bool
 	Version  string
 	Logger   *slog.Logger // nil: nothing is logged
+	// Descriptors is told when no descriptor is free for a question. Nil for none.
+	Descriptors *descriptor.Monitor
 }
 
 // Functions knows which functions there are, and their annotations. It may be used by any number of

@@ -31,11 +31,20 @@ type Call struct {
 	KeepBody bool
 }
 
+// expires returns when the invocation's time ends, zero for never.
+func (c Call) expires() time.Time {
+	if c.Terms == nil {
+		return time.Time{}
+	}
+	return c.Terms.Expires
+}
+
 // Result is what came of a call. Exactly one of these holds:
 //
 //	Canceled   the caller's context ended it; nothing is known of the function
 //	Malformed  it cannot be sent, now or ever; nothing was sent
 //	Refused    it leads where it must not, or to no usable URL; nothing was sent
+//	Expired    its time ended before the process had a free descriptor; nothing was sent
 //	Cause      no whole answer came; Status is 503
 //	otherwise  Status is the answer's
 //
@@ -58,9 +67,12 @@ type Result struct {
 	Malformed bool
 	Refused   bool
 	Canceled  bool
+	Expired   bool
 	// Detail says in a few words why there is no answer. It holds nothing of the
 	// URL, of a header's values or of a body.
 	Detail string
+	// Waited is how long the process had no free descriptor before the call began.
+	Waited time.Duration
 	// Duration is from the beginning of the call to its end, by the monotonic clock.
 	Duration time.Duration
 }
@@ -73,6 +85,7 @@ func (c *Client) Function(ctx context.Context, call Call) Result {
 	defer h.free()
 	e := exchange{
 		request: call.Request, timeout: c.timeoutOf(call), limit: c.maxResponse, keep: call.KeepBody, whole: true,
+		descriptors: c.descriptors, expires: call.expires(),
 	}
 	err := c.address(&e, h, call)
 	if err == nil {
@@ -127,6 +140,7 @@ func (c *Client) Callback(ctx context.Context, url string, call Call) Result {
 	e := exchange{
 		transport: c.callbacks, url: u, header: h, request: call.Request,
 		timeout: c.callbackTimeout, limit: maxCallbackAnswer,
+		descriptors: c.descriptors, expires: call.expires(),
 	}
 	return e.run(ctx)
 }

@@ -24,6 +24,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"queue-worker/pkg/descriptor"
 )
 
 const (
@@ -69,6 +71,8 @@ type Options struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Version is this program's, for User-Agent.
 	Version string
+	// Descriptors is told when no descriptor is free for a call, which waits then. Nil for none.
+	Descriptors *descriptor.Monitor
 }
 
 // Client makes calls. It is safe for use by many goroutines.
@@ -79,6 +83,7 @@ type Client struct {
 	callbackTimeout time.Duration
 	maxResponse     int64
 	version         string
+	descriptors     *descriptor.Monitor
 
 	functions *http.Transport
 	direct    *direct // nil for a gateway over TLS
@@ -98,6 +103,7 @@ func New(o Options) *Client {
 		callbackTimeout: o.CallbackTimeout,
 		maxResponse:     min(max(o.MaxResponseBytes, 0), math.MaxInt64-1), // one more is read
 		version:         o.Version,
+		descriptors:     o.Descriptors,
 	}
 	if c.callbackTimeout <= 0 {
 		c.callbackTimeout = defaultCallbackTimeout

@@ -86,9 +86,12 @@ func (u *usage) trace() *httptrace.ClientTrace {
 	}}
 }
 
+// wrote reports whether something of the request was written. It is asked when unwritten is.
+func (u *usage) wrote() bool { return u.conn != nil && u.conn.written.Load() != u.before }
+
 // unwritten reports that the request got a connection which had served before and
 // of which nothing was written any more. It is asked after RoundTrip has failed,
 // when its goroutine that writes has ended.
 func (u *usage) unwritten() bool {
-	return u.reused && u.conn != nil && u.conn.written.Load() == u.before
+	return u.reused && u.conn != nil && !u.wrote()
 }

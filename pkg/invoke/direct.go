@@ -15,6 +15,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"queue-worker/pkg/descriptor"
 )
 
 // direct is the pool of connections to the gateway for requests with small bodies over plain HTTP. Its
@@ -68,6 +70,9 @@ func (d *direct) send(ctx context.Context, e *exchange) (*http.Response, error) 
 		c, err := d.take(ctx)
 		if err != nil {
 			d.exit()
+			if descriptor.Exhausted(err) {
+				return nil, unsent{err}
+			}
 			return nil, err
 		}
 		stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
@@ -78,6 +83,10 @@ func (d *direct) send(ctx context.Context, e *exchange) (*http.Response, error) 
 		}
 		stop()
 		_ = c.Close()
+		if !written && descriptor.Exhausted(err) {
+			d.exit()
+			return nil, unsent{err}
+		}
 		if written || !c.reused || n == maxResends || ctx.Err() != nil {
 			d.exit()
 			return nil, err

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"time"
 
+	"queue-worker/pkg/descriptor"
 	"queue-worker/pkg/invocation"
 )
 
@@ -41,17 +42,50 @@ type exchange struct {
 	limit     int64               // bytes of the answer's body that are read
 	keep      bool                // the answer's body is wanted
 	whole     bool                // an answer counts only when its body is whole
+
+	descriptors *descriptor.Monitor
+	expires     time.Time // when the invocation's time ends; zero for never
 }
 
-// run makes the exchange and measures it.
+// run makes the exchange and measures it. While the process has no free descriptor for a
+// connection, it waits and tries again: that says nothing of the function.
 func (e *exchange) run(ctx context.Context) Result {
-	begun := time.Now()
-	r := e.exchange(ctx)
-	r.Duration = time.Since(begun)
+	first := time.Now()
+	begun := first
+	r, err := e.exchange(ctx)
+	if err != nil {
+		until, cancel := ctx, context.CancelFunc(func() {})
+		if !e.expires.IsZero() {
+			until, cancel = context.WithDeadline(ctx, e.expires)
+		}
+		err = e.descriptors.Await(until.Done(), err, func() (err error) {
+			begun = time.Now()
+			r, err = e.exchange(ctx)
+			return err
+		})
+		cancel()
+	}
+	switch {
+	case err != nil && ctx.Err() != nil:
+		r = Result{Canceled: true, Detail: canceled}
+	case err != nil:
+		r = Result{Expired: true}
+	}
+	r.Waited, r.Duration = begun.Sub(first), time.Since(begun)
 	return r
 }
 
-func (e *exchange) exchange(parent context.Context) Result {
+// canceled is the detail of a call that its caller ended.
+const canceled = "the call was canceled"
+
+// unsent is an error of exhaustion before a byte of the request was written.
+type unsent struct{ error }
+
+func (u unsent) Unwrap() error { return u.error }
+
+// exchange sends the request once and reads the answer. It returns an error only when nothing was
+// sent because the process had no free descriptor or buffer.
+func (e *exchange) exchange(parent context.Context) (Result, error) {
 	ctx := parent
 	if e.timeout > 0 {
 		var cancel context.CancelFunc
@@ -60,15 +94,18 @@ func (e *exchange) exchange(parent context.Context) Result {
 	}
 	resp, stop, err := e.send(ctx)
 	defer stop()
+	if u, ok := errors.AsType[unsent](err); ok {
+		return Result{}, u
+	}
 	if err != nil {
-		return e.failed(parent, ctx, err)
+		return e.failed(parent, ctx, err), nil
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode < http.StatusOK {
 		return Result{
 			Status: http.StatusServiceUnavailable, Cause: invocation.CauseTransport,
 			Detail: fmt.Sprintf("the answer has status %d, which ends no call", resp.StatusCode),
-		}
+		}, nil
 	}
 	r, err := e.read(resp)
 	if err != nil && e.whole {
@@ -76,13 +113,14 @@ func (e *exchange) exchange(parent context.Context) Result {
 		failed.Size = r.Size
 		failed.Detail = fmt.Sprintf("%s: the answer with status %d is not whole, %d bytes of its body came",
 			failed.Detail, resp.StatusCode, r.Size)
-		return failed
+		return failed, nil
 	}
-	return r
+	return r, nil
 }
 
 // send sends the request and waits for the answer's header. stop has to be called
-// when the call is over; nothing reads e.request after it.
+// when the call has ended; nothing reads e.request after it. The error is unsent when nothing
+// was sent for want of a descriptor.
 func (e *exchange) send(ctx context.Context) (*http.Response, func(), error) {
 	if e.direct != nil {
 		resp, err := e.direct.send(ctx, e)
@@ -98,6 +136,9 @@ func (e *exchange) send(ctx context.Context) (*http.Response, func(), error) {
 			Body: body, ContentLength: e.request.BodyLen(),
 		}
 		resp, err := e.transport.RoundTrip(req.WithContext(ctx))
+		if descriptor.Exhausted(err) && !u.wrote() {
+			err = unsent{err}
+		}
 		if err == nil || n == maxResends || ctx.Err() != nil || !u.unwritten() {
 			return resp, stop, err
 		}
@@ -109,7 +150,7 @@ func (e *exchange) send(ctx context.Context) (*http.Response, func(), error) {
 // the error, since an error of the network is what an ended context looks like.
 func (e *exchange) failed(parent, ctx context.Context, err error) Result {
 	if parent.Err() != nil {
-		return Result{Canceled: true, Detail: "the call was canceled"}
+		return Result{Canceled: true, Detail: canceled}
 	}
 	if why, ok := refusal(err); ok {
 		return Result{Refused: true, Detail: why}

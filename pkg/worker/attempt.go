@@ -132,6 +132,9 @@ func (w *Worker) unreadable(r store.Ready, err error) (over bool) {
 	return false
 }
 
+// expired is the detail of an invocation whose time ended before it could be called.
+const expired = "Its time was over before it could be called."
+
 // hopeless says why an invocation must not be called any more, "" when it may be.
 func hopeless(inv *invocation.Invocation, now time.Time) (reason invocation.Reason, why string) {
 	t := inv.Terms
@@ -139,7 +142,7 @@ func hopeless(inv *invocation.Invocation, now time.Time) (reason invocation.Reas
 	case t == nil:
 		return "", ""
 	case !t.Expires.IsZero() && now.After(t.Expires):
-		return invocation.MaxAgeExceeded, "Its time was over before it could be called."
+		return invocation.MaxAgeExceeded, expired
 	case t.Source == invocation.SourceMailbox && t.MaxRetries != invocation.Unlimited && inv.Retries > t.MaxRetries:
 		return invocation.AttemptsExhausted, "It came with all its retries made."
 	}
@@ -160,7 +163,12 @@ func (w *Worker) call(ctx context.Context, a *attempt) {
 	if !w.guarded(a, "call", func() { a.result = w.send(ctx, a) }) {
 		a.result = invoke.Result{Malformed: true, Detail: "The call of it made the worker panic."}
 	}
+	a.begun = a.begun.Add(a.result.Waited)
 	a.span.End(a.inv, answerOf(a.result))
+	if a.result.Expired {
+		w.giveUp(a, invocation.MaxAgeExceeded, expired)
+		return
+	}
 	if !a.result.Canceled && !a.result.Malformed && !a.result.Refused {
 		a.inv.Record(invocation.Attempt{
 			At: a.begun, Duration: a.result.Duration, Status: a.result.Status, Cause: a.result.Cause,

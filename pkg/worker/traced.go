@@ -20,6 +20,8 @@ func answerOf(r invoke.Result) trace.Answer {
 		a.Unsent = "malformed"
 	case r.Refused:
 		a.Unsent = "refused"
+	case r.Expired:
+		a.Unsent = "expired"
 	}
 	return a
 }

@@ -1,0 +1,82 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// starved is a dialer that finds no free descriptor while dial is nil.
+type starved struct {
+	count atomic.Int64
+	dial  atomic.Pointer[func(ctx context.Context, network, address string) (net.Conn, error)]
+}
+
+func (s *starved) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	if dial := s.dial.Load(); dial != nil {
+		return (*dial)(ctx, network, address)
+	}
+	s.count.Add(1)
+	return nil, &net.OpError{Op: "dial", Net: network, Err: os.NewSyscallError("socket", syscall.EMFILE)}
+}
+
+// TestWithoutAFreeDescriptorNothingIsSaidOfTheGateway: such a question is no certain absence and no gateway
+// that does not answer.
+func TestWithoutAFreeDescriptorNothingIsSaidOfTheGateway(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		f := New(Options{URL: parse(t, "http://gateway"), Names: names, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		defer f.Close()
+		f.client.Transport.(*http.Transport).DialContext = new(starved).DialContext
+		f.knew, f.answered = true, true // it has told of functions before
+		begun := time.Now()
+		if known, sure := f.Known(t.Context(), "figlet"); !known || sure {
+			t.Errorf("known %v, sure %v", known, sure)
+		}
+		if took := time.Since(begun); took != askTimeout {
+			t.Errorf("the answer took %s", took)
+		}
+		if f.Missing(t.Context(), "figlet") {
+			t.Error("the function is surely missing")
+		}
+		if _, unknown := f.Annotations(t.Context(), "figlet", time.Second); unknown {
+			t.Error("the function is surely unknown")
+		}
+		if _, _, away := f.recall("figlet", time.Now()); away || f.troubled() || log.Len() > 0 {
+			t.Errorf("the gateway counts as away: %t\n%s", away, log.String())
+		}
+	})
+}
+
+func TestAQuestionWaitsForAFreeDescriptor(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) }))
+	defer s.Close()
+	f := New(Options{URL: parse(t, s.URL), Names: names})
+	defer f.Close()
+	var d starved
+	f.client.Transport.(*http.Transport).DialContext = d.DialContext
+	sure := make(chan bool, 1)
+	go func() {
+		known, is := f.Known(t.Context(), "figlet")
+		sure <- !known && is
+	}()
+	for d.count.Load() < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	dial := (&net.Dialer{}).DialContext
+	d.dial.Store(&dial)
+	if !<-sure {
+		t.Error("the gateway's answer did not count")
+	}
+}

@@ -1,0 +1,173 @@
+package invoke
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"queue-worker/pkg/egress"
+	"queue-worker/pkg/invocation"
+)
+
+// starve lets the dials of a client fail, and returns a function that ends this and one that counts
+// the failed dials.
+func starve(c *Client, failure error) (end func(), failed func() int) {
+	var ended atomic.Bool
+	var count atomic.Int64
+	wrap := func(dial dialer) dialer {
+		return func(ctx context.Context, network, address string) (net.Conn, error) {
+			if !ended.Load() {
+				count.Add(1)
+				return nil, failure
+			}
+			return dial(ctx, network, address)
+		}
+	}
+	c.functions.DialContext = wrap(c.functions.DialContext)
+	c.callbacks.DialContext = wrap(c.callbacks.DialContext)
+	return func() { ended.Store(true) }, func() int { return int(count.Load()) }
+}
+
+// exhaustions are the forms in which a dialer reports that no descriptor is free.
+var exhaustions = map[string]error{
+	"for a socket":   &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("socket", syscall.EMFILE)},
+	"in the system":  &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("socket", syscall.ENFILE)},
+	"for a buffer":   &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ENOBUFS)},
+	"for a lookup":   &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "dial udp 10.0.0.10:53: socket: too many open files", Name: "gateway"}},
+	"for the checks": &net.OpError{Op: "dial", Err: fmt.Errorf("%w: 10.0.0.9:80: %w", egress.ErrRefused, os.NewSyscallError("netlinkrib", syscall.EMFILE))},
+}
+
+// ways are the calls that a client makes.
+func ways(t *testing.T) map[string]func(ctx context.Context, c *Client, change func(*Call)) Result {
+	call := func(body string, change func(*Call)) Call {
+		k := callOf(t, body)
+		if change != nil {
+			change(&k)
+		}
+		return k
+	}
+	return map[string]func(ctx context.Context, c *Client, change func(*Call)) Result{
+		"a small function call": func(ctx context.Context, c *Client, change func(*Call)) Result {
+			return c.Function(ctx, call("hello", change))
+		},
+		"a large function call": func(ctx context.Context, c *Client, change func(*Call)) Result {
+			return c.Function(ctx, call(bodies["a streamed body"], change))
+		},
+		"a callback": func(ctx context.Context, c *Client, change func(*Call)) Result {
+			return c.Callback(ctx, "http://"+c.gateway.Host+"/done", call("hello", change))
+		},
+	}
+}
+
+func TestACallWaitsForAFreeDescriptor(t *testing.T) {
+	t.Parallel()
+	for way, send := range ways(t) {
+		for what, failure := range exhaustions {
+			t.Run(way+" "+what, func(t *testing.T) {
+				t.Parallel()
+				s := listen(t, func(s *socket, _ int, c net.Conn, r *bufio.Reader) {
+					for s.take(r) {
+						io.WriteString(c, wire(200, "fine"))
+					}
+				})
+				c := newClient(t, s.address, func(o *Options) { o.Timeout = time.Minute })
+				end, failed := starve(c, failure)
+				answered := make(chan Result, 1)
+				go func() { answered <- send(t.Context(), c, nil) }()
+				for failed() < 3 {
+					select {
+					case r := <-answered:
+						t.Fatalf("%+v without a descriptor", r)
+					case <-time.After(time.Millisecond):
+					}
+				}
+				end()
+				r := <-answered
+				if r.Status != 200 || r.Cause != "" || r.Refused || r.Waited <= 0 {
+					t.Errorf("%+v", r)
+				}
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				if n := len(s.requests); n != 1 {
+					t.Errorf("%d requests came", n)
+				}
+			})
+		}
+	}
+}
+
+func TestWhatWaitsForADescriptorCanBeCanceledAndExpires(t *testing.T) {
+	t.Parallel()
+	for way, send := range ways(t) {
+		t.Run(way, func(t *testing.T) {
+			t.Parallel()
+			c := newClient(t, "127.0.0.1:1", nil)
+			_, failed := starve(c, exhaustions["for a socket"])
+			ctx, cancel := context.WithCancel(t.Context())
+			answered := make(chan Result, 1)
+			go func() { answered <- send(ctx, c, nil) }()
+			for failed() < 2 {
+				time.Sleep(time.Millisecond)
+			}
+			cancel()
+			if r := <-answered; !r.Canceled || r.Cause != "" {
+				t.Errorf("after its cancellation: %+v", r)
+			}
+			soon := &invocation.Terms{Expires: time.Now().Add(150 * time.Millisecond)}
+			r := send(t.Context(), c, func(k *Call) { k.Terms = soon })
+			if !r.Expired || r.Canceled || r.Cause != "" || r.Status != 0 || time.Now().Before(soon.Expires) {
+				t.Errorf("after its time: %+v", r)
+			}
+		})
+	}
+}
+
+// full is a connection whose writes fail for want of a buffer, after some bytes.
+type full struct {
+	net.Conn
+	bytes int
+}
+
+func (f full) Write(p []byte) (int, error) {
+	n, err := f.Conn.Write(p[:min(f.bytes, len(p))])
+	return n, errors.Join(&net.OpError{Op: "write", Err: os.NewSyscallError("write", syscall.ENOBUFS)}, err)
+}
+
+// TestOnlyWhatWasNotSentIsSentAgainAfterENOBUFS: what has left may have called the function.
+func TestOnlyWhatWasNotSentIsSentAgainAfterENOBUFS(t *testing.T) {
+	t.Parallel()
+	for way, send := range ways(t) {
+		for _, written := range []int{0, 7} {
+			t.Run(fmt.Sprintf("%s, %d bytes were written", way, written), func(t *testing.T) {
+				t.Parallel()
+				s := listen(t, func(s *socket, _ int, c net.Conn, r *bufio.Reader) {
+					for s.take(r) {
+						io.WriteString(c, wire(200, "fine"))
+					}
+				})
+				var dials atomic.Int64
+				c := newClient(t, s.address, nil)
+				first := counted(func(ctx context.Context, network, address string) (net.Conn, error) {
+					under, err := (&net.Dialer{}).DialContext(ctx, network, address)
+					if err == nil && dials.Add(1) == 1 {
+						return full{under, written}, nil
+					}
+					return under, err
+				})
+				c.functions.DialContext, c.callbacks.DialContext = first, first
+				r := send(t.Context(), c, nil)
+				if written == 0 && (r.Status != 200 || r.Cause != "" || r.Waited <= 0) || written > 0 && r.Cause == "" {
+					t.Errorf("%+v", r)
+				}
+			})
+		}
+	}
+}

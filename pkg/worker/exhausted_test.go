@@ -1,0 +1,44 @@
+package worker
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/invoke"
+)
+
+// TestWaitingForADescriptorIsNoAttempt: an invocation whose time ends meanwhile was never called, and
+// the attempt of one that is called afterwards begins when its call does.
+func TestWaitingForADescriptorIsNoAttempt(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const wait = 30 * time.Second
+		f := newFake(func(ctx context.Context, _ int, c called) invoke.Result {
+			if c.target == "late" {
+				return takes(ctx, wait, invoke.Result{Expired: true, Waited: wait})
+			}
+			r := takes(ctx, wait, status(500))
+			r.Waited = wait
+			return r
+		})
+		s := defaults(t)
+		s.caller = f
+		r := start(t, s)
+		begun := time.Now()
+		late := r.acceptAs(to("late"), expiring(wait))
+		failing := r.acceptAs(to("fn"), mailbox(0, 0, 0))
+		pass(wait + time.Second)
+		if inv := r.letter(late); inv.Reason != invocation.MaxAgeExceeded || len(inv.Attempts) != 0 || inv.Retries != 0 || inv.Detail != expired {
+			t.Errorf("%s with %d attempts and %d retries: %s", inv.Reason, len(inv.Attempts), inv.Retries, inv.Detail)
+		}
+		if inv := r.letter(failing); len(inv.Attempts) != 1 || !inv.Attempts[0].At.Equal(begun.Add(wait)) {
+			t.Errorf("attempts are %+v, accepted at %s", inv.Attempts, begun)
+		}
+		for _, name := range []string{"late", "fn"} {
+			if b := r.lanes.Tempo(invocation.Lane{Queue: queue, Name: name}).Breaker; b.Open {
+				t.Errorf("the breaker of %s is open", name)
+			}
+		}
+	})
+}
