@@ -4,7 +4,9 @@ package worker
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -61,17 +63,20 @@ func (k *known) set(change func()) {
 	change()
 }
 
-// most is the largest number of calls of a target that were under way at once.
+// most is the largest number of calls that were in flight at once. A call that ends when
+// another begins is not in flight beside it.
 func most(calls []called) int {
-	top := 0
+	change := map[time.Time]int{}
 	for _, c := range calls {
-		n := 0
-		for _, o := range calls {
-			if !o.begun.After(c.begun) && (o.end.IsZero() || o.end.After(c.begun)) {
-				n++
-			}
+		change[c.begun.Round(0)]++
+		if !c.end.IsZero() {
+			change[c.end.Round(0)]--
 		}
-		top = max(top, n)
+	}
+	now, top := 0, 0
+	for _, at := range slices.SortedFunc(maps.Keys(change), time.Time.Compare) {
+		now += change[at]
+		top = max(top, now)
 	}
 	return top
 }

@@ -29,7 +29,7 @@ const afterError = 200 * time.Millisecond
 func (w *Worker) runTimer(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	sweep := time.Now()
+	sweep, rotate := time.Now(), time.Now() // both go through all lanes
 	for {
 		select {
 		case <-ctx.Done():
@@ -37,11 +37,14 @@ func (w *Worker) runTimer(ctx context.Context) {
 		case <-w.Lanes.wake:
 		case <-timer.C:
 			w.Lanes.kick()
-			w.Lanes.rotate()
+			if now := time.Now(); !now.Before(rotate) {
+				w.Lanes.rotate()
+				rotate = now.Add(longestSleep)
+			}
 			w.moveDue(ctx)
 			now := time.Now()
-			w.Lanes.open(now)       // after what is due, which may have to go first
-			if !now.Before(sweep) { // it goes through all of them
+			w.Lanes.open(now) // after what is due, which may have to go first
+			if !now.Before(sweep) {
 				w.Lanes.forgetTempos(now)
 				sweep = now.Add(tempoSweep)
 			}

@@ -109,18 +109,25 @@ func (s shelf) ReadyLanes(from invocation.Lane, urls bool, limit int) ([]invocat
 	return readyLanes(s, from, urls, limit), nil
 }
 
-// readyLanes are the lanes of a kind that have anything.
+// readyLanes returns the first lanes of a kind that have anything.
 func readyLanes(index map[invocation.Lane][]store.Ready, from invocation.Lane, urls bool, limit int) (lanes []invocation.Lane) {
 	after := func(a, b invocation.Lane) int {
 		return cmp.Or(cmp.Compare(a.Queue, b.Queue), cmp.Compare(a.Name, b.Name))
 	}
+	first := func() {
+		slices.SortFunc(lanes, after)
+		lanes = lanes[:min(limit, len(lanes))]
+	}
 	for l, entries := range index {
-		if len(entries) > 0 && after(l, from) > 0 && invocation.IsCallbackLane(l.Name) == urls {
+		if len(entries) > 0 && invocation.IsCallbackLane(l.Name) == urls && after(l, from) > 0 {
 			lanes = append(lanes, l)
 		}
+		if len(lanes) > 8*limit { // sorting all of a flood for each page takes long
+			first()
+		}
 	}
-	slices.SortFunc(lanes, after)
-	return lanes[:min(limit, len(lanes))]
+	first()
+	return lanes
 }
 
 // fill puts n entries into a lane.

@@ -3,6 +3,7 @@
 package worker
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -100,4 +101,38 @@ func TestAFunctionThatHasSucceededIsResidentBesideAFlood(t *testing.T) {
 	if l.lanes[known] == nil || l.tempos[known] == nil || !l.tempos[known].proven {
 		t.Error("it is not in memory")
 	}
+}
+
+// unread is a store of which something is always due, and whose index cannot be read.
+type unread struct{ Store }
+
+func (unread) NextDue() time.Time { return time.Now().Add(time.Millisecond) }
+
+func (unread) ReadyLanes(invocation.Lane, bool, int) ([]invocation.Lane, error) {
+	return nil, errors.New("unreadable")
+}
+
+func TestLanesMakeRoomOnceASecondHoweverOftenTheTimerFires(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := defaults(t)
+		s.caller, s.wrap = newFake(statuses(200)), func(s Store) Store { return unread{s} }
+		r := build(t, s)
+		first := &r.lanes.residents[0]
+		first.absent = true
+		r.run()
+		pass(longestSleep / 2)
+		r.lanes.mu.Lock()
+		first.spared = 7 // until all lanes are counted again
+		r.lanes.mu.Unlock()
+		var spared []int
+		for range 2 {
+			pass(longestSleep * 9 / 20)
+			r.lanes.mu.Lock()
+			spared = append(spared, first.spared)
+			r.lanes.mu.Unlock()
+		}
+		if spared[0] != 7 || spared[1] != 0 {
+			t.Errorf("before the second has passed and after it: %v, want 7 and 0", spared)
+		}
+	})
 }
