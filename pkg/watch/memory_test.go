@@ -3,10 +3,14 @@ package watch
 // What is remembered, and for how long.
 
 import (
-	"maps"
+	"fmt"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"queue-worker/pkg/invocation"
@@ -73,64 +77,144 @@ func TestWhatIsRememberedIsBoundedInNumberAndInBytes(t *testing.T) {
 		w.Ended(End{Inv: inv(n, "a")})
 	}
 	if _, ok := w.Lately(idOf(9)); ok || len(w.memory.byID) != mostEnds || len(w.LatelyByCall("a", 2*mostEnds)) != mostEnds {
-		t.Errorf("%d ends are remembered", len(w.memory.byID))
+		t.Errorf("%d ends are kept", len(w.memory.byID))
 	}
 	for n := range mostEnds {
 		long := inv(n, "b")
 		long.Attempts = make([]invocation.Attempt, invocation.MaxHistory)
 		w.Ended(End{Inv: long})
 	}
-	if w.memory.bytes > mostBytes || w.memory.bytes < mostBytes/2 || len(w.LatelyByCall("a", 1)) != 0 {
-		t.Errorf("they take %d bytes", w.memory.bytes)
+	m := &w.memory
+	if bytes := m.head - m.tail; bytes > mostBytes || bytes < mostBytes*9/10 || len(m.data) != mostBytes || len(w.LatelyByCall("a", 1)) != 0 {
+		t.Errorf("they take %d of %d bytes", bytes, len(m.data))
+	}
+	if len(m.slots) != mostEnds || uint64(len(m.byID)) != m.next-m.first || len(m.byCall) != 1 {
+		t.Errorf("%d slots, %d ids and %d call ids are kept", len(m.slots), len(m.byID), len(m.byCall))
+	}
+	whole, ok := w.Lately(idOf(mostEnds - 1))
+	if !ok || len(whole.Inv.Attempts) != invocation.MaxHistory {
+		t.Errorf("the latest is %+v", whole)
+	}
+	huge := inv(1, "c")
+	huge.Detail = strings.Repeat("x", mostBytes)
+	if w.Ended(End{Inv: huge}); len(w.LatelyByCall("c", 1)) != 0 || m.head-m.tail > mostBytes {
+		t.Error("what is longer than all bytes is kept")
 	}
 }
 
-// TestMemoryIsAListThatIsSearched holds the chains against a plain list.
+// TestAnEndIsReadAsItWasKept fills every field, also those that are added later.
+func TestAnEndIsReadAsItWasKept(t *testing.T) {
+	t.Parallel()
+	full := End{Inv: &invocation.Invocation{}}
+	n := 0
+	fill(t, reflect.ValueOf(&full).Elem(), &n)
+	for _, want := range []End{full, {Inv: &invocation.Invocation{}}, {Inv: &invocation.Invocation{Terms: &invocation.Terms{MaxRetries: -1}}}} {
+		if d := cmp.Diff(want, readEnd(appendEnd(nil, &want))); d != "" {
+			t.Errorf("(-want +got):\n%s", d)
+		}
+	}
+}
+
+// fill gives every field that v has a value of its own.
+func fill(t *testing.T, v reflect.Value, n *int) {
+	t.Helper()
+	*n++
+	if v.Type() == reflect.TypeFor[time.Time]() {
+		v.Set(reflect.ValueOf(time.Unix(1_700_000_000+int64(*n), int64(*n)).UTC()))
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(t, v.Field(i), n)
+		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(t, v.Elem(), n)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		fill(t, v.Index(0), n)
+		fill(t, v.Index(1), n)
+	case reflect.Array:
+		for i := range v.Len() {
+			fill(t, v.Index(i), n)
+		}
+	case reflect.String:
+		v.SetString(fmt.Sprint("text ", *n))
+	case reflect.Int, reflect.Int64:
+		v.SetInt(int64(*n))
+	case reflect.Uint8:
+		v.SetUint(uint64(*n % 256))
+	default:
+		t.Fatalf("codec and this test have to learn %s", v.Type())
+	}
+}
+
+// TestMemoryIsAListThatIsSearched holds the rings against a plain list of the latest ends, of which one that has a
+// successor is not found.
 func TestMemoryIsAListThatIsSearched(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		m := newMemory(5, mostBytes)
-		var list []*invocation.Invocation // oldest first
-		for range rapid.IntRange(0, 40).Draw(t, "steps") {
+		const most, room = 5, 1 << 10
+		m := newMemory(most, room)
+		var list []kept // oldest first
+		for range rapid.IntRange(0, 60).Draw(t, "steps") {
 			n := rapid.IntRange(0, 8).Draw(t, "id")
 			i := inv(n, []string{"a", "b"}[n%2])
-			list = slices.DeleteFunc(list, func(l *invocation.Invocation) bool { return l.ID == i.ID })
+			i.Detail = strings.Repeat("x", rapid.IntRange(0, 300).Draw(t, "size"))
+			for at := range list {
+				list[at].removed = list[at].removed || list[at].inv.ID == i.ID
+			}
 			if rapid.Bool().Draw(t, "remove") {
 				m.remove(i.ID)
 			} else {
 				m.add(End{Inv: i})
-				list = append(list, i)
-				list = list[max(len(list)-5, 0):]
+				list = append(list, kept{i, len(appendEnd(nil, &End{Inv: i})), false})
+			}
+			for len(list) > most || bytesOf(list) > room {
+				list = list[1:]
 			}
 			checkMemory(t, &m, list)
 		}
 	})
 }
 
-func checkMemory(t *rapid.T, m *memory, list []*invocation.Invocation) {
-	var all []*invocation.Invocation
-	for e := m.first; e != nil; e = e.newer {
-		all = append(all, e.Inv)
+type kept struct {
+	inv     *invocation.Invocation
+	size    int
+	removed bool
+}
+
+func bytesOf(list []kept) (n int) {
+	for _, k := range list {
+		n += k.size
 	}
-	if !slices.Equal(all, list) || len(m.byID) != len(list) {
-		t.Fatalf("it has %v, want %v", all, list)
-	}
-	calls := map[string][]*invocation.Invocation{}
-	bytes := 0
-	for _, i := range slices.Backward(list) {
-		calls[i.CallID] = append(calls[i.CallID], i)
-		bytes += weight(i)
+	return n
+}
+
+func checkMemory(t *rapid.T, m *memory, list []kept) {
+	calls := map[string][]*invocation.Invocation{"a": nil, "b": nil}
+	left := 0
+	for _, k := range slices.Backward(list) {
+		if k.removed {
+			continue
+		}
+		left++
+		calls[k.inv.CallID] = append(calls[k.inv.CallID], k.inv)
+		if e, ok := m.find(k.inv.ID); !ok || !cmp.Equal(e.Inv, k.inv) {
+			t.Fatalf("found is %+v, want %+v", e.Inv, k.inv)
+		}
 	}
 	for call, want := range calls {
 		var got []*invocation.Invocation
 		for _, e := range m.findCall(call, 100) {
 			got = append(got, e.Inv)
 		}
-		if !slices.Equal(got, want) {
-			t.Fatalf("of %s it has %v, want %v", call, got, want)
+		if d := cmp.Diff(want, got); d != "" {
+			t.Fatalf("of %s (-want +got):\n%s", call, d)
 		}
 	}
-	if bytes != m.bytes || len(m.byCall) != len(slices.Collect(maps.Keys(calls))) {
-		t.Fatalf("it counts %d bytes and %d calls, want %d and %d", m.bytes, len(m.byCall), bytes, len(calls))
+	if len(m.byID) != left || int(m.head-m.tail) != bytesOf(list) || int(m.next-m.first) != len(list) {
+		t.Fatalf("it has %d ends in %d bytes, want %d in %d", len(m.byID), m.head-m.tail, left, bytesOf(list))
 	}
 }

@@ -26,10 +26,10 @@ import (
 )
 
 const (
-	// mostEnds and mostBytes bound what is remembered. Few records need a tenth of
-	// the bytes that are there for each; those with a long history do.
+	// mostEnds and mostBytes bound what is kept. Most ends take half of the bytes that
+	// are there for each; those with a long history take more.
 	mostEnds  = 10_000
-	mostBytes = 16 << 20
+	mostBytes = 4 << 20
 	// mostWaiting bounds those who wait. Each costs a channel and a connection.
 	mostWaiting = 10_000
 )
@@ -43,7 +43,7 @@ var (
 
 // End is how an invocation ended.
 type End struct {
-	Inv     *invocation.Invocation // as it was then; nobody changes it any more
+	Inv     *invocation.Invocation // as it was then; it is not changed any more
 	Outcome store.Outcome
 	At      time.Time
 }
