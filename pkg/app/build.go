@@ -138,7 +138,7 @@ func (a *App) openDoor(ctx context.Context) error {
 		return err
 	}
 	o := broker.Options{
-		Listen: a.Config.StanListenAddress, Cluster: a.Config.NATSCluster, Queues: a.Config.Channels, WorkerPrefix: intake.ClientIDPrefix,
+		Listen: a.Config.StanListenAddress, Cluster: a.Config.NATSCluster, Queues: a.Config.Channels, Group: a.Config.QueueGroup, WorkerPrefix: intake.ClientIDPrefix,
 		Credentials: credentials, Dir: dir, MaxPublishers: a.shares().Publishers, Descriptors: a.descriptors, Logger: a.log,
 	}
 	door, err := unlessStopped(ctx, func() (*broker.Server, error) { return broker.Start(o) }, (*broker.Server).Close)
@@ -210,7 +210,7 @@ func (a *App) makeIntake(context.Context) error {
 		Store: keeper{a.store, a}, Metrics: a.submitted, Logger: a.log,
 	}
 	if a.door != nil {
-		o.URL, o.Door, o.OnRest = a.door.URL(), a.door, a.onRest
+		o.URL, o.Door, o.Backlog, o.OnRest = a.door.URL(), a.door, a.door, a.onRest
 	}
 	a.intake, err = intake.New(o)
 	if err != nil {

@@ -157,6 +157,8 @@ func (t *taker) send(ctx context.Context, s api.Submission) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, intake.ErrNoRoom):
+		return fmt.Errorf("%w: %w", api.ErrFull, err)
 	case errors.Is(err, intake.ErrNotConnected):
 		return fmt.Errorf("%w: %w", api.ErrNotConnected, err)
 	case errors.Is(err, intake.ErrTooLarge):

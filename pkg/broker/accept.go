@@ -227,7 +227,12 @@ func (p *publisher) requestPublish(c command, inbox *subscription, payload []byt
 		p.door.refused(p, "publish with a client id that is not its own")
 		nack.Error = streaming.ErrInvalidPubReq.Error()
 	default:
-		return p.forwardPublish(c, payload)
+		err := p.door.backlog.reserve(queue, m.size)
+		if err == nil {
+			return p.forwardPublish(c, payload)
+		}
+		p.door.refused(p, err.Error())
+		nack.Error = err.Error()
 	}
 	return p.answer(c, inbox, nack)
 }

@@ -12,9 +12,8 @@
 //
 // With a folder, a publish is confirmed only after fsync. The folder is bounded:
 // NATS Streaming cannot delete what was consumed, it keeps each channel's latest
-// Retention bytes. That is safe as long as the oldest of them have been consumed,
-// and they have: the worker acknowledges within milliseconds, and Pause keeps
-// publishers out while it cannot.
+// Retention bytes and removes older ones, accepted or not. So messages that the worker
+// has not accepted yet are counted, and publishers get an error before there are too many.
 //
 // There is no TLS. The package does not read or write messages; pkg/intake does.
 package broker
@@ -83,6 +82,8 @@ type Options struct {
 	Cluster string
 	// Queues are the channels that publishers may publish to.
 	Queues []string
+	// Group is the queue group of the worker that reads them.
+	Group string
 	// WorkerPrefix begins the client ids of workers, which no publisher may use.
 	// Empty: there are none.
 	WorkerPrefix string
@@ -101,6 +102,8 @@ type Options struct {
 	MaxPublishers int
 	// Descriptors is told when no file descriptor is free for a connection; nil for none.
 	Descriptors *descriptor.Monitor
+
+	retention int64 // tests make it small; 0 is Retention or memoryRetention
 }
 
 // Server is an open door.
@@ -129,6 +132,12 @@ func Start(o Options) (*Server, error) {
 	}
 	if o.MaxPublishers == 0 {
 		o.MaxPublishers = DefaultMaxPublishers
+	}
+	if o.retention == 0 {
+		o.retention = memoryRetention
+		if o.Dir != "" {
+			o.retention = Retention
+		}
 	}
 	if o.MaxPayload < 0 || o.MaxPayload > maxMaxPayload {
 		return nil, fmt.Errorf("open the embedded door: messages of %d bytes; between 1 and %d is possible", o.MaxPayload, maxMaxPayload)
@@ -160,6 +169,9 @@ func (s *Server) start(o Options) (err error) {
 	if s.stan, err = startStreaming(o, s.nats); err != nil {
 		return err
 	}
+	if err := s.beginBacklog(o); err != nil {
+		return err
+	}
 	s.door.open(s.nats)
 	return nil
 }
@@ -179,6 +191,33 @@ func (s *Server) Pause() { s.door.shut() }
 // Resume opens the listener again, on the same port. An error means that it is
 // still shut: somebody else took the port; call it again later. Idempotent.
 func (s *Server) Resume() error { return s.door.reopen(s.nats) }
+
+// beginBacklog notes what the channels hold.
+func (s *Server) beginBacklog(o Options) error {
+	b := s.door.backlog
+	for _, queue := range o.Queues {
+		c, err := stateOf(s.stan, queue)
+		if err != nil {
+			return err
+		}
+		b.begin(queue, initial{c.LastSeq, unreadBy(o.Group, c), int64(c.Bytes)}) // #nosec G115 -- at most what a channel keeps
+	}
+	b.isRead = func(queue string) bool {
+		c, err := stateOf(s.stan, queue)
+		return err == nil && unreadBy(o.Group, c) == 0
+	}
+	return nil
+}
+
+// Reserve has to precede the publishing of a message by InProcessConn. An error means that
+// there is no room for it: it must not be published.
+func (s *Server) Reserve(queue string, size int) error { return s.door.backlog.reserve(queue, size) }
+
+// Accepted says that the worker has accepted a message of size bytes, so that the server
+// may remove it. first: it was not delivered before.
+func (s *Server) Accepted(queue string, sequence uint64, size int, first bool) {
+	s.door.backlog.accepted(queue, sequence, size, first)
+}
 
 // Close shuts the door and waits until files are closed and goroutines are gone.
 // What was confirmed and not consumed is there at the next Start, with a folder.

@@ -42,6 +42,7 @@ type door struct {
 	clients     *clients
 	uploads     *uploads
 	descriptors *descriptor.Monitor
+	backlog     *backlog
 
 	mu         sync.Mutex
 	ln         net.Listener // nil while shut
@@ -58,6 +59,7 @@ func listen(o Options) (*door, error) {
 		log: o.Logger, address: o.Listen, publishers: make(map[*publisher]struct{}),
 		rights: newRights(o.Cluster, o.Queues, o.WorkerPrefix), credentials: credentials(o.Credentials), maxPayload: o.MaxPayload, most: o.MaxPublishers,
 		clients: newClients(), uploads: newUploads(max(maxUploads, 4*o.MaxPayload)), descriptors: o.Descriptors,
+		backlog: newBacklog(o.retention),
 	}
 	ln, err := net.Listen("tcp", d.address)
 	if err != nil {

@@ -39,7 +39,7 @@ func FuzzProtocol(f *testing.F) {
 func bareDoor() *door {
 	return &door{
 		log: slog.New(slog.DiscardHandler), rights: newRights("faas-cluster", []string{"faas-request"}, "faas-worker-"), maxPayload: 1 << 20,
-		clients: newClients(), uploads: newUploads(maxUploads), publishers: make(map[*publisher]struct{}),
+		clients: newClients(), uploads: newUploads(maxUploads), backlog: newBacklog(Retention), publishers: make(map[*publisher]struct{}),
 	}
 }
 

@@ -7,6 +7,7 @@ import "google.golang.org/protobuf/encoding/protowire"
 // published is what has to be known of a pb.PubMsg.
 type published struct {
 	clientID, guid, queue, connID []byte
+	size                          int // of its data
 }
 
 // The fields of a pb.PubMsg.
@@ -44,7 +45,9 @@ func scan(message []byte) (p published, ok bool) {
 			p.queue = value
 		case fieldConnID:
 			p.connID = value
-		case fieldReply, fieldData, fieldSHA256:
+		case fieldData:
+			p.size = len(value)
+		case fieldReply, fieldSHA256:
 		default:
 			return published{}, false
 		}

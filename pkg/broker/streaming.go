@@ -39,11 +39,10 @@ func streamingOptions(o Options, ns *natsserver.Server, repair bool) *streaming.
 	so.MaxMsgs = 0
 	so.MaxAge = 0
 	so.MaxInactivity = 0
-	so.MaxBytes = memoryRetention
+	so.MaxBytes = o.retention
 	so.MaxChannels = maxChannels(o)
 	so.StoreType = stores.TypeMemory
 	if o.Dir != "" {
-		so.MaxBytes = Retention
 		so.StoreType = stores.TypeFile
 		so.FilestoreDir = o.Dir
 		so.FileStoreOpts.DoSync = true

@@ -26,7 +26,8 @@ type hold struct {
 	// msg is what to ack: the latest delivery, because an ack only counts on the
 	// subscription that delivered. Its data is gone.
 	msg   *stan.Msg
-	epoch int // of that delivery
+	epoch int  // of that delivery
+	first bool // it was not delivered before
 }
 
 // limits bound what is in hand.
@@ -140,7 +141,7 @@ func (b *book) fetched(queue, epoch int, m *stan.Msg) verdict {
 }
 
 func (b *book) take(k key, m *stan.Msg) {
-	h := &hold{key: k, id: b.identify(k), size: int64(len(m.Data)), raw: m.Data, msg: m, epoch: b.epoch}
+	h := &hold{key: k, id: b.identify(k), size: int64(len(m.Data)), raw: m.Data, msg: m, epoch: b.epoch, first: !m.Redelivered}
 	m.Data = nil
 	delete(b.parked, k)
 	b.holds[k] = h

@@ -54,6 +54,16 @@ type Door interface {
 	InProcessConn() (net.Conn, error)
 }
 
+// Backlog counts the messages of an embedded server that are not accepted yet, because that
+// server removes the oldest messages, accepted or not, when a channel is full.
+type Backlog interface {
+	// Reserve precedes the publishing of a message. After an error it must not be published.
+	Reserve(queue string, size int) error
+	// Accepted says that a message is accepted, so that the server may remove it. first: it
+	// was not delivered before. It does not block.
+	Accepted(queue string, sequence uint64, size int, first bool)
+}
+
 // drainTimeout bounds the waits of a shutdown: for commits and acks that are
 // under way, and for the server's answers.
 const drainTimeout = 3 * time.Second
@@ -65,6 +75,8 @@ type Options struct {
 	// Door is the embedded door, when the server is in this process: connections are
 	// made in the process then, and outlive a pause of the door. Nil: URL is dialled.
 	Door Door
+	// Backlog is that of the embedded server; nil for an outside server.
+	Backlog Backlog
 	// Cluster is the NATS Streaming cluster id, Channels the queues to read, Group
 	// the queue group that all workers of a queue share.
 	Cluster  string

@@ -15,19 +15,20 @@ import (
 var (
 	ErrNotConnected = errors.New("not connected to NATS Streaming")
 	ErrTooLarge     = errors.New("larger than NATS Streaming takes")
+	ErrNoRoom       = errors.New("NATS Streaming has no room")
 )
 
 // Publish publishes a QueueRequest to a queue, on the connection that the intake
 // has anyway. data must not change until it returns.
 //
-//	nil                          NATS Streaming has confirmed it
-//	ErrNotConnected, ErrTooLarge it was not published
-//	anything else                nobody knows; ctx has ended, or the connection
+//	nil                                     NATS Streaming has confirmed it
+//	ErrNotConnected, ErrTooLarge, ErrNoRoom it was not published
+//	anything else                           unknown: ctx has ended, or the connection
 //
 // It waits for the confirmation as long as ctx allows, and 30 s at most.
 func (i *Intake) Publish(ctx context.Context, queue string, data []byte) error {
 	done := make(chan error, 1)
-	s, err := i.publishing(func(s *session) { done <- s.conn.Publish(queue, data) })
+	s, err := i.publishing(func(s *session) { done <- s.publish(queue, data) })
 	if err != nil {
 		return err
 	}
@@ -43,6 +44,18 @@ func (i *Intake) Publish(ctx context.Context, queue string, data []byte) error {
 		return fmt.Errorf("publish to %s: %w", queue, err)
 	}
 	return nil
+}
+
+func (s *session) publish(queue string, data []byte) error {
+	if int64(len(data)) > s.conn.NatsConn().MaxPayload() {
+		return nats.ErrMaxPayload
+	}
+	if b := s.in.opts.Backlog; b != nil {
+		if err := b.Reserve(queue, len(data)); err != nil {
+			return fmt.Errorf("%w: %w", ErrNoRoom, err)
+		}
+	}
+	return s.conn.Publish(queue, data)
 }
 
 // publishing runs do beside its caller, which need not wait for it: with a server

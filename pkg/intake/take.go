@@ -45,7 +45,8 @@ func (i *Intake) accept(h *hold) {
 	h.raw = nil
 	if a.Inv.ID != h.id && !i.book.rename(h, a.Inv.ID) {
 		i.opts.Metrics.duplicates.WithLabelValues(a.Inv.Lane.Queue).Inc()
-		i.book.done(h) // the same submission is in hand already
+		i.passed(h)
+		i.book.done(h) // the same submission is in flight already
 		return
 	}
 	dead := a.Inv.State == invocation.Dead
@@ -56,6 +57,9 @@ func (i *Intake) accept(h *hold) {
 // accepted is called on the committer's goroutine and does not block.
 func (i *Intake) accepted(h *hold, dead bool, err error) {
 	queue := i.opts.Channels[h.key.queue]
+	if err == nil || errors.Is(err, store.ErrSeen) {
+		i.passed(h)
+	}
 	if err == nil {
 		i.opts.Metrics.submitted.WithLabelValues(queue).Inc()
 	}
@@ -71,6 +75,13 @@ func (i *Intake) accepted(h *hold, dead bool, err error) {
 		// order matters: see docs/guarantees.md. The commit is behind us, done queues
 		// the ack. After a crash between the two the store knows what comes again.
 		i.book.done(h)
+	}
+}
+
+// passed tells an embedded server that it may remove a message.
+func (i *Intake) passed(h *hold) {
+	if i.opts.Backlog != nil {
+		i.opts.Backlog.Accepted(i.opts.Channels[h.key.queue], h.key.sequence, int(h.size), h.first)
 	}
 }
 
