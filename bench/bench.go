@@ -38,6 +38,8 @@ type row struct {
 // rows are in the order in which they are measured.
 func rows() []row {
 	return []row{
+		{"binary", "size of the binary, with and without the embedded server", (*bench).measureBinary},
+		{"count", "allocations, write calls and bytes of an invocation, counted by a test", (*bench).measureCount},
 		{"backlog", "backlog of 100,000 at an outside server; CPU of an invocation; memory under load", (*bench).measureBacklog},
 		{"embedded", "backlog of 100,000 at an embedded server", (*bench).measureEmbedded},
 		{"sustained", "the highest arrival rate at which the queue does not grow, by bisection", (*bench).measureSustained},
@@ -46,6 +48,9 @@ func rows() []row {
 		{"latency", "time from publish to call at 1,000/s", (*bench).measureLatency},
 		{"mix", "a tenth failing once; 100 and 1,000 functions", (*bench).measureMix},
 		{"quiet", "a quiet function beside 1, 10, 100 and 1,000 flooded ones", (*bench).measureQuiet},
+		{"idle", "memory of an idle worker", (*bench).measureIdle},
+		{"delayed", "beside 100,000 and 1,000,000 delayed: lateness of retries, memory, time until ready", (*bench).measureDelayed},
+		{"due", "memory while 1,000,000 fall due in one second", (*bench).measureDue},
 	}
 }
 

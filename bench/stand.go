@@ -26,6 +26,7 @@ type load struct {
 	functions int           // that share the messages
 	fail      int           // each fail-th invocation fails at its first call; 0 for none
 	embedded  string        // folder of a full embedded server to begin with a copy of; "" for an outside server
+	store     string        // folder of a store to begin with; "" for an empty one
 	env       []string      // more settings
 	timeout   time.Duration // of the run
 }
@@ -96,7 +97,11 @@ func (s *stand) start(ctx context.Context) (err error) {
 	case s.embedded != "":
 		env = append(env, "bare_dir="+s.serverDir())
 	}
-	s.worker, err = s.program.start(ctx, s.dir, env)
+	dir := s.dir
+	if s.store != "" {
+		dir = s.store
+	}
+	s.worker, err = s.program.start(ctx, dir, env)
 	return err
 }
 

@@ -76,14 +76,7 @@ func (b *bench) stream(ctx context.Context, p program, l load, rate float64, d t
 	if err := s.start(ctx); err != nil {
 		return r, err
 	}
-	first, err := l.message(l.messages - 1)
-	if err != nil {
-		return r, err
-	}
-	if err := c.Publish(channel, first); err != nil {
-		return r, err
-	}
-	if err := s.called(ctx, 1); err != nil {
+	if err := s.warm(ctx, c); err != nil {
 		return r, err
 	}
 	r.rate = rate
@@ -92,6 +85,15 @@ func (b *bench) stream(ctx context.Context, p program, l load, rate float64, d t
 	}
 	r.calls, err = s.times(ctx)
 	return r, err
+}
+
+// warm publishes the last message, and waits until it has succeeded.
+func (s *stand) warm(ctx context.Context, c stan.Conn) error {
+	m, err := s.message(s.messages - 1)
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.Publish(channel, m), s.called(ctx, 1))
 }
 
 // called waits until n invocations have succeeded.

@@ -110,8 +110,9 @@ func startCounted(t *testing.T, gateway *url.URL, files *countedFS) (*Worker, *s
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = out.Close() })
-	logger := slog.New(cli.NewLogHandler(out, slog.LevelInfo, false))
+	buffer := cli.NewLogBuffer(out)
+	t.Cleanup(func() { _, _ = buffer.Close(), out.Close() })
+	logger := slog.New(cli.FlushWarnings(cli.NewLogHandler(buffer, slog.LevelInfo, false), buffer))
 	lanes := NewLanes(LanesOptions{MaxInflight: costInflight})
 	s, err := store.Open(store.Options{Dir: dir, FS: files.on(), Slots: lanes.Slots(), Watcher: lanes, Logger: logger})
 	if err != nil {
