@@ -18,6 +18,7 @@ package invoke
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"math"
 	"net"
 	"net/http"
@@ -121,6 +122,9 @@ func New(o Options) *Client {
 		c.direct = newDirect(c.functions, hostPort(c.gateway), o.MaxInflight)
 	}
 	c.callbacks = newTransport(o.MaxInflight, dial)
+	// crypto/x509 reads the system's certificates once in the life of a process. Without a free descriptor at
+	// that time it would trust none for good, so it reads them now.
+	_, _ = x509.SystemCertPool()
 	c.callbacks.TLSClientConfig = &tls.Config{
 		MinVersion:         tls.VersionTLS12,
 		InsecureSkipVerify: o.TLSInsecure, // #nosec G402 -- off by default; tls_insecure is the operator's own choice, for callbacks only
