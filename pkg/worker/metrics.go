@@ -5,7 +5,6 @@ package worker
 
 import (
 	"net/http"
-	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -13,7 +12,7 @@ import (
 	"queue-worker/pkg/store"
 )
 
-// codeClasses is the closed set of the label code.
+// codeClasses is the closed set of the label code: by the first digit of the status from 1, and without one.
 var codeClasses = []string{"1xx", "2xx", "3xx", "4xx", "5xx", "none"}
 
 // Metrics of a worker.
@@ -196,7 +195,7 @@ func codeClass(a *attempt) string {
 		return "none"
 	}
 	if c := a.result.Status / 100; c >= 1 && c <= 5 {
-		return strconv.Itoa(c) + "xx"
+		return codeClasses[c-1]
 	}
 	return "none"
 }
