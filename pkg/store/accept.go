@@ -3,6 +3,7 @@ package store
 // Taking invocations in.
 
 import (
+	"bytes"
 	"context"
 	"errors"
 
@@ -33,8 +34,18 @@ type arrival struct {
 
 func newArrival(a Accept) arrival {
 	a.Inv.Size = len(a.Raw)
+	if a.isInline() {
+		return arrival{a, encodeInline(a.Inv, a.Raw)}
+	}
 	return arrival{a, encodeRecord(a.Inv)}
 }
+
+// inlineBytes is the largest QueueRequest that is stored in its record. A larger one would
+// make the record expensive to read for whatever only lists it.
+const inlineBytes = 4 << 10
+
+// isInline reports whether the QueueRequest is stored in the record.
+func (a *Accept) isInline() bool { return len(a.Raw) <= inlineBytes }
 
 type acceptOp struct {
 	arrival
@@ -85,7 +96,9 @@ func (t *txn) absent(id invocation.ID) error {
 
 // insert writes a new invocation.
 func (t *txn) insert(a arrival) {
-	t.set(appendBytesKey(t.key[:0], a.Inv.ID), a.Raw)
+	if !a.isInline() {
+		t.set(appendBytesKey(t.key[:0], a.Inv.ID), a.Raw)
+	}
 	t.set(appendCallKey(t.key[:0], a.Inv.CallID, a.Inv.ID), nil)
 	if t.put(a.Inv, a.record) {
 		t.fresh = append(t.fresh, newKept(&a.Accept))
@@ -95,7 +108,8 @@ func (t *txn) insert(a arrival) {
 }
 
 // rewrite is put for an invocation that has a record already.
-func (t *txn) rewrite(inv *invocation.Invocation, record []byte) {
+func (t *txn) rewrite(inv *invocation.Invocation, record []byte, was body) {
+	t.moveBody(inv.ID, was)
 	t.unset(appendRecordKey(t.key[:0], inv.ID))
 	t.put(inv, record)
 }
@@ -127,12 +141,46 @@ func (t *txn) putReady(r Ready, size int, from invocation.Source) {
 	t.ready = append(t.ready, r)
 }
 
+// body says where the QueueRequest of a stored invocation is. The zero body has a key of its
+// own.
+type body struct {
+	inline bool   // it is in the record
+	raw    []byte // a copy of an inline one, where the record is about to be rewritten
+}
+
+// bodyOf reads where the QueueRequest of an invocation is. After an error its record must
+// neither be rewritten nor deleted.
+func (t *txn) bodyOf(inv *invocation.Invocation) (b body, err error) {
+	if inv.Size > inlineBytes {
+		return body{}, nil
+	}
+	err = t.s.look(appendRecordKey(t.key[:0], inv.ID), func(v []byte) error {
+		_, raw, err := splitRecord(v)
+		b = body{inline: raw != nil, raw: bytes.Clone(raw)}
+		return err
+	})
+	if errors.Is(err, ErrNotFound) {
+		err = nil // the record is lost, and nothing is left to be moved
+	}
+	return b, err
+}
+
+// moveBody gives an inline QueueRequest a key of its own. That happens at most once to an
+// invocation: its record is small from then on, however often it is written.
+func (t *txn) moveBody(id invocation.ID, was body) {
+	if was.inline {
+		t.set(appendBytesKey(t.key[:0], id), was.raw)
+	}
+}
+
 // erase takes an invocation out of the store; its index entry is the caller's.
-func (t *txn) erase(id invocation.ID, callID string, size int) {
-	t.unset(appendBytesKey(t.key[:0], id))
-	t.unset(appendCallKey(t.key[:0], callID, id))
-	t.unset(appendRecordKey(t.key[:0], id))
-	t.delta.bytes -= int64(size)
+func (t *txn) erase(inv *invocation.Invocation, was body) {
+	if !was.inline {
+		t.unset(appendBytesKey(t.key[:0], inv.ID))
+	}
+	t.unset(appendCallKey(t.key[:0], inv.CallID, inv.ID))
+	t.unset(appendRecordKey(t.key[:0], inv.ID))
+	t.delta.bytes -= int64(inv.Size)
 }
 
 // set writes into the batch, which is in memory and takes any write. The key's

@@ -172,6 +172,10 @@ func (t *txn) act(b *Batch, id invocation.ID) (*invocation.Invocation, error) {
 	if err != nil {
 		return nil, err
 	}
+	was, err := t.bodyOf(inv)
+	if err != nil {
+		return nil, err
+	}
 	dead := inv.State == invocation.Dead
 	switch b.Verb {
 	case ActReplay, ActDrop:
@@ -180,7 +184,7 @@ func (t *txn) act(b *Batch, id invocation.ID) (*invocation.Invocation, error) {
 		}
 		t.leaveDead(inv)
 		if b.Verb == ActReplay {
-			t.revive(inv)
+			t.revive(inv, was)
 			return inv, nil
 		}
 	case ActCancel:
@@ -193,13 +197,13 @@ func (t *txn) act(b *Batch, id invocation.ID) (*invocation.Invocation, error) {
 	default:
 		panic("store: unknown verb")
 	}
-	t.conclude(Drop, inv, nil)
+	t.conclude(Drop, inv, nil, was)
 	return inv, nil
 }
 
 // revive makes a dead letter ready at once. What bounded its age is past, and it
 // was not a bound on what people do.
-func (t *txn) revive(inv *invocation.Invocation) {
+func (t *txn) revive(inv *invocation.Invocation, was body) {
 	inv.State, inv.Since = invocation.Pending, t.now
 	inv.Retries, inv.Crashes = firstRetries(inv.Terms), 0
 	inv.Reason, inv.Detail, inv.DiedAt = "", "", time.Time{}
@@ -207,7 +211,7 @@ func (t *txn) revive(inv *invocation.Invocation) {
 	if inv.Terms != nil {
 		inv.Terms.Expires = time.Time{}
 	}
-	t.rewrite(inv, encodeRecord(inv))
+	t.rewrite(inv, encodeRecord(inv), was)
 }
 
 // firstRetries is what an invocation begins with. One of the mailbox comes from a

@@ -5,6 +5,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"queue-worker/pkg/invocation"
@@ -83,17 +84,20 @@ func (o *ageOp) stage(t *txn) error {
 		o.taken = nil
 		return t.s.damaged(err)
 	}
-	for _, inv := range o.taken {
-		t.expire(inv)
-	}
+	o.taken = slices.DeleteFunc(o.taken, func(inv *invocation.Invocation) bool { return !t.expire(inv) })
 	return nil
 }
 
-// expire drops a dead letter.
-func (t *txn) expire(inv *invocation.Invocation) {
+// expire drops a dead letter, unless it cannot be read.
+func (t *txn) expire(inv *invocation.Invocation) (dropped bool) {
+	was, err := t.bodyOf(inv)
+	if err != nil {
+		return false // the error has been noted
+	}
 	t.touched[inv.ID] = struct{}{}
 	t.leaveDead(inv)
-	t.conclude(Drop, inv, nil)
+	t.conclude(Drop, inv, nil, was)
+	return true
 }
 
 // bytesOp drops letters that were chosen, in their order, until the rest is within the
@@ -121,9 +125,10 @@ func (o *bytesOp) stage(t *txn) error {
 		if err != nil || inv.State != invocation.Dead || !sameStamp(inv.DiedAt, was.DiedAt) {
 			continue
 		}
-		held -= int64(inv.Size)
-		o.taken = append(o.taken, inv)
-		t.expire(inv)
+		if t.expire(inv) {
+			held -= int64(inv.Size)
+			o.taken = append(o.taken, inv)
+		}
 	}
 	return nil
 }

@@ -267,7 +267,7 @@ func (c *checker) levels() {
 
 // layout returns ErrNewer, and notes any other thing wrong with the version.
 func (c *checker) layout() error {
-	err := c.s.look(versionKey, knownLayout)
+	_, err := c.s.layout()
 	switch {
 	case errors.Is(err, ErrNotFound):
 		c.find("the layout version is missing")

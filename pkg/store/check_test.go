@@ -47,10 +47,20 @@ func TestCheck(t *testing.T) {
 		}, "has lost its QueueRequest"},
 		{"the QueueRequest is cut off", func(t *testing.T, s *Store, inv *invocation.Invocation) {
 			put(t, s, appendBytesKey(nil, inv.ID), []byte("x"))
-		}, "has a QueueRequest of 1 bytes, it came with 50"},
+		}, "has a QueueRequest of 1 bytes, it came with 4097"},
 		{"a QueueRequest is left over", func(t *testing.T, s *Store, _ *invocation.Invocation) {
 			put(t, s, appendBytesKey(nil, id), []byte("x"))
 		}, "belongs to no invocation"},
+		{"a QueueRequest is there twice", func(t *testing.T, s *Store, inv *invocation.Invocation) {
+			put(t, s, appendRecordKey(nil, inv.ID), encodeInline(inv, make([]byte, inv.Size)))
+		}, "has its QueueRequest twice"},
+		{"the QueueRequest in a record is cut off", func(t *testing.T, s *Store, inv *invocation.Invocation) {
+			remove(t, s, appendBytesKey(nil, inv.ID))
+			put(t, s, appendRecordKey(nil, inv.ID), encodeInline(inv, []byte("x")))
+		}, "has a QueueRequest of 1 bytes, it came with 4097"},
+		{"a record ends too early", func(t *testing.T, s *Store, inv *invocation.Invocation) {
+			put(t, s, appendRecordKey(nil, inv.ID), []byte{inlineForm, 0x7f})
+		}, "cannot be understood"},
 		{"a record is noise", func(t *testing.T, s *Store, inv *invocation.Invocation) {
 			put(t, s, appendRecordKey(nil, inv.ID), []byte{0xc1})
 		}, "cannot be understood"},
@@ -66,6 +76,9 @@ func TestCheck(t *testing.T) {
 		{"there is a key of no known kind", func(t *testing.T, s *Store, _ *invocation.Invocation) {
 			put(t, s, []byte("q"), nil)
 		}, `key "q" is of no known kind`},
+		{"dedup records are noise", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			put(t, s, firstKey(t, s, runPrefix), []byte{0x80})
+		}, "cannot be understood"},
 		{"a note is too long", func(t *testing.T, s *Store, _ *invocation.Invocation) {
 			put(t, s, []byte("n/long"), make([]byte, MaxNote+1))
 		}, `note "long": note refused: it has 65537 bytes`},
@@ -136,7 +149,7 @@ func TestCheck(t *testing.T) {
 			if err := errors.Join(p.lives(), p.dies(t.Context())); err != nil {
 				t.Fatal(err)
 			}
-			inv, err := p.do(50, nil)
+			inv, err := p.do(inlineBytes+1, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

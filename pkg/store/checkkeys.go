@@ -78,13 +78,19 @@ const (
 	unreadable = -2
 )
 
-// record checks one record, beside which a QueueRequest of size bytes lies.
+// record checks one record. A QueueRequest of size bytes has the key beside it.
 func (c *checker) record(id invocation.ID, value []byte, size int) {
 	c.Invocations++
-	inv, err := decodeRecord(id, value)
+	inv, raw, err := decodeWhole(id, value)
 	if err != nil {
 		c.find("invocation %s cannot be understood: %v", id, plainly(err))
 		return
+	}
+	if raw != nil {
+		if size >= 0 {
+			c.find("invocation %s has its QueueRequest twice", id)
+		}
+		size = len(raw)
 	}
 	switch size {
 	case unreadable: // records says it once for all
@@ -204,9 +210,15 @@ func (c *checker) calls() {
 	})
 }
 
-// rest counts door marks and notes and looks for keys of no known kind.
+// rest counts dedup records and notes and looks for keys of no known kind.
 func (c *checker) rest() {
-	c.each("door marks", seenPrefix, func(_, _ []byte) { c.Marks++ })
+	c.each("dedup records", seenPrefix, func(_, _ []byte) { c.Marks++ })
+	c.each("dedup records of batches", runPrefix, func(key, value []byte) {
+		err := eachOfRun(key, value, func(position) bool { c.Marks++; return true })
+		if err != nil {
+			c.find("dedup records %x cannot be understood: %v", key, plainly(err))
+		}
+	})
 	c.each("notes", notePrefix, func(key, value []byte) {
 		if string(key[len(notePrefix):]) != secretNote {
 			c.Notes++
@@ -222,7 +234,7 @@ func (c *checker) rest() {
 // unknown looks for keys of no known kind: those between the kinds, before and after them.
 func (c *checker) unknown() {
 	known := [][]byte{
-		recordPrefix, bytesPrefix, callPrefix, seenPrefix, readyPrefix, delayedPrefix, deadPrefix, notePrefix,
+		recordPrefix, bytesPrefix, callPrefix, seenPrefix, runPrefix, readyPrefix, delayedPrefix, deadPrefix, notePrefix,
 		claimPrefix, resultPrefix, bodyPrefix, resultCallPrefix, expiryPrefix, versionKey,
 	}
 	slices.SortFunc(known, bytes.Compare)

@@ -169,6 +169,7 @@ func (s *Store) commit(t *txn) error {
 	if len(t.ops) == 0 {
 		return t.batch.Close()
 	}
+	t.putRuns()
 	start := time.Now()
 	s.sync <- t.batch
 	select {

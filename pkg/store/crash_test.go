@@ -98,8 +98,8 @@ func script(p *player, reopen func() error) error {
 
 // lives takes invocations through retries to their end.
 func (p *player) lives() error {
-	for n := range 4 {
-		inv, err := p.do(200, nil)
+	for n, size := range []int{200, inlineBytes, inlineBytes + 1, 200} { // in their records and not
+		inv, err := p.do(size, nil)
 		if err != nil {
 			return err
 		}
@@ -128,7 +128,7 @@ func (p *player) burst(n, size int) error {
 	answers := make(chan error, n)
 	for range n {
 		inv, raw := p.make(size)
-		p.accept(Accept{Inv: inv, Raw: raw}, func(err error) { answers <- err })
+		p.accept(Accept{Inv: inv, Raw: raw, Door: p.door()}, func(err error) { answers <- err })
 	}
 	var err error
 	for range n {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
@@ -278,6 +279,7 @@ func TestANewerLayoutIsRefused(t *testing.T) {
 	if err := s.db.Set(versionKey, []byte{0, 0, 0, layoutVersion + 1}, nil); err != nil {
 		t.Fatal(err)
 	}
+	before := contentOf(t, s)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -289,4 +291,26 @@ func TestANewerLayoutIsRefused(t *testing.T) {
 			t.Errorf("%s gives %v, want ErrNewer and a hint", name, err)
 		}
 	}
+	db, err := pebble.Open("data/store", &pebble.Options{FS: mem, ReadOnly: true, FormatMajorVersion: pebble.FormatNewest})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after := contentOf(t, &Store{db: db}); after != before {
+		t.Errorf("the store was changed from %q to %q", before, after)
+	}
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// contentOf returns all keys and values of a store.
+func contentOf(t *testing.T, s *Store) (all string) {
+	t.Helper()
+	if err := s.each(nil, nil, func(key, value []byte) (bool, error) {
+		all += fmt.Sprintf("%x=%x\n", key, value)
+		return true, nil
+	}); err != nil || all == "" {
+		t.Fatalf("got %q, %v", all, err)
+	}
+	return all
 }

@@ -41,12 +41,15 @@ type Loaded struct {
 type kept struct {
 	inv          invocation.Invocation
 	raw          []byte
+	inline       bool // raw is stored in the record
 	request      *invocation.Request
 	at           time.Time
 	older, newer *kept
 }
 
-func newKept(a *Accept) *kept { return &kept{inv: *a.Inv, raw: a.Raw, request: a.Request} }
+func newKept(a *Accept) *kept {
+	return &kept{inv: *a.Inv, raw: a.Raw, inline: a.isInline(), request: a.Request}
+}
 
 // size is its memory in bytes. A decoded request points into raw.
 func (k *kept) size() int { return len(k.raw) + keptOverhead }
@@ -57,14 +60,14 @@ type handover struct {
 	byID   map[invocation.ID]*kept
 	ends   kept // a ring: ends.newer is the oldest, ends.older the newest
 	bytes  int
-	loaded map[invocation.ID]struct{}
+	loaded map[invocation.ID]body // of which only inline is known
 	// acting: a batch that changes pending invocations is staged and not yet applied, so
 	// that what is read from the engine may be out of date.
 	acting bool
 }
 
 func newHandover() *handover {
-	h := &handover{byID: map[invocation.ID]*kept{}, loaded: map[invocation.ID]struct{}{}}
+	h := &handover{byID: map[invocation.ID]*kept{}, loaded: map[invocation.ID]body{}}
 	h.ends.older, h.ends.newer = &h.ends, &h.ends
 	return h
 }
@@ -109,24 +112,36 @@ func (h *handover) load(id invocation.ID) *kept {
 	if k != nil {
 		h.remove(k)
 	}
-	if k != nil || !h.acting {
-		h.loaded[id] = struct{}{}
+	switch {
+	case k != nil:
+		h.loaded[id] = body{inline: k.inline}
+	case !h.acting:
+		h.loaded[id] = body{} // until it was read
 	}
 	return k
 }
 
+// read notes where the engine has the request of an invocation that load did not find.
+func (h *handover) read(id invocation.ID, inline bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if _, sure := h.loaded[id]; sure {
+		h.loaded[id] = body{inline: inline}
+	}
+}
+
 // forget distrusts memory for an invocation that an operation is about to change. It
 // reports whether the invocation was loaded and untouched: then it is where LoadReady
-// found it.
-func (h *handover) forget(id invocation.ID) (sure bool) {
+// found it, and was says where its request is.
+func (h *handover) forget(id invocation.ID) (was body, sure bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if k := h.byID[id]; k != nil {
 		h.remove(k)
 	}
-	_, sure = h.loaded[id]
+	was, sure = h.loaded[id]
 	delete(h.loaded, id)
-	return sure
+	return was, sure
 }
 
 // act is forget for an operation other than a settlement.
@@ -158,6 +173,13 @@ func (s *Store) loadReady(r Ready) (Loaded, error) {
 	if k := s.handover.load(r.ID); k != nil {
 		return Loaded{Inv: &k.inv, Raw: k.raw, Request: k.request}, nil
 	}
-	inv, raw, err := s.Load(r.ID)
+	if err := s.enter(); err != nil {
+		return Loaded{}, err
+	}
+	defer s.leave()
+	inv, raw, inline, err := s.load(r.ID)
+	if err == nil {
+		s.handover.read(r.ID, inline)
+	}
 	return Loaded{Inv: inv, Raw: raw}, err
 }

@@ -4,10 +4,11 @@ package store
 // big endian, so the order of the keys is the order in which work is done.
 //
 //	v                                          layout version
-//	i/<id>                                     record of an invocation (msgpack)
-//	b/<id>                                     its QueueRequest, byte for byte
+//	i/<id>                                     record of an invocation (msgpack), see record.go
+//	b/<id>                                     its QueueRequest, byte for byte, unless it is in i/
 //	c/<hash of call id><id>                    for questions by call id
-//	s/<generation><door>                       messages seen at the door, see seen.go
+//	s/<generation><source>                     dedup record of one message, see seen.go
+//	m/<generation><source> -> sources          dedup records of a batch, see runs.go
 //	n/<name>                                   notes, see notes.go
 //	k/<hash>                                   idempotency keys, see once.go
 //	o/<id>                                     how an invocation ended, see result.go
@@ -36,9 +37,14 @@ import (
 	"queue-worker/pkg/invocation"
 )
 
-// layoutVersion is what this program writes. A folder with an older one is
-// brought up when it is opened; there is none yet.
-const layoutVersion = 1
+// layoutVersion is what this program writes.
+//
+//	1  every QueueRequest has a key of its own
+//	2  a small QueueRequest is in the record until that is rewritten; dedup records of a batch
+//	   share a key
+//
+// What an older version has written is read as it is, so an upgrade changes only the version.
+const layoutVersion = 2
 
 var (
 	versionKey    = []byte("v")
@@ -46,6 +52,7 @@ var (
 	bytesPrefix   = []byte("b/")
 	callPrefix    = []byte("c/")
 	seenPrefix    = []byte("s/")
+	runPrefix     = []byte("m/")
 	readyPrefix   = []byte("r/")
 	delayedPrefix = []byte("d/")
 	deadPrefix    = []byte("x/")
@@ -162,24 +169,41 @@ func parseTail(key []byte) (time.Time, invocation.ID) {
 	return unstamp(tail), invocation.ID(tail[stampLen:])
 }
 
-// appendSeenKey makes the mark of one message in one generation of marks. The
-// timestamp comes first, so that the youngest mark of a channel is the last.
+// appendSeenKey makes the key of one message in one generation of dedup records. The
+// timestamp comes first, so that the latest message of a channel is the last.
 func appendSeenKey(b []byte, generation uint32, d *Door) []byte {
-	b = appendChannelPrefix(b, generation, d)
-	b = binary.BigEndian.AppendUint64(b, uint64(max(d.Timestamp, 0))) // #nosec G115 -- not negative
-	return binary.BigEndian.AppendUint64(b, d.Sequence)
+	return at(d).append(appendChannelPrefix(b, seenPrefix, generation, channelOf(d)))
 }
 
-// appendChannelPrefix begins the marks of one channel in one generation.
-func appendChannelPrefix(b []byte, generation uint32, d *Door) []byte {
-	b = binary.BigEndian.AppendUint32(append(b, seenPrefix...), generation)
-	b = append(append(b, d.Cluster...), 0)
-	return append(append(b, d.Channel...), 0)
+// appendChannelPrefix begins the dedup records of one channel in one generation.
+func appendChannelPrefix(b, prefix []byte, generation uint32, ch channel) []byte {
+	b = binary.BigEndian.AppendUint32(append(b, prefix...), generation)
+	b = append(append(b, ch.cluster...), 0)
+	return append(append(b, ch.name...), 0)
 }
 
-// parseSeenTime reads the timestamp of a mark.
-func parseSeenTime(key []byte) int64 {
-	return int64(binary.BigEndian.Uint64(key[len(key)-16:])) // #nosec G115 -- written by appendSeenKey
+// position is the place of a message in its channel.
+type position struct {
+	timestamp int64
+	sequence  uint64
+}
+
+const positionLen = 16
+
+func at(d *Door) position { return position{d.Timestamp, d.Sequence} }
+
+func (p position) append(b []byte) []byte {
+	b = binary.BigEndian.AppendUint64(b, uint64(max(p.timestamp, 0))) // #nosec G115 -- not negative
+	return binary.BigEndian.AppendUint64(b, p.sequence)
+}
+
+// parsePosition reads the position that ends the key of a dedup record.
+func parsePosition(key []byte) (position, error) {
+	if len(key) < positionLen {
+		return position{}, errBadKey
+	}
+	tail := key[len(key)-positionLen:]
+	return position{int64(binary.BigEndian.Uint64(tail)), binary.BigEndian.Uint64(tail[8:])}, nil // #nosec G115 -- written by append
 }
 
 // after is the first key beyond all that begin with prefix.

@@ -103,7 +103,12 @@ func TestMarksOfTheDoorAreDropped(t *testing.T) {
 		p.pass(seenGeneration)
 	}
 	marks := 0
-	if err := p.each(seenPrefix, after(seenPrefix), func(_, _ []byte) (bool, error) { marks++; return true, nil }); err != nil {
+	if err := errors.Join(
+		p.each(seenPrefix, after(seenPrefix), func(_, _ []byte) (bool, error) { marks++; return true, nil }),
+		p.each(runPrefix, after(runPrefix), func(key, value []byte) (bool, error) {
+			return true, eachOfRun(key, value, func(position) bool { marks++; return true })
+		}),
+	); err != nil {
 		t.Fatal(err)
 	}
 	if marks != 2*each {

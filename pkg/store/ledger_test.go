@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -174,11 +173,13 @@ func (l *ledger) verifyDoors(s *Store, found map[invocation.ID]state) error {
 // holding is what the keys of one invocation say.
 type holding struct {
 	inv     *invocation.Invocation
-	raw     bool
+	raws    int
 	sum     [32]byte
 	entries []entry
 	calls   int
 }
+
+func (h *holding) hold(raw []byte) { h.raws, h.sum = h.raws+1, sha256.Sum256(raw) }
 
 // contents reads all that a store holds, once, and checks that it agrees with
 // itself: a record, a QueueRequest, a call id and exactly one place for each.
@@ -197,15 +198,21 @@ func (l *ledger) contents(s *Store) (map[invocation.ID]state, error) {
 		})
 	}
 	err := errors.Join(
-		scan(recordPrefix, func(h *holding, id invocation.ID, v []byte) (err error) { h.inv, err = decodeRecord(id, v); return err }),
-		scan(bytesPrefix, func(h *holding, _ invocation.ID, v []byte) error { h.raw, h.sum = true, sha256.Sum256(v); return nil }),
+		scan(recordPrefix, func(h *holding, id invocation.ID, v []byte) error {
+			inv, raw, err := decodeWhole(id, v)
+			if h.inv = inv; raw != nil {
+				h.hold(raw)
+			}
+			return err
+		}),
+		scan(bytesPrefix, func(h *holding, _ invocation.ID, v []byte) error { h.hold(v); return nil }),
 		scan(callPrefix, func(h *holding, _ invocation.ID, _ []byte) error { h.calls++; return nil }),
 		s.scanIndexes(func(e entry) error { h := of(e.id); h.entries = append(h.entries, e); return nil }),
 	)
 	found := map[invocation.ID]state{}
 	var wrong []error
 	for id, h := range all {
-		if h.inv == nil || !h.raw || h.calls != 1 || len(h.entries) != 1 || h.sum != l.sum[id] {
+		if h.inv == nil || h.raws != 1 || h.calls != 1 || len(h.entries) != 1 || h.sum != l.sum[id] {
 			wrong = append(wrong, fmt.Errorf("%s is not whole: %+v", id, h))
 			continue
 		}
@@ -245,6 +252,8 @@ type player struct {
 	*ledger
 	clock atomic.Int64 // Unix nanoseconds
 	n     int
+
+	messages uint64
 }
 
 func newPlayer(s *Store) *player {
@@ -271,6 +280,18 @@ func (p *player) make(size int) (*invocation.Invocation, []byte) {
 	return inv, raw
 }
 
+// door is where the next message comes in. One of three is out of order.
+func (p *player) door() *Door {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.messages++
+	d := &Door{Cluster: "c", Channel: "ch", Sequence: p.messages, Timestamp: 5}
+	if p.messages%3 != 2 {
+		d.Timestamp = int64(1000 * p.messages) // #nosec G115 -- small
+	}
+	return d
+}
+
 // accept submits, and calls answered once the ledger knows of the answer.
 func (p *player) accept(a Accept, answered func(error)) {
 	end := p.begin(change{map[invocation.ID]state{a.Inv.ID: stateOf(placeOf(a.Inv, p.time()), a.Inv)}, a.Door})
@@ -284,8 +305,7 @@ func (p *player) do(size int, change func(*invocation.Invocation)) (*invocation.
 		change(inv)
 	}
 	done := make(chan error, 1)
-	door := &Door{Cluster: "c", Channel: "ch", Sequence: binary.BigEndian.Uint64(inv.ID[:8]), Timestamp: 5}
-	p.accept(Accept{Inv: inv, Raw: raw, Door: door}, func(err error) { done <- err })
+	p.accept(Accept{Inv: inv, Raw: raw, Door: p.door()}, func(err error) { done <- err })
 	return inv, <-done
 }
 

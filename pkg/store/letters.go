@@ -252,7 +252,7 @@ func (w *deadWalk) read(e *entry, records bool, left *look) (*invocation.Invocat
 	}
 	left.bytes -= int64(inv.Size)
 	match := false
-	err = w.s.look(appendBytesKey(nil, e.id), func(raw []byte) error {
+	err = w.s.lookBody(e.id, func(raw []byte) error {
 		match = w.f.Match(inv, raw)
 		return nil
 	})

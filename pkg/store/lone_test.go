@@ -64,7 +64,7 @@ func TestAQueueRequestThatIsMissingIsDamage(t *testing.T) {
 	t.Parallel()
 	p := playerOn(t, vfs.NewMem())
 	defer func() { _ = p.Close() }()
-	inv, err := p.do(10, nil)
+	inv, err := p.do(inlineBytes+1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

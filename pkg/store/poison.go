@@ -59,9 +59,15 @@ func (o *crashOp) stage(t *txn) error {
 
 // crashed counts a crash against an invocation that is ready.
 func (o *crashOp) crashed(t *txn, at Ready, inv *invocation.Invocation) {
+	was, err := t.bodyOf(inv)
+	if err != nil {
+		return // the error has been noted
+	}
+	t.s.handover.act(inv.ID)
 	o.found.InHand++
 	inv.Crashes++
 	if inv.Crashes < PoisonLimit {
+		t.moveBody(inv.ID, was)
 		t.unset(appendRecordKey(t.key[:0], inv.ID))
 		t.set(appendRecordKey(t.key[:0], inv.ID), encodeRecord(inv))
 		return
@@ -71,6 +77,6 @@ func (o *crashOp) crashed(t *txn, at Ready, inv *invocation.Invocation) {
 	}
 	inv.State, inv.Reason, inv.DiedAt = invocation.Dead, invocation.Poison, t.now
 	inv.Detail = "the worker crashed each time that it was in hand"
-	t.rewrite(inv, encodeRecord(inv))
+	t.rewrite(inv, encodeRecord(inv), was)
 	o.found.Poisoned = append(o.found.Poisoned, inv)
 }

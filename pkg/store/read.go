@@ -20,22 +20,34 @@ func (s *Store) Load(id invocation.ID) (*invocation.Invocation, []byte, error) {
 		return nil, nil, err
 	}
 	defer s.leave()
-	inv, err := s.get(id)
+	inv, raw, _, err := s.load(id)
+	return inv, raw, err
+}
+
+// load is Load for those who are inside. It reports whether the QueueRequest is in the record.
+func (s *Store) load(id invocation.ID) (inv *invocation.Invocation, raw []byte, inline bool, err error) {
+	err = s.look(appendRecordKey(nil, id), func(v []byte) (err error) {
+		inv, raw, err = decodeWhole(id, v)
+		raw = bytes.Clone(raw) // so that a call that takes days pins nothing in Pebble
+		return err
+	})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, false, err
 	}
-	var raw []byte
+	if raw != nil {
+		return inv, raw, true, nil
+	}
 	err = s.look(appendBytesKey(nil, id), func(v []byte) error {
-		raw = bytes.Clone(v) // so that a call that takes days pins nothing in Pebble
+		raw = bytes.Clone(v)
 		return nil
 	})
 	if errors.Is(err, ErrNotFound) {
 		err = s.bytesMissing(id)
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, false, err
 	}
-	return inv, raw, nil
+	return inv, raw, false, nil
 }
 
 // bytesMissing tells an invocation that was settled between two reads, which is
@@ -201,6 +213,23 @@ func (s *Store) get(id invocation.ID) (inv *invocation.Invocation, err error) {
 		return err
 	})
 	return inv, err
+}
+
+// lookBody calls f with the QueueRequest of an invocation, which is valid during the call only.
+func (s *Store) lookBody(id invocation.ID, f func(raw []byte) error) error {
+	inline := false
+	err := s.look(appendRecordKey(nil, id), func(v []byte) error {
+		_, raw, err := splitRecord(v)
+		if err != nil || raw == nil {
+			return err
+		}
+		inline = true
+		return f(raw)
+	})
+	if err != nil || inline {
+		return err
+	}
+	return s.look(appendBytesKey(nil, id), f)
 }
 
 // look calls f with the value of a key, which is valid during the call only.

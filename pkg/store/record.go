@@ -36,6 +36,43 @@ const map16 = 0xde
 func encodeRecord(inv *invocation.Invocation) []byte {
 	w := recordWriters.Get().(*recordWriter)
 	defer recordWriters.Put(w)
+	return bytes.Clone(w.write(inv))
+}
+
+// encodeInline writes a record with its QueueRequest behind it; see splitRecord.
+func encodeInline(inv *invocation.Invocation, raw []byte) []byte {
+	w := recordWriters.Get().(*recordWriter)
+	defer recordWriters.Put(w)
+	record := w.write(inv)
+	b := make([]byte, 0, 1+binary.MaxVarintLen32+len(record)+len(raw))
+	b = binary.AppendUvarint(append(b, inlineForm), uint64(len(record)))
+	return append(append(b, record...), raw...)
+}
+
+// inlineForm begins a record that is followed by its QueueRequest. No record by itself
+// begins with it.
+const inlineForm = 0x01
+
+// splitRecord takes the value of a record's key apart:
+//
+//	record                                       the QueueRequest has a key of its own
+//	inlineForm, length of record, record, raw    raw is the QueueRequest
+//
+// raw is nil in the first form only.
+func splitRecord(v []byte) (record, raw []byte, err error) {
+	if len(v) == 0 || v[0] != inlineForm {
+		return v, nil, nil
+	}
+	size, n := binary.Uvarint(v[1:])
+	if n <= 0 || size > uint64(len(v)-1-n) { // #nosec G115 -- n is at most the rest of v
+		return nil, nil, errBadKey
+	}
+	v = v[1+n:]
+	return v[:size:size], v[size:], nil
+}
+
+// write encodes a record into the writer's memory.
+func (w *recordWriter) write(inv *invocation.Invocation) []byte {
 	w.buf.Reset()
 	w.n = 0
 	w.buf.Write([]byte{map16, 0, 0})
@@ -70,7 +107,7 @@ func encodeRecord(inv *invocation.Invocation) []byte {
 	w.text("w", string(inv.Reason))
 	w.text("e", inv.Detail)
 	w.time("d", inv.DiedAt)
-	b := bytes.Clone(w.buf.Bytes())
+	b := w.buf.Bytes()
 	binary.BigEndian.PutUint16(b[1:], w.n)
 	return b
 }
@@ -118,13 +155,24 @@ func must(err error) {
 	}
 }
 
-func decodeRecord(id invocation.ID, b []byte) (*invocation.Invocation, error) {
-	inv := &invocation.Invocation{}
-	if err := msgpack.Unmarshal(b, inv); err != nil {
-		return nil, fmt.Errorf("record of %s: %w", id, err)
+// decodeRecord reads the value of a record's key, in either form.
+func decodeRecord(id invocation.ID, v []byte) (*invocation.Invocation, error) {
+	inv, _, err := decodeWhole(id, v)
+	return inv, err
+}
+
+// decodeWhole is decodeRecord with the QueueRequest; nil when it has a key of its own.
+func decodeWhole(id invocation.ID, v []byte) (inv *invocation.Invocation, raw []byte, err error) {
+	record, raw, err := splitRecord(v)
+	inv = &invocation.Invocation{}
+	if err == nil {
+		err = msgpack.Unmarshal(record, inv)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("record of %s: %w", id, err)
 	}
 	inv.ID = id
-	return inv, nil
+	return inv, raw, nil
 }
 
 // readyValue and delayedValue are the values of the other two indexes.

@@ -9,9 +9,11 @@ package store
 // what it delivers again still known.
 //
 // Servers give each channel's messages rising timestamps. One that is younger
-// than the youngest mark is therefore new, and no mark is looked up for it.
+// than the youngest mark is therefore new, no mark is looked up for it, and its own mark
+// shares a key with others of its batch: see runs.go.
 
 import (
+	"bytes"
 	"encoding/binary"
 	"time"
 )
@@ -21,31 +23,48 @@ const seenGeneration = 10 * time.Minute
 
 // doors is what the committer knows of marks.
 type doors struct {
-	generation uint32            // the one that new marks go to
-	began      time.Time         // zero until the first mark of this process
-	youngest   map[channel]int64 // timestamps of the youngest marks
+	generation uint32                 // the one that new marks go to
+	began      time.Time              // zero until the first mark of this process
+	youngest   map[channel]int64      // timestamps of the youngest marks
+	runs       map[channel][]position // of the batch being built, see runs.go
 }
 
 type channel struct{ cluster, name string }
 
+func channelOf(d *Door) channel { return channel{d.Cluster, d.Channel} }
+
 // openDoors finds the generation that marks go to.
 func (s *Store) openDoors() error {
-	s.doors = doors{generation: 1, youngest: map[channel]int64{}}
-	it, err := iterate(s.db, seenPrefix, after(seenPrefix))
+	s.doors = doors{generation: 1, youngest: map[channel]int64{}, runs: map[channel][]position{}}
+	for _, prefix := range [][]byte{seenPrefix, runPrefix} {
+		last, err := s.lastKey(prefix)
+		if err != nil {
+			return err
+		}
+		if len(last) >= len(prefix)+4 {
+			s.doors.generation = max(s.doors.generation, binary.BigEndian.Uint32(last[len(prefix):]))
+		}
+	}
+	return nil
+}
+
+// lastKey returns the last key that begins with prefix; nil for none.
+func (s *Store) lastKey(prefix []byte) (key []byte, err error) {
+	it, err := iterate(s.db, prefix, after(prefix))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if it.Last() && len(it.Key()) >= len(seenPrefix)+4 {
-		s.doors.generation = binary.BigEndian.Uint32(it.Key()[len(seenPrefix):])
+	if it.Last() {
+		key = bytes.Clone(it.Key())
 	}
-	return closing(it.Error(), it)
+	return key, closing(it.Error(), it)
 }
 
 // markSeen writes the mark of a door, or returns ErrSeen. A mark that cannot be
 // read counts as none: better a message twice than one that is never taken.
 func (t *txn) markSeen(d *Door) error {
 	s := t.s
-	ch := channel{d.Cluster, d.Channel}
+	ch := channelOf(d)
 	youngest, ok := s.doors.youngest[ch]
 	if !ok {
 		youngest = s.youngestMark(d)
@@ -59,12 +78,19 @@ func (t *txn) markSeen(d *Door) error {
 			if ok, err := s.has(appendSeenKey(t.key[:0], g, d)); ok && err == nil {
 				return ErrSeen
 			}
+			if ok, err := s.inRun(g, d); ok && err == nil {
+				return ErrSeen
+			}
 		}
 	}
 	t.turnGeneration()
 	t.seen[*d] = struct{}{}
-	t.set(appendSeenKey(t.key[:0], s.doors.generation, d), nil)
-	s.doors.youngest[ch] = max(youngest, d.Timestamp)
+	if d.Timestamp <= youngest {
+		t.set(appendSeenKey(t.key[:0], s.doors.generation, d), nil)
+		return nil
+	}
+	s.doors.runs[ch] = append(s.doors.runs[ch], at(d))
+	s.doors.youngest[ch] = d.Timestamp
 	return nil
 }
 
@@ -80,10 +106,13 @@ func (t *txn) turnGeneration() {
 	if age := t.now.Sub(d.began); age >= 0 && age < seenGeneration {
 		return
 	}
+	t.putRuns()
 	d.generation++
 	d.began = t.now
-	old := binary.BigEndian.AppendUint32(seenPrefix[:2:2], d.generation-1)
-	_ = t.batch.DeleteRange(seenPrefix, old, nil) // a batch in memory takes any write
+	for _, prefix := range [][]byte{seenPrefix, runPrefix} {
+		old := binary.BigEndian.AppendUint32(prefix[:2:2], d.generation-1)
+		_ = t.batch.DeleteRange(prefix, old, nil) // a batch in memory takes any write
+	}
 }
 
 // youngestMark is the latest timestamp that a channel has a mark of. Without any,
@@ -92,18 +121,15 @@ func (s *Store) youngestMark(d *Door) int64 {
 	const all = int64(^uint64(0) >> 1)
 	youngest := int64(-1)
 	for _, g := range s.doors.kept() {
-		prefix := appendChannelPrefix(nil, g, d)
-		it, err := iterate(s.db, prefix, after(prefix))
-		if err != nil {
-			_ = s.damaged(err)
-			return all
-		}
-		if it.Last() {
-			youngest = max(youngest, parseSeenTime(it.Key()))
-		}
-		if err := closing(it.Error(), it); err != nil {
-			_ = s.damaged(err)
-			return all
+		for _, prefix := range [][]byte{seenPrefix, runPrefix} {
+			last, err := s.lastKey(appendChannelPrefix(nil, prefix, g, channelOf(d)))
+			if err != nil {
+				_ = s.damaged(err)
+				return all
+			}
+			if p, err := parsePosition(last); err == nil {
+				youngest = max(youngest, p.timestamp)
+			}
 		}
 	}
 	return youngest

@@ -59,13 +59,20 @@ func (o *settleOp) stage(t *txn) error {
 	if err := t.touch(o.At.ID); err != nil {
 		return err
 	}
-	if t.s.handover.forget(o.At.ID) {
+	was, sure := t.s.handover.forget(o.At.ID)
+	if !sure || was.inline && o.record != nil {
+		var err error
+		if was, err = t.bodyOf(o.Inv); err != nil {
+			return err
+		}
+	}
+	if sure {
 		t.unset(appendReadyKey(t.key[:0], o.At))
 		t.delta.pend(o.At.Lane, inReady, o.Inv.Source(), -1)
 	} else if err := t.leaveReady(o.At); err != nil {
 		return err
 	}
-	t.conclude(o.Verdict, o.Inv, o.record)
+	t.conclude(o.Verdict, o.Inv, o.record, was)
 	if o.Callback != nil {
 		t.insert(o.callback)
 	}
@@ -91,17 +98,18 @@ func (t *txn) leaveReady(r Ready) error {
 	return err
 }
 
-// conclude writes what a verdict means, apart from the index entry that was left.
-func (t *txn) conclude(v Verdict, inv *invocation.Invocation, record []byte) {
+// conclude writes what a verdict means, apart from the index entry that was left. The record
+// is the new one, for Later and Bury.
+func (t *txn) conclude(v Verdict, inv *invocation.Invocation, record []byte, was body) {
 	switch v {
 	case Done:
-		t.erase(inv.ID, inv.CallID, inv.Size)
+		t.erase(inv, was)
 		t.delta.done++
 	case Drop:
-		t.erase(inv.ID, inv.CallID, inv.Size)
+		t.erase(inv, was)
 		t.delta.dropped++
 	case Later, Bury:
-		t.rewrite(inv, record)
+		t.rewrite(inv, record, was)
 	default:
 		panic("store: unknown verdict")
 	}

@@ -210,13 +210,14 @@ func (s *Store) open() (err error) {
 	if s.db, err = pebble.Open(s.dir, s.pebbleOptions()); err != nil {
 		return err
 	}
-	if err := s.checkLayout(); err != nil {
+	found, err := s.layout()
+	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
 	if err := errors.Join(s.count(), s.countKept(), s.openDoors(), s.openNotes()); err != nil {
 		return err
 	}
-	if err := s.openSecret(); err != nil {
+	if err := errors.Join(s.openSecret(), s.setLayout(found)); err != nil {
 		return err
 	}
 	s.checkSpace()
@@ -233,28 +234,39 @@ func (s *Store) open() (err error) {
 	return s.openMarks()
 }
 
-// checkLayout writes the layout's version into a new store and refuses one that
-// this program does not know.
-func (s *Store) checkLayout() error {
-	err := s.look(versionKey, knownLayout)
-	if !errors.Is(err, ErrNotFound) {
-		return err
+// setLayout writes the version of the layout into a store that has none or an older one.
+// order matters: the version is durable before anything is written that an older program
+// would not understand.
+func (s *Store) setLayout(found uint32) error {
+	if found == layoutVersion {
+		return nil
 	}
 	opts := pebble.Sync
 	if !s.durable {
 		opts = pebble.NoSync
 	}
-	return s.db.Set(versionKey, binary.BigEndian.AppendUint32(nil, layoutVersion), opts)
+	err := s.db.Set(versionKey, binary.BigEndian.AppendUint32(nil, layoutVersion), opts)
+	if err == nil && found > 0 {
+		s.log.Info("store upgraded", "from_layout", found, "to_layout", layoutVersion,
+			"hint", "an older version of this program refuses the store from now on")
+	}
+	return err
 }
 
-func knownLayout(v []byte) error {
-	if len(v) != 4 {
-		return errors.New("its layout version is damaged")
-	}
-	if found := binary.BigEndian.Uint32(v); found > layoutVersion {
-		return fmt.Errorf("%w: layout %d, this program knows %d: upgrade the program", ErrNewer, found, layoutVersion)
-	}
-	return nil
+// layout reads the version of the layout. ErrNotFound when there is none, as in a new store,
+// ErrNewer for one that this program does not know.
+func (s *Store) layout() (found uint32, err error) {
+	err = s.look(versionKey, func(v []byte) error {
+		if len(v) != 4 {
+			return errors.New("its layout version is damaged")
+		}
+		found = binary.BigEndian.Uint32(v)
+		if found > layoutVersion {
+			return fmt.Errorf("%w: layout %d, this program knows %d: upgrade the program", ErrNewer, found, layoutVersion)
+		}
+		return nil
+	})
+	return found, err
 }
 
 // count takes the counts from the indexes.
