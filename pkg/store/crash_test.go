@@ -225,13 +225,23 @@ func runCut(t *testing.T, c *cutter, sync time.Duration) {
 	t.Logf("%d cuts, %d invocations", c.cuts, len(p.is))
 }
 
+// everyWrite cuts the power before every write, and before every fourth with the race
+// detector, from a random one on. make test runs the long form as well.
+func everyWrite() int {
+	if raced {
+		return 4
+	}
+	return 1
+}
+
+// TestPowerCut has a short form; see everyWrite.
 func TestPowerCut(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name           string
 		percent, every int
 	}{
-		{"takes all that was not synced", 0, 1},
+		{"takes all that was not synced", 0, everyWrite()},
 		{"takes half of what was not synced", 50, 6},
 		{"leaves most of what was not synced", 90, 6},
 	}
