@@ -19,7 +19,7 @@ FUZZTIME ?= 15s
 # the program is built from.
 TOOL := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: build run test lint fuzz chaos bench test-chart image image-tar test-image clean help
+.PHONY: build run test lint fuzz chaos bench test-nostan test-chart image image-tar test-image clean help
 
 build: ## build bin/queue-worker, static
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/queue-worker ./cmd/queue-worker
@@ -34,6 +34,7 @@ test: ## run all tests; with the race detector but for the black-box ones, which
 	$(GO) test -count=1 -timeout $(TESTTIME) -run '^TestAnInvocationCosts' ./pkg/worker # counts, which the race detector would change
 	$(GO) test -timeout $(TESTTIME) -run '^(TestCheckAndStartEndOnEveryDamage|TestPowerCut)$$' ./pkg/store # the long form, too slow for it
 	$(GO) test -shuffle=on -timeout $(TESTTIME) ./e2e/...
+	$(GO) test -C bench -timeout $(TESTTIME) ./...
 
 lint: ## gofmt, go vet, staticcheck and gosec
 	@unformatted="$$(gofmt -l .)"; \
@@ -56,6 +57,10 @@ chaos: ## kill the worker and NATS Streaming for long, and count what is lost
 
 bench: ## every figure beside its goal, at most 60 minutes; ARGS=-quick at most 5, ARGS=--help lists rows and flags
 	$(GO) run -C bench . $(ARGS)
+
+test-nostan: ## build without embedded NATS Streaming and test that it is refused
+	CGO_ENABLED=0 $(GO) build -tags nostan -o /dev/null ./cmd/queue-worker
+	$(GO) test -tags nostan -count=1 -timeout $(TESTTIME) -run '^TestABuildWithout' ./pkg/app
 
 test-chart: ## lint and render the Helm chart, and check what comes out
 	$(GO) test -C chart/test -vet=all -count=1 ./...

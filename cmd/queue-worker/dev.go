@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"queue-worker/pkg/app"
-	"queue-worker/pkg/broker"
 	"queue-worker/pkg/config"
 	"queue-worker/pkg/dev"
 )
@@ -94,7 +93,7 @@ func runStand(e *env, o devOptions, c *config.Config, functions dev.Functions) (
 	}()
 	return app.Run(e.drain, e.abort, app.Options{
 		Config: c, Version: version, Logger: log,
-		Started: func(net.Addr, *broker.Server) { greet(log, o) },
+		Started: func(net.Addr) { greet(log, o) },
 	})
 }
 

@@ -19,7 +19,7 @@ var layers = []struct {
 	pkg     string
 	imports []string
 }{
-	{"cmd/queue-worker", []string{"pkg/app", "pkg/dev", "pkg/doctor", "pkg/client", "pkg/cli", "pkg/broker", "pkg/config", "pkg/store", "pkg/escape"}},
+	{"cmd/queue-worker", []string{"pkg/app", "pkg/dev", "pkg/doctor", "pkg/client", "pkg/cli", "pkg/config", "pkg/store", "pkg/escape"}},
 	{"pkg/app", []string{
 		"pkg/api", "pkg/console", "pkg/jobs", "pkg/watch", "pkg/pause", "pkg/gateway", "pkg/dev", "pkg/intake", "pkg/broker", "pkg/worker", "pkg/config",
 		"pkg/datadir", "pkg/descriptor", "pkg/listen", "pkg/store", "pkg/invoke", "pkg/egress", "pkg/policy", "pkg/retry", "pkg/trace", "pkg/invocation",
@@ -156,5 +156,22 @@ func list(t *testing.T) []listed {
 			t.Fatal(err)
 		}
 		all = append(all, p)
+	}
+}
+
+func TestABuildWithoutTheEmbeddedServerHasNoPartOfIt(t *testing.T) {
+	t.Parallel()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-tags", "nostan", "./cmd/queue-worker")
+	cmd.Dir = "../.."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pkg := range strings.FieldsSeq(string(out)) {
+		for _, left := range []string{"github.com/nats-io/nats-server", "github.com/nats-io/nats-streaming-server", "queue-worker/pkg/broker"} {
+			if strings.HasPrefix(pkg, left) {
+				t.Errorf("the build tag nostan leaves %s in", pkg)
+			}
+		}
 	}
 }

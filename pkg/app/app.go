@@ -22,7 +22,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"queue-worker/pkg/broker"
 	"queue-worker/pkg/config"
 	"queue-worker/pkg/descriptor"
 	"queue-worker/pkg/gateway"
@@ -45,9 +44,8 @@ type Options struct {
 	Config  *config.Config
 	Version string
 	Logger  *slog.Logger
-	// Started is called once everything runs, with the address of the HTTP
-	// listener and of the embedded door (nil without one). May be nil.
-	Started func(listener net.Addr, door *broker.Server)
+	// Started is called once everything runs, with the address of the HTTP listener. May be nil.
+	Started func(listener net.Addr)
 }
 
 // App is a worker with all its parts.
@@ -62,7 +60,7 @@ type App struct {
 
 	listener  net.Listener
 	store     *store.Store
-	door      *broker.Server
+	door      embedded // nil without one
 	lanes     *worker.Lanes
 	worker    *worker.Worker
 	metrics   *worker.Metrics
@@ -179,7 +177,7 @@ func (a *App) run(drain, abort context.Context) error {
 	helpers.Go(func() { a.jobs.Run(taking) })
 	helpers.Go(func() { a.pauses.Run(taking) })
 	if a.Started != nil {
-		a.Started(a.listener.Addr(), a.door)
+		a.Started(a.listener.Addr())
 	}
 
 	<-drain.Done()

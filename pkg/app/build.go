@@ -16,7 +16,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"queue-worker/pkg/api"
-	"queue-worker/pkg/broker"
 	"queue-worker/pkg/datadir"
 	"queue-worker/pkg/descriptor"
 	"queue-worker/pkg/egress"
@@ -124,6 +123,16 @@ func unlessStopped[T any](ctx context.Context, open func() (T, error), closeIt f
 	}
 }
 
+// embedded is the embedded NATS Streaming server, which a build with the tag nostan does not have.
+type embedded interface {
+	intake.Door
+	intake.Backlog
+	URL() string
+	Pause()
+	Resume() error
+	Close()
+}
+
 // openDoor opens NATS Streaming in the process, when it is asked for.
 func (a *App) openDoor(ctx context.Context) error {
 	if !a.Config.StanEmbedded {
@@ -137,11 +146,7 @@ func (a *App) openDoor(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o := broker.Options{
-		Listen: a.Config.StanListenAddress, Cluster: a.Config.NATSCluster, Queues: a.Config.Channels, Group: a.Config.QueueGroup, WorkerPrefix: intake.ClientIDPrefix,
-		Credentials: credentials, Dir: dir, MaxPublishers: a.shares().Publishers, Descriptors: a.descriptors, Logger: a.log,
-	}
-	door, err := unlessStopped(ctx, func() (*broker.Server, error) { return broker.Start(o) }, (*broker.Server).Close)
+	door, err := a.startEmbedded(ctx, dir, credentials)
 	if err != nil {
 		return err
 	}
