@@ -100,7 +100,7 @@ type Options struct {
 	MaxPayload int
 	// MaxPublishers is how many connections the listener keeps; 0 is DefaultMaxPublishers.
 	MaxPublishers int
-	// Descriptors is told when no file descriptor is free for a connection; nil for none.
+	// Descriptors logs when no file descriptor is free for a connection; nil for none.
 	Descriptors *descriptor.Monitor
 
 	retention int64 // tests make it small; 0 is Retention or memoryRetention

@@ -38,7 +38,7 @@ func TestWithoutAFreeDescriptorNothingIsSaidOfTheGateway(t *testing.T) {
 		f := New(Options{URL: parse(t, "http://gateway"), Names: names, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		defer f.Close()
 		f.client.Transport.(*http.Transport).DialContext = new(starved).DialContext
-		f.knew, f.answered = true, true // it has told of functions before
+		f.knew, f.answered = true, true // it has named functions before
 		begun := time.Now()
 		if known, sure := f.Known(t.Context(), "figlet"); !known || sure {
 			t.Errorf("known %v, sure %v", known, sure)

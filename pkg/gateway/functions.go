@@ -65,7 +65,7 @@ type Options struct {
 	Concerns func(key string) bool
 	Version  string
 	Logger   *slog.Logger // nil: nothing is logged
-	// Descriptors is told when no descriptor is free for a question. Nil for none.
+	// Descriptors logs when no descriptor is free for a question. Nil for none.
 	Descriptors *descriptor.Monitor
 }
 

@@ -72,7 +72,7 @@ type Options struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Version is this program's, for User-Agent.
 	Version string
-	// Descriptors is told when no descriptor is free for a call, which waits then. Nil for none.
+	// Descriptors logs when no descriptor is free for a call, which waits then. Nil for none.
 	Descriptors *descriptor.Monitor
 }
 

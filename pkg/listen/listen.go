@@ -40,7 +40,7 @@ type Listener struct {
 
 // Cap returns a listener that accepts the connections of ln and has at most limit of them open.
 // It logs when the limit is reached, at most once a minute; a nil logger logs nothing. The monitor
-// is told when no descriptor is free for a connection. Close closes ln and no connection.
+// logs when no descriptor is free for a connection. Close closes ln and no connection.
 func Cap(ln net.Listener, limit int, logger *slog.Logger, m *descriptor.Monitor) *Listener {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)

@@ -35,7 +35,7 @@ type Options struct {
 	MinFree int64
 	// Slots is how many invocations can be in hand at once.
 	Slots int
-	// Descriptors is told when no file descriptor is free; nil for a monitor of its own.
+	// Descriptors logs when no file descriptor is free; nil for a monitor of its own.
 	Descriptors *descriptor.Monitor
 	Watcher     Watcher // nil for none
 	Metrics     *Metrics
