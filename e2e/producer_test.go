@@ -216,7 +216,7 @@ func TestTheProducersWalkThrough(t *testing.T) {
 	d := newDevStand(t)
 	w := d.start()
 	for range 3 {
-		m := w.produce(t, "hello", "http://"+d.gateway+"/queue/callback_service/")
+		m := w.produce(t, "hello", "http://"+d.gateway+"/function/callback-service")
 		if e := w.delivered(t, m, "retry"); e["status"] != 400.0 {
 			t.Errorf("the first attempt is %v", e)
 		}

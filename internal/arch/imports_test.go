@@ -43,7 +43,7 @@ var layers = []struct {
 	{"pkg/store", []string{"pkg/crash", "pkg/datadir", "pkg/descriptor", "pkg/invocation"}},
 	{"pkg/invoke", []string{"pkg/descriptor", "pkg/egress", "pkg/invocation"}},
 	{"pkg/config", []string{"pkg/descriptor", "pkg/egress", "pkg/retry", "pkg/invocation"}},
-	{"pkg/egress", nil},
+	{"pkg/egress", []string{"pkg/invocation"}},
 	{"pkg/policy", []string{"pkg/retry"}},
 	{"pkg/retry", []string{"pkg/invocation"}},
 	{"pkg/pace", []string{"pkg/invocation"}},

@@ -128,6 +128,7 @@ type embedded interface {
 	intake.Door
 	intake.Backlog
 	URL() string
+	Addr() string
 	Pause()
 	Resume() error
 	Close()
@@ -177,7 +178,7 @@ func (a *App) makeWorker(context.Context) error {
 	caller := invoke.New(invoke.Options{
 		Gateway: c.GatewayURL, Timeout: c.UpstreamTimeout, CallbackTimeout: c.CallbackTimeout,
 		MaxResponseBytes: c.MaxResponseBytes, MaxInflight: c.MaxInflight, TLSInsecure: c.TLSInsecure,
-		Dial: guard.DialContext, Version: a.Version, Descriptors: a.descriptors,
+		Guard: guard, Version: a.Version, Descriptors: a.descriptors,
 	})
 	a.onTeardown("connections", func() error { caller.Close(); return nil })
 	labels := worker.NewLabels(a.names)
@@ -195,8 +196,8 @@ func (a *App) makeWorker(context.Context) error {
 // listeners are our own addresses, where no callback may lead.
 func (a *App) listeners() []string {
 	own := []string{a.listener.Addr().String()}
-	if a.Config.StanEmbedded {
-		own = append(own, a.Config.StanListenAddress)
+	if a.door != nil {
+		own = append(own, a.door.Addr())
 	}
 	return own
 }

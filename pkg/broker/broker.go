@@ -179,6 +179,9 @@ func (s *Server) start(o Options) (err error) {
 // URL is where clients on this machine connect, nats://host:port with the real port.
 func (s *Server) URL() string { return s.door.url() }
 
+// Addr returns host:port of the listener. It stays the same over a pause.
+func (s *Server) Addr() string { return s.door.address }
+
 // InProcessConn makes a connection that does not pass the listener, so Pause does
 // not cut it. It is what nats.InProcessServer wants.
 func (s *Server) InProcessConn() (net.Conn, error) { return s.nats.InProcessConn() }

@@ -8,8 +8,9 @@ import (
 	"sync/atomic"
 )
 
-// CallbackService is the path of the gateway at which it stands.
-const CallbackService = "/queue/callback_service/"
+// callbackFunction is the name under which the gateway has it. It is a function
+// because the worker sends callbacks to nothing else of a gateway.
+const callbackFunction = "callback-service"
 
 // maxCallback bounds what is read of a callback.
 const maxCallback = 64 << 20

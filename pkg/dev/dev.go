@@ -5,7 +5,7 @@
 // (/function/<fn>), takes asynchronous invocations (/async-function/<fn>) and
 // publishes them to NATS Streaming with the same library as the real gateway,
 // tells about functions (/system/function/<fn>), and takes every other callback
-// (/queue/callback_service/). The chaos function answers what it was last told to,
+// (/function/callback-service). The chaos function answers what it was last told to,
 // after the delay it was last told.
 //
 // The package does not run the queue-worker or NATS Streaming, has no

@@ -49,6 +49,7 @@ func newGateway(f Functions, namespace string, publish func(*types.QueueRequest)
 		started:   time.Now(),
 		logger:    logger,
 	}
+	g.proxies[callbackFunction] = &callbackService{}
 	transport := newTransport()
 	for name, fn := range f {
 		g.proxies[name] = g.newProxy(fn.URL, transport)

@@ -228,11 +228,8 @@ func TestEveryOtherCallbackIsTaken(t *testing.T) {
 	t.Parallel()
 	gw := startStand(t, nil).GatewayURL()
 	for n, want := range []int{400, 200, 400, 200} {
-		if r := must(t, http.MethodPost, gw, "/queue/callback_service/", `{"message":"hello"}`); r.status != want || r.body == "" {
+		if r := must(t, http.MethodPost, gw, "/function/callback-service", `{"message":"hello"}`); r.status != want || r.body == "" {
 			t.Errorf("callback %d is answered %d %q", n, r.status, r.body)
 		}
-	}
-	if r := must(t, http.MethodGet, gw, "/queue/callback_service/", ""); r.status != http.StatusMethodNotAllowed {
-		t.Errorf("a GET is answered %d", r.status)
 	}
 }

@@ -15,7 +15,6 @@ import (
 func (g *gateway) systemRoutes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
-	mux.Handle("POST "+CallbackService+"{$}", &callbackService{})
 	mux.HandleFunc("GET /system/functions", g.listFunctions)
 	mux.HandleFunc("GET /system/function/{name}", g.describeFunction)
 	return mux

@@ -7,16 +7,19 @@
 // In this order:
 //
 //	own listeners       never, whatever else is configured
-//	the gateway         always
+//	the gateway         a function's path always, any other path never (gateway.go)
 //	callback_allow      always: a name, wherever it leads, or the dialled address
 //	level open          always
-//	level guarded       not loopback, link-local, metadata, multicast, reserved ... (ranges.go)
+//	level guarded       not loopback, link-local, metadata, multicast, reserved ... (ranges.go),
+//	                    no port of another protocol (ports.go)
 //	level strict        nor private, carrier-grade NAT and unique local ones
 //
 // The package makes no HTTP request. Its user must set no Proxy on the transport,
 // since the address that is dialled would be the proxy's, and must not follow
-// redirects without CheckURL. An address that others translate into ours, such as
-// a Kubernetes Service of this worker, is not known to be ours.
+// redirects without CheckURL. It must keep the connections of DialFunction for
+// URLs of which ToFunction is true: a path is part of a request and not of a dial.
+// An address that others translate into ours, such as a Kubernetes Service of this
+// worker, is not known to be ours; neither is a pod of the gateway behind its Service.
 package egress
 
 import (
@@ -46,8 +49,9 @@ type Options struct {
 	// Allow is callback_allow: host names, IP addresses and CIDR ranges. Empty
 	// ones are passed over.
 	Allow []string
-	// Gateway is the configured gateway; nil for none. Its host and port, as they
-	// are written there, always pass.
+	// Gateway is the configured gateway; nil for none. Paths of its functions pass
+	// at its host and port as they are written there, whatever the level. No other
+	// path passes there, nor at any address of that host with that port.
 	Gateway *url.URL
 	// Listeners gives the addresses that this process listens on, host:port as
 	// net.Addr.String writes them; nil for none. A host that is empty,
@@ -63,7 +67,7 @@ type Options struct {
 type Guard struct {
 	level     Level
 	allow     allowList
-	gateway   target
+	gateway   *gateway
 	listeners func() []string
 	resolver  *net.Resolver
 	// localAddrs are the addresses of this machine, asked anew each time.
@@ -83,28 +87,42 @@ func New(o Options) (*Guard, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Guard{
+	gw, err := newGateway(o.Gateway, o.Resolver)
+	if err != nil {
+		return nil, err
+	}
+	return &Guard{
 		level:      o.Level,
 		allow:      allow,
+		gateway:    gw,
 		listeners:  o.Listeners,
 		resolver:   o.Resolver,
 		localAddrs: net.InterfaceAddrs,
-	}
-	if o.Gateway == nil {
-		return g, nil
-	}
-	if g.gateway, err = targetOf(o.Gateway); err != nil {
-		return nil, fmt.Errorf("gateway %s: %w", o.Gateway.Redacted(), err)
-	}
-	return g, nil
+	}, nil
 }
+
+// ToFunction reports whether the path of a URL is that of a function at the
+// gateway: the path of the configured URL, /function/ or /async-function/, a
+// function's name, and a path that resolves to nothing above it. The URL's host is
+// not looked at.
+func (g *Guard) ToFunction(u *url.URL) bool { return g.gateway.toFunction(u) }
 
 // DialContext connects to address, host:port, over tcp, tcp4 or tcp6. It fits
 // http.Transport. When every address of the host is refused the error wraps
 // ErrRefused, and nothing has been sent to any of them. When one of them is
 // allowed but does not answer the error is not a refusal. A connect takes at most
-// five seconds, and ends when ctx does.
+// five seconds, and ends when ctx does. It never connects to the gateway.
 func (g *Guard) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	return g.dial(ctx, network, address, false)
+}
+
+// DialFunction is DialContext for URLs of which ToFunction is true: it connects to
+// the gateway too.
+func (g *Guard) DialFunction(ctx context.Context, network, address string) (net.Conn, error) {
+	return g.dial(ctx, network, address, true)
+}
+
+func (g *Guard) dial(ctx context.Context, network, address string, function bool) (net.Conn, error) {
 	if network != "tcp" && network != "tcp4" && network != "tcp6" {
 		return nil, fmt.Errorf("%w: %s is not tcp", ErrRefused, strconv.Quote(network))
 	}
@@ -112,17 +130,24 @@ func (g *Guard) DialContext(ctx context.Context, network, address string) (net.C
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
 	}
-	named := to == g.gateway || g.allow.hasName(to.host)
+	gateway := to == g.gateway.target
+	if gateway && !function {
+		return nil, errGatewayPath
+	}
+	named := gateway || g.allow.hasName(to.host)
 	var passed atomic.Bool // addresses of one host are dialled in parallel
 	d := net.Dialer{
 		Timeout:  dialTimeout,
 		Resolver: g.resolver,
-		ControlContext: func(_ context.Context, _, dialled string, _ syscall.RawConn) error {
-			if err := g.check(dialled, named); err != nil {
-				return err
+		ControlContext: func(ctx context.Context, _, dialled string, _ syscall.RawConn) error {
+			err := g.check(dialled, named)
+			if err == nil && !function {
+				err = g.checkGateway(ctx, dialled)
 			}
-			passed.Store(true)
-			return nil
+			if !errors.Is(err, ErrRefused) {
+				passed.Store(true)
+			}
+			return err
 		},
 	}
 	conn, err := d.DialContext(ctx, network, address)
@@ -130,6 +155,22 @@ func (g *Guard) DialContext(ctx context.Context, network, address string) (net.C
 		return nil, fmt.Errorf("dial %s: its allowed addresses do not answer, the others are refused", strconv.Quote(address))
 	}
 	return conn, err
+}
+
+// checkGateway refuses an address that is the gateway's, when check has let it
+// pass. It comes after the DNS has answered for the caller's name, so that the
+// gateway's addresses are as new as those. An error that is not a refusal means
+// that they are not known.
+func (g *Guard) checkGateway(ctx context.Context, dialled string) error {
+	to, err := netip.ParseAddrPort(dialled)
+	if err != nil {
+		return fmt.Errorf("%w: %s is not an address", ErrRefused, strconv.Quote(dialled))
+	}
+	is, err := g.isGateway(ctx, netip.AddrPortFrom(plain(to.Addr()), to.Port()))
+	if err == nil && is {
+		return errGatewayPath
+	}
+	return err
 }
 
 // check decides on an address that is about to be dialled, ip:port. Named says
@@ -153,6 +194,9 @@ func (g *Guard) check(dialled string, named bool) error {
 	}
 	if what, refused := g.level.refuses(to.Addr()); refused {
 		return fmt.Errorf("%w: %s is %s, which %s refuses; callback_allow can permit it", ErrRefused, to, what, g.level)
+	}
+	if g.level != Open && badPorts[to.Port()] {
+		return fmt.Errorf("%w: %s has a port of another protocol than HTTP, which %s refuses; callback_allow can permit the host", ErrRefused, to, g.level)
 	}
 	return nil
 }

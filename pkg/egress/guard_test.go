@@ -180,7 +180,7 @@ func TestARedirectIsJudgedLikeAnyOtherURL(t *testing.T) {
 	server := httptest.NewServer(http.RedirectHandler("http://127.0.0.1:"+c.port+"/", http.StatusTemporaryRedirect))
 	t.Cleanup(server.Close)
 	g := newGuard(t, Options{Gateway: mustURL(server.URL)})
-	wantRefused(t, "where the gateway points", call(t, g, server.URL))
+	wantRefused(t, "where the gateway points", call(t, g, server.URL+"/function/f"))
 	if n := c.connections(t); n != 0 {
 		t.Errorf("the canary saw %d connections", n)
 	}

@@ -27,7 +27,7 @@ func (g *Guard) isOwn(to netip.AddrPort) (bool, error) {
 		if uint16(n) != to.Port() {
 			continue
 		}
-		if own, err := g.reaches(to.Addr(), host); own || err != nil {
+		if own, err := g.reaches(translated(to.Addr()), host); own || err != nil {
 			return own, err
 		}
 	}

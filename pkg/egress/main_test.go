@@ -188,6 +188,16 @@ func dial(t *testing.T, g *Guard, address string) error {
 	return err
 }
 
+// dialFunction is dial for the path of a function.
+func dialFunction(t *testing.T, g *Guard, address string) error {
+	t.Helper()
+	conn, err := g.DialFunction(t.Context(), "tcp", address)
+	if err == nil {
+		_ = conn.Close()
+	}
+	return err
+}
+
 // call posts to a URL as a callback does: CheckURL, then HTTP through the guard.
 func call(t *testing.T, g *Guard, raw string) error {
 	t.Helper()
@@ -195,7 +205,16 @@ func call(t *testing.T, g *Guard, raw string) error {
 	if err != nil {
 		return err
 	}
+	return post(t, g, u)
+}
+
+// post posts to a URL that was not checked, as one that an earlier version stored.
+func post(t *testing.T, g *Guard, u *url.URL) error {
+	t.Helper()
 	transport := &http.Transport{DialContext: g.DialContext, DisableKeepAlives: true}
+	if g.ToFunction(u) {
+		transport.DialContext = g.DialFunction
+	}
 	defer transport.CloseIdleConnections()
 	req := (&http.Request{Method: http.MethodPost, URL: u, Header: http.Header{}}).WithContext(t.Context())
 	resp, err := (&http.Client{Transport: transport}).Do(req)

@@ -28,9 +28,13 @@ var ranges = []addressRange{
 	// one can take the machine's credentials.
 	of("100.100.100.200/32", special, metadata), // Alibaba, inside carrier-grade NAT
 	of("168.63.129.16/32", special, metadata),   // Azure, inside a public range
-	of("fd00:ec2::254/128", special, metadata),  // AWS, inside unique local
-	of("fd20:ce::254/128", special, metadata),   // Google
-	of("fd00:42::42/128", special, metadata),    // Scaleway
+	// Inside unique local:
+	of("fd00:ec2::/32", special, metadata),          // AWS: metadata, credentials of pods, DNS, time
+	of("fd20:ce::254/128", special, metadata),       // Google
+	of("fd00:42::42/128", special, metadata),        // Scaleway
+	of("fd00:c1::a9fe:a9fe/128", special, metadata), // Oracle
+	of("fd00:a9fe:a9fe::1/128", special, metadata),  // Akamai
+	of("fd00:100::100:200/128", special, metadata),  // Alibaba
 
 	of("0.0.0.0/8", special, unspecified),
 	of("127.0.0.0/8", special, loopback),

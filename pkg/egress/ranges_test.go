@@ -40,8 +40,10 @@ func TestLevelsRefuseRanges(t *testing.T) {
 		{"2001:db8::1", guarded}, {"2001:db7::1", nobody}, {"2001:db9::1", nobody},
 		{"3ffe::1", nobody}, {"3fff::1", guarded}, {"3fff:fff::1", guarded}, {"3fff:1000::1", nobody},
 		{"100::1", guarded}, {"100:0:0:1::1", guarded}, {"5f00::1", guarded}, {"4000::1", guarded},
-		{"fd00:ec2::254", guarded}, {"fd20:ce::254", guarded}, {"fd00:42::42", guarded},
-		{"fc00::1", strict}, {"fd00:ec2::253", strict}, {"fdff::1", strict},
+		{"fd00:ec2::254", guarded}, {"fd00:ec2::253", guarded}, {"fd00:ec2::23", guarded}, {"fd00:ec2:ffff::1", guarded},
+		{"fd00:ec1::1", strict}, {"fd00:ec3::1", strict},
+		{"fd20:ce::254", guarded}, {"fd00:42::42", guarded}, {"fd00:c1::a9fe:a9fe", guarded}, {"fd00:a9fe:a9fe::1", guarded}, {"fd00:100::100:200", guarded},
+		{"fc00::1", strict}, {"fd20:ce::253", strict}, {"fdff::1", strict},
 		{"2606:2800:220:1:248:1893:25c8:1946", nobody}, {"2a00:1450:4001::1", nobody},
 	}
 	for _, tt := range tests {

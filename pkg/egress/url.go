@@ -38,11 +38,12 @@ var (
 // CheckURL reads a URL that a caller wrote and checks its form: http or https, a
 // host that is a name or an IP address in its usual form, a port from 1 to 65535
 // when there is one, no control characters, at most MaxURL bytes. It looks nothing
-// up; where the host leads is for DialContext to judge. A host name with letters
+// up; where the host leads is for DialContext to judge. At the configured host of
+// the gateway only the paths of functions pass. A host name with letters
 // beyond ASCII comes back in its DNS form, so that what was checked is what is
 // dialled. Credentials stay in the URL. Every error wraps ErrRefused and repeats
 // nothing of the URL.
-func (*Guard) CheckURL(raw string) (*url.URL, error) {
+func (g *Guard) CheckURL(raw string) (*url.URL, error) {
 	if len(raw) > MaxURL {
 		return nil, errTooLong
 	}
@@ -75,6 +76,9 @@ func (*Guard) CheckURL(raw string) (*url.URL, error) {
 		if port != "" {
 			u.Host = net.JoinHostPort(host, port)
 		}
+	}
+	if to, err := targetOf(u); err != nil || to == g.gateway.target && !g.ToFunction(u) {
+		return nil, errGatewayPath
 	}
 	return u, nil
 }

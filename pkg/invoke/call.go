@@ -138,7 +138,7 @@ func (c *Client) Callback(ctx context.Context, url string, call Call) Result {
 		return Result{Malformed: true, Detail: err.Error()}
 	}
 	e := exchange{
-		transport: c.callbacks, url: u, header: h, request: call.Request,
+		transport: c.callbackTransportOf(u), url: u, header: h, request: call.Request,
 		timeout: c.callbackTimeout, limit: maxCallbackAnswer,
 		descriptors: c.descriptors, expires: call.expires(),
 	}

@@ -162,9 +162,20 @@ func basicAuth(user *url.Userinfo) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user.Username()+":"+password))
 }
 
-// refuseAll stands in for egress's dialer where there is none.
-func refuseAll(context.Context, string, string) (net.Conn, error) {
+// refuseAll stands in for egress's guard where there is none.
+type refuseAll struct{}
+
+// ToFunction implements Guard.
+func (refuseAll) ToFunction(*url.URL) bool { return false }
+
+// DialContext implements Guard.
+func (refuseAll) DialContext(context.Context, string, string) (net.Conn, error) {
 	return nil, fmt.Errorf("%w: callbacks are off", egress.ErrRefused)
+}
+
+// DialFunction implements Guard.
+func (r refuseAll) DialFunction(ctx context.Context, network, address string) (net.Conn, error) {
+	return r.DialContext(ctx, network, address)
 }
 
 // maxDetail bounds what a refusal may say, in bytes: it repeats the host.

@@ -157,10 +157,10 @@ func TestCallbackURLsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	var dialled atomic.Int32
 	c := newClient(t, "gateway", func(o *Options) {
-		o.Dial = func(context.Context, string, string) (net.Conn, error) {
+		o.Guard = dialing(func(context.Context, string, string) (net.Conn, error) {
 			dialled.Add(1)
 			return nil, errors.New("dialled")
-		}
+		})
 	})
 	for _, u := range []string{
 		"", "CANARY", "/CANARY", "//CANARY/", "CANARY://h/", "ftp://CANARY/", "file:///CANARY", "http:", "http:CANARY", "http://", "http:///CANARY", "http://user:CANARY@/",
@@ -183,17 +183,17 @@ func TestCallbacksThatEgressRefuses(t *testing.T) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: fmt.Errorf("%w: %s is loopback", egress.ErrRefused, address)}
 	}
 	tests := []struct {
-		name string
-		dial dialer
-		want string
+		name  string
+		guard Guard
+		want  string
 	}{
-		{"a guarded dialer", dial, "refused by callback_policy: 127.0.0.1:80 is loopback"},
-		{"no dialer", nil, "refused by callback_policy: callbacks are off"},
+		{"a guarded dialer", dialing(dial), "refused by callback_policy: 127.0.0.1:80 is loopback"},
+		{"no guard", nil, "refused by callback_policy: callbacks are off"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			c := newClient(t, "gateway", func(o *Options) { o.Dial = tt.dial })
+			c := newClient(t, "gateway", func(o *Options) { o.Guard = tt.guard })
 			r := c.Callback(t.Context(), "http://user:pw@127.0.0.1/x?y", stored(t, nil, "x"))
 			if !r.Refused || r.Status != 0 || r.Cause != "" || r.Detail != tt.want {
 				t.Errorf("result is %+v", r)
@@ -210,7 +210,7 @@ func TestTheGuardsRealDialerDecides(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		o.Dial = g.DialContext
+		o.Guard = g
 	})
 	r := c.Callback(t.Context(), "http://"+s.address+"/", stored(t, nil, "x"))
 	if !r.Refused || !strings.Contains(r.Detail, "loopback") || len(s.seen()) != 0 {
@@ -221,7 +221,7 @@ func TestTheGuardsRealDialerDecides(t *testing.T) {
 func TestFunctionsAreNotDialledByEgress(t *testing.T) {
 	t.Parallel()
 	s := answering(t, wire(200, ""))
-	c := newClient(t, s.address, func(o *Options) { o.Dial = nil })
+	c := newClient(t, s.address, func(o *Options) { o.Guard = nil })
 	if r := c.Function(t.Context(), callOf(t, "x")); r.Status != 200 {
 		t.Errorf("result is %+v", r)
 	}

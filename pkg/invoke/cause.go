@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 
+	"queue-worker/pkg/egress"
 	"queue-worker/pkg/invocation"
 )
 
@@ -22,6 +23,8 @@ func classify(err error) (invocation.Cause, string) {
 	var op *net.OpError
 	var timeout net.Error
 	switch {
+	case errors.Is(err, egress.ErrGatewayUnknown):
+		return invocation.CauseDNS, "the gateway's name has no address yet, and the URL may lead there"
 	case errors.As(err, &dns):
 		return invocation.CauseDNS, "the name of the host has no address"
 	case isTLS(err):

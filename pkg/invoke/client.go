@@ -66,14 +66,25 @@ type Options struct {
 	MaxInflight int
 	// TLSInsecure accepts any certificate of a callback's host.
 	TLSInsecure bool
-	// Dial opens the connections of callbacks, and only those. It is egress's:
-	// its error matches egress.ErrRefused when the address is forbidden. Without
-	// it every callback is refused.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Guard decides on callbacks, and only those, and opens their connections. It
+	// is egress's. Without it every callback is refused.
+	Guard Guard
 	// Version is this program's, for User-Agent.
 	Version string
 	// Descriptors logs when no descriptor is free for a call, which waits then. Nil for none.
 	Descriptors *descriptor.Monitor
+}
+
+// Guard is what egress.Guard does for callbacks. The errors of both dials match
+// egress.ErrRefused when the address is forbidden.
+type Guard interface {
+	// ToFunction reports whether a URL's path is one of the gateway's functions.
+	ToFunction(u *url.URL) bool
+	// DialContext never connects to the gateway.
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+	// DialFunction is for URLs of which ToFunction is true. It may connect to the
+	// gateway.
+	DialFunction(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Client makes calls. It is safe for use by many goroutines.
@@ -86,9 +97,11 @@ type Client struct {
 	version         string
 	descriptors     *descriptor.Monitor
 
-	functions *http.Transport
-	direct    *direct // nil for a gateway over TLS
-	callbacks *http.Transport
+	functions *http.Transport // to the gateway, past the guard
+	direct    *direct         // nil for a gateway over TLS
+	guard     Guard
+	callbacks *http.Transport // to URLs
+	chained   *http.Transport // to URLs of which guard.ToFunction is true
 }
 
 // New makes a client. It opens no connection. Close releases what it keeps.
@@ -112,24 +125,41 @@ func New(o Options) *Client {
 	if c.timeout > 0 {
 		c.callbackTimeout = min(c.callbackTimeout, c.timeout)
 	}
-	dial := o.Dial
-	if dial == nil {
-		dial = refuseAll
+	c.guard = o.Guard
+	if c.guard == nil {
+		c.guard = refuseAll{}
 	}
 	c.functions = newTransport(o.MaxInflight, (&net.Dialer{}).DialContext)
 	c.prefix = c.gateway.EscapedPath()
 	if canPeek && c.gateway.Scheme == "http" && c.prefix == c.gateway.RawPath { // else target refuses every call
 		c.direct = newDirect(c.functions, hostPort(c.gateway), o.MaxInflight)
 	}
-	c.callbacks = newTransport(o.MaxInflight, dial)
 	// crypto/x509 reads the system's certificates once in the life of a process. Without a free descriptor at
 	// that time it would trust none for good, so it reads them now.
 	_, _ = x509.SystemCertPool()
-	c.callbacks.TLSClientConfig = &tls.Config{
+	c.callbacks = callbackTransport(o, c.guard.DialContext)
+	c.chained = callbackTransport(o, c.guard.DialFunction)
+	return c
+}
+
+// callbackTransport makes one of the two pools of connections for callbacks. They
+// are two so that a connection to the gateway, which was opened for a function's
+// path, is not used again for another path.
+func callbackTransport(o Options, dial dialer) *http.Transport {
+	t := newTransport(o.MaxInflight, dial)
+	t.TLSClientConfig = &tls.Config{
 		MinVersion:         tls.VersionTLS12,
 		InsecureSkipVerify: o.TLSInsecure, // #nosec G402 -- off by default; tls_insecure is the operator's own choice, for callbacks only
 	}
-	return c
+	return t
+}
+
+// callbackTransportOf is the pool whose connections a URL may use.
+func (c *Client) callbackTransportOf(u *url.URL) *http.Transport {
+	if c.guard.ToFunction(u) {
+		return c.chained
+	}
+	return c.callbacks
 }
 
 // Close closes the connections that no call uses. Calls under way go on; whoever
@@ -140,6 +170,7 @@ func (c *Client) Close() {
 		c.direct.close()
 	}
 	c.callbacks.CloseIdleConnections()
+	c.chained.CloseIdleConnections()
 }
 
 // hostPort is the address of a gateway over plain HTTP.

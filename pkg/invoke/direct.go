@@ -78,7 +78,7 @@ func (d *direct) send(ctx context.Context, e *exchange) (*http.Response, error) 
 		stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
 		resp, written, err := c.roundTrip(e)
 		if err == nil {
-			resp.Body = &directBody{ReadCloser: resp.Body, pool: d, conn: c, stop: stop, keep: !resp.Close}
+			resp.Body = &directBody{ReadCloser: resp.Body, pool: d, conn: c, stop: stop, keep: !resp.Close && resp.StatusCode >= http.StatusOK}
 			return resp, nil
 		}
 		stop()

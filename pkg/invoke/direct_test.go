@@ -4,8 +4,11 @@ import (
 	"bufio"
 	"io"
 	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+
+	"queue-worker/pkg/invocation"
 )
 
 func TestCloseClosesIdleConnectionsOfSmallRequests(t *testing.T) {
@@ -36,4 +39,46 @@ func TestCloseClosesIdleConnectionsOfSmallRequests(t *testing.T) {
 			t.Errorf("connections after Close: got %d, want 0", open)
 		}
 	})
+}
+
+// After 101 the connection belongs to whatever answered so. The next request, of
+// another function perhaps, must not go there.
+func TestAConnectionThatSwitchedProtocolsIsNotUsedAgain(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []string{"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n", "HTTP/1.1 099 x\r\nContent-Length: 0\r\n\r\n"} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		var opened atomic.Int32
+		go func() { // ends when l is closed
+			for {
+				s, err := l.Accept()
+				if err != nil {
+					return
+				}
+				opened.Add(1)
+				go func() { // ends when the client closes the connection
+					defer s.Close()
+					for r := bufio.NewReader(s); ; {
+						if _, err := readRequest(r); err != nil {
+							return
+						}
+						_, _ = io.WriteString(s, answer) // an error shows in the result
+					}
+				}()
+			}
+		}()
+		c := newClient(t, l.Addr().String(), nil)
+		for range 2 {
+			if r := c.Function(t.Context(), callOf(t, "x")); r.Cause != invocation.CauseTransport {
+				t.Errorf("result is %+v", r)
+			}
+		}
+		c.Close()
+		if opened.Load() != 2 {
+			t.Errorf("%q: %d connections for two requests", answer, opened.Load())
+		}
+	}
 }

@@ -42,7 +42,7 @@ func newClient(tb testing.TB, address string, change func(*Options)) *Client {
 		MaxResponseBytes: 1 << 20,
 		MaxInflight:      8,
 		Version:          "1.2.3",
-		Dial:             (&net.Dialer{}).DialContext,
+		Guard:            dialing((&net.Dialer{}).DialContext),
 	}
 	if change != nil {
 		change(&o)
@@ -50,6 +50,19 @@ func newClient(tb testing.TB, address string, change func(*Options)) *Client {
 	c := New(o)
 	tb.Cleanup(c.Close)
 	return c
+}
+
+// dialing is a guard that opens each connection in the same way.
+type dialing dialer
+
+func (dialing) ToFunction(*url.URL) bool { return false }
+
+func (d dialing) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	return d(ctx, network, address)
+}
+
+func (d dialing) DialFunction(ctx context.Context, network, address string) (net.Conn, error) {
+	return d(ctx, network, address)
 }
 
 // decoded brings q through the queue.

@@ -84,7 +84,7 @@ func online(t *testing.T, gateway *server) setup {
 	s := defaults(t)
 	s.policy.Initial, s.policy.Max, s.check = 3*time.Millisecond, 20*time.Millisecond, guard.CheckURL
 	client := invoke.New(invoke.Options{
-		Gateway: u, MaxResponseBytes: 1 << 10, MaxInflight: s.inflight, Dial: guard.DialContext, Version: "test",
+		Gateway: u, MaxResponseBytes: 1 << 10, MaxInflight: s.inflight, Guard: guard, Version: "test",
 	})
 	t.Cleanup(client.Close)
 	s.caller = client
@@ -191,7 +191,7 @@ func TestACallbackThatIsDialledWhereItMustNotIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	u, _ := url.Parse(gateway.URL)
-	client := invoke.New(invoke.Options{Gateway: u, Dial: guard.DialContext, MaxResponseBytes: 1})
+	client := invoke.New(invoke.Options{Gateway: u, Guard: guard, MaxResponseBytes: 1})
 	t.Cleanup(client.Close)
 	s.caller = client
 	r := start(t, s)

@@ -1,0 +1,34 @@
+//go:build !nostan
+
+package app
+
+import (
+	"net"
+	"slices"
+	"testing"
+
+	"queue-worker/pkg/broker"
+	"queue-worker/pkg/config"
+)
+
+func TestThePortOfTheEmbeddedDoorIsOneOfItsOwn(t *testing.T) {
+	t.Parallel()
+	door, err := broker.Start(broker.Options{Listen: "127.0.0.1:0", Cluster: "c", Queues: []string{"faas-request"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(door.Close)
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	a := &App{Options: Options{Config: &config.Config{StanEmbedded: true, StanListenAddress: "127.0.0.1:0"}}, listener: l, door: door}
+	want := []string{l.Addr().String(), door.Addr()}
+	if got := a.listeners(); !slices.Equal(got, want) {
+		t.Errorf("own listeners are %q, want %q", got, want)
+	}
+	if _, port, _ := net.SplitHostPort(door.Addr()); port == "0" {
+		t.Errorf("the door's address is %s", door.Addr())
+	}
+}
