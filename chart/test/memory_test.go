@@ -14,7 +14,7 @@ func TestTheMemoryLimitFollowsFromTheSettings(t *testing.T) {
 		{"resources as OpenFaaS has them", "{queueWorker: {resources: {requests: {memory: 120Mi, cpu: 50m}}}}", "1259Mi"},
 		{"one call", "{queueWorkerPro: {maxInflight: 1}}", "402Mi"},
 		{"many calls", "{queueWorker: {maxInflight: 1000}}", "17884Mi"},
-		{"all that there may be", "{queueWorkerPro: {maxInflight: 10000}, settings: {max_request_bytes: 256MiB, max_response_bytes: 256MiB}}", "8960384Mi"},
+		{"all that there may be", "{queueWorkerPro: {maxInflight: 10000}, settings: {max_request_bytes: 256MiB, max_response_bytes: 256MiB}}", "8963360Mi"},
 		{"small bodies, in bytes", "{settings: {max_request_bytes: 1048576, max_response_bytes: '65536'}}", "489Mi"},
 		{"the embedded NATS Streaming", "{stanEmbedded: true}", "1643Mi"},
 		{"no volume", "{persistence: {enabled: false}}", "2891Mi"},

@@ -99,7 +99,7 @@ func newIngest(a *api) *ingest {
 			i.credentials = newCredentials(a.SecretDir, a.log)
 		}
 	}
-	i.room = newBodyRoom(4 * i.MaxBytes) // a producer's message is in memory four times over
+	i.room = newBodyRoom(roomFor(i.MaxBytes))
 	return i
 }
 
@@ -124,7 +124,7 @@ func (i *ingest) admit(next func(http.ResponseWriter, *http.Request) error) func
 		err := i.refusal(w, r)
 		if err == nil {
 			c := http.NewResponseController(w)
-			_ = c.SetWriteDeadline(time.Now().Add(bodyTimeout + 2*roomTimeout + writeTimeout)) // every connection of a server can
+			_ = c.SetWriteDeadline(time.Now().Add(bodyTimeout + roomTimeout + takeTimeout + writeTimeout)) // every connection of a server can
 			err = next(w, r)
 		}
 		if err != nil {
@@ -149,6 +149,15 @@ func (i *ingest) refusal(w http.ResponseWriter, r *http.Request) error {
 		return problemBody
 	}
 	return i.Taker.Open()
+}
+
+// isGuest reports whether a request has no credentials, where the worker knows any.
+func (i *ingest) isGuest(r *http.Request) bool {
+	if i.credentials != nil || i.guard.credentials == nil {
+		return false // all have credentials, or there are none
+	}
+	_, refusal := i.guard.credentials.check(r)
+	return refusal != nil
 }
 
 // take hands a submission over and answers with what became of it. A client that

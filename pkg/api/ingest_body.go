@@ -8,44 +8,33 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"sync"
 
 	"github.com/openfaas/faas-provider/types"
 
 	"queue-worker/pkg/invocation"
 )
 
-// copies are pieces of memory that bodies are copied through.
-var copies = sync.Pool{New: func() any { return new([32 << 10]byte) }}
-
-// encode reads a body into a QueueRequest with everything of head. Of what comes,
-// also gets a copy; nil for nobody. The allowance is the caller's to release, with
-// an error too.
-func (i *ingest) encode(w http.ResponseWriter, r *http.Request, head types.QueueRequest, also io.Writer) (*invocation.Encoder, *allowance, error) {
-	size := i.mostOf(r)
-	mine := i.room.allow(r.Context(), invocation.EncodedLen(size))
-	e, err := invocation.NewEncoder(head, size, mine.take)
+// encode reads a body into a QueueRequest with everything of head. also gets a copy of the
+// body; it may be nil. The caller releases the upload, with an error too.
+func (i *ingest) encode(w http.ResponseWriter, r *http.Request, head types.QueueRequest, also io.Writer) (*invocation.Encoder, *upload, error) {
+	size, exact := r.ContentLength, r.ContentLength >= 0
+	claim := invocation.EncodedLen(size) // see NewEncoder
+	if !exact {
+		size, claim = i.MaxBytes, 2*invocation.EncodedLen(i.MaxBytes)
+	}
+	u := i.upload(w, r, claim)
+	var e *invocation.Encoder
+	err := u.copyTo(func() (to io.Writer, err error) {
+		e, err = invocation.NewEncoder(head, size, exact, u.take)
+		if to = e; also != nil {
+			to = io.MultiWriter(e, also)
+		}
+		return to, err
+	})
 	if err != nil {
-		return nil, mine, err
+		return nil, u, bodyProblem(err)
 	}
-	var to io.Writer = e
-	if also != nil {
-		to = io.MultiWriter(e, also)
-	}
-	buffer, _ := copies.Get().(*[32 << 10]byte)
-	defer copies.Put(buffer)
-	if _, err := io.CopyBuffer(to, http.MaxBytesReader(w, pacedFrom(w, r), i.MaxBytes), buffer[:]); err != nil {
-		return nil, mine, bodyProblem(err)
-	}
-	return e, mine, nil
-}
-
-// mostOf is how many bytes a body has at most.
-func (i *ingest) mostOf(r *http.Request) int64 {
-	if r.ContentLength < 0 {
-		return i.MaxBytes
-	}
-	return r.ContentLength
+	return e, u, nil
 }
 
 // bodyProblem is the answer to a body that could not be read whole.
@@ -62,10 +51,9 @@ func bodyProblem(err error) error {
 	return problemCut
 }
 
-// discardBody reads what is left of a body that nobody wants. A client that still
-// sends when the answer is there and the connection is closed may see a broken pipe
-// instead of it. Bodies of more than twice the bound are not waited for, nor those
-// of clients that send only when they are told to.
+// discardBody reads the rest of a refused body. A client that still sends when the answer is
+// there and the connection is closed may see a broken pipe instead of it. Bodies of more
+// than twice the bound are not read, nor those of clients that wait for 100 Continue.
 func (i *ingest) discardBody(r *http.Request) {
 	most := 2*i.MaxBytes + 1<<20
 	if r.ContentLength > most || strings.EqualFold(r.Header.Get("Expect"), "100-continue") {

@@ -24,10 +24,10 @@ var (
 	}
 	problemSlow = &problem{
 		status: http.StatusRequestTimeout, Text: "the body came too slowly", Reason: badRequest,
-		Hint: "nothing was taken; send it again, at 1 KiB a second or more, and 16 KiB beyond the first 64 KiB",
+		Hint: "nothing was taken; send it again, at 1 KiB a second or more and within a minute",
 	}
 	problemCrowded = &problem{
-		status: http.StatusServiceUnavailable, wait: time.Second, Text: "too many bodies are being taken in", Reason: busy,
+		status: http.StatusServiceUnavailable, wait: time.Second, Text: "no memory for the body, or it came too slowly while others waited for memory", Reason: busy,
 		Hint: "nothing was taken; try again",
 	}
 	problemUnsure = &problem{

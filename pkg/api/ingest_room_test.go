@@ -1,168 +1,312 @@
 package api
 
 import (
-	"bufio"
-	"io"
-	"net"
+	"encoding/base64"
+	"fmt"
+	"math/rand/v2"
 	"net/http"
-	"strconv"
-	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"queue-worker/pkg/invocation"
 )
 
-// withIntake takes work in, up to 8 MiB of a body.
-func withIntake(k *taker) func(*Options) {
-	return func(o *Options) {
-		o.Ingest = &Ingest{Taker: k, CheckURL: checkURL, Queue: "faas-request", MaxBytes: 8 << 20}
-	}
+// inTime runs a test by the clock of a bubble, with an API that takes invocations in.
+func inTime(t *testing.T, test func(*testing.T, *pipes, *taker), edits ...func(*Options)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		k := &taker{}
+		p := servePipes(t, append([]func(*Options){withIntake(k)}, edits...)...)
+		test(t, p, k)
+		time.Sleep(2 * time.Minute) // all uploads end, and the server lingers before it closes a connection
+		p.ingest.room.wantEmpty(t)
+	})
 }
 
-// begin sends the header of a request, and of its body what is given.
-func (p *pipes) begin(t *testing.T, path, length, body string) net.Conn {
-	c := p.dial()
-	t.Cleanup(func() { _ = c.Close() })
-	if _, err := io.WriteString(c, "POST "+path+" HTTP/1.1\r\nHost: localhost\r\n"+length+"\r\n\r\n"+body); err != nil {
-		t.Error(err)
+// wantAll fails when an end has another status.
+func wantAll(t *testing.T, what string, status int, ends []<-chan pacedEnd) (last time.Duration) {
+	t.Helper()
+	for _, end := range ends {
+		got := <-end
+		if got.status != status || status == http.StatusServiceUnavailable && got.retryAfter != "1" {
+			t.Errorf("%s: the answer is %+v, want %d", what, got, status)
+		}
+		last = max(last, got.took)
 	}
-	return c
-}
-
-// statusOf is the status of the answer on a connection, and 0 for none.
-func statusOf(c net.Conn) int {
-	res, err := http.ReadResponse(bufio.NewReader(c), nil)
-	if err != nil {
-		return 0
-	}
-	_ = res.Body.Close()
-	return res.StatusCode
+	return last
 }
 
 func TestSilentUploadsKeepNobodyOut(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		k := &taker{}
-		p := servePipes(t, withIntake(k))
-		start := time.Now()
-		var silent []net.Conn
+	inTime(t, func(t *testing.T, p *pipes, _ *taker) {
+		var silent []<-chan pacedEnd
 		for range 2 {
-			silent = append(silent, p.begin(t, "/queue/producer", "Transfer-Encoding: chunked", ""))
+			silent = append(silent, p.send(atPace{path: "/queue/producer", chunked: true, size: 1}))
 		}
 		for range 50 {
-			silent = append(silent, p.begin(t, "/async-function/f", "Content-Length: 8388608", ""), p.begin(t, "/queue/producer", "Content-Length: 8388608", ""))
+			silent = append(silent, p.send(atPace{size: 8 << 20}), p.send(atPace{path: "/queue/producer", size: 8 << 20}))
 		}
 		synctest.Wait()
-		small := `{"message":"` + strings.Repeat("m", 64<<10-100) + `","callback_url":"http://cb/"}`
-		for path, body := range map[string]string{"/async-function/f": strings.Repeat("b", 64<<10), "/deadletter/f": "b", "/queue/producer": small} {
-			c := p.dial()
-			go func() {
-				_, _ = io.WriteString(c, "POST "+path+" HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n")
-				w := chunked(c)
-				_, _ = io.WriteString(w, body)
-				_ = w.Close()
-			}()
-			if got := statusOf(c); got != http.StatusAccepted {
-				t.Errorf("beside silent uploads, %s answers %d", path, got)
+		if used := p.ingest.room.inUse(); used != 0 {
+			t.Errorf("uploads without a byte have %d bytes of memory", used)
+		}
+		for path := range intakes {
+			size := 64 << 10
+			for _, chunked := range []bool{false, true} {
+				want := http.StatusAccepted
+				if path == "/queue/producer" || path == "/queue/producer/" {
+					want = http.StatusBadRequest // it is read, and is no JSON
+				}
+				if got := <-p.send(atPace{path: path, chunked: chunked, size: size, first: size}); got.status != want || got.took != 0 {
+					t.Errorf("beside silent uploads, %s answers %+v", path, got)
+				}
 			}
-			_ = c.Close()
 		}
-		if took := time.Since(start); took != 0 {
-			t.Errorf("the small requests took %s", took)
-		}
-		for _, c := range silent {
-			if got := statusOf(c); got != http.StatusRequestTimeout {
-				t.Errorf("a silent upload is answered with %d", got)
-			}
-			_ = c.Close()
-		}
-		if took := time.Since(start); took > bodyGrace+time.Second {
+		if took := wantAll(t, "a silent upload", http.StatusRequestTimeout, silent); took != bodyGrace {
 			t.Errorf("the silent uploads ended after %s", took)
 		}
-		time.Sleep(time.Minute) // the server lingers before it closes a connection
 	})
-}
-
-// chunks writes the chunks of a body.
-type chunks struct{ to io.Writer }
-
-func chunked(to io.Writer) chunks { return chunks{to} }
-
-func (c chunks) Write(p []byte) (int, error) {
-	for i, b := 0, p; len(b) > 0; i++ {
-		n := min(len(b), 0x1000)
-		size := []byte{"0123456789abcdef"[n>>12&15], "0123456789abcdef"[n>>8&15], "0123456789abcdef"[n>>4&15], "0123456789abcdef"[n&15]}
-		if _, err := io.WriteString(c.to, string(size)+"\r\n"+string(b[:n])+"\r\n"); err != nil {
-			return 0, err
-		}
-		b = b[n:]
-	}
-	return len(p), nil
-}
-
-func (c chunks) Close() error {
-	_, err := io.WriteString(c.to, "0\r\n\r\n")
-	return err
 }
 
 func TestABodyThatTricklesIsEndedAndASlowOneIsNot(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		first, size, step int // bytes at once, bytes of the body, bytes a second
-		want              int
+		atPace
+		status int
+		within time.Duration
 	}{
-		"one byte a second":             {0, 8 << 20, 1, http.StatusRequestTimeout},
-		"much, and then nearly none":    {80 << 10, 8 << 20, 1 << 10, http.StatusRequestTimeout},
-		"small and slow":                {0, 40 << 10, 1 << 10, http.StatusAccepted},
-		"nothing for the first seconds": {0, 8, 1, http.StatusAccepted},
+		"one byte a second":             {atPace{size: 8 << 20, step: 1}, http.StatusRequestTimeout, bodyGrace + time.Second},
+		"much, and then nearly none":    {atPace{size: 8 << 20, first: 80 << 10, step: 1 << 10}, http.StatusRequestTimeout, bodyTimeout},
+		"much, and then none":           {atPace{size: 8 << 20, first: 10 << 10, step: 1, pause: time.Minute}, http.StatusRequestTimeout, 2 * bodyGrace},
+		"small and slow":                {atPace{size: 40 << 10, step: 1 << 10}, http.StatusAccepted, bodyTimeout},
+		"100 KiB at 4 KiB a second":     {atPace{size: 100 << 10, step: 4 << 10}, http.StatusAccepted, bodyTimeout},
+		"the largest in 56 s":           {atPace{size: 8 << 20, step: 150 << 10}, http.StatusAccepted, bodyTimeout},
+		"nothing for the first seconds": {atPace{size: 8, step: 8, pause: 9 * time.Second}, http.StatusAccepted, bodyTimeout},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				p := servePipes(t, withIntake(&taker{}))
-				start := time.Now()
-				c := p.begin(t, "/async-function/f", "Content-Length: "+strconv.Itoa(tt.size), "")
-				go func() {
-					_, err := io.WriteString(c, strings.Repeat("b", tt.first))
-					for sent := tt.first; err == nil && sent < tt.size; sent += tt.step {
-						time.Sleep(time.Second)
-						_, err = io.WriteString(c, strings.Repeat("b", min(tt.step, tt.size-sent)))
+		for _, chunked := range []bool{false, true} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				inTime(t, func(t *testing.T, p *pipes, _ *taker) {
+					tt.chunked = chunked
+					if got := <-p.send(tt.atPace); got.status != tt.status || got.took > tt.within {
+						t.Errorf("the answer is %+v", got)
 					}
-				}()
-				if got := statusOf(c); got != tt.want {
-					t.Errorf("the answer is %d after %s", got, time.Since(start))
-				}
-				if took := time.Since(start); tt.want == http.StatusRequestTimeout && took > 2*bodyGrace {
-					t.Errorf("it ended after %s", took)
-				}
-				_ = c.Close()
-				time.Sleep(time.Minute) // the server lingers before it closes a connection
+				})
 			})
-		})
+		}
 	}
 }
 
 func TestHonestLargeUploadsAtOnceAllSucceed(t *testing.T) {
 	t.Parallel()
-	r, k := newIngestRig(t, func(o *Options) { o.Ingest.MaxBytes = 8 << 20 })
-	r.ingest.room.timeout = time.Minute // of a loaded machine
-	big := strings.Repeat("a", 8<<20)
-	var all sync.WaitGroup
-	for i := range 8 {
-		all.Go(func() {
-			got := r.ask(t, http.MethodPost, "/async-function/f", carrying(big), func(req *http.Request) {
-				if i%2 == 0 {
-					req.ContentLength = -1
-				}
-			})
-			if got.status != http.StatusAccepted {
-				t.Errorf("an upload is answered with %d %s", got.status, got.body)
+	for name, s := range map[string]atPace{
+		"at once":           {size: 8 << 20, first: 8 << 20},
+		"4 MiB a second":    {size: 8 << 20, step: 1 << 20, pause: time.Second / 4},
+		"1 MiB a second":    {size: 8 << 20, step: 256 << 10, pause: time.Second / 4},
+		"of different size": {size: 3 << 20, step: 256 << 10, pause: time.Second / 8},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for guests, edit := range []func(*Options){func(*Options) {}, withBasicAuth(t)} {
+				s.pause /= time.Duration(1 + guests) // they have less memory
+				inTime(t, func(t *testing.T, p *pipes, k *taker) {
+					var all []<-chan pacedEnd
+					for n := range 8 {
+						s.chunked = n%2 == 0
+						all = append(all, p.send(s))
+					}
+					took := wantAll(t, "an upload", http.StatusAccepted, all)
+					t.Logf("all within %s", took)
+					if k.count() != 8 {
+						t.Errorf("%d were taken", k.count())
+					}
+				}, edit)
 			}
 		})
 	}
-	all.Wait()
-	if k.count() != 8 || !r.ingest.room.large.TryAcquire(bodyBytes*3/4) || !r.ingest.room.small.TryAcquire(bodyBytes/4) {
-		t.Errorf("%d were taken, or memory was not given back", k.count())
+}
+
+func TestPatientSendersGiveWayToAnHonestUpload(t *testing.T) {
+	t.Parallel()
+	honest := atPace{size: 8 << 20, step: 1 << 20, pause: time.Second / 4}
+	for name, slow := range map[string]atPace{
+		"little, and then nearly none": {size: 8 << 20, first: 600 << 10, step: 1 << 10},
+		"much, and then nearly none":   {size: 8 << 20, first: 4 << 20, step: 1 << 10},
+		"nearly all, and then none":    {size: 8 << 20, first: 8<<20 - 1, step: 1, pause: time.Minute},
+		"200 KiB a second":             {size: 8 << 20, first: 600 << 10, step: 200 << 10},
+	} {
+		for _, chunked := range []bool{false, true} {
+			for _, path := range []string{"/async-function/f", "/queue/producer"} {
+				t.Run(fmt.Sprintf("%s, chunked %v, %s", name, chunked, path), func(t *testing.T) {
+					t.Parallel()
+					inTime(t, func(t *testing.T, p *pipes, _ *taker) {
+						slow.chunked, slow.path = chunked, path
+						var patient []<-chan pacedEnd
+						for range 50 {
+							patient = append(patient, p.send(slow))
+						}
+						synctest.Wait()
+						time.Sleep(time.Second)
+						if got := <-p.send(honest); got.status != http.StatusAccepted || got.took > 8*time.Second {
+							t.Errorf("beside 50 patient uploads, the answer is %+v", got)
+						} else {
+							t.Logf("beside 50 patient uploads: %s", got.took)
+						}
+						seen := map[int]int{}
+						for _, end := range patient {
+							got := <-end
+							if seen[got.status]++; got.took > bodyTimeout+roomTimeout {
+								t.Errorf("a patient upload is answered after %s", got.took)
+							}
+						}
+						if seen[http.StatusServiceUnavailable] == 0 || seen[0] > 0 {
+							t.Errorf("the patient uploads are answered with %v", seen)
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+func TestManySmallBodiesThatTrickleGiveWay(t *testing.T) {
+	t.Parallel()
+	inTime(t, func(t *testing.T, p *pipes, _ *taker) {
+		var slow []<-chan pacedEnd
+		for range 300 {
+			slow = append(slow, p.send(atPace{size: 64 << 10, first: 40 << 10, step: 2 << 10}))
+		}
+		time.Sleep(time.Second)
+		if used := p.ingest.room.small.used; used < p.ingest.room.small.limit-150<<10 {
+			t.Errorf("%d bytes are used, which is not all", used)
+		}
+		var small []<-chan pacedEnd
+		for range 20 {
+			small = append(small, p.send(atPace{size: 64 << 10, first: 64 << 10, chunked: true}))
+		}
+		if took := wantAll(t, "a small request", http.StatusAccepted, small); took > 4*time.Second {
+			t.Errorf("small requests took %s", took)
+		} else {
+			t.Logf("small requests took %s", took)
+		}
+		for _, end := range slow {
+			<-end
+		}
+	})
+}
+
+func TestTheBodiesInMemoryAreBoundedTogether(t *testing.T) {
+	t.Parallel()
+	inTime(t, func(t *testing.T, p *pipes, k *taker) {
+		k.hold = make(chan struct{})
+		var all []<-chan pacedEnd
+		for range 20 { // each has 11 MiB of the 48 in the end
+			all = append(all, p.send(atPace{size: 8 << 20, first: 8 << 20}))
+		}
+		time.Sleep(roomTimeout + time.Second)
+		if used := p.ingest.room.inUse(); used > bodyBytes*3/4 || used < 4*int64(base64.StdEncoding.EncodedLen(8<<20)) {
+			t.Errorf("%d bytes are used", used)
+		}
+		close(k.hold)
+		seen := map[pacedEnd]int{}
+		for _, end := range all {
+			seen[<-end]++
+		}
+		taken, refused := pacedEnd{202, "", roomTimeout + time.Second}, pacedEnd{503, "1", roomTimeout}
+		if seen[taken] != 4 || seen[refused] != 16 {
+			t.Errorf("the answers are %v", seen)
+		}
+		if got := <-p.send(atPace{size: 8 << 20, first: 8 << 20}); got.status != http.StatusAccepted || got.took != 0 {
+			t.Errorf("afterwards the answer is %+v", got)
+		}
+	})
+}
+
+func TestUploadsWithoutCredentialsLeaveMemoryToOperators(t *testing.T) {
+	t.Parallel()
+	inTime(t, func(t *testing.T, p *pipes, _ *taker) {
+		var guests []<-chan pacedEnd
+		for range 20 {
+			guests = append(guests, p.send(atPace{size: 8 << 20, first: 2 << 20, step: 2 << 20, pause: 7 * time.Second}))
+		}
+		for range 200 {
+			guests = append(guests, p.send(atPace{size: 64 << 10, first: 60 << 10, step: 4 << 10, pause: 7 * time.Second}))
+		}
+		synctest.Wait()
+		credentials := atPace{header: "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(testUser+":"+testPassword)) + "\r\n"}
+		for size, within := range map[int]time.Duration{100: 0, 64 << 10: 0, 2 << 20: 0, 8 << 20: 3 * time.Second} {
+			s := credentials
+			s.size, s.first = size, size
+			if got := <-p.send(s); got.status != http.StatusAccepted || got.took > within {
+				t.Errorf("with credentials, %d bytes are answered with %+v", size, got)
+			}
+		}
+		for _, end := range guests {
+			<-end
+		}
+	}, withBasicAuth(t))
+}
+
+func TestAChunkedBodyTakesMemoryAsItArrives(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{1, 1 << 10, 10 << 10, 100 << 10, 1 << 20, 5 << 20} {
+		for path, times := range map[string]int64{"/async-function/f": 3, "/queue/producer": 5} {
+			inTime(t, func(t *testing.T, p *pipes, _ *taker) {
+				end := p.send(atPace{path: path, chunked: true, size: 8 << 20, first: size, step: 1, pause: time.Minute})
+				synctest.Wait()
+				if used := p.ingest.room.inUse(); used > times*int64(size)+48<<10 {
+					t.Errorf("%s: %d bytes of memory for %d that have arrived", path, used, size)
+				}
+				<-end
+			})
+		}
+	}
+}
+
+// Uploads of random sizes fill the memory for small ones. An upload waits only for others
+// that can finish.
+func TestUploadsDoNotWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(20) {
+		synctest.Test(t, func(t *testing.T) {
+			b, r := newBodyRoom(4<<20), rand.New(rand.NewPCG(seed, 0))
+			for range 100 {
+				u := &upload{room: b, guest: r.IntN(2) == 0}
+				u.share = &share{upload: u, pool: &b.small, claim: 1 + r.Int64N(smallBytes)}
+				step, pause := 1+r.Int64N(u.share.claim), time.Duration(r.IntN(1000))
+				go func() {
+					defer u.release()
+					for left := u.share.claim; left > 0; left -= step {
+						time.Sleep(pause)
+						if err := u.take(min(step, left)); err != nil {
+							t.Errorf("seed %d: an upload waits for ever", seed)
+							return
+						}
+						b.mu.Lock()
+						if p := &b.small; p.used > p.limit || p.guestsUsed > p.limit*3/4 {
+							t.Errorf("seed %d: %d bytes are used, %d by guests", seed, p.used, p.guestsUsed)
+						}
+						b.mu.Unlock()
+					}
+				}()
+			}
+			time.Sleep(2 * roomTimeout)
+			b.wantEmpty(t)
+		})
+	}
+}
+
+func TestTheLargestBodyFitsIntoTheMemory(t *testing.T) {
+	t.Parallel()
+	for _, most := range []int64{1 << 10, 1 << 20, 8 << 20, 9 << 20, 256 << 20} {
+		b := newBodyRoom(roomFor(most))
+		guest := &share{upload: &upload{guest: true}, pool: &b.large, claim: max(4*most, 2*invocation.EncodedLen(most)) + smallBytes}
+		if !b.large.admits(guest) {
+			t.Errorf("a message of %d bytes does not fit", most)
+		}
+		if total := b.small.limit + b.large.limit; total != max(64<<20, 8*most) {
+			t.Errorf("bodies of up to %d bytes may have %d bytes of memory", most, total)
+		}
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -102,41 +101,7 @@ func TestBodiesAreBounded(t *testing.T) {
 			}
 		}
 	}
-	if !r.ingest.room.small.TryAcquire(bodyBytes/4) || !r.ingest.room.large.TryAcquire(bodyBytes*3/4) {
-		t.Error("memory was not given back")
-	}
-}
-
-func TestTheBodiesInMemoryAreBoundedTogether(t *testing.T) {
-	t.Parallel()
-	r, k := newIngestRig(t, func(o *Options) { o.Ingest.MaxBytes = 8 << 20 })
-	k.hold = make(chan struct{})
-	r.ingest.room.timeout = 0
-	big := strings.Repeat("a", 8<<20)
-	answers := make(chan answer, 20)
-	var all sync.WaitGroup
-	for range cap(answers) { // each takes 11 MiB of the 48
-		all.Go(func() { answers <- r.post(t, "/async-function/f", big) })
-	}
-	seen := map[int]int{}
-	for range cap(answers) - 4 {
-		a := <-answers
-		seen[a.status]++
-		if a.status == 503 && (a.reasonOf(t) != busy || a.header.Get("Retry-After") != "1") {
-			t.Errorf("%v %s", a.header, a.body)
-		}
-	}
-	close(k.hold)
-	all.Wait()
-	for range 4 {
-		seen[(<-answers).status]++
-	}
-	if seen[503] != cap(answers)-4 || seen[202] != 4 {
-		t.Errorf("the answers are %v", seen)
-	}
-	if got := r.post(t, "/async-function/f", big); got.status != http.StatusAccepted {
-		t.Errorf("afterwards the answer is %d %s", got.status, got.body)
-	}
+	r.ingest.room.wantEmpty(t)
 }
 
 func TestOnlyPOSTTakesWorkIn(t *testing.T) {

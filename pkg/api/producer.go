@@ -36,18 +36,22 @@ type produced struct {
 const hintOrder = `send {"message": "text", "callback_url": "http://host/path"}`
 
 func (i *ingest) produce(w http.ResponseWriter, r *http.Request) error {
-	mine := i.room.allow(r.Context(), 4*i.mostOf(r))
-	o, err := i.readOrder(w, r, mine)
+	most := r.ContentLength
+	if most < 0 {
+		most = i.MaxBytes
+	}
+	u := i.upload(w, r, 4*most)
+	o, err := readOrder(u)
 	if err != nil {
-		mine.release()
+		u.release()
 		return err
 	}
 	s, err := i.deliveryOf(w, r, o)
 	if err != nil {
-		mine.release()
+		u.release()
 		return err
 	}
-	s.Release = mine.release
+	s.Release = u.release
 	receipt, err := i.take(w, r, s)
 	if err != nil {
 		return err
@@ -55,27 +59,24 @@ func (i *ingest) produce(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusAccepted, []produced{{receipt.ID, *o.CallbackURL, *o.Message}})
 }
 
-// fourfold is a buffer that takes room for four times what is written to it.
+// fourfold is a buffer that takes memory for four times what is written to it.
 type fourfold struct {
-	to   io.Writer
-	mine *allowance
+	to *bytes.Buffer
+	u  *upload
 }
 
 func (f fourfold) Write(p []byte) (int, error) {
-	if err := f.mine.take(4 * int64(len(p))); err != nil {
+	if err := f.u.take(4 * int64(len(p))); err != nil {
 		return 0, err
 	}
 	return f.to.Write(p)
 }
 
 // readOrder reads the request. It is in memory several times over, as JSON, as
-// text, as JSON again and as base64, for which there has to be room.
-func (i *ingest) readOrder(w http.ResponseWriter, r *http.Request, mine *allowance) (o order, err error) {
+// text, as JSON again and as base64, for which there has to be memory.
+func readOrder(u *upload) (o order, err error) {
 	var b bytes.Buffer
-	body := http.MaxBytesReader(w, pacedFrom(w, r), i.MaxBytes)
-	buffer, _ := copies.Get().(*[32 << 10]byte)
-	defer copies.Put(buffer)
-	if _, err := io.CopyBuffer(fourfold{&b, mine}, body, buffer[:]); err != nil {
+	if err := u.copyTo(func() (io.Writer, error) { return fourfold{&b, u}, nil }); err != nil {
 		return o, bodyProblem(err)
 	}
 	if err := json.Unmarshal(b.Bytes(), &o); err != nil {
@@ -114,7 +115,7 @@ func (i *ingest) deliveryOf(w http.ResponseWriter, r *http.Request, o order) (s 
 	e, err := invocation.NewEncoder(types.QueueRequest{
 		Method: http.MethodPost,
 		Header: http.Header{"Content-Type": {"application/json"}, invocation.HeaderCallID: {inv.CallID}},
-	}, int64(len(body)), nil)
+	}, int64(len(body)), true, nil)
 	if err != nil {
 		return s, err
 	}

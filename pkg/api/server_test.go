@@ -17,6 +17,7 @@ import (
 
 // pipes is a listener whose connections are pipes in memory.
 type pipes struct {
+	*api
 	incoming chan net.Conn
 	closed   chan struct{}
 }
@@ -75,7 +76,7 @@ func servePipes(t *testing.T, edits ...func(*Options)) *pipes {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &pipes{make(chan net.Conn), make(chan struct{})}
+	p := &pipes{a, make(chan net.Conn), make(chan struct{})}
 	server := NewServer(a.routes(), nil)
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(p) }()

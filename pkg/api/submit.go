@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"hash"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -126,24 +127,24 @@ func restOf(u *url.URL) string {
 // finish reads the body and hands everything over. The invocation is accepted when
 // the body is there; last gives it what depends on that moment.
 func (i *ingest) finish(w http.ResponseWriter, r *http.Request, inv *invocation.Invocation, head types.QueueRequest, key *keyed, last func(*invocation.Invocation)) error {
-	var digest hash.Hash
+	var also io.Writer
 	if key != nil {
-		digest = key.digest
+		also = key.digest
 	}
-	e, mine, err := i.encode(w, r, head, digest)
+	e, u, err := i.encode(w, r, head, also)
 	if err != nil {
-		mine.release()
+		u.release()
 		return err
 	}
 	inv.Accepted = time.Now().Round(0)
 	inv.Since = inv.Accepted
 	last(inv)
-	s := Submission{Inv: inv, Release: mine.release}
+	s := Submission{Inv: inv, Release: u.release}
 	if key != nil {
 		s.Key = key.done(inv.Accepted.Add(i.Window))
 	}
 	if s.Raw, err = e.Finish(i.envelope(inv)); err != nil {
-		mine.release()
+		u.release()
 		return err
 	}
 	_, err = i.take(w, r, s)

@@ -38,8 +38,9 @@ func (e *examiner) files(limit int64) Finding {
 // What a worker needs whatever its calls carry, in bytes: at least, and at most. The
 // chart computes its limit from the same figures.
 const (
-	leastMemory = 128 << 20
-	baseMemory  = 256 << 20
+	leastMemory    = 128 << 20
+	baseMemory     = 256 << 20
+	arrivingMemory = 64 << 20 // part of baseMemory, for bodies on their way in; more for those above 8 MiB
 )
 
 // memory compares the limit of memory with the largest bodies and answers that all
@@ -47,7 +48,8 @@ const (
 func (e *examiner) memory(limit int64) Finding {
 	const check = "limits"
 	c := e.Config
-	need := baseMemory + int64(c.MaxInflight)*(c.MaxRequestBytes*4/3+c.MaxResponseBytes) // requests are stored in base64
+	need := baseMemory + int64(c.MaxInflight)*(c.MaxRequestBytes*4/3+c.MaxResponseBytes) + // requests are stored in base64
+		max(0, 8*c.MaxRequestBytes-arrivingMemory)
 	text := fmt.Sprintf("max_inflight=%d calls of max_request_bytes=%s and max_response_bytes=%s come to %s at most",
 		c.MaxInflight, size(c.MaxRequestBytes), size(c.MaxResponseBytes), size(need))
 	switch {

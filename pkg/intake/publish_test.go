@@ -31,7 +31,7 @@ func submission(t *testing.T, edits ...func(*invocation.Invocation)) (*invocatio
 	}
 	e, err := invocation.NewEncoder(types.QueueRequest{
 		Header: http.Header{"X-Call-Id": {inv.CallID}}, Method: http.MethodPost, Function: inv.Function,
-	}, 5, nil)
+	}, 5, true, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

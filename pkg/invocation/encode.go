@@ -3,7 +3,6 @@ package invocation
 // Making a QueueRequest around a body that is read piece by piece.
 
 import (
-	"bytes"
 	"encoding/base64"
 	stdjson "encoding/json"
 
@@ -23,23 +22,25 @@ type Encoder struct {
 	buf   []byte
 	carry [3]byte // what is left of the body until three bytes are together
 	held  int     // bytes in carry
-	whole int     // bytes that the announced body needs
+	whole int     // bytes that the declared body needs
+	exact bool
 	room  func(n int64) error
 }
 
-// firstBytes is the room for a body before any of it is there. A buffer that has to
-// become larger than jumpBytes takes the room of the whole announced body at once.
+// firstBytes is the memory for a body before any of it is there. A buffer that would become
+// larger than jumpBytes takes the memory for the whole body at once, if its length is known.
 const (
 	firstBytes = 4 << 10
 	jumpBytes  = 128 << 10
 )
 
 // NewEncoder begins a QueueRequest with everything of head but its body. The body has
-// size bytes at most, or more when that was not known. Memory follows what has been
-// written, not size. room is asked before memory
-// is taken, and told with a negative number when some is given back; its error
-// ends the encoding. nil: any amount is fine.
-func NewEncoder(head types.QueueRequest, size int64, room func(n int64) error) (*Encoder, error) {
+// size bytes at most, or more when that was only expected; exact says that it has so many.
+// Memory follows what has been written: it doubles, but not beyond that of size. So there is
+// at most jumpBytes more than size needs, or twice as much when size is not exact. room is
+// called before memory is taken, and with a negative number when some is given back; its
+// error ends the encoding. It may be nil.
+func NewEncoder(head types.QueueRequest, size int64, exact bool, room func(n int64) error) (*Encoder, error) {
 	head.Body = nil
 	json, err := stdjson.Marshal(head)
 	if err != nil {
@@ -48,7 +49,7 @@ func NewEncoder(head types.QueueRequest, size int64, room func(n int64) error) (
 	if room == nil {
 		room = func(int64) error { return nil }
 	}
-	e := &Encoder{room: room}
+	e := &Encoder{room: room, exact: exact}
 	json[len(json)-1] = ',' // the closing brace
 	fixed := len(json) + len(bodyKey) + Overhead
 	e.whole = fixed + int(EncodedLen(size))
@@ -98,11 +99,7 @@ func (e *Encoder) Finish(env *Envelope) ([]byte, error) {
 		}
 		e.buf = append(append(e.buf, `,"`+EnvelopeKey+`":`...), json...)
 	}
-	e.buf = append(e.buf, '}')
-	if cap(e.buf) > max(2*len(e.buf), jumpBytes) {
-		return bytes.Clone(e.buf), nil // the body was much shorter than it might have been
-	}
-	return e.buf, nil
+	return append(e.buf, '}'), nil
 }
 
 // add appends p as base64. Only the last p may have a length that is not a
@@ -110,7 +107,7 @@ func (e *Encoder) Finish(env *Envelope) ([]byte, error) {
 func (e *Encoder) add(p []byte) error {
 	if need := len(e.buf) + base64.StdEncoding.EncodedLen(len(p)) + Overhead; need > cap(e.buf) {
 		to := max(need, 2*cap(e.buf))
-		if to > jumpBytes && e.whole >= need {
+		if need <= e.whole && (to > e.whole || e.exact && to > jumpBytes) {
 			to = e.whole
 		}
 		if err := e.grow(to); err != nil {

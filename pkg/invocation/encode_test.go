@@ -15,8 +15,8 @@ import (
 )
 
 // encodeAll writes a body in pieces of the given lengths, over and over.
-func encodeAll(t rapid.TB, head types.QueueRequest, body []byte, size int64, pieces []int, env *Envelope) []byte {
-	e, err := NewEncoder(head, size, nil)
+func encodeAll(t rapid.TB, head types.QueueRequest, body []byte, size int64, exact bool, pieces []int, env *Envelope) []byte {
+	e, err := NewEncoder(head, size, exact, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestWhatIsEncodedIsDecodedExactly(t *testing.T) {
 		body := rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "body")
 		size := rapid.Int64Range(0, 300).Draw(t, "announced") // may be wrong
 		pieces := rapid.SliceOfN(rapid.IntRange(1, 50), 1, 8).Draw(t, "pieces")
-		raw := encodeAll(t, head, body, size, pieces, env)
+		raw := encodeAll(t, head, body, size, rapid.Bool().Draw(t, "exact"), pieces, env)
 
 		r, err := Decode(raw)
 		if err != nil {
@@ -96,38 +96,46 @@ func unexported(p cmp.Path) bool {
 
 func TestTheEncoderTakesNoMoreRoomThanItSays(t *testing.T) {
 	t.Parallel()
-	body := make([]byte, 8<<20)
+	const small = 16 << 10
+	whole := EncodedLen(8 << 20)
 	for _, tt := range []struct {
-		name        string
-		size        int64
-		most, times int64
+		name         string
+		size         int64 // as it is said
+		exact        bool
+		length       int
+		most, atMost int64 // at any time; times the part of the body that has come
 	}{
-		{"a length that was announced", int64(len(body)), EncodedLen(int64(len(body))) + 16<<10, 2},
-		{"no length", 0, 4 * EncodedLen(int64(len(body))), 20},
+		{"a declared length", 8 << 20, true, 8 << 20, whole + jumpBytes + small, whole / EncodedLen(jumpBytes/4)},
+		{"the largest without a length", 8 << 20, false, 8 << 20, 2*whole + small, 3},
+		{"a middling one without a length", 8 << 20, false, 1 << 20, 3*EncodedLen(1<<20) + small, 3},
+		{"a small one without a length", 8 << 20, false, 10 << 10, 3*EncodedLen(10<<10) + small, 3},
+		{"more than was expected", 0, false, 8 << 20, 3*whole + small, 3},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			var held, most, times int64
-			e, err := NewEncoder(types.QueueRequest{Function: "f"}, tt.size, func(n int64) error {
-				if n > 0 {
-					times++
+			var held, came int64
+			e, err := NewEncoder(types.QueueRequest{Function: "f"}, tt.size, tt.exact, func(n int64) error {
+				if held += n; held > tt.most || held > tt.atMost*EncodedLen(came)+small {
+					t.Errorf("it has %d bytes when %d of the body have come", held, came)
 				}
-				held += n
-				most = max(most, held)
 				return nil
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := io.Copy(e, bytes.NewReader(body)); err != nil {
-				t.Fatal(err)
+			piece := make([]byte, 4<<10)
+			for came < int64(tt.length) {
+				came += int64(len(piece))
+				if _, err := e.Write(piece); err != nil {
+					t.Fatal(err)
+				}
 			}
 			raw, err := e.Finish(&Envelope{ID: DerivedID(time.Now(), nil), Accepted: time.Now(), Due: time.Now(), Terms: Terms{Source: SourceHTTP}})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if most > tt.most || times > tt.times || held < int64(cap(raw)) {
-				t.Errorf("it took %d bytes at most, in %d steps, and has %d of %d at the end", most, times, held, cap(raw))
+			if held != int64(cap(raw)) || tt.exact && held > whole+small {
+				t.Errorf("at the end it has %d bytes of %d", held, cap(raw))
 			}
 		})
 	}
@@ -137,7 +145,7 @@ func TestTheEncoderEndsWhenThereIsNoRoom(t *testing.T) {
 	t.Parallel()
 	no := errors.New("no room")
 	var allowed int64 = 4096
-	e, err := NewEncoder(types.QueueRequest{Function: "f"}, 100, func(n int64) error {
+	e, err := NewEncoder(types.QueueRequest{Function: "f"}, 100, true, func(n int64) error {
 		if n > allowed {
 			return no
 		}
@@ -150,7 +158,7 @@ func TestTheEncoderEndsWhenThereIsNoRoom(t *testing.T) {
 		t.Errorf("a body beyond the room is taken: %v", err)
 	}
 	allowed = 0
-	if _, err := NewEncoder(types.QueueRequest{Function: "f"}, 100, func(n int64) error { return no }); !errors.Is(err, no) {
+	if _, err := NewEncoder(types.QueueRequest{Function: "f"}, 100, true, func(n int64) error { return no }); !errors.Is(err, no) {
 		t.Errorf("a beginning beyond the room is taken: %v", err)
 	}
 }

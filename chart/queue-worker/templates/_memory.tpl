@@ -21,6 +21,7 @@ The memory limit in bytes that follows from the settings; empty where they set n
 
   1.5 * ( 256 MiB: the program, the store's cache, requests that arrive, what the API shows
           + max_inflight * (4/3 max_request_bytes + max_response_bytes): calls
+          + 8 max_request_bytes - 64 MiB where that is more than nothing: requests that arrive
           + 256 MiB with stanEmbedded
           + max_unsettled_bytes + dead_set_max_bytes without a volume )
 
@@ -31,7 +32,8 @@ The 4/3 are those of base64, in which a request is stored.
 {{- $request := include "queue-worker.bytes" ($env.max_request_bytes | default "8MiB") | int64 -}}
 {{- $response := include "queue-worker.bytes" ($env.max_response_bytes | default "1MiB") | int64 -}}
 {{- $calls := mul (int64 ($env.max_inflight | default "50")) (add (div (mul $request 4) 3) $response) -}}
-{{- $all := add 268435456 $calls (ternary 268435456 0 .Values.stanEmbedded) -}}
+{{- $arriving := max 0 (sub (mul 8 $request) 67108864) -}}
+{{- $all := add 268435456 $calls $arriving (ternary 268435456 0 .Values.stanEmbedded) -}}
 {{- $bounded := true -}}
 {{- if not (include "queue-worker.durable" .) -}}
 {{- $all = add $all (int64 (include "queue-worker.bytes" ($env.max_unsettled_bytes | default "64MiB"))) -}}
