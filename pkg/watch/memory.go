@@ -106,7 +106,7 @@ func (m *memory) grow(bytes uint64) {
 func (m *memory) write(at uint64, b []byte) {
 	for len(b) > 0 {
 		n := copy(m.data[at%uint64(len(m.data)):], b)
-		at, b = at+uint64(n), b[n:]
+		at, b = at+uint64(n), b[n:] // #nosec G115 -- a length
 	}
 }
 
