@@ -10,7 +10,6 @@ import (
 	"github.com/nats-io/stan.go"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"queue-worker/pkg/egress"
 	"queue-worker/pkg/store"
 )
 
@@ -31,7 +30,7 @@ func BenchmarkIntake(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer s.Close()
-			o := Options{URL: door.URL(), Cluster: cluster, Channels: []string{fmt.Sprint(way[:2], b.N)}, Group: "g", Hostname: "h", Store: s, CheckURL: (&egress.Guard{}).CheckURL}
+			o := Options{URL: door.URL(), Cluster: cluster, Channels: []string{fmt.Sprint(way[:2], b.N)}, Group: "g", Hostname: "h", Store: s, CheckURL: checkURL}
 			if way != "tcp" {
 				o.Door = door.nats
 			}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -227,7 +228,7 @@ func options(s *recorder, url string) Options {
 	return Options{
 		URL: url, Cluster: cluster, Channels: []string{channel}, Group: "faas", Hostname: "host.local",
 		AckWait: time.Minute, MaxUnsettled: 10_000, MaxUnsettledBytes: 64 << 20,
-		Names: invocation.Names{DefaultNamespace: "openfaas-fn"}, Store: s, CheckURL: (&egress.Guard{}).CheckURL,
+		Names: invocation.Names{DefaultNamespace: "openfaas-fn"}, Store: s, CheckURL: checkURL,
 		tick: 20 * time.Millisecond,
 	}
 }
@@ -407,4 +408,13 @@ func (b *syncBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.String()
+}
+
+// checkURL is the check of callback URLs that a worker has.
+func checkURL(raw string) (*url.URL, error) {
+	g, err := egress.New(egress.Options{Level: egress.Guarded})
+	if err != nil {
+		return nil, err
+	}
+	return g.CheckURL(raw)
 }

@@ -1,0 +1,54 @@
+// File record_test.go holds that the tests which pages name exist, so that none goes
+// with the code that it held.
+
+package arch
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var (
+	namedTest = regexp.MustCompile(`\b(Test|Fuzz|Benchmark)[A-Z][A-Za-z0-9_]+`)
+	testFunc  = regexp.MustCompile(`(?m)^func ((Test|Fuzz|Benchmark)[A-Za-z0-9_]+)\(`)
+)
+
+func TestEveryTestThatAPageNamesIsThere(t *testing.T) {
+	root := filepath.Join("..", "..")
+	funcs := testFuncs(t, root)
+	for _, page := range []string{"docs/track-record.md", "docs/guarantees.md", "SECURITY.md", "CONTRIBUTING.md"} {
+		b, err := os.ReadFile(filepath.Join(root, page)) // #nosec G304 -- a page of the repository
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range namedTest.FindAllString(string(b), -1) {
+			if !strings.Contains(funcs, "\n"+name) { // -run takes the beginning of a name too
+				t.Errorf("%s names %s, which is no test", page, name)
+			}
+		}
+	}
+}
+
+// testFuncs are the names of all tests, each behind a line break.
+func testFuncs(t *testing.T, root string) string {
+	t.Helper()
+	var all strings.Builder
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		b, err := os.ReadFile(path) // #nosec G304 G122 -- a file of the repository
+		for _, m := range testFunc.FindAllStringSubmatch(string(b), -1) {
+			all.WriteString("\n" + m[1])
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all.String()
+}
