@@ -316,7 +316,7 @@ func TestIngestAuthAsksForCredentials(t *testing.T) {
 	w := s.worker()
 	authorized := []string{"Authorization", "Basic " + encode64("admin:secret")}
 	for path, body := range map[string]string{
-		"/async-function/fn1": "x", "/deadletter/fn1": "x", "/queue/producer/": `{"message":"x","callback_url":"` + s.gateway.url() + `/cb"}`,
+		"/async-function/fn1": "x", "/deadletter/fn1": "x", "/queue/producer/": `{"message":"x","callback_url":"` + s.gateway.url() + `/function/cb"}`,
 	} {
 		if got := w.send(t, path, body, "X-Delay-Duration", "0"); got.Status != http.StatusUnauthorized {
 			t.Errorf("%s without credentials is answered %d %s", path, got.Status, got.Body)
