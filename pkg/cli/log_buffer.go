@@ -102,8 +102,12 @@ func (b *LogBuffer) flushIfClosed() error {
 	return b.Flush()
 }
 
-// FlushWarnings returns a handler that is h, and flushes b with every warning and error. All lines before it
-// leave with it.
+// listening is the message that names the address. It leaves at once, with what was logged before: a process that is
+// killed right after its start has named it.
+const listening = "listening"
+
+// FlushWarnings returns a handler that is h, and flushes b with every warning and error, and with the address of the
+// HTTP server. All lines before it leave with it.
 func FlushWarnings(h slog.Handler, b *LogBuffer) slog.Handler { return flushing{h, b} }
 
 type flushing struct {
@@ -114,7 +118,7 @@ type flushing struct {
 // Handle implements slog.Handler.
 func (h flushing) Handle(ctx context.Context, r slog.Record) error {
 	err := h.Handler.Handle(ctx, r)
-	if r.Level < slog.LevelWarn {
+	if r.Level < slog.LevelWarn && r.Message != listening {
 		return err
 	}
 	return errors.Join(err, h.buffer.Flush())
