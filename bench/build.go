@@ -12,7 +12,7 @@ import (
 
 func (b *bench) measureBinary(ctx context.Context) error {
 	size := fileSize(b.binary)
-	b.table.set("binary", size/1e6, "%.1f MB", size <= 42.8e6).note = "stripped"
+	b.table.set("binary", size/1e6, "%.1f MB", size <= 36e6).note = "stripped"
 	without := filepath.Join(b.dir, "nostan")
 	if err := goBuild(ctx, "..", without, "./cmd/queue-worker", "-tags", "nostan"); err != nil {
 		return err

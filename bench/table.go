@@ -62,7 +62,7 @@ func newTable() table {
 		line("delayed", "memory.delayed", "memory with 1,000,000 delayed", "at most 96 MB"),
 		line("due", "memory.due", "memory with 1,000,000 due in one second, at most", "at most 128 MB"),
 		line("delayed", "ready", "ready with 1,000,000 delayed", "at most 0.5 s"),
-		line("binary", "binary", "size of the binary", "at most 42.8 MB"),
+		line("binary", "binary", "size of the binary", "at most 36 MB"),
 		line("binary", "binary.nostan", "size of the binary without the embedded server", ""),
 	}
 }

@@ -161,17 +161,34 @@ func list(t *testing.T) []listed {
 
 func TestABuildWithoutTheEmbeddedServerHasNoPartOfIt(t *testing.T) {
 	t.Parallel()
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-tags", "nostan", "./cmd/queue-worker")
-	cmd.Dir = "../.."
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for pkg := range strings.FieldsSeq(string(out)) {
+	for _, pkg := range linked(t, "-tags", "nostan") {
 		for _, left := range []string{"github.com/nats-io/nats-server", "github.com/nats-io/nats-streaming-server", "queue-worker/pkg/broker"} {
 			if strings.HasPrefix(pkg, left) {
 				t.Errorf("the build tag nostan leaves %s in", pkg)
 			}
 		}
 	}
+}
+
+// TestTheProgramLinksNoGRPC: it is 7.8 of 43 MB, and comes back with any package that
+// uses one function of it. See docs/adr/0004-otlp-over-net-http.md.
+func TestTheProgramLinksNoGRPC(t *testing.T) {
+	t.Parallel()
+	for _, pkg := range linked(t) {
+		if strings.HasPrefix(pkg, "google.golang.org/grpc") || strings.HasPrefix(pkg, "google.golang.org/genproto") {
+			t.Errorf("the program links %s", pkg)
+		}
+	}
+}
+
+// linked returns the packages that the program is built from.
+func linked(t *testing.T, flags ...string) []string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", slices.Concat([]string{"list", "-deps"}, flags, []string{"./cmd/queue-worker"})...)
+	cmd.Dir = "../.."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Fields(string(out))
 }

@@ -1,10 +1,11 @@
+// File settings.go reads the variables of OpenTelemetry that turn traces on, and refuses values that this
+// program does not know. Its SDK reads the others: OTEL_BSP_*, OTEL_TRACES_SAMPLER, OTEL_SPAN_* and the
+// two of the resource.
+
 package trace
 
-// Which variables of OpenTelemetry turn traces on, and which of their values are
-// not for us. The others are read by its SDK: OTEL_EXPORTER_OTLP_*, OTEL_BSP_*,
-// OTEL_TRACES_SAMPLER, OTEL_SPAN_* and the two of the resource.
-
 import (
+	"log/slog"
 	"net/url"
 	"os"
 	"slices"
@@ -62,8 +63,8 @@ func (s *settings) exporters(endpoint bool) bool {
 	return on
 }
 
-// readEndpoint turns traces off when the endpoint is none: the SDK would send to
-// its own default. The warning does not repeat it, since it may hold credentials.
+// readEndpoint turns traces off when the endpoint is not usable, rather than sending to
+// a default. The warning does not repeat it, since it may hold credentials.
 func (s *settings) readEndpoint(value, from string) {
 	if value == "" {
 		return
@@ -102,6 +103,12 @@ func (s *settings) readPropagators() {
 		}
 	}
 	s.propagate = slices.Contains(names, "tracecontext")
+}
+
+func (s *settings) logWarnings(log *slog.Logger) {
+	for _, w := range s.warnings {
+		log.Warn(w)
+	}
 }
 
 func (s *settings) warn(text string) { s.warnings = append(s.warnings, text) }

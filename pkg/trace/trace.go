@@ -24,8 +24,7 @@ import (
 	"log/slog"
 	"sync"
 
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
@@ -51,14 +50,13 @@ const service = "queue-worker"
 // keeps a worker from starting. Close it.
 func New(ctx context.Context, version string, log *slog.Logger) *Tracer {
 	s := readSettings()
-	for _, w := range s.warnings {
-		log.Warn(w)
-	}
 	if !s.on {
+		s.logWarnings(log)
 		return nil
 	}
 	heed(log)
-	exporter, err := newExporter(ctx, s)
+	exporter, err := newExporter(ctx, &s)
+	s.logWarnings(log)
 	if err != nil {
 		log.Warn("no traces, their exporter cannot be made", "error", err)
 		return nil
@@ -72,11 +70,12 @@ func New(ctx context.Context, version string, log *slog.Logger) *Tracer {
 }
 
 // newExporter makes an exporter. It connects to nothing yet.
-func newExporter(ctx context.Context, s settings) (sdktrace.SpanExporter, error) {
-	if s.protocol == protocolGRPC {
-		return otlptracegrpc.New(ctx)
+func newExporter(ctx context.Context, s *settings) (sdktrace.SpanExporter, error) {
+	d, err := s.readDestination()
+	if err != nil {
+		return nil, err
 	}
-	return otlptracehttp.New(ctx)
+	return otlptrace.New(ctx, newClient(d, s.protocol))
 }
 
 // newResource says what makes the spans. OTEL_SERVICE_NAME and
