@@ -1,10 +1,10 @@
-package e2e
+// File docs_test.go holds that each operation of the HTTP API has a line of curl in
+// docs/api.md that works as it is printed.
 
-// The page for people is true: every line of it is run as it stands there.
+package e2e
 
 import (
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -17,18 +17,16 @@ type curlLine struct{ operation, command string }
 
 func curlLines(t *testing.T, file string) (all []curlLine) {
 	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	operation := ""
-	for line := range strings.Lines(string(text)) {
-		line = strings.TrimSpace(line)
-		if name, ok := strings.CutPrefix(line, "# "); ok {
-			operation = name
-		}
-		if strings.HasPrefix(line, "curl ") {
-			all = append(all, curlLine{operation, line})
+	for _, b := range blocksOf(t, file) {
+		operation := ""
+		for line := range strings.Lines(b.text) {
+			line = strings.TrimSpace(line)
+			if name, ok := strings.CutPrefix(line, "# "); ok {
+				operation = name
+			}
+			if strings.HasPrefix(line, "curl ") {
+				all = append(all, curlLine{operation, line})
+			}
 		}
 	}
 	return all
@@ -36,11 +34,7 @@ func curlLines(t *testing.T, file string) (all []curlLine) {
 
 func TestEveryLineOfThePageAboutTheAPIWorksAndEveryOperationHasOne(t *testing.T) {
 	t.Parallel()
-	for _, program := range []string{"bash", "curl"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("the lines are for %s, which is not here", program)
-		}
-	}
+	needPrograms(t, "bash", "curl")
 	o := newTour(t)
 	_, text := o.w.ask(t, http.MethodGet, "/openapi.yaml")
 	doc := readDocument(t, []byte(text))

@@ -1,6 +1,6 @@
 package chart
 
-// The memory limit that follows from the settings; docs/install.md has the formula.
+// The memory limit that follows from the settings; docs/operations.md has the formula.
 
 import (
 	"testing"
