@@ -132,7 +132,7 @@ func (d *door) accept(ln net.Listener, ns *natsserver.Server) {
 			return
 		}
 		if err != nil {
-			d.outlast(err)
+			d.outlast(ln, err)
 			continue
 		}
 		d.serve(ln, c, ns)
@@ -140,20 +140,27 @@ func (d *door) accept(ln net.Listener, ns *natsserver.Server) {
 }
 
 // outlast returns when the accept loop may try again after an error. Without a free descriptor
-// the silent publisher that was heard longest ago is cut off for the new one.
-func (d *door) outlast(err error) {
+// the silent publisher that was heard longest ago is cut off for a connection that is pending.
+func (d *door) outlast(ln net.Listener, err error) {
 	if !descriptor.Exhausted(err) {
 		d.log.Warn("a connection to the embedded door could not be accepted", "error", err)
 		time.Sleep(acceptPause)
 		return
 	}
-	d.descriptors.Note(err)
-	d.mu.Lock()
-	cut := d.makeRoom(false)
-	d.mu.Unlock()
-	if !cut {
-		time.Sleep(acceptPause)
+	if descriptor.Pending(ln) {
+		d.descriptors.Note(err)
+		if d.cutSilent() {
+			return
+		}
 	}
+	time.Sleep(acceptPause)
+}
+
+// cutSilent is makeRoom for a connection that finds no free descriptor.
+func (d *door) cutSilent() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.makeRoom(false)
 }
 
 // serve begins to serve a connection, unless the door was shut meanwhile.

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"net"
 	"os"
 	"syscall"
 	"testing"
@@ -10,7 +11,8 @@ import (
 )
 
 // TestWithoutAFreeDescriptorASilentPublisherIsCutOff also holds that one with a client id stays
-// when no other is left: the descriptors may be used by something else.
+// when no other is left, because the descriptors may be used by something else, and that none is
+// cut off while no connection is pending: accept(2) fails then too.
 func TestWithoutAFreeDescriptorASilentPublisherIsCutOff(t *testing.T) {
 	t.Parallel()
 	s := start(t, Options{MaxPublishers: 8})
@@ -18,11 +20,23 @@ func TestWithoutAFreeDescriptorASilentPublisherIsCutOff(t *testing.T) {
 	before := connect(t, s.URL(), "before", nats.DisconnectErrHandler(func(*nats.Conn, error) { lost <- struct{}{} }))
 	publish(t, before, "a")
 	silent := greet(t, s)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
 	exhausted := os.NewSyscallError("accept4", syscall.EMFILE)
-	s.door.outlast(exhausted)
+	s.door.outlast(ln, exhausted)
+	silent.sync() // not cut off
+	pending, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pending.Close()
+	s.door.outlast(ln, exhausted)
 	silent.cut()
 	begun := time.Now()
-	s.door.outlast(exhausted)
+	s.door.outlast(ln, exhausted)
 	if took := time.Since(begun); took < acceptPause {
 		t.Errorf("the accept loop tries again after %s", took)
 	}

@@ -49,7 +49,8 @@ func Cap(ln net.Listener, limit int, logger *slog.Logger, m *descriptor.Monitor)
 }
 
 // Accept waits for the next connection. At the limit it closes another one for it. Without a free
-// descriptor in the process it closes an idle one, or waits when there is none.
+// descriptor in the process it closes an idle one for a connection that is pending, or waits when
+// none is idle.
 func (l *Listener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
@@ -59,10 +60,13 @@ func (l *Listener) Accept() (net.Conn, error) {
 		case !descriptor.Exhausted(err):
 			return nil, err
 		}
-		l.descriptors.Note(err)
-		if !l.evict(false) {
-			time.Sleep(acceptPause) // ends with an error of Accept when the listener was closed
+		if descriptor.Pending(l.Listener) {
+			l.descriptors.Note(err)
+			if l.evict(false) {
+				continue
+			}
 		}
+		time.Sleep(acceptPause) // ends with an error of Accept when the listener was closed
 	}
 }
 
