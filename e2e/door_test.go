@@ -159,6 +159,6 @@ func TestTheEmbeddedDoorListensOnLoopbackUnlessTold(t *testing.T) {
 	}
 	_ = c.Close()
 	w.event(t, "the door", func(e entry) bool {
-		return e.message() == "embedded door open" && strings.Contains(e.text("url"), "127.0.0.1")
+		return e.message() == "embedded NATS Streaming open" && strings.Contains(e.text("url"), "127.0.0.1")
 	})
 }

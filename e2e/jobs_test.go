@@ -159,7 +159,7 @@ func TestACanaryStopsByItselfAndGoesOnWhenTheFunctionIsHealed(t *testing.T) {
 	if j.Done != 1 || j.FailedAgain != 1 || !strings.Contains(j.Why, "failed again") {
 		t.Errorf("the job is %+v", j)
 	}
-	w.event(t, "the stop", func(e entry) bool { return e.message() == "job stopped by itself" && e.text("level") == "WARN" })
+	w.event(t, "the stop", func(e entry) bool { return e.message() == "job stopped" && e.text("level") == "WARN" })
 	if n := len(s.gateway.calls()); n != 1 {
 		t.Errorf("there were %d calls", n)
 	}

@@ -80,7 +80,7 @@ func TestAFunctionOutOfReachIsProbedAndItsInvocationsWait(t *testing.T) {
 	}
 	s.broker.publish(t, all...)
 	w.event(t, "the breaker to open", func(e entry) bool {
-		return e.text("level") == "WARN" && e.message() == "function out of reach, calling it only now and then" && e.text("cause") == "refused"
+		return e.text("level") == "WARN" && e.message() == "function unreachable, breaker opened" && e.text("cause") == "refused"
 	})
 	eventually(t, "the API to show it", func() bool {
 		b := w.function(t, "fn1").Breaker
@@ -93,7 +93,7 @@ func TestAFunctionOutOfReachIsProbedAndItsInvocationsWait(t *testing.T) {
 		t.Errorf("the metric of the limit says %g", limit)
 	}
 	s.gateway.open()
-	w.event(t, "the breaker to close", func(e entry) bool { return e.message() == "function in reach again" })
+	w.event(t, "the breaker to close", func(e entry) bool { return e.message() == "function reachable, breaker closed" })
 	if c := w.idle(t); c.done != 40 || c.dead != 0 {
 		t.Errorf("after it is back: %+v", c)
 	}

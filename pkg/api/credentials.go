@@ -110,12 +110,12 @@ func (c *credentials) reload() {
 	case err != nil && before != nil:
 		c.warn(err)
 	case err == nil && (before == nil || *before != *c.known):
-		c.log.Info("credentials of basic_auth read anew")
+		c.log.Info("basic_auth credentials reloaded")
 	}
 }
 
 func (c *credentials) warn(err error) {
-	c.log.Warn("credentials of basic_auth cannot be read, nobody may see and change what is stored; all else goes on", keyError, err,
+	c.log.Warn("cannot read basic_auth credentials; admin endpoints answer 403", keyError, err,
 		"hint", "mount the secret with "+userFile+" and "+passwordFile+" at secret_mount_path, or set basic_auth=false")
 }
 

@@ -60,7 +60,7 @@ func (a *api) tell(r *http.Request, act string, id invocation.ID, err error) {
 	case err == nil:
 		a.log.Info("dead set changed", attrs...)
 	case errors.Is(err, context.DeadlineExceeded):
-		a.log.Warn("dead set not changed in time, it may still be", attrs...)
+		a.log.Warn("change of the dead set not confirmed in time, may still happen", attrs...)
 	}
 }
 

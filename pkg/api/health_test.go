@@ -48,7 +48,7 @@ func TestCausesOfARefusedSubmissionAreNotTold(t *testing.T) {
 	t.Parallel()
 	for _, err := range []error{
 		fmt.Errorf("%w: %w", ErrNotConnected, errors.New("not connected to NATS Streaming at nats://nats:4222: dial tcp: lookup CANARY")),
-		fmt.Errorf("%w: %w", ErrFull, errors.New("the intake rests: write /var/lib/CANARY: no space left on device")),
+		fmt.Errorf("%w: %w", ErrFull, errors.New("intake paused: write /var/lib/CANARY: no space left on device")),
 		fmt.Errorf("%w: %w", ErrFull, errors.New("12 bytes free on the volume of data_dir: CANARY")),
 	} {
 		p := problemOfTaking(err)

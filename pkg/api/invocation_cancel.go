@@ -93,7 +93,7 @@ func (a *api) tellCancel(r *http.Request, id invocation.ID, err error) {
 	case err == nil:
 		a.log.Info("invocation cancelled", attrs...)
 	case errors.Is(err, context.DeadlineExceeded):
-		a.log.Warn("invocation not cancelled in time, it may still be", attrs...)
+		a.log.Warn("cancellation not confirmed in time, may still happen", attrs...)
 	}
 }
 

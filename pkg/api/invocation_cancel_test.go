@@ -165,7 +165,7 @@ func TestACallWhoseEndCannotBeStoredIsNotAnswered202(t *testing.T) {
 	if got := r.ask(t, http.MethodDelete, "/v1/invocations/call"); got.status != http.StatusServiceUnavailable || got.reasonOf(t) != stalled {
 		t.Errorf("it answers %d %s", got.status, got.body)
 	}
-	if !strings.Contains(r.logs.String(), "not cancelled in time") {
+	if !strings.Contains(r.logs.String(), "cancellation not confirmed in time") {
 		t.Errorf("the log is\n%s", r.logs)
 	}
 }

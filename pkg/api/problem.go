@@ -144,6 +144,6 @@ func (a *api) problemOf(r *http.Request, err error) *problem {
 	case errors.Is(err, context.Canceled):
 		return problemClosed // the client has gone and reads nothing
 	}
-	a.log.Error("request not answered", keyMethod, r.Method, keyRoute, r.Pattern, keyError, err)
+	a.log.Error("request failed", keyMethod, r.Method, keyRoute, r.Pattern, keyError, err)
 	return problemInternal
 }

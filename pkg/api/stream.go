@@ -60,7 +60,7 @@ func (a *api) answer(w http.ResponseWriter, r *http.Request, s stream) (n int, e
 	_, _ = out.WriteString(s.end)
 	if err = orElse(err, out.Flush()); err != nil {
 		if r.Context().Err() == nil {
-			a.log.Warn("answer broken off", keyRoute, r.Pattern, keyError, err)
+			a.log.Warn("answer interrupted", keyRoute, r.Pattern, keyError, err)
 		}
 		panic(http.ErrAbortHandler)
 	}

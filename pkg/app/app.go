@@ -114,7 +114,7 @@ func (a *App) announce() {
 	a.log.Info("starting queue-worker", about...)
 	for _, name := range c.Channels {
 		if r, limit := c.Retries(name), c.QueueLimits[name]; len(r.Own) > 0 || limit > 0 {
-			a.log.Info("queue with settings of its own", "queue", name, "limit", limit, "max_retry_attempts", r.MaxRetryAttempts,
+			a.log.Info("queue with own settings", "queue", name, "limit", limit, "max_retry_attempts", r.MaxRetryAttempts,
 				"initial_retry_wait", r.InitialRetryWait, "max_retry_wait", r.MaxRetryWait, "retry_http_codes", r.RetryCodes, "backoff", r.Backoff)
 		}
 	}
@@ -122,7 +122,7 @@ func (a *App) announce() {
 		a.log.Warn(w)
 	}
 	if names := c.Ignored(); len(names) > 0 {
-		a.log.Info("settings without meaning here, see docs/settings.md", "names", names)
+		a.log.Info("settings ignored, see docs/settings.md", "names", names)
 	}
 }
 
@@ -205,7 +205,7 @@ func (a *App) await(abort context.Context, finished <-chan struct{}, taken <-cha
 	case <-limit.Done():
 	}
 	n := a.inFlight()
-	a.log.Warn("aborting calls, their functions will be called again", "in_flight", n)
+	a.log.Warn("aborting calls, they will be repeated", "in_flight", n)
 	abortCalls()
 	<-finished
 	return errors.Join(<-taken, fmt.Errorf("%w: %d", ErrAborted, n))

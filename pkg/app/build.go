@@ -72,7 +72,7 @@ func (a *App) openStore(ctx context.Context) error {
 	a.onTeardown("store", s.Close)
 	a.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "queue_worker_store_durable",
-		Help: "Whether what is stored outlives the process: 1 with data_dir, 0 without.",
+		Help: "Durability of the store: 1 with data_dir, 0 when it is lost with the process.",
 	}, func() float64 {
 		if s.Durable() {
 			return 1
@@ -153,7 +153,7 @@ func (a *App) openDoor(ctx context.Context) error {
 	}
 	a.door = door
 	a.onTeardown("embedded door", func() error { door.Close(); return nil })
-	a.log.Info("embedded door open", "url", door.URL(), "cluster", a.Config.NATSCluster)
+	a.log.Info("embedded NATS Streaming open", "url", door.URL(), "cluster", a.Config.NATSCluster)
 	return nil
 }
 
@@ -234,7 +234,7 @@ func (a *App) onRest(resting bool) {
 		return
 	}
 	if err := a.door.Resume(); err != nil {
-		a.log.Error("embedded door stays shut", "error", err)
+		a.log.Error("embedded NATS Streaming not reopened", "error", err)
 	}
 }
 
@@ -289,7 +289,7 @@ func (a *App) serve(context.Context) error {
 	go func() {
 		defer close(done)
 		if err := server.Serve(capped); !errors.Is(err, http.ErrServerClosed) {
-			a.log.Error("no longer listening", "address", a.listener.Addr().String(), "error", err)
+			a.log.Error("HTTP listener failed", "address", a.listener.Addr().String(), "error", err)
 		}
 	}()
 	a.onTeardown("HTTP server", func() error {

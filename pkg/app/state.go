@@ -46,7 +46,7 @@ func (a *App) settled(id, callback invocation.ID) { a.intake.Settled(id, callbac
 func (a *App) recovered() error {
 	r := a.store.Recovered()
 	if r.InHand > 0 {
-		a.log.Warn("the process before died with calls under way; their functions are called again",
+		a.log.Warn("previous process crashed; repeating the calls that were in flight",
 			"in_hand", r.InHand, "poisoned", len(r.Poisoned))
 	}
 	for _, inv := range r.Poisoned {
@@ -100,7 +100,7 @@ func (a *App) expire(ctx context.Context) {
 		expired, err := a.store.Expire(ctx, bounds)
 		if err != nil {
 			if ctx.Err() == nil {
-				a.log.Warn("dead set not tidied", "error", err)
+				a.log.Warn("dead set retention failed", "error", err)
 			}
 			return
 		}
@@ -164,7 +164,7 @@ func (a *App) sweep(ctx context.Context) {
 	for ctx.Err() == nil {
 		n, err := a.store.Sweep(ctx)
 		if err != nil && ctx.Err() == nil {
-			a.log.Warn("keys and results that are over not swept", "error", err)
+			a.log.Warn("expired idempotency keys and results not removed", "error", err)
 		}
 		if err != nil || n == 0 {
 			return

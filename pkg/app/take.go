@@ -147,7 +147,7 @@ func (t *taker) forget(ctx context.Context, k *store.Key) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), forgetTimeout)
 	defer cancel()
 	if err := t.claims.Unclaim(ctx, *k); err != nil {
-		t.log.Error("an Idempotency-Key stands for an invocation that was not taken, until its window is over", "error", err)
+		t.log.Error("idempotency key kept although its invocation was not accepted", "error", err)
 	}
 }
 

@@ -284,7 +284,7 @@ func startNATS(o Options) (*natsserver.Server, error) {
 func startStreaming(o Options, ns *natsserver.Server) (*streaming.StanServer, error) {
 	s, err := runStreaming(o, ns, false)
 	if err != nil && o.Dir != "" && strings.Contains(err.Error(), io.ErrUnexpectedEOF.Error()) {
-		o.Logger.Warn("the embedded door's files end in a torn record, as a crash leaves it; it was not confirmed and is cut off", "dir", o.Dir)
+		o.Logger.Warn("embedded NATS Streaming: incomplete last record truncated, it was never confirmed", "dir", o.Dir)
 		s, err = runStreaming(o, ns, true)
 	}
 	if err != nil && o.Dir != "" {

@@ -143,7 +143,7 @@ func (d *door) accept(ln net.Listener, ns *natsserver.Server) {
 // the silent publisher that was heard longest ago is cut off for a connection that is pending.
 func (d *door) outlast(ln net.Listener, err error) {
 	if !descriptor.Exhausted(err) {
-		d.log.Warn("a connection to the embedded door could not be accepted", "error", err)
+		d.log.Warn("embedded NATS Streaming: connection not accepted", "error", err)
 		time.Sleep(acceptPause)
 		return
 	}
@@ -168,7 +168,7 @@ func (d *door) serve(ln net.Listener, c net.Conn, ns *natsserver.Server) {
 	in, err := ns.InProcessConn()
 	if err != nil {
 		_ = c.Close()
-		d.log.Warn("a connection to the embedded door could not be served", "error", err)
+		d.log.Warn("embedded NATS Streaming: connection failed", "error", err)
 		return
 	}
 	p := newPublisher(d, c, in)

@@ -38,7 +38,7 @@ type Config struct {
 	QueueGroup  string   `env:"faas_nats_queue_group" envDefault:"faas" form:"a name without spaces, '*', '>' and empty parts between dots" doc:"Queue group: workers of one group share the messages."`
 
 	AckWait           time.Duration `env:"ack_wait" envDefault:"60s" doc:"How long NATS Streaming waits for an ack before it delivers a message again. Not a limit on a call: with data_dir an ack takes milliseconds, and without it the subscription asks for 24h." was:"30s in the Community binary, 60s in its chart, 5m5s in faasd. It had to be longer than the slowest function; that is over."`
-	MaxUnsettled      int           `env:"max_unsettled" envDefault:"10000" doc:"Without data_dir: messages that lie unacked at most. At the bound the intake rests."`
+	MaxUnsettled      int           `env:"max_unsettled" envDefault:"10000" doc:"Without data_dir: maximum of unacked messages. At the bound the intake is paused."`
 	MaxUnsettledBytes int64         `env:"max_unsettled_bytes" envDefault:"64MiB" doc:"Without data_dir: bytes that lie unacked at most."`
 
 	// The gateway that functions are called through. Read GatewayURL: it is made
@@ -68,7 +68,7 @@ type Config struct {
 	// What is accepted and not over. An empty DataDir keeps it in memory.
 	DataDir       string        `group:"The store" env:"data_dir" zero:"none" form:"a path" doc:"The store's folder, on a volume that outlives the container. none: in memory. Then a message stays with NATS Streaming until it is settled, and the dead set is gone after a restart."`
 	StoreSync     time.Duration `env:"store_sync" zero:"always" doc:"When a change of state is on disk: always before it counts, or at this interval. With an interval a kill or a power cut may take what is younger."`
-	StoreMaxBytes int64         `env:"store_max_bytes" envDefault:"0" doc:"Size at which the store takes nothing new: the intake rests and HTTP answers 503. 0: what the disk has."`
+	StoreMaxBytes int64         `env:"store_max_bytes" envDefault:"0" doc:"Size at which the store accepts nothing new: the intake is paused and HTTP answers 503. 0: limited by the disk only."`
 	StoreMinFree  int64         `env:"store_min_free" envDefault:"256MiB" doc:"Free bytes on the disk below which the store takes nothing new."`
 	ResultTTL     time.Duration `env:"result_ttl" envDefault:"0" doc:"How long the end of a function's invocation is kept: outcome, last status, headers and body up to max_response_bytes, for GET /v1/invocations/{id}/result. 0: not at all."`
 

@@ -19,6 +19,6 @@ func LogPanic(log *slog.Logger, where string) {
 	if err, ok := p.(runtime.Error); ok {
 		text = err.Error()
 	}
-	log.Error("panic, the process ends", "in", where, "panic", text)
+	log.Error("panic, exiting", "in", where, "panic", text)
 	panic(p)
 }

@@ -18,7 +18,7 @@ func TestAPanicIsLoggedWithoutItsTextAndGoesAhead(t *testing.T) {
 		want  string
 	}{
 		{"none", func() {}, false, ""},
-		{"a text of a message", func() { panic(secret) }, true, `level=ERROR msg="panic, the process ends" in=slot panic=*errors.errorString`},
+		{"a text of a message", func() { panic(secret) }, true, `level=ERROR msg="panic, exiting" in=slot panic=*errors.errorString`},
 		{"one of the runtime", func() { _ = []int{}[len(secret.Error())] }, true, `panic="runtime error: index out of range [14] with length 0"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -134,7 +134,7 @@ func (s *Stand) serve(l net.Listener, h http.Handler, logger *slog.Logger) {
 	s.servers = append(s.servers, server)
 	s.serving.Go(func() {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			logger.Error("the stand no longer listens", "address", l.Addr().String(), "error", err)
+			logger.Error("HTTP listener failed", "address", l.Addr().String(), "error", err)
 		}
 	})
 }

@@ -19,7 +19,7 @@ func (i *Intake) ackLoop() {
 			crash.Point("before-ack")
 			if err := m.Ack(); err != nil {
 				i.opts.Metrics.ackErrors.Inc()
-				i.log.Debug("ack not sent, the message will come again", "queue", m.Subject, "sequence", m.Sequence, "error", err)
+				i.log.Debug("ack not sent, message will be redelivered", "queue", m.Subject, "sequence", m.Sequence, "error", err)
 			}
 		}
 		i.book.sent(len(acks))

@@ -86,7 +86,7 @@ func (i *Intake) noteDown(err error) {
 	i.mu.Unlock()
 	i.opts.Metrics.connected.Set(0)
 	if !same {
-		i.log.Warn("no connection to NATS Streaming, trying again for as long as it takes", "url", i.url, "error", err)
+		i.log.Warn("cannot connect to NATS Streaming, retrying", "url", i.url, "error", err)
 	}
 }
 
@@ -101,10 +101,10 @@ func (i *Intake) drain() {
 		return
 	}
 	if err := i.book.waitIdle(drainTimeout); err != nil {
-		i.log.Warn("the intake ends with messages in hand; they come again", "error", err)
+		i.log.Warn("intake stopped with unsettled messages, they will be redelivered", "error", err)
 		return
 	}
 	if err := s.unsubscribe(); err != nil {
-		i.log.Debug("subscriptions not closed, the end of the connection does it", "error", err)
+		i.log.Debug("subscriptions not closed, closing the connection instead", "error", err)
 	}
 }

@@ -171,7 +171,7 @@ func TestItGoesOnTryingAndSaysSoOnce(t *testing.T) {
 	_ = ln.Close()
 	s := newRecorder(t, true)
 	r := start(t, s, "nats://user:CANARY@"+free)
-	r.until(t, "the first failure", func() bool { return strings.Contains(r.log.String(), "no connection") })
+	r.until(t, "the first failure", func() bool { return strings.Contains(r.log.String(), "cannot connect") })
 	if err := r.Ready(); err == nil || !strings.Contains(err.Error(), "faas_nats_address") || strings.Contains(err.Error(), "CANARY") {
 		t.Errorf("Ready says %v; it must have a hint and no password", err)
 	}

@@ -33,7 +33,7 @@ func (s *session) fetch(ctx context.Context, q int) {
 	main := s.subs[q]
 	s.fetchers.Go(func() {
 		if err := s.read(ctx, q, main, span); err != nil && ctx.Err() == nil {
-			s.in.log.Debug("fetching of parked messages stopped, it goes on", "queue", s.in.opts.Channels[q], "error", err)
+			s.in.log.Debug("fetching parked messages interrupted, retrying", "queue", s.in.opts.Channels[q], "error", err)
 		}
 		s.fetching[q].Store(false)
 		s.in.review.raise()
@@ -101,7 +101,7 @@ func (s *session) handOver(ctx context.Context, q, epoch int, main stan.Subscrip
 func (s *session) noteDiscarded(q, epoch int, below uint64) {
 	if n := s.in.book.discarded(q, epoch, below); n > 0 {
 		s.in.opts.Metrics.discarded.Add(float64(n))
-		s.in.log.Warn("NATS Streaming has removed messages before the worker had room for them; raise its limits",
-			"queue", s.in.opts.Channels[q], "messages", n)
+		s.in.log.Warn("messages lost: NATS Streaming removed them at its own limits",
+			"queue", s.in.opts.Channels[q], "messages", n, "hint", "Raise max_msgs, max_bytes or max_age of NATS Streaming.")
 	}
 }

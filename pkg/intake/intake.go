@@ -240,7 +240,7 @@ func (i *Intake) Ready() error {
 		return fmt.Errorf("not connected to NATS Streaming at %s: %w", i.url, i.down)
 	}
 	if i.rest != nil {
-		return fmt.Errorf("the intake rests: %w", i.rest)
+		return fmt.Errorf("intake paused: %w", i.rest)
 	}
 	return nil
 }
@@ -290,7 +290,7 @@ func (i *Intake) join() {
 	select {
 	case <-done:
 	case <-time.After(drainTimeout):
-		i.log.Warn("the store does not answer; what it was given last may come again")
+		i.log.Warn("store not answering, last messages may be redelivered")
 	}
 }
 

@@ -23,19 +23,19 @@ type Metrics struct {
 // they are registered already, which is a programmer's mistake.
 func NewMetrics(r prometheus.Registerer, queues []string) *Metrics {
 	m := &Metrics{
-		received:   newVec("queue_worker_nats_received_total", "Messages taken from NATS Streaming, each counted once."),
-		submitted:  newVec("queue_worker_messages_submitted_total", "Messages that came in and were stored, by queue."),
-		duplicates: newVec("queue_worker_nats_duplicates_total", "Messages that came again although they were in hand, stored or settled, and were dropped."),
-		malformed:  newVec("queue_worker_malformed_total", "Messages that could not be decoded or named no usable function, and went to the dead set."),
-		refused:    newCounter("queue_worker_nats_refused_total", "Messages that the store did not take; they stay unacked and are fetched again."),
-		discarded:  newCounter("queue_worker_nats_discarded_total", "Messages that NATS Streaming removed, by its own limits, before the worker had room for them."),
-		ackErrors:  newCounter("queue_worker_nats_ack_errors_total", "Acks that could not be sent; those messages come again and are dropped."),
-		reconnects: newCounter("queue_worker_nats_reconnect_total", "Connections to NATS Streaming made after the first."),
-		connected:  newGauge("queue_worker_nats_connected", "Whether there is a connection to NATS Streaming with its subscriptions: 1 or 0."),
-		resting:    newGauge("queue_worker_intake_resting", "Whether nothing is taken from NATS Streaming because there is no room for it: 1 or 0."),
-		unsettled:  newGauge("queue_worker_nats_unsettled_messages", "Messages taken and not acked yet."),
-		bytes:      newGauge("queue_worker_nats_unsettled_bytes", "Bytes of the messages taken and not acked yet."),
-		parked:     newGauge("queue_worker_nats_parked_messages", "Messages that came when there was no room; NATS Streaming holds them until they are fetched again."),
+		received:   newVec("queue_worker_nats_received_total", "Messages received from NATS Streaming, redeliveries not counted."),
+		submitted:  newVec("queue_worker_messages_submitted_total", "Messages accepted, by queue."),
+		duplicates: newVec("queue_worker_nats_duplicates_total", "Redelivered messages of invocations in flight, stored or settled; they are ignored."),
+		malformed:  newVec("queue_worker_malformed_total", "Messages that could not be decoded or named no usable function; they become dead letters."),
+		refused:    newCounter("queue_worker_nats_refused_total", "Messages that the store did not accept; they stay unacked and are fetched again."),
+		discarded:  newCounter("queue_worker_nats_discarded_total", "Messages that NATS Streaming removed at its own limits before the worker could accept them."),
+		ackErrors:  newCounter("queue_worker_nats_ack_errors_total", "Acks that could not be sent; those messages are redelivered and ignored."),
+		reconnects: newCounter("queue_worker_nats_reconnect_total", "Reconnections to NATS Streaming."),
+		connected:  newGauge("queue_worker_nats_connected", "Connection to NATS Streaming with its subscriptions: 1 or 0."),
+		resting:    newGauge("queue_worker_intake_resting", "Intake paused for lack of room: 1 or 0."),
+		unsettled:  newGauge("queue_worker_nats_unsettled_messages", "Messages received and not acked yet."),
+		bytes:      newGauge("queue_worker_nats_unsettled_bytes", "Bytes of the messages received and not acked yet."),
+		parked:     newGauge("queue_worker_nats_parked_messages", "Messages delivered while there was no room; NATS Streaming keeps them until they are fetched again."),
 	}
 	r.MustRegister(m.received, m.submitted, m.duplicates, m.malformed, m.refused, m.discarded, m.ackErrors,
 		m.reconnects, m.connected, m.resting, m.unsettled, m.bytes, m.parked)

@@ -35,7 +35,7 @@ func TestWhileTheStoreIsFullAnotherWorkerGetsTheMessages(t *testing.T) {
 	queue(t, gateway(t, door.URL(), "g3"), "after")
 	s.once(t, "before", "after")
 	r.until(t, "readiness", func() bool { return r.Ready() == nil })
-	if n := strings.Count(r.log.String(), "the intake rests"); n != 1 {
+	if n := strings.Count(r.log.String(), "intake paused"); n != 1 {
 		t.Errorf("said %d times that it rests, want once", n)
 	}
 }

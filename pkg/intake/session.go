@@ -230,7 +230,7 @@ func (i *Intake) deliver(queue int, m *stan.Msg) {
 		i.opts.Metrics.received.WithLabelValues(name).Inc()
 	case known, settled:
 		i.opts.Metrics.duplicates.WithLabelValues(name).Inc()
-		i.log.Debug("message came again", "queue", name, "sequence", m.Sequence, "settled", v == settled)
+		i.log.Debug("message redelivered", "queue", name, "sequence", m.Sequence, "settled", v == settled)
 	case parked, ignored:
 	}
 }

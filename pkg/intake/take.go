@@ -110,7 +110,7 @@ func (i *Intake) admit(h *hold, now time.Time) store.Accept {
 	case err != nil:
 		inv.Bury(invocation.Malformed, detail(err), now)
 		i.opts.Metrics.malformed.WithLabelValues(queue).Inc()
-		i.log.Warn("malformed message, it is not called", "id", inv.ID, "call_id", inv.CallID, "queue", queue, "detail", inv.Detail)
+		i.log.Warn("malformed message, not called", "id", inv.ID, "call_id", inv.CallID, "queue", queue, "detail", inv.Detail)
 	case r.Envelope != nil:
 		a.Once = true // a publisher that did not hear of its success may try again
 		if inv.IsExhausted() {

@@ -272,7 +272,7 @@ func TestWhatTheServerRemovedIsTold(t *testing.T) {
 	r.until(t, "the parking", func() bool { return r.book.load().parked == 19 })
 	r.settle(s.got(t, 1)...)
 	r.until(t, "the loss to be told", func() bool { return value(r.opts.Metrics.discarded) == 14 })
-	if !strings.Contains(r.log.String(), "has removed messages") {
+	if !strings.Contains(r.log.String(), "messages lost") {
 		t.Error("no line in the log")
 	}
 	settleAll(t, r, 6)

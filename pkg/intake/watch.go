@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// errBound is why the intake rests without a durable store.
-var errBound = errors.New("too much is unsettled without a data_dir; it goes on when some of it is")
+// errBound is why the intake is paused without a durable store.
+var errBound = errors.New("too many unsettled messages without data_dir; wait until some are settled, or set data_dir")
 
 // watchLoop looks at the store and the bounds, whether there is a connection or not.
 func (i *Intake) watchLoop(ctx context.Context) {
@@ -49,7 +49,7 @@ func (i *Intake) look(full error) {
 }
 
 // restReason is why nothing can be taken. Once at its bound, the book must come
-// down to 3/4 of it before the intake goes on: no flapping.
+// down to 3/4 of it before the intake is resumed: no flapping.
 func (i *Intake) restReason(full error, l load, was error) error {
 	switch {
 	case full != nil:
@@ -65,10 +65,10 @@ func (i *Intake) restReason(full error, l load, was error) error {
 func (i *Intake) tell(now error, l load) {
 	if now != nil {
 		i.opts.Metrics.resting.Set(1)
-		i.log.Warn("the intake rests", "reason", now, "unsettled", l.count, "bytes", l.bytes)
+		i.log.Warn("intake paused", "reason", now, "unsettled", l.count, "bytes", l.bytes)
 	} else {
 		i.opts.Metrics.resting.Set(0)
-		i.log.Info("the intake goes on", "unsettled", l.count, "bytes", l.bytes)
+		i.log.Info("intake resumed", "unsettled", l.count, "bytes", l.bytes)
 	}
 	if i.opts.OnRest != nil {
 		i.opts.OnRest(now != nil)

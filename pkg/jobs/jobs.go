@@ -138,12 +138,12 @@ func (j *Jobs) load() {
 	for name, value := range j.Store.Notes(notePrefix) {
 		r, err := readRecord(name, value)
 		if err != nil {
-			j.log.Warn("a job cannot be read and is left alone", "note", name, "error", err)
+			j.log.Warn("cannot read job, skipped", "note", name, "error", err)
 			continue
 		}
 		j.all[r.ID] = newJob(r)
 		if r.State == Running {
-			j.log.Info("job goes on after a restart", progress(&r)...)
+			j.log.Info("job resumed after restart", progress(&r)...)
 		}
 	}
 }

@@ -20,7 +20,7 @@ func (j *Jobs) tellNew(b *job) {
 	r := b.record()
 	word := "job planned"
 	if r.State == Running {
-		word = "job begun"
+		word = "job started"
 	}
 	j.log.Info(word, keyJob, r.ID.String(), keyAct, string(r.Act), keyBy, r.By, "count", r.Plan.Count,
 		"needs_force", r.Plan.NeedsForce, "rate", r.Rate, "canary", r.Canary, "force", r.Force)
@@ -36,14 +36,14 @@ func (j *Jobs) tellProgress(b *job) {
 	}
 	b.told = time.Now()
 	if r := b.record(); r.State == Running {
-		j.log.Info("job goes on", progress(&r)...)
+		j.log.Info("job progress", progress(&r)...)
 	}
 }
 
 func (j *Jobs) tellEnd(b *job) {
 	r := b.record()
 	if r.State == Stopped {
-		j.log.Warn("job stopped by itself", append(progress(&r), "why", r.Reason, "hint", "resume goes on, cancel ends it")...)
+		j.log.Warn("job stopped", append(progress(&r), "why", r.Reason, "hint", "Resume the job to continue, or cancel it.")...)
 		return
 	}
 	j.log.Info("job done", append(progress(&r), "took", r.Finished.Sub(r.Applied).Round(time.Millisecond))...)

@@ -17,11 +17,11 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		r: r,
 		replayed: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "queue_worker_replayed_total",
-			Help: "Dead letters that jobs have made ready again; replays of a single letter are not counted here.",
+			Help: "Dead letters replayed by jobs; replays of single dead letters are not counted here.",
 		}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "queue_worker_job_dropped_total",
-			Help: "Invocations that jobs have removed, by act: drop of dead letters, purge of pending ones. queue_worker_dropped_total has them too.",
+			Help: "Invocations removed by jobs, by act: drop of dead letters, purge of pending ones. queue_worker_dropped_total has them too.",
 		}, []string{"act"}),
 	}
 	r.MustRegister(m.replayed, m.dropped)
@@ -46,7 +46,7 @@ func (m *Metrics) acted(a Act, n int) {
 func (m *Metrics) watch(count func() map[State]int) {
 	if m != nil {
 		m.r.MustRegister(gauge{count, prometheus.NewDesc("queue_worker_jobs",
-			"Bulk jobs that are known, by state: planned, running, waiting (holding by itself), paused, stopped (by itself), cancelled, done. Those that are over are kept for 7 days.",
+			"Number of jobs by state: planned, running, waiting (for live invocations or the store), paused, stopped (by its failures), cancelled, done. Finished jobs are kept for 7 days.",
 			[]string{"state"}, nil)})
 	}
 }

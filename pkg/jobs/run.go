@@ -108,7 +108,7 @@ func (j *Jobs) troubled(b *job, err error) hold {
 	}
 	h := hold{why: forStore(err), again: storePeriod}
 	if !errors.Is(err, store.ErrClosed) && !b.holdsFor(h.why) {
-		j.log.Warn("job waits for the store", keyJob, b.id.String(), keyError, err)
+		j.log.Warn("job waiting for the store", keyJob, b.id.String(), keyError, err)
 	}
 	return h
 }

@@ -269,8 +269,8 @@ func TestANoteThatCannotBeReadIsLeftAlone(t *testing.T) {
 		if n, notes := len(r.jobs.List()), len(r.store.Notes("")); n != 0 || notes != 7 {
 			t.Errorf("%d jobs are known, %d notes are left", n, notes)
 		}
-		if n := strings.Count(r.logs.String(), "cannot be read"); n != 7 {
-			t.Errorf("the log tells of %d", n)
+		if n := strings.Count(r.logs.String(), "cannot read job"); n != 7 {
+			t.Errorf("the log names %d, want 7", n)
 		}
 	})
 }
@@ -306,7 +306,7 @@ func TestTheLogTellsOfProgressEveryTenSecondsAtMost(t *testing.T) {
 		pass(2 * time.Minute)
 		r.want(v, Done, 600, 0)
 		log := r.logs.String()
-		if n := strings.Count(log, "job goes on"); n != 5 && n != 6 {
+		if n := strings.Count(log, "job progress"); n != 5 && n != 6 {
 			t.Errorf("the log tells of progress %d times in a minute", n)
 		}
 		for _, want := range []string{"job planned", "by=admin", "count=600", "job done", "done=600", "took=59.9s"} {
@@ -330,7 +330,7 @@ func TestAFailedStoreHoldsJobsUntilARestart(t *testing.T) {
 		if v = r.get(v); v.State != Waiting || !strings.Contains(v.Reason, "for the store: store failed") || v.Done > 7 {
 			t.Errorf("the job is %+v", v)
 		}
-		if n := strings.Count(r.logs.String(), "job waits for the store"); n != 1 {
+		if n := strings.Count(r.logs.String(), "job waiting for the store"); n != 1 {
 			t.Errorf("the log says so %d times", n)
 		}
 		broken.err.Store(nil)

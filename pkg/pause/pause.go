@@ -86,7 +86,7 @@ func New(notes Notes, lanes Lanes, log *slog.Logger) *Keeper {
 		lane := strings.TrimPrefix(name, notePrefix)
 		var p Pause
 		if err := json.Unmarshal(value, &p); err != nil {
-			log.Warn("a pause cannot be read, the function is called", "function", lane, "error", err)
+			log.Warn("cannot read pause, function not paused", "function", lane, "error", err)
 			continue
 		}
 		k.all[lane] = p
@@ -197,7 +197,7 @@ func (k *Keeper) expireOne(ctx context.Context, lane string, now time.Time) erro
 	if err := k.lift(ctx, lane); err != nil {
 		return err
 	}
-	k.log.Warn("resumed, its pause is over", attrs(lane, p)...)
+	k.log.Warn("resumed, pause expired", attrs(lane, p)...)
 	return nil
 }
 

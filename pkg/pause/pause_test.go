@@ -129,7 +129,7 @@ func TestAPauseEndsByItselfAndTheLogSaysSo(t *testing.T) {
 				t.Errorf("after %s the lanes have %v, there are %v", tt.after, w.lanes.paused, w.All())
 			}
 		}
-		for _, want := range []string{"msg=paused function=fn0 reason=rollout author=ann by=admin", `msg="resumed, its pause is over" function=fn0 reason=rollout author=ann`} {
+		for _, want := range []string{"msg=paused function=fn0 reason=rollout author=ann by=admin", `msg="resumed, pause expired" function=fn0 reason=rollout author=ann`} {
 			if !strings.Contains(w.logs.String(), want) {
 				t.Errorf("%q is not in the log:\n%s", want, w.logs)
 			}
@@ -174,7 +174,7 @@ func TestAPauseOutlivesTheProcessAndOneThatIsOverDoesNot(t *testing.T) {
 		if p, ok := again.Of("late"); !ok || !p.Since.Equal(late.Since) || p.Reason != "late" || !again.lanes.has("late") || !again.lanes.has("soon") {
 			t.Errorf("after a restart there are %v", again.All())
 		}
-		if !strings.Contains(again.logs.String(), "cannot be read") || again.lanes.has("broken") {
+		if !strings.Contains(again.logs.String(), "cannot read pause") || again.lanes.has("broken") {
 			t.Errorf("of the broken one the log says\n%s", again.logs)
 		}
 		time.Sleep(time.Minute)

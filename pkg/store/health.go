@@ -70,7 +70,7 @@ func (s *Store) damaged(err error) error {
 	}
 	err = plainly(err)
 	if s.damage.set(err) {
-		s.log.Error("store cannot read what it holds", "error", err,
+		s.log.Error("store cannot read its data", "error", err,
 			"hint", "the rest goes on; run `queue-worker store check` on a stopped worker")
 	}
 	return err

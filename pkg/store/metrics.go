@@ -20,12 +20,12 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		commits: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "queue_worker_store_commit_seconds",
-			Help:    "Time to make one batch of changes durable.",
+			Help:    "Seconds to make one batch durable.",
 			Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 12), // 0.1 ms to 2.4 s
 		}),
 		batch: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "queue_worker_store_batch_operations",
-			Help:    "Operations that shared one batch.",
+			Help:    "Operations per batch.",
 			Buckets: prometheus.ExponentialBuckets(1, 4, 6), // 1 to 1024
 		}),
 	}

@@ -43,11 +43,11 @@ func (x *exports) tell(err error) {
 	switch {
 	case err == nil:
 		if x.failing.CompareAndSwap(true, false) {
-			x.log.Info("spans are exported again")
+			x.log.Info("span export recovered")
 		}
 	case x.stopping.Err() != nil: // Close tells of it
 	case x.failing.CompareAndSwap(false, true):
-		x.log.Warn("spans cannot be exported and are dropped until they can",
+		x.log.Warn("cannot export spans, dropping them",
 			"error", clip(err.Error()), "hint", "is the receiver at OTEL_EXPORTER_OTLP_ENDPOINT up, and does it speak OTEL_EXPORTER_OTLP_PROTOCOL?")
 	}
 }
@@ -71,5 +71,5 @@ func (sink) Info(int, string, ...any)         {}
 func (s sink) WithValues(...any) logr.LogSink { return s }
 func (s sink) WithName(string) logr.LogSink   { return s }
 func (s sink) Error(_ error, message string, _ ...any) {
-	s.log.Warn("a variable of OpenTelemetry is not usable", "at", message, "hint", "see docs/traces.md")
+	s.log.Warn("invalid OpenTelemetry variable", "at", message, "hint", "see docs/traces.md")
 }

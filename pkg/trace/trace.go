@@ -58,14 +58,14 @@ func New(ctx context.Context, version string, log *slog.Logger) *Tracer {
 	exporter, err := newExporter(ctx, &s)
 	s.logWarnings(log)
 	if err != nil {
-		log.Warn("no traces, their exporter cannot be made", "error", err)
+		log.Warn("tracing off, cannot create exporter", "error", err)
 		return nil
 	}
 	t := &Tracer{propagate: s.propagate, exports: newExports(exporter, log), log: log}
 	t.processor = sdktrace.NewBatchSpanProcessor(t.exports)
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(t.processor), sdktrace.WithResource(newResource(ctx, version, log)))
 	t.tracer = provider.Tracer(service, oteltrace.WithInstrumentationVersion(version), oteltrace.WithSchemaURL(semconv.SchemaURL))
-	log.Info("traces are on", "protocol", s.protocol)
+	log.Info("tracing on", "protocol", s.protocol)
 	return t
 }
 
@@ -85,7 +85,7 @@ func newResource(ctx context.Context, version string, log *slog.Logger) *resourc
 		resource.WithAttributes(semconv.ServiceName(service), semconv.ServiceVersion(version)),
 		resource.WithHost(), resource.WithTelemetrySDK(), resource.WithFromEnv())
 	if err != nil {
-		log.Warn("OTEL_RESOURCE_ATTRIBUTES is not usable as a whole", "hint", "a list such as deployment.environment.name=prod,team=night")
+		log.Warn("OTEL_RESOURCE_ATTRIBUTES is partly invalid", "hint", "a list such as deployment.environment.name=prod,team=night")
 	}
 	return r
 }
@@ -100,7 +100,7 @@ func (t *Tracer) Close(ctx context.Context) {
 		err := t.processor.Shutdown(ctx)
 		t.exports.stop()
 		if err != nil && !errors.Is(err, context.Canceled) {
-			t.log.Warn("the last spans were not exported", "error", fmt.Errorf("shut down: %w", err))
+			t.log.Warn("last spans not exported", "error", fmt.Errorf("shut down: %w", err))
 		}
 	})
 }

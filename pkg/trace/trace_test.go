@@ -222,7 +222,7 @@ func TestAReceiverThatIsAwayCostsOneWarning(t *testing.T) {
 		<-came
 	}
 	tr.Close(t.Context())
-	if n := strings.Count(log.String(), "level=WARN"); n != 1 || !strings.Contains(log.String(), "spans are exported again") {
+	if n := strings.Count(log.String(), "level=WARN"); n != 1 || !strings.Contains(log.String(), "span export recovered") {
 		t.Errorf("%d warnings in\n%s", n, log)
 	}
 }
@@ -246,7 +246,7 @@ func TestTheEndDoesNotWaitForAReceiverThatHangs(t *testing.T) {
 	case <-time.After(20 * time.Second):
 		t.Fatal("it waits")
 	}
-	if !strings.Contains(log.String(), "the last spans were not exported") {
+	if !strings.Contains(log.String(), "last spans not exported") {
 		t.Error(log)
 	}
 	tr.Close(t.Context()) // does nothing

@@ -364,7 +364,7 @@ func TestNoValueOfAHeaderIsLogged(t *testing.T) {
 			r.accept(m)
 		}
 		pass(time.Second)
-		lines := r.log.lines(t, "header field not usable, the function's setting holds")
+		lines := r.log.lines(t, "invalid header field, function setting applies")
 		if len(lines) != 1 || lines[0]["header"] != "X-Timeout" || strings.Contains(r.log.String(), "secret-") {
 			t.Errorf("the log says %v", lines)
 		}

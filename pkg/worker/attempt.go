@@ -127,7 +127,7 @@ func (w *Worker) unreadable(r store.Ready, err error) (over bool) {
 		w.gone(r.ID)
 		return true
 	}
-	w.Logger.Error("cannot load invocation, passing over it until the restart",
+	w.Logger.Error("cannot load invocation, skipped until restart",
 		keyID, r.ID.String(), keyFunction, r.Lane.Name, "error", err)
 	return false
 }

@@ -186,7 +186,7 @@ func TestAnAbortEndsAlthoughTheDiskTakesNoMore(t *testing.T) {
 		default:
 			t.Fatal("Run goes on")
 		}
-		if n := len(r.log.lines(t, "outcome not stored, called again after the restart")); n != 1 || r.metric("unsettled_total") != 1 {
+		if n := len(r.log.lines(t, "outcome not persisted, call will be repeated after restart")); n != 1 || r.metric("unsettled_total") != 1 {
 			t.Errorf("told %d times", n)
 		}
 		if r.holds.count() != 1 {

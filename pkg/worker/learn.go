@@ -19,10 +19,10 @@ func (w *Worker) learn(a *attempt) {
 	n := w.Lanes.learn(a.hand, e)
 	switch {
 	case n.opened:
-		w.Logger.Warn("function out of reach, calling it only now and then", keyFunction, a.at.Lane.Name, keyQueue, a.at.Lane.Queue,
+		w.Logger.Warn("function unreachable, breaker opened", keyFunction, a.at.Lane.Name, keyQueue, a.at.Lane.Queue,
 			"cause", reach(e.cause), "hint", "its invocations wait and spend no attempts; breaker=off goes without this")
 	case n.closed:
-		w.Logger.Info("function in reach again", keyFunction, a.at.Lane.Name, keyQueue, a.at.Lane.Queue)
+		w.Logger.Info("function reachable, breaker closed", keyFunction, a.at.Lane.Name, keyQueue, a.at.Lane.Queue)
 	}
 	if a.hand.probe && e.missed && neverArrived(e.cause) {
 		w.keepAttempt(a, now)

@@ -40,25 +40,25 @@ func NewMetrics(r prometheus.Registerer, labels *Labels, queues []string) *Metri
 	}
 	m := &Metrics{
 		labels:    labels,
-		attempts:  vec("queue_worker_attempts_total", "Calls that were made, by function and class of the answer's status.", "function_name", "code"),
-		causes:    vec("queue_worker_attempts_unanswered_total", "Calls that got no whole answer, by cause. Those of callbacks are all counted as transport.", "cause"),
-		retries:   vec("queue_worker_retries_total", "Retries that were scheduled, by function.", "function_name"),
-		dead:      vec("queue_worker_dead_letters_total", "Invocations that were given up, by reason.", "reason"),
-		processed: vec("queue_worker_messages_processed_total", "Invocations that are over or in the dead set, by queue.", "queue_name"),
-		outcomes:  vec("queue_worker_outcomes_total", "Invocations that are over or in the dead set, by function and how they ended.", "function_name", "outcome"),
-		callbacks: vec("queue_worker_callbacks_total", "Callbacks that are over, by how they ended.", "outcome"),
-		discarded: vec("queue_worker_discarded_total", "Invocations that failed for good and were not kept, because dead_set or dead_set_codes says so.", "reason"),
+		attempts:  vec("queue_worker_attempts_total", "Attempts by function and class of the answer's status.", "function_name", "code"),
+		causes:    vec("queue_worker_attempts_unanswered_total", "Attempts without a complete answer, by cause. Callbacks are always counted as transport.", "cause"),
+		retries:   vec("queue_worker_retries_total", "Scheduled retries by function.", "function_name"),
+		dead:      vec("queue_worker_dead_letters_total", "Invocations that became dead letters, by reason.", "reason"),
+		processed: vec("queue_worker_messages_processed_total", "Finished invocations by queue.", "queue_name"),
+		outcomes:  vec("queue_worker_outcomes_total", "Finished invocations by function and outcome.", "function_name", "outcome"),
+		callbacks: vec("queue_worker_callbacks_total", "Finished callbacks by outcome.", "outcome"),
+		discarded: vec("queue_worker_discarded_total", "Invocations that failed for good and were not kept, as dead_set or dead_set_codes says, by reason.", "reason"),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "queue_worker_attempt_seconds", Help: "Duration in seconds of calls; of callbacks, of those that were answered.",
+			Name: "queue_worker_attempt_seconds", Help: "Duration in seconds of attempts; of callbacks, only of those that were answered.",
 			Buckets: []float64{.001, .005, .025, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800},
 		}, []string{"kind"}),
 		lateness: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "queue_worker_lateness_seconds", Help: "Time between when an invocation could be called and its call.",
+			Name: "queue_worker_lateness_seconds", Help: "Seconds from when an invocation became ready to its attempt.",
 			Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 5, 30, 120, 600, 3600},
 		}),
 	}
 	m.unsettled = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "queue_worker_unsettled_total", Help: "Calls whose outcome could not be stored; their functions are called again.",
+		Name: "queue_worker_unsettled_total", Help: "Attempts whose outcome could not be persisted; they are repeated after a restart.",
 	})
 	r.MustRegister(m.duration, m.lateness, m.unsettled)
 	m.zero(queues)

@@ -239,7 +239,7 @@ func TestAFunctionOutOfReachIsOnlyProbed(t *testing.T) {
 			r.accept(to("fn"))
 		}
 		pass(time.Hour)
-		opened := r.log.lines(t, "function out of reach, calling it only now and then")
+		opened := r.log.lines(t, "function unreachable, breaker opened")
 		if len(opened) != 1 || opened[0]["cause"] != "refused" {
 			t.Fatalf("the log says %v", opened)
 		}
@@ -271,7 +271,7 @@ func TestAFunctionOutOfReachIsOnlyProbed(t *testing.T) {
 		if st := r.store.Stats(); st.Done != n {
 			t.Errorf("%d of %d are done", st.Done, n)
 		}
-		if lines := r.log.lines(t, "function in reach again"); len(lines) != 1 {
+		if lines := r.log.lines(t, "function reachable, breaker closed"); len(lines) != 1 {
 			t.Errorf("the log says %d times that it is back", len(lines))
 		}
 		for _, c := range f.of("fn") {

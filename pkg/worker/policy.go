@@ -178,13 +178,13 @@ func expire(inv *invocation.Invocation, age time.Duration) {
 func (w *Worker) complain(inv *invocation.Invocation, c complaints) {
 	for _, p := range c.annotations {
 		if w.warned.first(inv.Lane.Name + "\x00" + p.Key + "\x00" + p.Value) {
-			w.Logger.Warn("annotation not usable, the worker's setting holds", keyFunction, inv.Function,
+			w.Logger.Warn("invalid annotation, worker setting applies", keyFunction, inv.Function,
 				"annotation", p.Key, "value", p.Value, "expected", p.Expected)
 		}
 	}
 	for _, p := range c.header {
 		if w.warned.first(inv.Lane.Name + "\x00" + p.Key) {
-			w.Logger.Warn("header field not usable, the function's setting holds", keyFunction, inv.Function,
+			w.Logger.Warn("invalid header field, function setting applies", keyFunction, inv.Function,
 				"header", p.Key, "expected", p.Expected)
 		}
 	}

@@ -195,7 +195,7 @@ func TestAnUnusableAnnotationIsToldOnceAndTheWorkersSettingHolds(t *testing.T) {
 		if n := len(f.of("fn")); n != 4 {
 			t.Errorf("%d calls, want 4", n)
 		}
-		lines := r.log.lines(t, "annotation not usable, the worker's setting holds")
+		lines := r.log.lines(t, "invalid annotation, worker setting applies")
 		if len(lines) != 1 || lines[0]["annotation"] != policy.AnnotationAttempts || lines[0]["function"] != "fn" {
 			t.Errorf("told %v, want once", lines)
 		}

@@ -44,12 +44,12 @@ func (w *Worker) settle(ctx context.Context, a *attempt) (over bool) {
 // unsettled tells that nothing was written.
 func (w *Worker) unsettled(a *attempt, err error) (over bool) {
 	if errors.Is(err, store.ErrNotFound) {
-		w.Logger.Info("gone while it was called", attrs(a)...)
+		w.Logger.Info("invocation removed while in flight", attrs(a)...)
 		w.gone(a.inv.ID)
 		return true
 	}
 	w.Metrics.unsettled.Inc()
-	w.Logger.Error("outcome not stored, called again after the restart", attrs(a, "error", err)...)
+	w.Logger.Error("outcome not persisted, call will be repeated after restart", attrs(a, "error", err)...)
 	return false
 }
 

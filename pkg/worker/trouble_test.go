@@ -184,7 +184,7 @@ func TestWhatCannotBeSettledIsNotCalledAgainBeforeARestart(t *testing.T) {
 		if len(f.calls) != 2 || r.store.Stats().Done != 1 {
 			t.Errorf("%d calls, %+v", len(f.calls), r.store.Stats())
 		}
-		if lines := r.log.lines(t, "outcome not stored, called again after the restart"); len(lines) != 1 || lines[0]["error"] != "disk full" {
+		if lines := r.log.lines(t, "outcome not persisted, call will be repeated after restart"); len(lines) != 1 || lines[0]["error"] != "disk full" {
 			t.Errorf("told %v", lines)
 		}
 		if r.holds.count() != 1 || len(r.log.lines(t, "invoked")) != 1 || r.metric("unsettled_total") != 1 || r.metric("attempts_total", "2xx") != 1 {
@@ -214,7 +214,7 @@ func TestAnEntryThatCannotBeLoadedDelaysNoOther(t *testing.T) {
 		if st := r.store.Stats(); st.Done != 1 || st.Ready != 1 {
 			t.Errorf("%+v", st)
 		}
-		if lines := r.log.lines(t, "cannot load invocation, passing over it until the restart"); len(lines) != 1 || lines[0]["error"] != "disk full" {
+		if lines := r.log.lines(t, "cannot load invocation, skipped until restart"); len(lines) != 1 || lines[0]["error"] != "disk full" {
 			t.Errorf("told %v", lines)
 		}
 	})
