@@ -5,6 +5,7 @@ package e2e
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -37,4 +38,17 @@ func TestThePageForOperatorsRunsAsPrinted(t *testing.T) {
 		r.expect("chaos-fn.openfaas-fn\tfaas-request\t0\t0\t1\t0")
 	}
 	r.stop()
+}
+
+func TestEachLineOfAPageNeedsALineOfItsOwn(t *testing.T) {
+	t.Parallel()
+	r := &reader{output: "dead id=1 status=500\ndead id=2 status=500\n", addresses: strings.NewReplacer()}
+	if got := r.missing("dead … status=500\ndead … status=500\n"); got != "" {
+		t.Errorf("missing %q, want none", got)
+	}
+	for _, text := range []string{"dead … status=500\ndead … status=500\ndead … status=500\n", "dead … status=404\n"} {
+		if r.missing(text) == "" {
+			t.Errorf("nothing is missing of %q", text)
+		}
+	}
 }
