@@ -32,7 +32,7 @@ var layers = []struct {
 	}},
 	{"pkg/console", []string{"pkg/invocation"}},
 	{"pkg/jobs", []string{"pkg/store", "pkg/invocation"}},
-	{"pkg/watch", []string{"pkg/worker", "pkg/store", "pkg/invocation"}},
+	{"pkg/watch", []string{"pkg/invocation"}},
 	{"pkg/pause", []string{"pkg/store"}},
 	{"pkg/gateway", []string{"pkg/descriptor", "pkg/invocation"}},
 	{"pkg/dev", []string{"pkg/invocation"}},

@@ -105,10 +105,10 @@ func delayedAt(n int, function string) *invocation.Invocation {
 }
 
 // settle ends an invocation that is ready, as the worker does it.
-func (r *rig) settle(t testing.TB, inv *invocation.Invocation, v store.Verdict, res *store.Result) {
+func (r *rig) settle(t testing.TB, inv *invocation.Invocation, v invocation.Outcome, res *store.Result) {
 	t.Helper()
 	at := store.Ready{Lane: inv.Lane, Since: inv.Since, ID: inv.ID}
-	if err := r.store.Settle(context.Background(), store.Settlement{At: at, Verdict: v, Inv: inv, Result: res}); err != nil {
+	if err := r.store.Settle(context.Background(), store.Settlement{At: at, Outcome: v, Inv: inv, Result: res}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -200,8 +200,8 @@ func TestAResultFromBeforeAReplayIsNotShownAsThatOfTheReplay(t *testing.T) {
 	inv := pendingAt(0, "figlet")
 	r.put(t, inv, nil)
 	inv.State, inv.DiedAt, inv.Reason = invocation.Dead, begin, invocation.AttemptsExhausted
-	res := &store.Result{Inv: inv, Outcome: store.OutcomeDead, Status: 500, Body: []byte("broken"), At: begin, Expires: time.Now().Add(time.Hour)}
-	r.settle(t, inv, store.Bury, res)
+	res := &store.Result{Inv: inv, Outcome: invocation.OutcomeDead, Status: 500, Body: []byte("broken"), At: begin, Expires: time.Now().Add(time.Hour)}
+	r.settle(t, inv, invocation.OutcomeDead, res)
 	if got := r.ask(t, http.MethodGet, "/v1/invocations/call/result"); got.status != 500 || got.body != "broken" || got.header.Get(headerOutcome) != "dead" {
 		t.Errorf("of a dead one it is %d %s", got.status, got.body)
 	}
@@ -223,7 +223,7 @@ func TestAResultFromBeforeAReplayIsNotShownAsThatOfTheReplay(t *testing.T) {
 				t.Errorf("after it was cancelled %s is %+v, want %s", key, v, want)
 			}
 		}
-		r.Watch.Ended(watch.End{Inv: cancelled, Outcome: store.OutcomeCancelled, At: time.Now()})
+		r.Watch.Ended(watch.End{Inv: cancelled, Outcome: invocation.OutcomeCancelled, At: time.Now()})
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
 )
 
@@ -309,8 +310,8 @@ func TestNoAnswerCanBeEmbeddedKeptOrGuessedAt(t *testing.T) {
 	r, _ := newIngestRig(t, func(o *Options) { o.AdminOpen = true })
 	inv := pendingAt(1, "figlet")
 	r.put(t, inv, nil)
-	r.settle(t, inv, store.Done, &store.Result{
-		Inv: inv, Outcome: store.OutcomeDone, Status: 200, Header: http.Header{"Content-Type": {"text/html"}, "Cache-Control": {"public"}},
+	r.settle(t, inv, invocation.OutcomeDone, &store.Result{
+		Inv: inv, Outcome: invocation.OutcomeDone, Status: 200, Header: http.Header{"Content-Type": {"text/html"}, "Cache-Control": {"public"}},
 		At: begin, Expires: begin.AddDate(100, 0, 0),
 	})
 	h := r.routes()

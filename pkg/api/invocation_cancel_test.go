@@ -25,11 +25,11 @@ type reporting struct {
 
 func (s reporting) Cancel(ctx context.Context, id invocation.ID) (*invocation.Invocation, error) {
 	if inv, err := s.Get(id); err == nil {
-		defer s.watch.Ending(watch.End{Inv: inv, Outcome: store.OutcomeCancelled, At: time.Now()})()
+		defer s.watch.Ending(watch.End{Inv: inv, Outcome: invocation.OutcomeCancelled, At: time.Now()})()
 	}
 	inv, err := s.Store.Cancel(ctx, id)
 	if err == nil {
-		s.watch.Ended(watch.End{Inv: inv, Outcome: store.OutcomeCancelled, At: time.Now()})
+		s.watch.Ended(watch.End{Inv: inv, Outcome: invocation.OutcomeCancelled, At: time.Now()})
 	}
 	return inv, err
 }
@@ -38,7 +38,7 @@ func withReports(o *Options) { o.Store = reporting{o.Store.(*store.Store), o.Wat
 
 func TestCancellingMeetsAnInvocationAtAnyPoint(t *testing.T) {
 	t.Parallel()
-	settles := func(r *rig, v store.Verdict, outcome store.Outcome) func(invocation.ID) {
+	settles := func(r *rig, outcome invocation.Outcome) func(invocation.ID) {
 		return func(id invocation.ID) {
 			inv, err := r.store.Get(id)
 			if err != nil {
@@ -46,20 +46,20 @@ func TestCancellingMeetsAnInvocationAtAnyPoint(t *testing.T) {
 				return
 			}
 			at := store.Ready{Lane: inv.Lane, Since: inv.Since, ID: id}
-			switch v {
-			case store.Later:
+			switch outcome {
+			case invocation.OutcomeRetry:
 				inv.Since = time.Now().Add(time.Hour)
-			case store.Bury:
+			case invocation.OutcomeDead:
 				inv.State, inv.DiedAt, inv.Reason = invocation.Dead, time.Now(), invocation.AttemptsExhausted
-			case store.Done, store.Drop:
+			case invocation.OutcomeDone, invocation.OutcomeDropped, invocation.OutcomeCancelled:
 			}
-			if outcome != "" {
+			if outcome.Leaves() {
 				defer r.Watch.Ending(watch.End{Inv: inv, Outcome: outcome, At: time.Now()})()
 			}
-			if err := r.store.Settle(context.Background(), store.Settlement{At: at, Verdict: v, Inv: inv}); err != nil {
+			if err := r.store.Settle(context.Background(), store.Settlement{At: at, Outcome: outcome, Inv: inv}); err != nil {
 				t.Error(err)
 			}
-			if v == store.Later || v == store.Bury {
+			if !outcome.Leaves() {
 				r.Watch.Changed(inv)
 				return
 			}
@@ -73,10 +73,12 @@ func TestCancellingMeetsAnInvocationAtAnyPoint(t *testing.T) {
 		reason  reason
 	}{
 		{"it waits", nil, 202, ""},
-		{"its call is ended", func(r *rig) func(invocation.ID) { return settles(r, store.Drop, store.OutcomeCancelled) }, 202, ""},
-		{"its call failed just then and it waits for a retry", func(r *rig) func(invocation.ID) { return settles(r, store.Later, "") }, 202, ""},
-		{"its call succeeded just then", func(r *rig) func(invocation.ID) { return settles(r, store.Done, store.OutcomeDone) }, 409, isOver},
-		{"its call was the last and it died", func(r *rig) func(invocation.ID) { return settles(r, store.Bury, "") }, 409, isDead},
+		{"its call is ended", func(r *rig) func(invocation.ID) {
+			return settles(r, invocation.OutcomeCancelled)
+		}, 202, ""},
+		{"its call failed just then and it waits for a retry", func(r *rig) func(invocation.ID) { return settles(r, invocation.OutcomeRetry) }, 202, ""},
+		{"its call succeeded just then", func(r *rig) func(invocation.ID) { return settles(r, invocation.OutcomeDone) }, 409, isOver},
+		{"its call was the last and it died", func(r *rig) func(invocation.ID) { return settles(r, invocation.OutcomeDead) }, 409, isDead},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -49,7 +49,7 @@ const (
 	stateRunning   = "running"
 	stateDelayed   = "delayed"
 	stateDead      = "dead"
-	stateCancelled = string(store.OutcomeCancelled)
+	stateCancelled = string(invocation.OutcomeCancelled)
 )
 
 // maxCalls bounds the invocations of one call id that an answer has, the newest.
@@ -179,8 +179,8 @@ func (a *api) stateOf(inv *invocation.Invocation) string {
 // that was dead has left the dead set since.
 func withResult(r *store.Result) *found {
 	f := &found{inv: r.Inv, state: string(r.Outcome), ended: r.At, hasResult: true}
-	if r.Outcome == store.OutcomeDead {
-		f.state = string(store.OutcomeDropped)
+	if r.Outcome == invocation.OutcomeDead {
+		f.state = string(invocation.OutcomeDropped)
 	}
 	return f
 }

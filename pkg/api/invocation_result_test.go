@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
 )
 
@@ -16,7 +17,7 @@ func TestAResultHasOnlyTheFieldsThatDescribeItsBody(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()
 	w.Header().Set("Server", "queue-worker/1.2.3")
-	writeResult(w, &store.Result{Outcome: store.OutcomeDone, Status: 201, Body: []byte("<script>"), Truncated: true, Header: http.Header{
+	writeResult(w, &store.Result{Outcome: invocation.OutcomeDone, Status: 201, Body: []byte("<script>"), Truncated: true, Header: http.Header{
 		"Content-Type": {"text/html"}, "content-encoding": {"gzip"}, "Content-Language": {"de"}, "Content-Disposition": {"attachment"}, "Etag": {`"x"`},
 		"Last-Modified": {"then"}, "Location": {"/x"}, "Content-Location": {"/x"}, "Link": {"</x>; rel=preload"}, "Refresh": {"0; url=/x"},
 		"Report-To": {"{}"}, "Reporting-Endpoints": {"a=/x"}, "Nel": {"{}"}, "Cross-Origin-Resource-Policy": {"cross-origin"},
@@ -48,8 +49,8 @@ func TestAResultOfAnyStatusIsAnswered(t *testing.T) {
 	}{{200, 200, "x"}, {101, 200, "x"}, {199, 200, "x"}, {204, 204, ""}, {304, 304, ""}, {404, 404, "x"}, {599, 599, "x"}, {999, 999, "x"}, {1000, 200, "x"}} {
 		inv := pendingAt(tt.given, "figlet")
 		r.put(t, inv, nil)
-		r.settle(t, inv, store.Done, &store.Result{
-			Inv: inv, Outcome: store.OutcomeDone, Status: tt.given, Body: []byte("x"), At: begin, Expires: begin.AddDate(100, 0, 0),
+		r.settle(t, inv, invocation.OutcomeDone, &store.Result{
+			Inv: inv, Outcome: invocation.OutcomeDone, Status: tt.given, Body: []byte("x"), At: begin, Expires: begin.AddDate(100, 0, 0),
 		})
 		got := r.ask(t, http.MethodGet, "/v1/invocations/"+idOf(tt.given).String()+"/result")
 		if got.status != tt.status || got.body != tt.body || got.header.Get("Content-Type") != "" {

@@ -37,7 +37,7 @@ func (s shown) states() []string {
 // num is how states names the n-th id.
 func num(n int) string { return idOf(n).String()[30:] }
 
-func endAt(n int, call string, outcome store.Outcome) watch.End {
+func endAt(n int, call string, outcome invocation.Outcome) watch.End {
 	inv := pendingAt(n, "figlet")
 	inv.CallID = call
 	return watch.End{Inv: inv, Outcome: outcome, At: begin.Add(time.Hour)}
@@ -54,8 +54,8 @@ func TestAnInvocationIsFoundInEveryStateByItsIDAndByItsCallID(t *testing.T) {
 	finished := pendingAt(4, "figlet")
 	finished.CallID = "call " + num(4)
 	r.put(t, finished, nil)
-	r.settle(t, finished, store.Done, &store.Result{Inv: finished, Outcome: store.OutcomeDone, Status: 200, At: begin, Expires: time.Now().Add(time.Hour)})
-	for n, outcome := range map[int]store.Outcome{5: store.OutcomeDone, 6: store.OutcomeDropped, 7: store.OutcomeCancelled} {
+	r.settle(t, finished, invocation.OutcomeDone, &store.Result{Inv: finished, Outcome: invocation.OutcomeDone, Status: 200, At: begin, Expires: time.Now().Add(time.Hour)})
+	for n, outcome := range map[int]invocation.Outcome{5: invocation.OutcomeDone, 6: invocation.OutcomeDropped, 7: invocation.OutcomeCancelled} {
 		r.Watch.Ended(endAt(n, "call "+num(n), outcome))
 	}
 	for n, want := range []string{"ready", "running", "delayed", "dead", "done", "done", "dropped", "cancelled"} {
@@ -86,8 +86,8 @@ func TestACallIDThatCameTwiceShowsBothNewestFirstAndItsCallbacks(t *testing.T) {
 	for _, inv := range []*invocation.Invocation{young, old, callback} {
 		r.put(t, inv, nil)
 	}
-	r.Watch.Ended(endAt(0, "call", store.OutcomeDone))
-	r.Watch.Ended(endAt(3, "call", store.OutcomeDropped)) // it was replayed since: the store knows better
+	r.Watch.Ended(endAt(0, "call", invocation.OutcomeDone))
+	r.Watch.Ended(endAt(3, "call", invocation.OutcomeDropped)) // it was replayed since: the store knows better
 	var got shown
 	r.get(t, "/v1/invocations/call", &got)
 	if want := []string{num(3) + " ready", num(2) + " ready", num(1) + " dead", num(0) + " done"}; !slices.Equal(got.states(), want) {
@@ -252,7 +252,7 @@ func TestWaitAnswersAsSoonAsItIsOver(t *testing.T) {
 				}
 				inv := w.store.inv.Swap(nil)
 				start := time.Now()
-				w.watch.Ended(watch.End{Inv: inv, Outcome: store.OutcomeDone, At: start})
+				w.watch.Ended(watch.End{Inv: inv, Outcome: invocation.OutcomeDone, At: start})
 				got := <-c
 				if took := time.Since(start); got.status != http.StatusOK || !strings.Contains(got.body, `"state":"done"`) || took > 0 {
 					t.Errorf("after %s it answers %d %s", took, got.status, got.body)
@@ -289,7 +289,7 @@ func TestWaitWaitsForWhatIsNotThereYet(t *testing.T) {
 			t.Fatal("it answered when it was taken in")
 		}
 		w.store.inv.Store(nil)
-		w.watch.Ended(watch.End{Inv: inv, Outcome: store.OutcomeDone, At: time.Now()})
+		w.watch.Ended(watch.End{Inv: inv, Outcome: invocation.OutcomeDone, At: time.Now()})
 		if got := <-c; got.status != http.StatusOK || !strings.Contains(got.body, `"state":"done"`) {
 			t.Errorf("it answers %d %s", got.status, got.body)
 		}

@@ -23,18 +23,14 @@ type watched struct {
 // Settle implements worker.Store. An end is noted before it is written, so that
 // whoever finds nothing in the store knows of it.
 func (s watched) Settle(ctx context.Context, st store.Settlement) error {
-	if st.Verdict == store.Later || st.Verdict == store.Bury {
+	if !st.Outcome.Leaves() {
 		err := s.Store.Settle(ctx, st)
 		if err == nil {
 			s.app.watch.Changed(st.Inv)
 		}
 		return err
 	}
-	outcome := store.OutcomeDropped
-	if st.Verdict == store.Done {
-		outcome = store.OutcomeDone
-	}
-	withdraw := s.app.watch.Ending(endOf(st.Inv, outcome))
+	withdraw := s.app.watch.Ending(endOf(st.Inv, st.Outcome))
 	err := s.Store.Settle(ctx, st)
 	if err != nil {
 		withdraw()
@@ -44,12 +40,10 @@ func (s watched) Settle(ctx context.Context, st store.Settlement) error {
 
 // Cancel implements api.Invocations.
 func (s watched) Cancel(ctx context.Context, id invocation.ID) (*invocation.Invocation, error) {
-	if inv, err := s.Get(id); err == nil {
-		defer s.app.watch.Ending(endOf(inv, store.OutcomeCancelled))() // order matters: it is told of before
-	}
+	defer s.ending([]invocation.ID{id}, invocation.OutcomeCancelled)() // order matters: it is noted before
 	inv, err := s.Store.Cancel(ctx, id)
 	if err == nil {
-		s.app.left(inv, store.OutcomeCancelled)
+		s.app.left(inv, invocation.OutcomeCancelled)
 	}
 	return inv, err
 }
@@ -63,16 +57,23 @@ func (s watched) Drop(ctx context.Context, id invocation.ID) error {
 	return taken[0].Err
 }
 
-// Act implements jobs.Store.
+// Act implements jobs.Store. What will leave the store is noted before, as in Settle.
 func (s watched) Act(ctx context.Context, b store.Batch) ([]store.Taken, error) {
+	switch b.Verb {
+	case store.ActCancel:
+		defer s.ending(b.IDs, invocation.OutcomeCancelled)()
+	case store.ActDrop:
+		defer s.ending(b.IDs, invocation.OutcomeDropped)()
+	case store.ActReplay:
+	}
 	taken, err := s.Store.Act(ctx, b)
 	for _, t := range taken {
 		switch {
 		case err != nil || t.Err != nil:
 		case b.Verb == store.ActCancel:
-			s.app.left(t.Inv, store.OutcomeCancelled)
+			s.app.left(t.Inv, invocation.OutcomeCancelled)
 		case b.Verb == store.ActDrop:
-			s.app.left(t.Inv, store.OutcomeDropped)
+			s.app.left(t.Inv, invocation.OutcomeDropped)
 		case b.Verb == store.ActReplay:
 			s.app.watch.Changed(t.Inv)
 		}
@@ -80,8 +81,24 @@ func (s watched) Act(ctx context.Context, b store.Batch) ([]store.Taken, error) 
 	return taken, err
 }
 
+// ending notes the ends of those of ids that are in the store, and returns what takes back
+// the notes of those that stayed.
+func (s watched) ending(ids []invocation.ID, outcome invocation.Outcome) (withdraw func()) {
+	var noted []func()
+	for _, id := range ids {
+		if inv, err := s.Get(id); err == nil {
+			noted = append(noted, s.app.watch.Ending(endOf(inv, outcome)))
+		}
+	}
+	return func() {
+		for _, withdraw := range noted {
+			withdraw()
+		}
+	}
+}
+
 // left tells that an invocation is over because people, or a bound, took it.
-func (a *App) left(inv *invocation.Invocation, outcome store.Outcome) {
+func (a *App) left(inv *invocation.Invocation, outcome invocation.Outcome) {
 	a.settled(inv.ID, invocation.ID{})
 	a.watch.Ended(endOf(inv, outcome))
 }
@@ -98,13 +115,13 @@ func (a *App) forget(ctx context.Context) error {
 // over tells of an end that the worker has settled. Who it holds a message of the
 // door for is told by settled, because a callback may take its place.
 func (a *App) over(o worker.Over) {
-	if o.Outcome == store.OutcomeDead { // in the store, where everybody finds it
+	if o.Outcome == invocation.OutcomeDead { // in the store, where everybody finds it
 		a.watch.Changed(o.Inv)
 		return
 	}
 	a.watch.Ended(endOf(o.Inv, o.Outcome))
 }
 
-func endOf(inv *invocation.Invocation, outcome store.Outcome) watch.End {
+func endOf(inv *invocation.Invocation, outcome invocation.Outcome) watch.End {
 	return watch.End{Inv: inv, Outcome: outcome, At: time.Now()}
 }

@@ -109,7 +109,7 @@ func (a *App) expire(ctx context.Context) {
 			return
 		}
 		for _, inv := range taken {
-			a.watch.Ended(endOf(inv, store.OutcomeDropped))
+			a.watch.Ended(endOf(inv, invocation.OutcomeDropped))
 		}
 		a.logExpired(expired)
 	}
@@ -185,7 +185,7 @@ func (k keeper) Accept(x store.Accept, done func(error)) {
 	if dead && !k.app.Config.DeadSet {
 		k.app.log.Warn("discarded", "id", x.Inv.ID.String(), "call_id", x.Inv.CallID, "reason", string(x.Inv.Reason), "detail", x.Inv.Detail)
 		k.app.metrics.GivenUp(x.Inv, false)
-		k.app.watch.Ended(endOf(x.Inv, store.OutcomeDropped))
+		k.app.watch.Ended(endOf(x.Inv, invocation.OutcomeDropped))
 		done(nil)
 		return
 	}

@@ -98,3 +98,22 @@ func TestHistoryIsBoundedAndCounts(t *testing.T) {
 		t.Error("the first half is not the first attempts")
 	}
 }
+
+func TestOutcomesHaveOneWordEach(t *testing.T) {
+	t.Parallel()
+	words := map[Outcome][2]string{ // of results and look-ups, and of logs, traces and metrics
+		OutcomeDone: {"done", "done"}, OutcomeRetry: {"retry", "retry"}, OutcomeDead: {"dead", "dead"},
+		OutcomeDropped: {"dropped", "discarded"}, OutcomeCancelled: {"cancelled", "cancelled"},
+	}
+	if len(words) != len(Outcomes()) {
+		t.Errorf("%d outcomes, want %d", len(Outcomes()), len(words))
+	}
+	for _, o := range Outcomes() {
+		if got, want := [2]string{string(o), o.Next()}, words[o]; got != want {
+			t.Errorf("words of %s are %q, want %q", o, got, want)
+		}
+		if got, want := o.Leaves(), o != OutcomeRetry && o != OutcomeDead; got != want {
+			t.Errorf("%s leaves the store: %t, want %t", o, got, want)
+		}
+	}
+}

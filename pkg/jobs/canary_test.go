@@ -14,7 +14,7 @@ func TestACanaryReplaysOneThenTenThenTheRest(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, store.Options{})
 		r.bury("fn", 40)
-		r.become(always(store.Done, time.Minute))
+		r.become(always(invocation.OutcomeDone, time.Minute))
 		v := r.begin(Request{Act: Replay, Canary: true})
 		pass(59 * time.Second)
 		if v = r.want(v, Waiting, 1, 0); !strings.Contains(v.Reason, "outcome of 1") {
@@ -34,7 +34,7 @@ func TestACanaryStopsByItselfAndGoesOnWhenItIsTold(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, store.Options{})
 		r.bury("fn", 40)
-		r.become(always(store.Bury, time.Second))
+		r.become(always(invocation.OutcomeDead, time.Second))
 		v := r.begin(Request{Act: Replay, Canary: true})
 		pass(time.Minute)
 		v = r.want(v, Stopped, 1, 0)
@@ -50,7 +50,7 @@ func TestACanaryStopsByItselfAndGoesOnWhenItIsTold(t *testing.T) {
 			pass(time.Minute)
 			r.want(v, Stopped, done, 0)
 		}
-		r.become(always(store.Done, time.Second))
+		r.become(always(invocation.OutcomeDone, time.Second))
 		if _, err := r.jobs.Resume(t.Context(), v.ID); err != nil {
 			t.Fatal(err)
 		}
@@ -66,11 +66,11 @@ func TestTheRestIsWatchedToo(t *testing.T) {
 		r := newRig(t, store.Options{})
 		r.bury("fn", 2000)
 		var n atomic.Int32
-		r.become(func(*invocation.Invocation) (store.Verdict, time.Duration) {
+		r.become(func(*invocation.Invocation) (invocation.Outcome, time.Duration) {
 			if n.Add(1) > 500 {
-				return store.Bury, 2 * time.Second
+				return invocation.OutcomeDead, 2 * time.Second
 			}
-			return store.Done, 100 * time.Millisecond
+			return invocation.OutcomeDone, 100 * time.Millisecond
 		})
 		v := r.begin(Request{Act: Replay, Canary: true, Rate: 20})
 		pass(time.Hour)
@@ -92,11 +92,11 @@ func TestAShareStopsAJobWithoutACanaryToo(t *testing.T) {
 				r := newRig(t, store.Options{})
 				r.bury("fn", 300)
 				var n atomic.Int32
-				r.become(func(*invocation.Invocation) (store.Verdict, time.Duration) {
+				r.become(func(*invocation.Invocation) (invocation.Outcome, time.Duration) {
 					if n.Add(1)%3 == 0 {
-						return store.Bury, 0
+						return invocation.OutcomeDead, 0
 					}
-					return store.Done, 0
+					return invocation.OutcomeDone, 0
 				})
 				v := r.begin(Request{Act: Replay, MaxFailedShare: &tt.share})
 				pass(time.Hour)
@@ -123,7 +123,7 @@ func TestACanaryGoesOnAfterARestartWithWhatItWatched(t *testing.T) {
 		pass(time.Minute)
 		r.want(v, Waiting, 1, 0)
 		first := w.onlyReady(r)
-		r.become(always(store.Done, 0))
+		r.become(always(invocation.OutcomeDone, 0))
 		if _, err := r.store.Cancel(t.Context(), first); err != nil {
 			t.Fatal(err)
 		}

@@ -116,7 +116,7 @@ func cutAgainAndAgain(t *testing.T, rng *rand.Rand, seed uint64) {
 			after <- disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng})
 		}
 		w.fs = func(m *vfs.MemFS) vfs.FS { return errorfs.Wrap(m, c) }
-		r = w.open(func(r *rig) { r.waiting[lane("fn")], r.outcome = -1000, always(store.Bury, 0) })
+		r = w.open(func(r *rig) { r.waiting[lane("fn")], r.outcome = -1000, always(invocation.OutcomeDead, 0) })
 		r.callReady("fn")
 		var next *vfs.MemFS
 		for next == nil && !r.get(v).State.IsOver() {
@@ -271,7 +271,7 @@ func TestAClockThatIsSetBackRepeatsNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, store.Options{})
 		ids := r.bury("fn", 100, func(i *invocation.Invocation) { i.DiedAt = i.DiedAt.Add(-2 * time.Hour) })
-		r.become(always(store.Bury, 0))
+		r.become(always(invocation.OutcomeDead, 0))
 		v := r.begin(Request{Act: Replay})
 		pass(2 * time.Second)
 		r.set(-time.Hour)

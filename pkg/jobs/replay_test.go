@@ -50,7 +50,7 @@ func TestAReplayTakesEachLetterOnceOldestFirstAndAtTheRate(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, store.Options{})
 		ids := r.bury("fn", 25)
-		r.become(always(store.Done, 0))
+		r.become(always(invocation.OutcomeDone, 0))
 		begun := time.Now()
 		v := r.begin(Request{Act: Replay})
 		pass(time.Second)
@@ -92,7 +92,7 @@ func TestTheSetIsThatOfTheMomentOfPlanning(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		r.become(always(store.Bury, 0))
+		r.become(always(invocation.OutcomeDead, 0))
 		if err := r.store.Replay(t.Context(), ids[2]); err != nil { // and is dead again
 			t.Fatal(err)
 		}
@@ -139,7 +139,7 @@ func TestWhatWasReplayedThreeTimesNeedsForce(t *testing.T) {
 		r := newRig(t, store.Options{})
 		r.bury("fn", 5, replays(2))
 		stubborn := r.bury("fn", 1500, replays(3))
-		r.become(always(store.Done, 0))
+		r.become(always(invocation.OutcomeDone, 0))
 		v := r.begin(Request{Act: Replay, Rate: MaxRate})
 		pass(time.Minute)
 		r.want(v, Done, 5, 1500)
@@ -190,7 +190,7 @@ func TestTwoJobsOverTheSameLettersTakeEachOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, store.Options{})
 		ids := r.bury("fn", 1500)
-		r.become(always(store.Bury, 0)) // dead again at once
+		r.become(always(invocation.OutcomeDead, 0)) // dead again at once
 		var all []Job
 		for _, rate := range []int{MaxRate, 9000, 5000, 300} {
 			all = append(all, r.plan(Request{Act: Replay, Rate: rate}))
@@ -255,7 +255,7 @@ func TestTheRateHoldsWhateverHappens(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				r := newRig(t, store.Options{})
 				r.bury("fn", 3*tt.rate+200)
-				r.become(always(store.Done, 0))
+				r.become(always(invocation.OutcomeDone, 0))
 				begun := time.Now()
 				v := r.begin(Request{Act: Replay, Rate: tt.rate})
 				tt.do(r, v)

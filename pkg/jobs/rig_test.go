@@ -48,8 +48,8 @@ type rig struct {
 	times   []time.Time
 	waiting map[invocation.Lane]int
 	inHand  map[invocation.ID]bool
-	offset  time.Duration                                                    // of the wall clock
-	outcome func(*invocation.Invocation) (v store.Verdict, in time.Duration) // nil: it stays ready
+	offset  time.Duration                                                         // of the wall clock
+	outcome func(*invocation.Invocation) (v invocation.Outcome, in time.Duration) // nil: it stays ready
 	acting  sync.WaitGroup
 	filter  func(json.RawMessage) (store.Filter, error)
 }
@@ -154,18 +154,18 @@ func (r *rig) call(at store.Ready) {
 	r.mu.Unlock()
 	v, in := f(inv)
 	time.Sleep(in)
-	if v == store.Bury {
+	if v == invocation.OutcomeDead {
 		inv.Reason, inv.DiedAt = invocation.AttemptsExhausted, r.now()
 	}
-	_ = r.store.Settle(context.Background(), store.Settlement{At: at, Verdict: v, Inv: inv})
+	_ = r.store.Settle(context.Background(), store.Settlement{At: at, Outcome: v, Inv: inv})
 }
 
 // always is the same outcome for everybody.
-func always(v store.Verdict, in time.Duration) func(*invocation.Invocation) (store.Verdict, time.Duration) {
-	return func(*invocation.Invocation) (store.Verdict, time.Duration) { return v, in }
+func always(v invocation.Outcome, in time.Duration) func(*invocation.Invocation) (invocation.Outcome, time.Duration) {
+	return func(*invocation.Invocation) (invocation.Outcome, time.Duration) { return v, in }
 }
 
-func (r *rig) become(f func(*invocation.Invocation) (store.Verdict, time.Duration)) {
+func (r *rig) become(f func(*invocation.Invocation) (invocation.Outcome, time.Duration)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.outcome = f

@@ -301,7 +301,7 @@ func TestTheLogTellsOfProgressEveryTenSecondsAtMost(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, store.Options{})
 		r.bury("fn", 600)
-		r.become(always(store.Done, 0))
+		r.become(always(invocation.OutcomeDone, 0))
 		v := r.begin(Request{Act: Replay, By: "admin"})
 		pass(2 * time.Minute)
 		r.want(v, Done, 600, 0)

@@ -21,8 +21,8 @@ const (
 // more often finds it no sooner.
 const leastGraceWait = time.Second
 
-// Outcome is what one attempt came to, as far as the decision needs it.
-type Outcome struct {
+// Result is what one attempt came to, as far as the decision needs it.
+type Result struct {
 	// Status is the HTTP status. One outside 100..599, 0 included, counts as 500
 	// (RFC 9110, section 15).
 	Status int
@@ -47,41 +47,11 @@ type Outcome struct {
 	Expires time.Time
 }
 
-// Verb is what is to be done with an invocation after an attempt.
-type Verb uint8
-
-// The closed set of verbs.
-const (
-	// Done: it succeeded.
-	Done Verb = iota
-	// Retry: call again after Decision.Wait.
-	Retry
-	// Bury: it goes to the dead set with Decision.Reason.
-	Bury
-	// Discard: its final status is not one that the dead set keeps. Reason is set too.
-	Discard
-)
-
-// String is the word for logs.
-func (v Verb) String() string {
-	switch v {
-	case Done:
-		return "done"
-	case Retry:
-		return "retry"
-	case Bury:
-		return "bury"
-	case Discard:
-		return "discard"
-	}
-	panic("retry: unknown verb")
-}
-
 // Decision is data: the worker carries it out.
 type Decision struct {
-	Verb   Verb
-	Wait   time.Duration     // with Retry: from the end of the attempt, never negative
-	Reason invocation.Reason // with Bury and Discard
+	Outcome invocation.Outcome // any but cancelled
+	Wait    time.Duration      // before a retry: from the end of the attempt, never negative
+	Reason  invocation.Reason  // of what is dead or dropped
 }
 
 // Decide says what follows an attempt that was the retries-th retry (0: the first
@@ -98,83 +68,83 @@ type Decision struct {
 //     as max_age_exceeded when the retry would come after Expires
 //  6. any other status: final; buried as non_retryable when it is in DeadCodes,
 //     else discarded
-func (p Policy) Decide(retries int, o Outcome, now time.Time, random func() float64) Decision {
+func (p Policy) Decide(retries int, r Result, now time.Time, random func() float64) Decision {
 	switch {
-	case o.Malformed:
-		return Decision{Verb: Bury, Reason: invocation.Malformed}
-	case o.Refused:
-		return Decision{Verb: Bury, Reason: invocation.CallbackRefused}
-	case p.succeeded(o):
-		return Decision{Verb: Done}
-	case !o.Missing.IsZero():
-		return p.missing(max(retries, 0), o, now, random)
-	case p.refuses(o) && p.retryable(o):
-		return Decision{Verb: Bury, Reason: invocation.NonRetryable}
-	case p.retryable(o):
-		return p.again(max(retries, 0), o, now, random)
-	case p.DeadCodes.Has(o.status()):
-		return Decision{Verb: Bury, Reason: invocation.NonRetryable}
+	case r.Malformed:
+		return Decision{Outcome: invocation.OutcomeDead, Reason: invocation.Malformed}
+	case r.Refused:
+		return Decision{Outcome: invocation.OutcomeDead, Reason: invocation.CallbackRefused}
+	case p.succeeded(r):
+		return Decision{Outcome: invocation.OutcomeDone}
+	case !r.Missing.IsZero():
+		return p.missing(max(retries, 0), r, now, random)
+	case p.refuses(r) && p.retryable(r):
+		return Decision{Outcome: invocation.OutcomeDead, Reason: invocation.NonRetryable}
+	case p.retryable(r):
+		return p.again(max(retries, 0), r, now, random)
+	case p.DeadCodes.Has(r.status()):
+		return Decision{Outcome: invocation.OutcomeDead, Reason: invocation.NonRetryable}
 	}
-	return Decision{Verb: Discard, Reason: invocation.NonRetryable}
+	return Decision{Outcome: invocation.OutcomeDropped, Reason: invocation.NonRetryable}
 }
 
 // again retries, or gives up when no retry is left.
-func (p Policy) again(retries int, o Outcome, now time.Time, random func() float64) Decision {
+func (p Policy) again(retries int, r Result, now time.Time, random func() float64) Decision {
 	if p.Attempts != Unlimited && retries >= p.Attempts {
-		return Decision{Verb: Bury, Reason: invocation.AttemptsExhausted}
+		return Decision{Outcome: invocation.OutcomeDead, Reason: invocation.AttemptsExhausted}
 	}
-	status := o.status()
+	status := r.status()
 	wait := p.waitAfter(status, next(retries), random)
 	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
 		// A Retry-After lengthens a wait and never shortens it: the cap is on the
 		// header, so it cannot pull the wait below what it would be without one.
-		asked, _ := ParseRetryAfter(o.RetryAfter, now)
+		asked, _ := ParseRetryAfter(r.RetryAfter, now)
 		wait = max(wait, min(asked, p.MaxRetryAfter))
 	}
-	return o.after(wait, now)
+	return r.after(wait, now)
 }
 
 // next is the number of the next retry; an unlimited policy may come to the end of int.
 func next(retries int) int { return max(retries+1, retries) }
 
 // after retries, unless it would be too late by then.
-func (o Outcome) after(wait time.Duration, now time.Time) Decision {
-	if !o.Expires.IsZero() && now.Add(wait).After(o.Expires) {
-		return Decision{Verb: Bury, Reason: invocation.MaxAgeExceeded}
+func (r Result) after(wait time.Duration, now time.Time) Decision {
+	if !r.Expires.IsZero() && now.Add(wait).After(r.Expires) {
+		return Decision{Outcome: invocation.OutcomeDead, Reason: invocation.MaxAgeExceeded}
 	}
-	return Decision{Verb: Retry, Wait: wait}
+	return Decision{Outcome: invocation.OutcomeRetry, Wait: wait}
 }
 
 // missing retries a function that is not there until the grace is over. The last
 // retry that the policy allows comes at the end of the grace, so that a function
 // with few of them is waited for as long as any other.
-func (p Policy) missing(retries int, o Outcome, now time.Time, random func() float64) Decision {
-	left := min(o.Missing.Add(p.UnknownGrace).Sub(now), p.UnknownGrace) // the clock may have been set back
+func (p Policy) missing(retries int, r Result, now time.Time, random func() float64) Decision {
+	left := min(r.Missing.Add(p.UnknownGrace).Sub(now), p.UnknownGrace) // the clock may have been set back
 	if left <= 0 || p.Attempts != Unlimited && retries >= p.Attempts {
-		return Decision{Verb: Bury, Reason: invocation.FunctionNotFound}
+		return Decision{Outcome: invocation.OutcomeDead, Reason: invocation.FunctionNotFound}
 	}
 	wait := left
 	if p.Attempts == Unlimited || retries < p.Attempts-1 {
-		wait = min(max(p.waitAfter(o.status(), next(retries), random), leastGraceWait), left)
+		wait = min(max(p.waitAfter(r.status(), next(retries), random), leastGraceWait), left)
 	}
-	return o.after(wait, now)
+	return r.after(wait, now)
 }
 
 // refuses reports whether the function itself says that no retry can help. Who is not
 // called as a function has no say in it.
-func (p Policy) refuses(o Outcome) bool {
-	return !p.Only2xx && o.Cause == "" && !o.Internal && (o.NoRetry || o.Status == http.StatusGone)
+func (p Policy) refuses(r Result) bool {
+	return !p.Only2xx && r.Cause == "" && !r.Internal && (r.NoRetry || r.Status == http.StatusGone)
 }
 
 // retryable reports whether a failure may be tried again.
-func (p Policy) retryable(o Outcome) bool {
-	status := o.status()
-	return p.Only2xx || o.Cause != "" || o.Internal && status >= failureFrom || p.Codes.Has(status)
+func (p Policy) retryable(r Result) bool {
+	status := r.status()
+	return p.Only2xx || r.Cause != "" || r.Internal && status >= failureFrom || p.Codes.Has(status)
 }
 
 // succeeded reports whether the attempt succeeded.
-func (p Policy) succeeded(o Outcome) bool {
-	status := o.status()
+func (p Policy) succeeded(r Result) bool {
+	status := r.status()
 	if p.Only2xx {
 		return status >= strictBefore && status < strictFrom
 	}
@@ -182,12 +152,12 @@ func (p Policy) succeeded(o Outcome) bool {
 }
 
 // status is the status that the attempt counts as.
-func (o Outcome) status() int {
-	if o.Cause != "" {
+func (r Result) status() int {
+	if r.Cause != "" {
 		return http.StatusServiceUnavailable
 	}
-	if o.Status < minCode || o.Status > maxCode {
+	if r.Status < minCode || r.Status > maxCode {
 		return http.StatusInternalServerError
 	}
-	return o.Status
+	return r.Status
 }

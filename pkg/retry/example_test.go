@@ -41,16 +41,16 @@ func ExamplePolicy_Decide() {
 		Codes: codes, DeadCodes: dead,
 	}
 	now := time.Date(2026, time.March, 5, 12, 0, 0, 0, time.UTC)
-	for _, o := range []retry.Outcome{{Status: 200}, {Status: 503}, {Status: 429, RetryAfter: "90"}, {Status: 501}} {
+	for _, o := range []retry.Result{{Status: 200}, {Status: 503}, {Status: 429, RetryAfter: "90"}, {Status: 501}} {
 		d := p.Decide(0, o, now, nil)
-		fmt.Printf("%d: %s %s %q\n", o.Status, d.Verb, d.Wait, d.Reason)
+		fmt.Printf("%d: %s %s %q\n", o.Status, d.Outcome, d.Wait, d.Reason)
 	}
-	d := p.Decide(2, retry.Outcome{Status: 503}, now, nil)
-	fmt.Printf("%d: %s %s %q\n", 503, d.Verb, d.Wait, d.Reason)
+	d := p.Decide(2, retry.Result{Status: 503}, now, nil)
+	fmt.Printf("%d: %s %s %q\n", 503, d.Outcome, d.Wait, d.Reason)
 	// Output:
 	// 200: done 0s ""
 	// 503: retry 10s ""
 	// 429: retry 1m30s ""
-	// 501: bury 0s "non_retryable"
-	// 503: bury 0s "attempts_exhausted"
+	// 501: dead 0s "non_retryable"
+	// 503: dead 0s "attempts_exhausted"
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"queue-worker/pkg/invocation"
 )
 
 var noon = time.Date(2026, time.March, 5, 12, 0, 0, 0, time.UTC)
@@ -87,8 +89,8 @@ func TestDecideWithRetryAfter(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got := p.Decide(0, Outcome{Status: tt.status, RetryAfter: tt.value}, noon, never(t))
-			if want := (Decision{Verb: Retry, Wait: tt.want}); got != want {
+			got := p.Decide(0, Result{Status: tt.status, RetryAfter: tt.value}, noon, never(t))
+			if want := (Decision{Outcome: invocation.OutcomeRetry, Wait: tt.want}); got != want {
 				t.Errorf("decision is %+v, want %+v", got, want)
 			}
 		})
@@ -98,11 +100,11 @@ func TestDecideWithRetryAfter(t *testing.T) {
 func TestRetryAfterNeverShortensAWaitAboveItsCap(t *testing.T) {
 	t.Parallel()
 	p := Policy{Attempts: 1, Initial: 2 * time.Hour, Max: 2 * time.Hour, MaxRetryAfter: time.Hour, Codes: mustCodes("429")}
-	if got := p.Decide(0, Outcome{Status: 429, RetryAfter: "99999"}, noon, never(t)); got.Wait != 2*time.Hour {
+	if got := p.Decide(0, Result{Status: 429, RetryAfter: "99999"}, noon, never(t)); got.Wait != 2*time.Hour {
 		t.Errorf("it waits %v, want 2h", got.Wait)
 	}
 	p.MaxRetryAfter, p.Initial = 0, time.Second
-	if got := p.Decide(0, Outcome{Status: 429, RetryAfter: "60"}, noon, never(t)); got.Wait != time.Second {
+	if got := p.Decide(0, Result{Status: 429, RetryAfter: "60"}, noon, never(t)); got.Wait != time.Second {
 		t.Errorf("with a cap of 0 it waits %v, want 1s", got.Wait)
 	}
 }
@@ -119,8 +121,8 @@ func FuzzParseRetryAfter(f *testing.F) {
 		if wait < 0 || !ok && wait != 0 {
 			t.Fatalf("%q is %v, %v", value, wait, ok)
 		}
-		got := p.Decide(0, Outcome{Status: 503, RetryAfter: value}, noon, nil)
-		if want := max(time.Second, min(wait, time.Hour)); got.Verb != Retry || got.Wait != want {
+		got := p.Decide(0, Result{Status: 503, RetryAfter: value}, noon, nil)
+		if want := max(time.Second, min(wait, time.Hour)); got.Outcome != invocation.OutcomeRetry || got.Wait != want {
 			t.Fatalf("%q leads to %+v, want a wait of %v", value, got, want)
 		}
 	})

@@ -197,7 +197,7 @@ func (t *txn) act(b *Batch, id invocation.ID) (*invocation.Invocation, error) {
 	default:
 		panic("store: unknown verb")
 	}
-	t.conclude(Drop, inv, nil, was)
+	t.conclude(invocation.OutcomeDropped, inv, nil, was)
 	return inv, nil
 }
 

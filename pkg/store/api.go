@@ -66,28 +66,17 @@ type Ready struct {
 	ID    invocation.ID
 }
 
-// Verdict is what becomes of an invocation when an attempt is settled.
-type Verdict uint8
-
-const (
-	// Done: it is over and leaves the store.
-	Done Verdict = iota
-	// Later: it waits for Inv.Since. Inv.State becomes Pending.
-	Later
-	// Bury: it goes to the dead set, with Inv.Reason and Inv.DiedAt. Inv.State
-	// becomes Dead.
-	Bury
-	// Drop: it failed for good and leaves the store all the same, because the
-	// operator wants it so. It is counted apart from Done.
-	Drop
-)
-
-// Settlement is the next state of an invocation that was in hand, and the
-// callback that carries its result. Both are written in one batch.
+// Settlement is the next state of an invocation that was in flight, and the
+// callback that carries its result. Both are written in one batch. By its Outcome
+//
+//	done                it leaves the store
+//	retry               it is ready or delayed, due at Inv.Since; Inv.State becomes Pending
+//	dead                it is in the dead set, with Inv.Reason and Inv.DiedAt; Inv.State becomes Dead
+//	dropped, cancelled  it leaves the store and is counted as dropped
 type Settlement struct {
 	At       Ready // where it was taken from
-	Verdict  Verdict
-	Inv      *invocation.Invocation // its record as it will be; with Done and Drop only its identity counts
+	Outcome  invocation.Outcome
+	Inv      *invocation.Invocation // its record as it will be; of one that leaves the store only the identity counts
 	Callback *Accept                // nil for none; only its Inv and Raw count
 	// Result is what is remembered of Inv after its end, in place of an older one;
 	// nil for nothing. Where it has no Inv, that of the settlement is taken.

@@ -148,9 +148,9 @@ func (f *flow) settle(inv *invocation.Invocation) {
 		f.Error(err)
 		return
 	}
-	st := Settlement{At: Ready{Lane: l.Lane, Since: l.Since, ID: l.ID}, Verdict: Done, Inv: l}
+	st := Settlement{At: Ready{Lane: l.Lane, Since: l.Since, ID: l.ID}, Outcome: invocation.OutcomeDone, Inv: l}
 	if f.kept {
-		st.Result = &Result{Outcome: OutcomeDone, Status: 200, Body: f.raw[:], At: l.Since, Expires: l.Since.Add(time.Hour)}
+		st.Result = &Result{Outcome: invocation.OutcomeDone, Status: 200, Body: f.raw[:], At: l.Since, Expires: l.Since.Add(time.Hour)}
 	}
 	err = f.Settle(f.Context(), st)
 	if err != nil {

@@ -96,7 +96,7 @@ func (t *txn) expire(inv *invocation.Invocation) (dropped bool) {
 	}
 	t.touched[inv.ID] = struct{}{}
 	t.leaveDead(inv)
-	t.conclude(Drop, inv, nil, was)
+	t.conclude(invocation.OutcomeDropped, inv, nil, was)
 	return true
 }
 

@@ -110,10 +110,10 @@ func (p *player) lives() error {
 			i.Since = p.time()
 			i.Record(invocation.Attempt{At: p.time(), Status: 500})
 		}
-		if err := p.settle(inv, Later, again, n%2 == 0); err != nil {
+		if err := p.settle(inv, invocation.OutcomeRetry, again, n%2 == 0); err != nil {
 			return err
 		}
-		if err := p.settle(inv, []Verdict{Done, Drop}[n%2], nil, n > 1); err != nil {
+		if err := p.settle(inv, []invocation.Outcome{invocation.OutcomeDone, invocation.OutcomeDropped}[n%2], nil, n > 1); err != nil {
 			return err
 		}
 		if n%2 == 0 {
@@ -161,7 +161,7 @@ func (p *player) dies(ctx context.Context) error {
 		}
 		p.pass(time.Second)
 		bury := func(i *invocation.Invocation) { i.Reason, i.DiedAt = invocation.NonRetryable, p.time() }
-		if err := p.settle(inv, Bury, bury, false); err != nil {
+		if err := p.settle(inv, invocation.OutcomeDead, bury, false); err != nil {
 			return err
 		}
 		letters = append(letters, inv)

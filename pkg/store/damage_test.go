@@ -109,7 +109,7 @@ func TestADamagedTableCostsOnlyWhatIsInIt(t *testing.T) {
 		if err != nil || !bytes.Equal(raw, noise(uint64(i), 20_000)) { // #nosec G115 -- small
 			t.Errorf("loading number %d: %v", i, err)
 		}
-		if err := p.settle(inv, Done, nil, false); err != nil {
+		if err := p.settle(inv, invocation.OutcomeDone, nil, false); err != nil {
 			t.Errorf("settling number %d: %v", i, err)
 		}
 	}
@@ -119,7 +119,7 @@ func TestADamagedTableCostsOnlyWhatIsInIt(t *testing.T) {
 	if err := errors.Join(s.Err(), s.Full(), s.Failed()); err != nil {
 		t.Errorf("the rest need not rest: %v", err)
 	}
-	if err := p.settle(all[4], Bury, func(i *invocation.Invocation) { i.DiedAt = p.time() }, false); err != nil {
+	if err := p.settle(all[4], invocation.OutcomeDead, func(i *invocation.Invocation) { i.DiedAt = p.time() }, false); err != nil {
 		t.Errorf("burying what is damaged: %v", err)
 	}
 	if page, err := s.Letters(t.Context(), Filter{}, "", 10); err != nil || len(page.Letters) != 1 {

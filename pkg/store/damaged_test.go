@@ -99,7 +99,7 @@ var killed = sync.OnceValue(func() folder {
 			if inv.Since.After(p.time()) {
 				continue
 			}
-			succeed(p.finish(context.Background(), inv, Bury, "an answer"))
+			succeed(p.finish(context.Background(), inv, invocation.OutcomeDead, "an answer"))
 		}
 		succeed(p.PutNote(context.Background(), Note{string(rune('a' + len(p.Notes("")))), []byte("x")}))
 	}

@@ -123,7 +123,7 @@ func (p *player) letter(t *testing.T) *invocation.Invocation {
 	t.Helper()
 	inv, err := p.do(100, nil)
 	if err == nil {
-		err = p.settle(inv, Bury, func(i *invocation.Invocation) { i.DiedAt = p.time() }, false)
+		err = p.settle(inv, invocation.OutcomeDead, func(i *invocation.Invocation) { i.DiedAt = p.time() }, false)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -152,7 +152,9 @@ func (p *player) checkFailed(t *testing.T, letter *invocation.Invocation, cause 
 			p.Accept(Accept{Inv: inv}, func(err error) { done <- err })
 			return <-done
 		},
-		"settle":     func() error { return p.Settle(ctx, Settlement{At: Ready{ID: letter.ID}, Inv: letter}) },
+		"settle": func() error {
+			return p.Settle(ctx, Settlement{At: Ready{ID: letter.ID}, Outcome: invocation.OutcomeDone, Inv: letter})
+		},
 		"move due":   func() error { _, err := p.MoveDue(ctx); return err },
 		"replay":     func() error { return p.Replay(ctx, letter.ID) },
 		"drop":       func() error { return p.Drop(ctx, letter.ID) },

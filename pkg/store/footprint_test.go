@@ -94,7 +94,7 @@ func (p footprint) pass(tb testing.TB, s *Store, first int) {
 	})
 	inOneBatch(tb, s, p.batch, func(n int, answer func(error)) {
 		at := Ready{Lane: invs[n].Lane, Since: invs[n].Since, ID: invs[n].ID}
-		o := &answeredOp{op: &settleOp{Settlement: Settlement{At: at, Verdict: Done, Inv: invs[n]}}, answer: answer}
+		o := &answeredOp{op: &settleOp{Settlement: Settlement{At: at, Outcome: invocation.OutcomeDone, Inv: invs[n]}}, answer: answer}
 		if err := s.submit(tb.Context(), o); err != nil {
 			answer(err)
 		}

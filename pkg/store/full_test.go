@@ -230,7 +230,7 @@ func TestCloseDoesNotWaitForRoom(t *testing.T) {
 			all.Go(func() { _ = p.burst(50, 300) })
 		}
 		settled := make(chan error, 1)
-		go func() { settled <- p.settle(inv, Done, nil, true) }()
+		go func() { settled <- p.settle(inv, invocation.OutcomeDone, nil, true) }()
 		log.wait(t, "disk full, waiting for room")
 		if err := p.Close(); err != nil {
 			t.Errorf("close: %v", err)
@@ -335,7 +335,7 @@ func TestTheIntakeRestsAtMaxBytes(t *testing.T) {
 	if err := s.Full(); err == nil || !strings.Contains(err.Error(), "store_max_bytes is 100") {
 		t.Errorf("full is %v", err)
 	}
-	if err := errors.Join(s.Err(), p.settle(last, Done, nil, false), s.Full()); err != nil {
+	if err := errors.Join(s.Err(), p.settle(last, invocation.OutcomeDone, nil, false), s.Full()); err != nil {
 		t.Errorf("after one is done: %v", err)
 	}
 }

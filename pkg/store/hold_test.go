@@ -135,10 +135,10 @@ func TestWhatCrashesTheWorkerEachTimeIsBuriedWithoutACall(t *testing.T) {
 func TestWhatWasSettledBeforeTheCrashIsNotCounted(t *testing.T) {
 	t.Parallel()
 	v := newVictim(t, 8)
-	for n, verdict := range []Verdict{Done, Drop, Later, Bury} {
+	for n, outcome := range []invocation.Outcome{invocation.OutcomeDone, invocation.OutcomeDropped, invocation.OutcomeRetry, invocation.OutcomeDead} {
 		inv := v.accepted()
 		v.Hold(n, inv.ID)
-		err := v.settle(inv, verdict, func(i *invocation.Invocation) {
+		err := v.settle(inv, outcome, func(i *invocation.Invocation) {
 			i.Since, i.DiedAt = v.time().Add(time.Hour), v.time()
 		}, false)
 		if err != nil {
@@ -231,7 +231,7 @@ func TestMarksThatCannotBeWrittenHoldUpNoCall(t *testing.T) {
 		if err := p.Health(); !errors.Is(err, cause) {
 			t.Errorf("health is %v, want %v", err, cause)
 		}
-		if err := errors.Join(p.Err(), p.settle(inv, Done, nil, false)); err != nil {
+		if err := errors.Join(p.Err(), p.settle(inv, invocation.OutcomeDone, nil, false)); err != nil {
 			t.Errorf("the call: %v", err)
 		}
 		_ = p.Close()

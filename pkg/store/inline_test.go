@@ -14,7 +14,7 @@ import (
 )
 
 // call settles a ready invocation as the worker does. With Later it is ready again at once.
-func (s *Store) call(ctx context.Context, id invocation.ID, v Verdict) error {
+func (s *Store) call(ctx context.Context, id invocation.ID, v invocation.Outcome) error {
 	inv, err := s.Get(id)
 	if err != nil {
 		return err
@@ -24,12 +24,12 @@ func (s *Store) call(ctx context.Context, id invocation.ID, v Verdict) error {
 	if err != nil {
 		return err
 	}
-	if v == Later {
+	if v == invocation.OutcomeRetry {
 		r.Inv.Since = r.Inv.Since.Add(-1)
 		r.Inv.Retries++
 	}
 	r.Inv.DiedAt = inv.Since
-	return s.Settle(ctx, Settlement{At: at, Verdict: v, Inv: r.Inv})
+	return s.Settle(ctx, Settlement{At: at, Outcome: v, Inv: r.Inv})
 }
 
 // TestNothingIsLeftOfAFinishedInvocation takes invocations all ways to their end, with
@@ -38,30 +38,34 @@ func TestNothingIsLeftOfAFinishedInvocation(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	ways := map[string]func(p *player, inv *invocation.Invocation) error{
-		"done":      func(p *player, inv *invocation.Invocation) error { return p.settle(inv, Done, nil, true) },
-		"loaded":    func(p *player, inv *invocation.Invocation) error { return p.call(ctx, inv.ID, Done) },
-		"dropped":   func(p *player, inv *invocation.Invocation) error { return p.call(ctx, inv.ID, Drop) },
+		"done": func(p *player, inv *invocation.Invocation) error {
+			return p.settle(inv, invocation.OutcomeDone, nil, true)
+		},
+		"loaded": func(p *player, inv *invocation.Invocation) error { return p.call(ctx, inv.ID, invocation.OutcomeDone) },
+		"dropped": func(p *player, inv *invocation.Invocation) error {
+			return p.call(ctx, inv.ID, invocation.OutcomeDropped)
+		},
 		"cancelled": func(p *player, inv *invocation.Invocation) error { return errOf(p.Cancel(ctx, inv.ID)) },
 		"lettered": func(p *player, inv *invocation.Invocation) error {
-			return errors.Join(p.call(ctx, inv.ID, Bury), p.Drop(ctx, inv.ID))
+			return errors.Join(p.call(ctx, inv.ID, invocation.OutcomeDead), p.Drop(ctx, inv.ID))
 		},
 		"expired": func(p *player, inv *invocation.Invocation) error {
-			return errors.Join(p.call(ctx, inv.ID, Bury), errOf(p.Expire(ctx, Bounds{MaxAge: 1})))
+			return errors.Join(p.call(ctx, inv.ID, invocation.OutcomeDead), errOf(p.Expire(ctx, Bounds{MaxAge: 1})))
 		},
 		"retried": func(p *player, inv *invocation.Invocation) error {
-			return errors.Join(p.call(ctx, inv.ID, Later), p.call(ctx, inv.ID, Later), p.call(ctx, inv.ID, Done))
+			return errors.Join(p.call(ctx, inv.ID, invocation.OutcomeRetry), p.call(ctx, inv.ID, invocation.OutcomeRetry), p.call(ctx, inv.ID, invocation.OutcomeDone))
 		},
 		"crashed": func(p *player, inv *invocation.Invocation) error {
-			return errors.Join(p.countCrashes([]invocation.ID{inv.ID}), p.call(ctx, inv.ID, Done))
+			return errors.Join(p.countCrashes([]invocation.ID{inv.ID}), p.call(ctx, inv.ID, invocation.OutcomeDone))
 		},
 		"replayed": func(p *player, inv *invocation.Invocation) error {
-			return errors.Join(p.call(ctx, inv.ID, Bury), p.Replay(ctx, inv.ID), p.call(ctx, inv.ID, Done))
+			return errors.Join(p.call(ctx, inv.ID, invocation.OutcomeDead), p.Replay(ctx, inv.ID), p.call(ctx, inv.ID, invocation.OutcomeDone))
 		},
 		"as accepted": func(p *player, inv *invocation.Invocation) error {
 			old := *inv
-			err := p.settle(inv, Later, func(i *invocation.Invocation) { i.Since = i.Since.Add(-1) }, false)
+			err := p.settle(inv, invocation.OutcomeRetry, func(i *invocation.Invocation) { i.Since = i.Since.Add(-1) }, false)
 			old.Since = inv.Since
-			return errors.Join(err, p.settle(&old, Done, nil, false))
+			return errors.Join(err, p.settle(&old, invocation.OutcomeDone, nil, false))
 		},
 	}
 	for name, way := range ways {
@@ -109,7 +113,7 @@ func TestARetryMovesARequestOnce(t *testing.T) {
 	if ok, err := p.has(own); ok || err != nil {
 		t.Fatalf("a small request has a key of its own: %v, %v", ok, err)
 	}
-	if err := p.call(t.Context(), inv.ID, Later); err != nil {
+	if err := p.call(t.Context(), inv.ID, invocation.OutcomeRetry); err != nil {
 		t.Fatal(err)
 	}
 	moved := func(want []byte) error {
@@ -123,7 +127,7 @@ func TestARetryMovesARequestOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(t, p.Store, own, []byte("stays"))
-	if err := errors.Join(p.call(t.Context(), inv.ID, Later), p.call(t.Context(), inv.ID, Later), moved([]byte("stays")), p.Close()); err != nil {
+	if err := errors.Join(p.call(t.Context(), inv.ID, invocation.OutcomeRetry), p.call(t.Context(), inv.ID, invocation.OutcomeRetry), moved([]byte("stays")), p.Close()); err != nil {
 		t.Error(err)
 	}
 }
@@ -138,7 +142,7 @@ func TestARecordWithADamagedRequestIsNotRewritten(t *testing.T) {
 	}
 	damaged := []byte{inlineForm, 0xff}
 	put(t, p.Store, appendRecordKey(nil, inv.ID), damaged)
-	if err := p.settle(inv, Later, nil, false); err == nil || errors.Is(err, ErrNotFound) {
+	if err := p.settle(inv, invocation.OutcomeRetry, nil, false); err == nil || errors.Is(err, ErrNotFound) {
 		t.Errorf("settle gives %v, want an error", err)
 	}
 	if err := p.look(appendRecordKey(nil, inv.ID), func(v []byte) error {

@@ -122,17 +122,17 @@ func (p *player) keys(ctx context.Context) error {
 }
 
 // finish settles an invocation that is ready, with a result.
-func (p *player) finish(ctx context.Context, inv *invocation.Invocation, v Verdict, body string) error {
+func (p *player) finish(ctx context.Context, inv *invocation.Invocation, v invocation.Outcome, body string) error {
 	next := *inv
 	c := change{to: map[invocation.ID]state{inv.ID: ""}}
-	if v == Bury {
+	if v == invocation.OutcomeDead {
 		next.State, next.Reason, next.DiedAt = invocation.Dead, invocation.NonRetryable, p.time()
 		c.to[inv.ID] = stateOf(inDead, &next)
 	}
-	r := &Result{Outcome: OutcomeDone, Status: 200, Body: []byte(body), At: p.time(), Expires: p.time().Add(10 * time.Second)}
+	r := &Result{Outcome: invocation.OutcomeDone, Status: 200, Body: []byte(body), At: p.time(), Expires: p.time().Add(10 * time.Second)}
 	c.to[besideResult(inv.ID)] = stateOfResult(r)
 	end := p.begin(c)
-	err := p.Settle(ctx, Settlement{At: Ready{Lane: inv.Lane, Since: inv.Since, ID: inv.ID}, Verdict: v, Inv: &next, Result: r})
+	err := p.Settle(ctx, Settlement{At: Ready{Lane: inv.Lane, Since: inv.Since, ID: inv.ID}, Outcome: v, Inv: &next, Result: r})
 	end(err)
 	*inv = next
 	return err
@@ -145,10 +145,10 @@ func (p *player) results(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(p.finish(ctx, inv, Bury, "the first "+body), p.act(ctx, ActReplay, "", inv)); err != nil {
+		if err := errors.Join(p.finish(ctx, inv, invocation.OutcomeDead, "the first "+body), p.act(ctx, ActReplay, "", inv)); err != nil {
 			return err
 		}
-		if err := p.finish(ctx, inv, Done, body); err != nil {
+		if err := p.finish(ctx, inv, invocation.OutcomeDone, body); err != nil {
 			return err
 		}
 	}
@@ -191,7 +191,7 @@ func (p *player) acts(ctx context.Context) error {
 			return err
 		}
 		p.pass(time.Second)
-		if err := p.finish(ctx, inv, Bury, "no"); err != nil {
+		if err := p.finish(ctx, inv, invocation.OutcomeDead, "no"); err != nil {
 			return err
 		}
 		letters = append(letters, inv)

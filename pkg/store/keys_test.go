@@ -30,8 +30,8 @@ func TestNoKeyIsSetTwice(t *testing.T) {
 			due := inv.Since.Add(time.Minute)
 			p.set(inv.Since)
 			if err := errors.Join(
-				p.settle(inv, Later, again, false),
-				p.settle(inv, Later, func(i *invocation.Invocation) { i.Since = due }, false),
+				p.settle(inv, invocation.OutcomeRetry, again, false),
+				p.settle(inv, invocation.OutcomeRetry, func(i *invocation.Invocation) { i.Since = due }, false),
 			); err != nil {
 				t.Fatal(err)
 			}
@@ -39,7 +39,7 @@ func TestNoKeyIsSetTwice(t *testing.T) {
 			if _, err := p.MoveDue(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if err := p.settle(inv, Bury, bury, false); err != nil {
+			if err := p.settle(inv, invocation.OutcomeDead, bury, false); err != nil {
 				t.Fatal(err)
 			}
 			p.set(begin)
@@ -60,7 +60,7 @@ func TestNoKeyIsSetTwice(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := errors.Join(p.settle(inv, Done, nil, false), p.keeps(t.Context())); err != nil {
+		if err := errors.Join(p.settle(inv, invocation.OutcomeDone, nil, false), p.keeps(t.Context())); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -310,15 +310,15 @@ func (p *player) do(size int, change func(*invocation.Invocation)) (*invocation.
 }
 
 // settle gives inv, which is ready, a next state.
-func (p *player) settle(inv *invocation.Invocation, v Verdict, with func(*invocation.Invocation), callback bool) error {
+func (p *player) settle(inv *invocation.Invocation, v invocation.Outcome, with func(*invocation.Invocation), callback bool) error {
 	next := *inv
 	if with != nil {
 		with(&next)
 	}
-	st := Settlement{At: Ready{Lane: inv.Lane, Since: inv.Since, ID: inv.ID}, Verdict: v, Inv: &next}
+	st := Settlement{At: Ready{Lane: inv.Lane, Since: inv.Since, ID: inv.ID}, Outcome: v, Inv: &next}
 	c := change{to: map[invocation.ID]state{inv.ID: ""}}
-	if v == Later || v == Bury {
-		next.State = map[Verdict]invocation.State{Later: invocation.Pending, Bury: invocation.Dead}[v]
+	if v == invocation.OutcomeRetry || v == invocation.OutcomeDead {
+		next.State = map[invocation.Outcome]invocation.State{invocation.OutcomeRetry: invocation.Pending, invocation.OutcomeDead: invocation.Dead}[v]
 		c.to[inv.ID] = stateOf(placeOf(&next, p.time()), &next)
 	}
 	if callback {

@@ -215,7 +215,7 @@ func TestAnErrorOfReadingPasses(t *testing.T) {
 		"unclaim":    func() error { return s.Unclaim(t.Context(), k) },
 		"move due":   func() error { _, err := s.MoveDue(t.Context()); return err },
 		"expire":     func() error { _, err := s.Expire(t.Context(), Bounds{MaxAge: time.Hour}); return err },
-		"settle":     func() error { return p.settle(inv, Done, nil, false) },
+		"settle":     func() error { return p.settle(inv, invocation.OutcomeDone, nil, false) },
 		"drop":       func() error { return s.Drop(t.Context(), letter.ID) },
 	}
 	toggle.On()
@@ -256,8 +256,8 @@ func (p *player) ended(t *testing.T) *invocation.Invocation {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Result{Outcome: OutcomeDone, Status: 200, Body: []byte("body"), At: p.time(), Expires: p.time().Add(time.Hour)}
-	err = p.Settle(t.Context(), Settlement{At: Ready{Lane: inv.Lane, Since: inv.Since, ID: inv.ID}, Verdict: Done, Inv: inv, Result: r})
+	r := &Result{Outcome: invocation.OutcomeDone, Status: 200, Body: []byte("body"), At: p.time(), Expires: p.time().Add(time.Hour)}
+	err = p.Settle(t.Context(), Settlement{At: Ready{Lane: inv.Lane, Since: inv.Since, ID: inv.ID}, Outcome: invocation.OutcomeDone, Inv: inv, Result: r})
 	if err != nil {
 		t.Fatal(err)
 	}

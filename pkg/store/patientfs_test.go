@@ -10,6 +10,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+
+	"queue-worker/pkg/invocation"
 )
 
 const (
@@ -168,7 +170,7 @@ func TestCloseDoesNotWaitForAFreeDescriptor(t *testing.T) {
 			all.Go(func() { _ = p.burst(50, 3000) })
 		}
 		settled := make(chan error, 1)
-		go func() { settled <- p.settle(inv, Done, nil, true) }()
+		go func() { settled <- p.settle(inv, invocation.OutcomeDone, nil, true) }()
 		log.wait(t, logExhausted)
 		if err := p.Close(); err != nil {
 			t.Errorf("close: %v", err)

@@ -15,23 +15,12 @@ import (
 	"queue-worker/pkg/invocation"
 )
 
-// Outcome is how an invocation ended.
-type Outcome string
-
-// The closed set of outcomes.
-const (
-	OutcomeDone      Outcome = "done"
-	OutcomeDead      Outcome = "dead"
-	OutcomeDropped   Outcome = "dropped"
-	OutcomeCancelled Outcome = "cancelled"
-)
-
 // Result is how an invocation ended, and what the function answered at last. It
 // is kept until Expires.
 type Result struct {
 	Inv       *invocation.Invocation // its record at the end
-	Outcome   Outcome
-	Status    int // of the last answer, 0 for none
+	Outcome   invocation.Outcome     // any but retry
+	Status    int                    // of the last answer, 0 for none
 	Header    http.Header
 	Body      []byte
 	Truncated bool // Body is only the beginning
@@ -42,7 +31,7 @@ type Result struct {
 // resultRecord is a result as it is written; its body lies beside it.
 type resultRecord struct {
 	Record    []byte              `msgpack:"i"`
-	Outcome   Outcome             `msgpack:"o"`
+	Outcome   invocation.Outcome  `msgpack:"o"`
 	Status    int                 `msgpack:"s,omitempty"`
 	Header    map[string][]string `msgpack:"h,omitempty"`
 	Body      int                 `msgpack:"b,omitempty"` // its length

@@ -1,6 +1,6 @@
 package store
 
-// Settling: an invocation that was in hand gets its next state.
+// Settling: an invocation that was in flight gets its next state.
 
 import (
 	"context"
@@ -8,23 +8,23 @@ import (
 	"queue-worker/pkg/invocation"
 )
 
-// Settle writes the next state of an invocation that was in hand, and its
+// Settle writes the next state of an invocation that was in flight, and its
 // callback, in one batch, and returns when that is durable. ErrNotFound means
 // that it is no longer where At says; nothing is written then, the callback
 // neither. When ctx ends first, the settlement may still be carried out, and
 // what it points to must not be changed.
 func (s *Store) Settle(ctx context.Context, st Settlement) error {
 	o := &settleOp{Settlement: st, call: make(call, 1)}
-	switch st.Verdict {
-	case Later:
+	switch st.Outcome {
+	case invocation.OutcomeRetry:
 		st.Inv.State = invocation.Pending
 		o.record = encodeRecord(st.Inv)
-	case Bury:
+	case invocation.OutcomeDead:
 		st.Inv.State = invocation.Dead
 		o.record = encodeRecord(st.Inv)
-	case Done, Drop:
+	case invocation.OutcomeDone, invocation.OutcomeDropped, invocation.OutcomeCancelled:
 	default:
-		panic("store: unknown verdict")
+		panic("store: unknown outcome")
 	}
 	if st.Callback != nil {
 		o.callback = newArrival(*st.Callback)
@@ -72,7 +72,7 @@ func (o *settleOp) stage(t *txn) error {
 	} else if err := t.leaveReady(o.At); err != nil {
 		return err
 	}
-	t.conclude(o.Verdict, o.Inv, o.record, was)
+	t.conclude(o.Outcome, o.Inv, o.record, was)
 	if o.Callback != nil {
 		t.insert(o.callback)
 	}
@@ -98,19 +98,19 @@ func (t *txn) leaveReady(r Ready) error {
 	return err
 }
 
-// conclude writes what a verdict means, apart from the index entry that was left. The record
-// is the new one, for Later and Bury.
-func (t *txn) conclude(v Verdict, inv *invocation.Invocation, record []byte, was body) {
-	switch v {
-	case Done:
+// conclude writes what an outcome means, apart from the index entry that was left. The record
+// is the new one of an invocation that stays in the store.
+func (t *txn) conclude(outcome invocation.Outcome, inv *invocation.Invocation, record []byte, was body) {
+	switch outcome {
+	case invocation.OutcomeDone:
 		t.erase(inv, was)
 		t.delta.done++
-	case Drop:
+	case invocation.OutcomeDropped, invocation.OutcomeCancelled:
 		t.erase(inv, was)
 		t.delta.dropped++
-	case Later, Bury:
+	case invocation.OutcomeRetry, invocation.OutcomeDead:
 		t.rewrite(inv, record, was)
 	default:
-		panic("store: unknown verdict")
+		panic("store: unknown outcome")
 	}
 }

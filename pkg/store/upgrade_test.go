@@ -172,7 +172,7 @@ func (l *layout1) finish(ctx context.Context, s *Store) (err error) {
 		if want.Place == "dead" {
 			err = errors.Join(err, s.Replay(ctx, id))
 		}
-		err = errors.Join(err, s.call(ctx, id, Later), s.call(ctx, id, Done))
+		err = errors.Join(err, s.call(ctx, id, invocation.OutcomeRetry), s.call(ctx, id, invocation.OutcomeDone))
 	}
 	return err
 }

@@ -14,19 +14,18 @@ import (
 	"queue-worker/pkg/invocation"
 )
 
-// Outcome is what came of an attempt, or instead of one.
-type Outcome struct {
-	Begun time.Time // when it began to be written
-	// Next is the word of the log for it: done, retry, dead, discarded or cancelled.
-	Next   string
-	Due    time.Time         // of a retry: when it falls due
-	Reason invocation.Reason // why it was given up
-	Err    error             // it could not be written, which is all that is told of it
+// Settlement is what became of an invocation by an attempt, or without one.
+type Settlement struct {
+	Begun   time.Time // when it began to be written
+	Outcome invocation.Outcome
+	Due     time.Time         // of a retry: when it falls due
+	Reason  invocation.Reason // why it was given up
+	Err     error             // it could not be written; the span has nothing else
 }
 
 // Settled makes the span of a settlement that has ended just now. It is a child of
 // its attempt; without one (a is nil) it stands where that would.
-func (t *Tracer) Settled(inv *invocation.Invocation, header http.Header, a *Attempt, o Outcome) {
+func (t *Tracer) Settled(inv *invocation.Invocation, header http.Header, a *Attempt, o Settlement) {
 	if t == nil {
 		return
 	}
@@ -47,7 +46,7 @@ func (t *Tracer) Settled(inv *invocation.Invocation, header http.Header, a *Atte
 		span.End()
 		return
 	}
-	span.SetAttributes(keyOutcome.String(o.Next))
+	span.SetAttributes(keyOutcome.String(o.Outcome.Next()))
 	if !o.Due.IsZero() {
 		span.SetAttributes(keyDue.String(o.Due.UTC().Format(time.RFC3339Nano)))
 	}

@@ -112,7 +112,7 @@ func TestASpanSaysWhoseItIs(t *testing.T) {
 	}
 	a.End(inv, Answer{Status: 503, Cause: invocation.CauseTimeout})
 	due := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	tr.Settled(inv, from(callers), a, Outcome{Begun: time.Now(), Next: "retry", Due: due})
+	tr.Settled(inv, from(callers), a, Settlement{Begun: time.Now(), Outcome: invocation.OutcomeRetry, Due: due})
 	tr.Close(t.Context())
 	spans := r.Await(t, 2)
 	want := map[string]string{
@@ -287,7 +287,7 @@ func off(t *Tracer, inv *invocation.Invocation, h http.Header, err error) {
 	_, _ = a.Context()
 	a.End(inv, Answer{Status: 200})
 	t.Callback(inv, inv, h)
-	t.Settled(inv, h, a, Outcome{Next: "done", Err: err})
+	t.Settled(inv, h, a, Settlement{Outcome: invocation.OutcomeDone, Err: err})
 }
 
 func TestOffCostsNothing(t *testing.T) {

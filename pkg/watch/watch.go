@@ -22,7 +22,6 @@ import (
 	"time"
 
 	"queue-worker/pkg/invocation"
-	"queue-worker/pkg/store"
 )
 
 const (
@@ -44,7 +43,7 @@ var (
 // End is how an invocation ended.
 type End struct {
 	Inv     *invocation.Invocation // as it was then; it is not changed any more
-	Outcome store.Outcome
+	Outcome invocation.Outcome
 	At      time.Time
 }
 

@@ -37,8 +37,6 @@ type attempt struct {
 	unspent bool
 	// uncalled: it was given up without a call.
 	uncalled bool
-	// cancelled: a person has ended it; nothing follows, whatever the decision.
-	cancelled bool
 	retry.Decision
 	next     time.Time      // of a retry: when it falls due
 	callback *store.Accept  // carries the result; nil when none was asked for
@@ -83,13 +81,14 @@ func (w *Worker) attempt(c contexts, h *hand, t taken) (over bool) {
 		w.call(calls, a)
 	}
 	w.learn(a)
-	if a.cancelled = h.decided(); a.result.Canceled && !a.cancelled {
+	cancelled := h.decided()
+	if a.result.Canceled && !cancelled {
 		w.Logger.Info("aborted", attrs(a, "next", "called again after the restart")...)
 		return false
 	}
 	crash.Point("before-settle")
-	if a.cancelled {
-		a.Decision = retry.Decision{Verb: retry.Discard}
+	if cancelled { // nothing follows, whatever the decision was
+		a.Decision = retry.Decision{Outcome: invocation.OutcomeCancelled}
 	}
 	over = w.settle(c.settlements, a)
 	crash.Point("after-settle")
@@ -153,7 +152,7 @@ func hopeless(inv *invocation.Invocation, now time.Time) (reason invocation.Reas
 func (w *Worker) giveUp(a *attempt, reason invocation.Reason, why string) {
 	a.uncalled = true
 	a.result.Detail = why
-	a.Decision = retry.Decision{Verb: retry.Bury, Reason: reason}
+	a.Decision = retry.Decision{Outcome: invocation.OutcomeDead, Reason: reason}
 }
 
 // call makes the call and keeps its record.
@@ -174,9 +173,9 @@ func (w *Worker) call(ctx context.Context, a *attempt) {
 			At: a.begun, Duration: a.result.Duration, Status: a.result.Status, Cause: a.result.Cause,
 		})
 	}
-	o := outcome(a)
-	o.Missing = w.missing(ctx, a)
-	a.Decision = a.policy.Decide(a.inv.Retries, o, time.Now(), random)
+	res := retryResult(a)
+	res.Missing = w.missing(ctx, a)
+	a.Decision = a.policy.Decide(a.inv.Retries, res, time.Now(), random)
 }
 
 // send sends what is in the QueueRequest.
@@ -231,10 +230,10 @@ func panicText(p any) string {
 	return fmt.Sprintf("%T", p)
 }
 
-// outcome is what the decision goes by.
-func outcome(a *attempt) retry.Outcome {
+// retryResult is what the decision goes by.
+func retryResult(a *attempt) retry.Result {
 	r := a.result
-	return retry.Outcome{
+	return retry.Result{
 		Status: r.Status, Cause: r.Cause, Malformed: r.Malformed, Refused: r.Refused,
 		Internal:   len(r.Header[headerInternal]) > 0,
 		NoRetry:    strings.EqualFold(strings.TrimSpace(r.Header.Get(headerNoRetry)), "true"),

@@ -70,7 +70,7 @@ func (h *hand) holding() invocation.ID {
 	return h.id
 }
 
-// Cancel ends the call of an invocation, which is then settled as dropped, with
+// Cancel ends the call of an invocation, which is then settled as cancelled, with
 // no retry and no callback; Options.Over tells when that is durable. A crash before
 // that calls it again. It is false when the invocation is not in hand, or when its
 // call has ended and is being settled; somebody who finds it waiting in the store

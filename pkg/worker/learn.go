@@ -72,14 +72,14 @@ func neverArrived(cause invocation.Cause) bool {
 
 // keepAttempt lets the invocation wait for the next probe, which it will be.
 func (w *Worker) keepAttempt(a *attempt, now time.Time) {
-	if a.Verb != retry.Retry && a.Reason != invocation.AttemptsExhausted {
+	if a.Outcome != invocation.OutcomeRetry && a.Reason != invocation.AttemptsExhausted {
 		return
 	}
 	wait := max(w.Lanes.Tempo(a.at.Lane).Breaker.Next.Sub(now), 0)
 	if expires := a.inv.Expires(); !expires.IsZero() && now.Add(wait).After(expires) {
-		a.Decision = retry.Decision{Verb: retry.Bury, Reason: invocation.MaxAgeExceeded}
+		a.Decision = retry.Decision{Outcome: invocation.OutcomeDead, Reason: invocation.MaxAgeExceeded}
 		return
 	}
-	a.Decision = retry.Decision{Verb: retry.Retry, Wait: wait}
+	a.Decision = retry.Decision{Outcome: invocation.OutcomeRetry, Wait: wait}
 	a.unspent = true
 }

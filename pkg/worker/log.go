@@ -34,12 +34,12 @@ func attrs(a *attempt, more ...any) []any {
 // tell logs the outcome of an attempt.
 func (w *Worker) tell(a *attempt) {
 	level := slog.LevelInfo
-	if !a.cancelled && (a.Verb == retry.Bury || a.Verb == retry.Discard) {
+	if a.Outcome == invocation.OutcomeDead || a.Outcome == invocation.OutcomeDropped {
 		level = slog.LevelWarn
 	}
 	var room [maxOutcomeAttrs]slog.Attr
 	w.Logger.LogAttrs(context.Background(), level, word(a), w.appendOutcome(room[:0], a)...)
-	if !a.cancelled && a.callback != nil && a.callback.Inv.State == invocation.Dead {
+	if a.callback != nil && a.callback.Inv.State == invocation.Dead {
 		w.tellRefused(a.callback.Inv)
 	}
 }
@@ -60,24 +60,18 @@ func (w *Worker) appendOutcome(s []slog.Attr, a *attempt) []slog.Attr {
 		s = append(s, slog.String("cause", string(a.result.Cause)))
 	}
 	s = append(s, slog.Duration("duration", a.result.Duration.Round(time.Microsecond)), slog.String("retry", progress(a)))
-	if a.cancelled {
-		return append(s, slog.String("next", "cancelled"))
-	}
-	switch a.Verb {
-	case retry.Done:
-		return append(s, slog.String("next", "done"))
-	case retry.Retry:
-		return append(s, slog.String("next", "retry"), slog.Duration("wait", a.Wait), slog.String("at", a.next.Format(time.RFC3339Nano)))
-	case retry.Bury:
-		s = append(s, slog.String("next", w.grave()), slog.String("reason", string(a.Reason)))
+	s = append(s, slog.String("next", a.Outcome.Next()))
+	switch a.Outcome {
+	case invocation.OutcomeRetry:
+		s = append(s, slog.Duration("wait", a.Wait), slog.String("at", a.next.Format(time.RFC3339Nano)))
+	case invocation.OutcomeDead, invocation.OutcomeDropped:
+		s = append(s, slog.String("reason", string(a.Reason)))
 		if a.result.Detail != "" {
 			s = append(s, slog.String("detail", a.result.Detail))
 		}
-		return s
-	case retry.Discard:
-		return append(s, slog.String("next", "discarded"), slog.String("reason", string(a.Reason)))
+	case invocation.OutcomeDone, invocation.OutcomeCancelled:
 	}
-	panic("worker: unknown verb")
+	return s
 }
 
 // word is what happened, in one word or two: the message of the line.
@@ -96,21 +90,13 @@ func word(a *attempt) string {
 // tellRefused logs a callback that was dead from the start.
 func (w *Worker) tellRefused(c *invocation.Invocation) {
 	w.Logger.Warn("callback", keyID, c.ID.String(), keyCallID, c.CallID, keyFunction, c.Function,
-		"next", w.grave(), "reason", string(c.Reason), "detail", c.Detail)
-}
-
-// grave is where what was given up goes.
-func (w *Worker) grave() string {
-	if w.DeadSet {
-		return "dead"
-	}
-	return "discarded"
+		"next", w.givenUp().Next(), "reason", string(c.Reason), "detail", c.Detail)
 }
 
 // progress is n/N: retries so far, this attempt included, and how many there may be.
 func progress(a *attempt) string {
 	n := a.inv.Retries
-	if a.Verb == retry.Retry && !a.unspent {
+	if a.Outcome == invocation.OutcomeRetry && !a.unspent {
 		n-- // it counts the one to come already
 	}
 	limit := "unlimited"

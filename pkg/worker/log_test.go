@@ -22,23 +22,20 @@ func (w *Worker) logOutcome(a *attempt) {
 		s = append(s, "cause", string(a.result.Cause))
 	}
 	s = append(s, "duration", a.result.Duration.Round(time.Microsecond), "retry", progress(a))
-	if a.cancelled {
+	switch a.Outcome {
+	case invocation.OutcomeCancelled:
 		w.Logger.Info(word(a), append(s, "next", "cancelled")...)
-		return
-	}
-	switch a.Verb {
-	case retry.Done:
+	case invocation.OutcomeDone:
 		w.Logger.Info(word(a), append(s, "next", "done")...)
-	case retry.Retry:
+	case invocation.OutcomeRetry:
 		w.Logger.Info(word(a), append(s, "next", "retry", "wait", a.Wait, "at", a.next.Format(time.RFC3339Nano))...)
-	case retry.Bury:
-		s = append(s, "next", w.grave(), "reason", string(a.Reason))
+	case invocation.OutcomeDead, invocation.OutcomeDropped:
+		next := map[invocation.Outcome]string{invocation.OutcomeDead: "dead", invocation.OutcomeDropped: "discarded"}[a.Outcome]
+		s = append(s, "next", next, "reason", string(a.Reason))
 		if a.result.Detail != "" {
 			s = append(s, "detail", a.result.Detail)
 		}
 		w.Logger.Warn(word(a), s...)
-	case retry.Discard:
-		w.Logger.Warn(word(a), append(s, "next", "discarded", "reason", string(a.Reason))...)
 	}
 }
 
@@ -56,13 +53,13 @@ func attemptsOfEveryKind() (all []*attempt) {
 		for _, result := range []invoke.Result{
 			{}, {Status: 200, Duration: 1234567}, {Status: 503, Cause: invocation.CauseTimeout, Duration: time.Hour, Detail: `no "answer" =`},
 		} {
-			for _, verb := range []retry.Verb{retry.Done, retry.Retry, retry.Bury, retry.Discard} {
-				for n := range 8 {
+			for _, outcome := range invocation.Outcomes() {
+				for n := range 4 {
 					a := &attempt{result: result, next: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)}
 					a.inv = &invocation.Invocation{ID: invocation.ID{1, 2, 3}, CallID: "a call\x1b", Kind: kind, Function: "figlet.\u202e", Retries: 3}
 					a.inv.Lane.Name = "url:host:80"
-					a.Decision = retry.Decision{Verb: verb, Wait: 10 * time.Second, Reason: invocation.AttemptsExhausted}
-					a.cancelled, a.uncalled, a.unspent = n&1 > 0, n&2 > 0, n&4 > 0
+					a.Decision = retry.Decision{Outcome: outcome, Wait: 10 * time.Second, Reason: invocation.AttemptsExhausted}
+					a.uncalled, a.unspent = n&1 > 0, n&2 > 0
 					a.policy.Attempts = []int{10, retry.Unlimited}[n%2]
 					all = append(all, a)
 				}
@@ -74,20 +71,18 @@ func attemptsOfEveryKind() (all []*attempt) {
 
 func TestTheLineOfAnAttemptIsTheOneThatItAlwaysWas(t *testing.T) {
 	t.Parallel()
-	for _, deadSet := range []bool{false, true} {
-		for _, a := range attemptsOfEveryKind() {
-			var want, got bytes.Buffer
-			for out, log := range map[*bytes.Buffer]func(*Worker, *attempt){&want: (*Worker).logOutcome, &got: (*Worker).tell} {
-				for _, h := range []slog.Handler{slog.NewTextHandler(out, nil), slog.NewJSONHandler(out, nil)} {
-					log(&Worker{Options: Options{DeadSet: deadSet, Logger: slog.New(untimed{h})}}, a)
-				}
+	for _, a := range attemptsOfEveryKind() {
+		var want, got bytes.Buffer
+		for out, log := range map[*bytes.Buffer]func(*Worker, *attempt){&want: (*Worker).logOutcome, &got: (*Worker).tell} {
+			for _, h := range []slog.Handler{slog.NewTextHandler(out, nil), slog.NewJSONHandler(out, nil)} {
+				log(&Worker{Options: Options{Logger: slog.New(untimed{h})}}, a)
 			}
-			if got.String() != want.String() || want.Len() == 0 {
-				t.Errorf("written is\n%swant\n%s", &got, &want)
-			}
-			if n := len((&Worker{}).appendOutcome(nil, a)); n > maxOutcomeAttrs {
-				t.Errorf("%d attributes, want at most %d", n, maxOutcomeAttrs)
-			}
+		}
+		if got.String() != want.String() || want.Len() == 0 {
+			t.Errorf("written is\n%swant\n%s", &got, &want)
+		}
+		if n := len((&Worker{}).appendOutcome(nil, a)); n > maxOutcomeAttrs {
+			t.Errorf("%d attributes, want at most %d", n, maxOutcomeAttrs)
 		}
 	}
 }

@@ -99,9 +99,9 @@ const (
 )
 
 // callbackEnds are the words that callbacks have for outcomes.
-var callbackEnds = map[store.Outcome]string{
-	store.OutcomeDone: callbackDelivered, store.OutcomeCancelled: callbackCancelled,
-	store.OutcomeDead: callbackDead, store.OutcomeDropped: callbackDead,
+var callbackEnds = map[invocation.Outcome]string{
+	invocation.OutcomeDone: callbackDelivered, invocation.OutcomeCancelled: callbackCancelled,
+	invocation.OutcomeDead: callbackDead, invocation.OutcomeDropped: callbackDead,
 }
 
 // begin records that a call begins.
@@ -119,18 +119,17 @@ func (m *Metrics) settled(a *attempt, st store.Settlement) {
 		m.attempts.WithLabelValues(name, codeClass(a)).Inc()
 	}
 	m.observe(a)
-	if st.Verdict == store.Later {
+	if st.Outcome == invocation.OutcomeRetry {
 		m.retries.WithLabelValues(name).Inc()
 		return
 	}
-	outcome := outcomeOf(a, st.Verdict)
-	m.ended(a.inv, outcome)
-	switch outcome {
-	case store.OutcomeDropped:
+	m.ended(a.inv, st.Outcome)
+	switch st.Outcome {
+	case invocation.OutcomeDropped:
 		m.discarded.WithLabelValues(string(a.Reason)).Inc()
-	case store.OutcomeDead:
+	case invocation.OutcomeDead:
 		m.dead.WithLabelValues(string(a.Reason)).Inc()
-	case store.OutcomeDone, store.OutcomeCancelled:
+	case invocation.OutcomeDone, invocation.OutcomeRetry, invocation.OutcomeCancelled:
 	}
 	if a.callback != nil && a.callback.Inv.State == invocation.Dead {
 		m.GivenUp(a.callback.Inv, st.Callback != nil)
@@ -166,7 +165,7 @@ func (m *Metrics) observe(a *attempt) {
 }
 
 // ended counts an invocation that is over or in the dead set.
-func (m *Metrics) ended(inv *invocation.Invocation, outcome store.Outcome) {
+func (m *Metrics) ended(inv *invocation.Invocation, outcome invocation.Outcome) {
 	m.processed.WithLabelValues(inv.Lane.Queue).Inc()
 	m.outcomes.WithLabelValues(m.labels.Lane(inv.Lane), string(outcome)).Inc()
 	if inv.Kind == invocation.KindCallback {
@@ -178,17 +177,17 @@ func (m *Metrics) ended(inv *invocation.Invocation, outcome store.Outcome) {
 // was malformed when it came, and is kept in the dead set or not.
 func (m *Metrics) GivenUp(inv *invocation.Invocation, kept bool) {
 	if kept {
-		m.ended(inv, store.OutcomeDead)
+		m.ended(inv, invocation.OutcomeDead)
 		m.dead.WithLabelValues(string(inv.Reason)).Inc()
 		return
 	}
-	m.ended(inv, store.OutcomeDropped)
+	m.ended(inv, invocation.OutcomeDropped)
 	m.discarded.WithLabelValues(string(inv.Reason)).Inc()
 }
 
 // Cancelled counts an invocation that was cancelled while it waited. The worker
 // counts by itself those that were called just then.
-func (m *Metrics) Cancelled(inv *invocation.Invocation) { m.ended(inv, store.OutcomeCancelled) }
+func (m *Metrics) Cancelled(inv *invocation.Invocation) { m.ended(inv, invocation.OutcomeCancelled) }
 
 func codeClass(a *attempt) string {
 	if a.result.Cause != "" {

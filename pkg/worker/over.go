@@ -14,32 +14,19 @@ import (
 // Over is an invocation that has ended, by an attempt or instead of one.
 type Over struct {
 	Inv     *invocation.Invocation // as it was in the end; it does not change any more
-	Outcome store.Outcome
+	Outcome invocation.Outcome
 	Status  int           // of its last attempt, 0 when there was none
 	Result  *store.Result // what is kept of it; nil for nothing
 }
 
-// outcomeOf is how an attempt ended its invocation.
-func outcomeOf(a *attempt, v store.Verdict) store.Outcome {
-	switch {
-	case a.cancelled:
-		return store.OutcomeCancelled
-	case v == store.Done:
-		return store.OutcomeDone
-	case v == store.Bury:
-		return store.OutcomeDead
-	}
-	return store.OutcomeDropped
-}
-
 // resultOf is what is kept of a function's invocation that has ended: its last
 // answer as a callback would carry it. It is nil where nothing is kept.
-func (w *Worker) resultOf(a *attempt, v store.Verdict, now time.Time) *store.Result {
+func (w *Worker) resultOf(a *attempt, now time.Time) *store.Result {
 	if w.ResultTTL <= 0 || a.inv.Kind == invocation.KindCallback {
 		return nil
 	}
 	return &store.Result{
-		Inv: a.inv, Outcome: outcomeOf(a, v), Status: a.result.Status, Header: w.header(a), Body: a.result.Body,
+		Inv: a.inv, Outcome: a.Outcome, Status: a.result.Status, Header: w.header(a), Body: a.result.Body,
 		Truncated: a.result.Truncated, At: now, Expires: now.Add(w.ResultTTL),
 	}
 }
@@ -55,16 +42,12 @@ func (w *Worker) header(a *attempt) http.Header {
 // ended tells of an invocation that has ended, and of its callback when that was
 // refused and so is over too.
 func (w *Worker) ended(a *attempt, st store.Settlement) {
-	if w.Over == nil || st.Verdict == store.Later {
+	if w.Over == nil || st.Outcome == invocation.OutcomeRetry {
 		return
 	}
-	w.Over(Over{Inv: a.inv, Outcome: outcomeOf(a, st.Verdict), Status: a.inv.LastStatus(), Result: st.Result})
+	w.Over(Over{Inv: a.inv, Outcome: st.Outcome, Status: a.inv.LastStatus(), Result: st.Result})
 	if a.callback == nil || a.callback.Inv.State != invocation.Dead {
 		return
 	}
-	outcome := store.OutcomeDropped
-	if st.Callback != nil {
-		outcome = store.OutcomeDead
-	}
-	w.Over(Over{Inv: a.callback.Inv, Outcome: outcome})
+	w.Over(Over{Inv: a.callback.Inv, Outcome: w.givenUp()})
 }

@@ -32,7 +32,7 @@ func TestEveryEndIsToldOnceAndKept(t *testing.T) {
 					mu.Lock()
 					defer mu.Unlock()
 					told[o.Inv.ID] = append(told[o.Inv.ID], o)
-					if _, err := r.store.Get(o.Inv.ID); (err == nil) != (o.Outcome == store.OutcomeDead) {
+					if _, err := r.store.Get(o.Inv.ID); (err == nil) != (o.Outcome == invocation.OutcomeDead) {
 						t.Errorf("%s as %s is told before it is stored: %v", o.Inv.Function, o.Outcome, err)
 					}
 				}
@@ -72,23 +72,23 @@ func TestEveryEndIsToldOnceAndKept(t *testing.T) {
 				r.worker.Cancel(ids["slow"])
 				pass(40 * time.Minute)
 
-				dead, kept := store.OutcomeDead, "dead"
+				dead, kept := invocation.OutcomeDead, "dead"
 				if noDead {
-					dead, kept = store.OutcomeDropped, "dropped"
+					dead, kept = invocation.OutcomeDropped, "dropped"
 				}
 				for _, tt := range []struct {
 					what   string
-					end    store.Outcome
+					end    invocation.Outcome
 					last   int // status of the last attempt
 					status int // of the answer that is kept
 					body   string
 				}{
-					{"done", store.OutcomeDone, 200, 200, "fine"},
-					{"late", store.OutcomeDone, 200, 200, "fine"},
+					{"done", invocation.OutcomeDone, 200, 200, "fine"},
+					{"late", invocation.OutcomeDone, 200, 200, "fine"},
 					{"missing", dead, 404, 404, "what?"},
 					{"down", dead, 503, 503, ""},
 					{"old", dead, 0, 0, ""},
-					{"slow", store.OutcomeCancelled, 0, 0, ""},
+					{"slow", invocation.OutcomeCancelled, 0, 0, ""},
 				} {
 					all := told[ids[tt.what]]
 					if len(all) != 1 || all[0].Outcome != tt.end || all[0].Status != tt.last || all[0].Result == nil {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"queue-worker/pkg/invocation"
-	"queue-worker/pkg/retry"
 	"queue-worker/pkg/store"
 )
 
@@ -34,7 +33,7 @@ func (w *Worker) settle(ctx context.Context, a *attempt) (over bool) {
 	w.Metrics.settled(a, st)
 	w.remember(a)
 	w.tell(a)
-	if st.Verdict != store.Later && next.IsZero() {
+	if st.Outcome != invocation.OutcomeRetry && next.IsZero() {
 		w.answersFor(a.inv.ID, next)
 	}
 	w.ended(a, st) // last: whoever waits for the end finds everything done
@@ -65,7 +64,7 @@ func (w *Worker) answersFor(id, successor invocation.ID) {
 func (w *Worker) remember(a *attempt) {
 	if a.result.Status != 0 {
 		e := LastError{At: time.Now(), Status: a.result.Status, Cause: a.result.Cause}
-		w.activities.record(a.inv.Lane, a.Verb != retry.Done, e)
+		w.activities.record(a.inv.Lane, a.Outcome != invocation.OutcomeDone, e)
 	}
 }
 
@@ -91,30 +90,24 @@ func follower(st store.Settlement) invocation.ID {
 // is refused is stored only where there is a dead set.
 func (w *Worker) conclude(a *attempt, st *store.Settlement) {
 	now := time.Now()
-	st.Verdict = w.verdict(a, now)
-	if st.Verdict == store.Later {
+	w.carryOut(a, now)
+	if st.Outcome = a.Outcome; st.Outcome == invocation.OutcomeRetry {
 		return
 	}
-	if !a.cancelled {
+	if a.Outcome != invocation.OutcomeCancelled {
 		w.guarded(a, "callback", func() { a.callback = w.callbackOf(a) })
 	}
 	if a.callback != nil && (w.DeadSet || a.callback.Inv.State != invocation.Dead) {
 		st.Callback = a.callback
 	}
-	w.guarded(a, "result", func() { st.Result = w.resultOf(a, st.Verdict, now) })
+	w.guarded(a, "result", func() { st.Result = w.resultOf(a, now) })
 }
 
-// verdict carries the decision out on the record.
-func (w *Worker) verdict(a *attempt, now time.Time) store.Verdict {
-	if a.cancelled {
-		return store.Drop
-	}
-	switch a.Verb {
-	case retry.Done:
-		return store.Done
-	case retry.Discard:
-		return store.Drop
-	case retry.Retry:
+// carryOut makes the decision the record's next state. Without a dead set what would be dead is dropped.
+func (w *Worker) carryOut(a *attempt, now time.Time) {
+	switch a.Outcome {
+	case invocation.OutcomeDone, invocation.OutcomeDropped, invocation.OutcomeCancelled:
+	case invocation.OutcomeRetry:
 		if !a.unspent {
 			a.inv.Retries++
 		}
@@ -123,14 +116,19 @@ func (w *Worker) verdict(a *attempt, now time.Time) store.Verdict {
 			a.next = a.next.Add(1) // a place is never used twice, see Lanes
 		}
 		a.inv.Since = a.next
-		return store.Later
-	case retry.Bury:
+	case invocation.OutcomeDead:
 		a.inv.State, a.inv.DiedAt = invocation.Dead, now
 		a.inv.Reason, a.inv.Detail = a.Reason, a.result.Detail
-		if w.DeadSet {
-			return store.Bury
-		}
-		return store.Drop
+		a.Outcome = w.givenUp()
+	default:
+		panic("worker: unknown outcome")
 	}
-	panic("worker: unknown verb")
+}
+
+// givenUp is the outcome of an invocation that was given up.
+func (w *Worker) givenUp() invocation.Outcome {
+	if w.DeadSet {
+		return invocation.OutcomeDead
+	}
+	return invocation.OutcomeDropped
 }

@@ -402,11 +402,11 @@ func (s simStore) Release(slot int) {
 func (s simStore) Settle(ctx context.Context, st store.Settlement) error {
 	s.p.passed("settle")
 	a := s.p.settle(st.Inv)
-	if s.p.dueEarly && st.Verdict == store.Later {
+	if s.p.dueEarly && st.Outcome == invocation.OutcomeRetry {
 		st.Inv.Since = st.Inv.Since.Add(-time.Second)
 	}
-	if s.p.cancelless && st.Verdict == store.Drop {
-		st.Verdict, st.Inv.Since = store.Later, st.Inv.Since.Add(time.Second)
+	if s.p.cancelless && st.Outcome == invocation.OutcomeCancelled {
+		st.Outcome, st.Inv.Since = invocation.OutcomeRetry, st.Inv.Since.Add(time.Second)
 	}
 	if s.p.markless {
 		st.Inv.Retries = 0

@@ -5,8 +5,8 @@ package worker
 import (
 	"time"
 
+	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/invoke"
-	"queue-worker/pkg/retry"
 	"queue-worker/pkg/trace"
 )
 
@@ -32,8 +32,8 @@ func (w *Worker) traced(a *attempt, begun time.Time, err error) {
 	if w.Tracer == nil {
 		return
 	}
-	o := trace.Outcome{Begun: begun, Err: err, Next: w.next(a), Reason: a.Reason}
-	if a.Verb == retry.Retry && !a.cancelled {
+	o := trace.Settlement{Begun: begun, Err: err, Outcome: a.Outcome, Reason: a.Reason}
+	if a.Outcome == invocation.OutcomeRetry {
 		o.Due = a.next
 	}
 	if a.req == nil {
@@ -41,22 +41,4 @@ func (w *Worker) traced(a *attempt, begun time.Time, err error) {
 		return
 	}
 	w.Tracer.Settled(a.inv, a.req.Header, a.span, o)
-}
-
-// next is the word for what comes next.
-func (w *Worker) next(a *attempt) string {
-	if a.cancelled {
-		return "cancelled"
-	}
-	switch a.Verb {
-	case retry.Done:
-		return "done"
-	case retry.Retry:
-		return "retry"
-	case retry.Bury:
-		return w.grave()
-	case retry.Discard:
-		return "discarded"
-	}
-	panic("worker: unknown verb")
 }

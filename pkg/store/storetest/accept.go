@@ -80,7 +80,7 @@ var accepting = []test{
 	{"a lane is read from any entry on, also from one that has gone", func(w *world) {
 		a, b, c := w.now("fn"), w.now("fn"), w.now("fn")
 		w.take(a, b, c)
-		w.settle(b, store.Done, nil)
+		w.settle(b, invocation.OutcomeDone, nil)
 		got, err := w.NextReady(lane("fn"), at(b), 10)
 		if err != nil || len(got) != 1 || got[0].ID != c.ID || !got[0].Since.Equal(c.Since) {
 			w.Errorf("from the second on: %v, %v", got, err)

@@ -235,7 +235,7 @@ var acts = []test{
 			w.Fatal(err)
 		}
 		cb := w.callback(inv)
-		err := w.Settle(w.Context(), store.Settlement{At: at(inv), Verdict: store.Done, Inv: inv, Callback: cb})
+		err := w.Settle(w.Context(), store.Settlement{At: at(inv), Outcome: invocation.OutcomeDone, Inv: inv, Callback: cb})
 		if !errors.Is(err, store.ErrNotFound) {
 			w.Errorf("settle gives %v, want ErrNotFound", err)
 		}
@@ -248,7 +248,7 @@ var acts = []test{
 			var settled, cancelled error
 			var wg sync.WaitGroup
 			wg.Go(func() {
-				settled = w.Settle(w.Context(), store.Settlement{At: at(inv), Verdict: store.Done, Inv: inv})
+				settled = w.Settle(w.Context(), store.Settlement{At: at(inv), Outcome: invocation.OutcomeDone, Inv: inv})
 			})
 			wg.Go(func() { _, cancelled = w.Cancel(w.Context(), inv.ID) })
 			wg.Wait()
@@ -280,7 +280,7 @@ var acts = []test{
 		count(3)
 		w.later(a, w.clock.Now().Add(time.Second))
 		count(3)
-		w.settle(b, store.Done, nil)
+		w.settle(b, invocation.OutcomeDone, nil)
 		count(2)
 		w.clock.add(time.Second)
 		w.move()

@@ -88,13 +88,13 @@ func (w *world) live(inv *invocation.Invocation, done, dead *atomic.Int64) {
 	}
 	here := at(got)
 	got.Since = here.Since.Add(-time.Second) // a retry without a wait
-	if err := w.Settle(ctx, store.Settlement{At: here, Verdict: store.Later, Inv: got}); err != nil {
+	if err := w.Settle(ctx, store.Settlement{At: here, Outcome: invocation.OutcomeRetry, Inv: got}); err != nil {
 		w.Errorf("settle: %v", err)
 		return
 	}
-	st := store.Settlement{At: at(got), Verdict: store.Done, Inv: got}
+	st := store.Settlement{At: at(got), Outcome: invocation.OutcomeDone, Inv: got}
 	if got.ID[15]%3 == 0 {
-		st.Verdict = store.Bury
+		st.Outcome = invocation.OutcomeDead
 		got.Reason, got.DiedAt = invocation.NonRetryable, w.clock.Now()
 		dead.Add(1)
 	} else {

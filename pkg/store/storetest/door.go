@@ -123,7 +123,7 @@ var door = []test{
 		if err := w.try(store.Accept{Inv: inv, Raw: raw(inv), Door: &somewhere}); err != nil {
 			w.Fatal(err)
 		}
-		w.settle(inv, store.Done, nil)
+		w.settle(inv, invocation.OutcomeDone, nil)
 		w.wantSeen(somewhere)
 	}},
 	{"of many with one door one is taken, and it is there when the others hear that it was seen", func(w *world) {

@@ -91,7 +91,7 @@ var fallingDue = []test{
 			w.wantReady("fn", inv)
 			w.clock.add(-time.Minute)
 		}
-		w.settle(inv, store.Done, nil)
+		w.settle(inv, invocation.OutcomeDone, nil)
 		w.clock.add(time.Hour)
 		w.move()
 		w.wantReady("fn")

@@ -41,7 +41,7 @@ func (w *world) wantNotReady(inv *invocation.Invocation) {
 func (w *world) wantSettledNot(inv *invocation.Invocation) {
 	w.Helper()
 	cb := w.callback(inv)
-	err := w.Settle(w.Context(), store.Settlement{At: at(inv), Verdict: store.Done, Inv: inv, Callback: cb})
+	err := w.Settle(w.Context(), store.Settlement{At: at(inv), Outcome: invocation.OutcomeDone, Inv: inv, Callback: cb})
 	if !errors.Is(err, store.ErrNotFound) {
 		w.Errorf("settle gives %v, want ErrNotFound", err)
 	}
@@ -55,7 +55,7 @@ var handover = []test{
 		for range 3 {
 			w.load(inv)
 		}
-		w.settle(inv, store.Done, nil)
+		w.settle(inv, invocation.OutcomeDone, nil)
 		w.wantNotReady(inv)
 		w.wantGone(inv)
 	}},
@@ -138,7 +138,7 @@ var handover = []test{
 		inv := w.now("fn")
 		w.take(inv)
 		w.load(inv)
-		w.settle(inv, store.Done, nil)
+		w.settle(inv, invocation.OutcomeDone, nil)
 		w.wantSettledNot(inv)
 	}},
 	{"a dead letter is not loaded, and is when it was replayed", func(w *world) {
@@ -162,7 +162,7 @@ var handover = []test{
 		w.load(inv)
 		w.restart()
 		w.load(inv)
-		w.settle(inv, store.Done, nil)
+		w.settle(inv, invocation.OutcomeDone, nil)
 		w.wantGone(inv)
 	}},
 	{"more than memory keeps is loaded all the same", func(w *world) {
@@ -181,7 +181,7 @@ var handover = []test{
 		}
 		for _, inv := range all {
 			w.load(inv)
-			w.settle(inv, store.Done, nil)
+			w.settle(inv, invocation.OutcomeDone, nil)
 		}
 	}},
 	{"those who cancel while others load and settle agree with them on every invocation", func(w *world) {
@@ -203,7 +203,7 @@ var handover = []test{
 				if _, err := w.LoadReady(at(inv)); err != nil {
 					return
 				}
-				switch err := w.Settle(w.Context(), store.Settlement{At: at(inv), Verdict: store.Done, Inv: inv}); {
+				switch err := w.Settle(w.Context(), store.Settlement{At: at(inv), Outcome: invocation.OutcomeDone, Inv: inv}); {
 				case err == nil:
 					done.Add(1)
 				case !errors.Is(err, store.ErrNotFound):

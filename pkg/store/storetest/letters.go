@@ -39,7 +39,7 @@ func (w *world) graveyard() []*invocation.Invocation {
 			inv.Record(invocation.Attempt{At: w.clock.Now(), Status: d.status})
 		}
 		inv.Reason, inv.DiedAt = d.reason, w.clock.Now()
-		w.settle(inv, store.Bury, nil)
+		w.settle(inv, invocation.OutcomeDead, nil)
 		all = append(all, inv)
 	}
 	return all

@@ -44,7 +44,7 @@ var life = []test{
 		if d := cmp.Diff(want, w.Lanes()); d != "" {
 			w.Errorf("lanes (-want +got):\n%s", d)
 		}
-		w.settle(c, store.Done, nil)
+		w.settle(c, invocation.OutcomeDone, nil)
 		delete(want, lane("gn"))
 		if d := cmp.Diff(want, w.Lanes()); d != "" {
 			w.Errorf("lanes (-want +got):\n%s", d)
@@ -54,7 +54,7 @@ var life = []test{
 		a, b, c, d := w.now("fn"), w.pending("gn", w.clock.Now().Add(time.Minute)), w.now("hn"), w.now("hn")
 		w.take(a, b, c, d)
 		w.bury(c)
-		w.settle(d, store.Done, nil)
+		w.settle(d, invocation.OutcomeDone, nil)
 		lanes, before := w.Lanes(), w.Stats()
 		w.restart()
 		want := store.Stats{AtStart: 3, Ready: 1, Delayed: 1, Dead: 1, Bytes: before.Bytes, DeadBytes: before.DeadBytes}
@@ -72,7 +72,7 @@ var life = []test{
 		cancel()
 		cb := w.callback(inv)
 		next := *inv
-		err := w.Settle(ctx, store.Settlement{At: at(inv), Verdict: store.Done, Inv: &next, Callback: cb})
+		err := w.Settle(ctx, store.Settlement{At: at(inv), Outcome: invocation.OutcomeDone, Inv: &next, Callback: cb})
 		if err != nil && !errors.Is(err, context.Canceled) {
 			w.Fatalf("settle: %v", err)
 		}
@@ -91,8 +91,10 @@ var life = []test{
 		}
 		ctx := w.Context()
 		for name, f := range map[string]func() error{
-			"accept":     func() error { return w.try(store.Accept{Inv: w.now("fn"), Raw: raw(inv)}) },
-			"settle":     func() error { return w.Settle(ctx, store.Settlement{At: at(inv), Inv: inv}) },
+			"accept": func() error { return w.try(store.Accept{Inv: w.now("fn"), Raw: raw(inv)}) },
+			"settle": func() error {
+				return w.Settle(ctx, store.Settlement{At: at(inv), Outcome: invocation.OutcomeDone, Inv: inv})
+			},
 			"next ready": func() error { _, err := w.NextReady(lane("fn"), store.Ready{}, 1); return err },
 			"load":       func() error { _, _, err := w.Load(inv.ID); return err },
 			"get":        func() error { _, err := w.Get(inv.ID); return err },

@@ -187,37 +187,37 @@ func (m *model) settleOne(t *rapid.T) {
 		m.loadOne(t)
 	}
 	inv := m.pick(m.readyOf("*"))
-	st := store.Settlement{At: at(inv), Inv: inv, Verdict: rapid.SampledFrom([]store.Verdict{
-		store.Done, store.Later, store.Later, store.Bury, store.Drop,
-	}).Draw(m.r, "verdict")}
+	st := store.Settlement{At: at(inv), Inv: inv, Outcome: rapid.SampledFrom([]invocation.Outcome{
+		invocation.OutcomeDone, invocation.OutcomeRetry, invocation.OutcomeRetry, invocation.OutcomeDead, invocation.OutcomeDropped, invocation.OutcomeCancelled,
+	}).Draw(m.r, "outcome")}
 	inv.Record(invocation.Attempt{At: m.clock.Now(), Duration: time.Second, Status: 500})
-	switch st.Verdict {
-	case store.Later:
+	switch st.Outcome {
+	case invocation.OutcomeRetry:
 		inv.Retries++
 		inv.Since = inv.Since.Add(time.Duration(rapid.IntRange(0, 5).Draw(m.r, "wait")) * time.Second)
-	case store.Bury:
+	case invocation.OutcomeDead:
 		inv.Reason, inv.DiedAt = invocation.AttemptsExhausted, m.clock.Now()
-	case store.Done, store.Drop:
+	case invocation.OutcomeDone, invocation.OutcomeDropped, invocation.OutcomeCancelled:
 	}
 	if rapid.Bool().Draw(m.r, "with a callback") {
 		cb := m.draw()
 		st.Callback = &store.Accept{Inv: cb, Raw: raw(cb)}
 	}
-	if st.Verdict != store.Later {
+	if st.Outcome != invocation.OutcomeRetry {
 		st.Result = m.drawResult(inv)
 	}
 	if err := m.Settle(m.Context(), st); err != nil {
 		m.r.Fatalf("settle: %v", err)
 	}
 	m.ended(st.Result)
-	switch st.Verdict {
-	case store.Done:
+	switch st.Outcome {
+	case invocation.OutcomeDone:
 		m.remove(inv.ID)
 		m.flow.Done++
-	case store.Drop:
+	case invocation.OutcomeDropped, invocation.OutcomeCancelled:
 		m.remove(inv.ID)
 		m.flow.Dropped++
-	case store.Later, store.Bury:
+	case invocation.OutcomeRetry, invocation.OutcomeDead:
 		m.put(inv)
 	}
 	if st.Callback != nil {
@@ -232,7 +232,7 @@ func (m *model) settleWrongly(*rapid.T) {
 	inv := m.pick(all)
 	cb := m.draw()
 	err := m.Settle(m.Context(), store.Settlement{
-		At: at(inv), Verdict: store.Done, Inv: inv, Callback: &store.Accept{Inv: cb, Raw: raw(cb)},
+		At: at(inv), Outcome: invocation.OutcomeDone, Inv: inv, Callback: &store.Accept{Inv: cb, Raw: raw(cb)},
 	})
 	if !errors.Is(err, store.ErrNotFound) {
 		m.r.Fatalf("settle wrongly: %v", err)

@@ -60,7 +60,7 @@ var once = []test{
 		if err := w.under(w.now("gn"), w.key(2, 1)); err != nil {
 			w.Errorf("another key: %v", err)
 		}
-		w.settle(first, store.Done, nil)
+		w.settle(first, invocation.OutcomeDone, nil)
 		w.wantKnown(w.under(w.now("fn"), w.key(1, 1)), first, true)
 		w.wantReady("fn")
 		if st := w.Stats(); st.Keys != 2 || st.Accepted != 2 {

@@ -118,7 +118,7 @@ var pending = []test{
 		if at, ok := w.Oldest(lane("fn")); !ok || !at.Equal(first.Since) {
 			w.Errorf("%v, %v", at, ok)
 		}
-		w.settle(first, store.Done, nil)
+		w.settle(first, invocation.OutcomeDone, nil)
 		if at, ok := w.Oldest(lane("fn")); !ok || !at.Equal(second.Since) {
 			w.Errorf("after the first: %v, %v", at, ok)
 		}

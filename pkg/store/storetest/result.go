@@ -15,7 +15,7 @@ import (
 // ending is a result of an invocation that is kept for a minute.
 func (w *world) ending(inv *invocation.Invocation, body string) *store.Result {
 	r := &store.Result{
-		Inv: inv, Outcome: store.OutcomeDone, Status: 200, Header: http.Header{"Content-Type": {"text/plain"}, "X-A": {"1", "2"}},
+		Inv: inv, Outcome: invocation.OutcomeDone, Status: 200, Header: http.Header{"Content-Type": {"text/plain"}, "X-A": {"1", "2"}},
 		At: w.clock.Now(), Expires: w.clock.Now().Add(time.Minute),
 	}
 	if body != "" {
@@ -25,9 +25,9 @@ func (w *world) ending(inv *invocation.Invocation, body string) *store.Result {
 }
 
 // finish settles a ready invocation with a result.
-func (w *world) finish(inv *invocation.Invocation, v store.Verdict, r *store.Result) {
+func (w *world) finish(inv *invocation.Invocation, v invocation.Outcome, r *store.Result) {
 	w.Helper()
-	if err := w.Settle(w.Context(), store.Settlement{At: at(inv), Verdict: v, Inv: inv, Result: r}); err != nil {
+	if err := w.Settle(w.Context(), store.Settlement{At: at(inv), Outcome: v, Inv: inv, Result: r}); err != nil {
 		w.Fatalf("settle: %v", err)
 	}
 }
@@ -65,9 +65,9 @@ var results = []test{
 		plain.Record(invocation.Attempt{At: w.clock.Now(), Status: 200})
 		a, b := w.ending(plain, "hello"), w.ending(empty, "")
 		b.Truncated, b.Status, b.Header = true, 0, nil
-		w.finish(plain, store.Done, a)
-		w.finish(empty, store.Drop, b)
-		w.finish(none, store.Done, nil)
+		w.finish(plain, invocation.OutcomeDone, a)
+		w.finish(empty, invocation.OutcomeDropped, b)
+		w.finish(none, invocation.OutcomeDone, nil)
 		check := func() {
 			w.Helper()
 			w.wantResult(a)
@@ -92,9 +92,9 @@ var results = []test{
 		inv := w.now("fn")
 		w.take(inv)
 		r := w.ending(nil, "x")
-		r.Outcome = store.OutcomeDead
+		r.Outcome = invocation.OutcomeDead
 		inv.Reason, inv.DiedAt = invocation.AttemptsExhausted, w.clock.Now()
-		w.finish(inv, store.Bury, r)
+		w.finish(inv, invocation.OutcomeDead, r)
 		r.Inv = inv
 		w.wantResult(r)
 		w.wantDead(inv)
@@ -105,7 +105,7 @@ var results = []test{
 		for n, body := range []string{"first", "", "the third", "the fourth"} {
 			r := w.ending(inv, body)
 			inv.Reason, inv.DiedAt = invocation.AttemptsExhausted, w.clock.Now()
-			w.finish(inv, store.Bury, r)
+			w.finish(inv, invocation.OutcomeDead, r)
 			w.wantResult(r)
 			if n == 2 {
 				w.clock.add(time.Hour) // and one that has expired
@@ -134,7 +134,7 @@ var results = []test{
 		inv := w.now("fn")
 		w.take(inv)
 		r := w.ending(inv, "hello")
-		w.finish(inv, store.Done, r)
+		w.finish(inv, invocation.OutcomeDone, r)
 		w.clock.add(time.Minute - 1)
 		w.wantResult(r)
 		w.clock.add(1)
@@ -157,7 +157,7 @@ var results = []test{
 			}
 			w.take(inv)
 			r := w.ending(inv, fmt.Sprint("body ", n))
-			w.finish(inv, store.Done, r)
+			w.finish(inv, invocation.OutcomeDone, r)
 			bare := *r
 			bare.Body = nil
 			if n != 2 {
@@ -175,8 +175,8 @@ var results = []test{
 	{"a settlement that is refused keeps no result", func(w *world) {
 		inv := w.now("fn")
 		w.take(inv)
-		w.settle(inv, store.Done, nil)
-		err := w.Settle(w.Context(), store.Settlement{At: at(inv), Verdict: store.Done, Inv: inv, Result: w.ending(inv, "x")})
+		w.settle(inv, invocation.OutcomeDone, nil)
+		err := w.Settle(w.Context(), store.Settlement{At: at(inv), Outcome: invocation.OutcomeDone, Inv: inv, Result: w.ending(inv, "x")})
 		if !errors.Is(err, store.ErrNotFound) {
 			w.Errorf("settle gives %v", err)
 		}

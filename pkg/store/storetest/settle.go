@@ -23,7 +23,7 @@ var settling = []test{
 	{"what is done leaves nothing behind", func(w *world) {
 		inv := w.now("fn")
 		w.take(inv)
-		w.settle(inv, store.Done, nil)
+		w.settle(inv, invocation.OutcomeDone, nil)
 		w.wantGone(inv)
 		w.wantReady("fn")
 		if d := cmp.Diff(store.Stats{Accepted: 1, Done: 1}, w.Stats()); d != "" {
@@ -36,7 +36,7 @@ var settling = []test{
 	{"what is dropped leaves nothing behind, and is counted apart", func(w *world) {
 		inv := w.now("fn")
 		w.take(inv)
-		w.settle(inv, store.Drop, nil)
+		w.settle(inv, invocation.OutcomeDropped, nil)
 		w.wantGone(inv)
 		if d := cmp.Diff(store.Stats{Accepted: 1, Dropped: 1}, w.Stats()); d != "" {
 			w.Errorf("counts (-want +got):\n%s", d)
@@ -65,7 +65,7 @@ var settling = []test{
 			w.later(inv, inv.Since)
 			w.wantReady("fn", inv)
 		}
-		w.settle(inv, store.Done, nil)
+		w.settle(inv, invocation.OutcomeDone, nil)
 		w.wantReady("fn")
 		w.wantGone(inv)
 	}},
@@ -84,23 +84,23 @@ var settling = []test{
 			w.Errorf("listed (-want +got):\n%s", d)
 		}
 	}},
-	{"a callback is written with the settlement, whatever the verdict", func(w *world) {
-		for _, v := range []store.Verdict{store.Done, store.Drop, store.Bury, store.Later} {
+	{"a callback is written with the settlement, whatever the outcome", func(w *world) {
+		for _, v := range invocation.Outcomes() {
 			inv := w.now("fn")
 			w.take(inv)
 			here := at(inv)
-			if inv.Reason = invocation.NonRetryable; v == store.Later {
+			if inv.Reason = invocation.NonRetryable; v == invocation.OutcomeRetry {
 				inv.Reason, inv.Since = "", w.clock.Now().Add(time.Hour)
 			} else {
 				inv.DiedAt = w.clock.Now()
 			}
 			cb := w.callback(inv)
-			if err := w.Settle(w.Context(), store.Settlement{At: here, Verdict: v, Inv: inv, Callback: cb}); err != nil {
+			if err := w.Settle(w.Context(), store.Settlement{At: here, Outcome: v, Inv: inv, Callback: cb}); err != nil {
 				w.Fatal(err)
 			}
 			w.wantReady("url:cb:80", cb.Inv)
 			w.wantKept(cb.Inv)
-			w.settle(cb.Inv, store.Done, nil)
+			w.settle(cb.Inv, invocation.OutcomeDone, nil)
 		}
 	}},
 	{"a callback may be for later, or dead at once", func(w *world) {
@@ -108,7 +108,7 @@ var settling = []test{
 		w.take(inv)
 		later := w.callback(inv)
 		later.Inv.Since = w.clock.Now().Add(time.Second)
-		w.settle(inv, store.Done, later)
+		w.settle(inv, invocation.OutcomeDone, later)
 		w.wantReady("url:cb:80")
 		w.clock.add(time.Second)
 		w.move()
@@ -118,7 +118,7 @@ var settling = []test{
 		w.take(inv)
 		dead := w.callback(inv)
 		dead.Inv.State, dead.Inv.Reason, dead.Inv.DiedAt = invocation.Dead, invocation.CallbackRefused, w.clock.Now()
-		w.settle(inv, store.Done, dead)
+		w.settle(inv, invocation.OutcomeDone, dead)
 		w.wantDead(dead.Inv)
 	}},
 	{"what is not where the settlement says is left alone, and so is its callback", func(w *world) {
@@ -127,18 +127,18 @@ var settling = []test{
 		other := *inv
 		other.Since = inv.Since.Add(-1)
 		cb := w.callback(inv)
-		for _, v := range []store.Verdict{store.Done, store.Later, store.Bury, store.Drop} {
+		for _, v := range invocation.Outcomes() {
 			next := *inv
-			err := w.Settle(w.Context(), store.Settlement{At: at(&other), Verdict: v, Inv: &next, Callback: cb})
+			err := w.Settle(w.Context(), store.Settlement{At: at(&other), Outcome: v, Inv: &next, Callback: cb})
 			if !errors.Is(err, store.ErrNotFound) {
-				w.Errorf("verdict %d gives %v, want ErrNotFound", v, err)
+				w.Errorf("outcome %s gives %v, want ErrNotFound", v, err)
 			}
 		}
 		w.wantReady("fn", inv)
 		w.wantKept(inv)
 		w.wantGone(cb.Inv)
-		w.settle(inv, store.Done, nil)
-		err := w.Settle(w.Context(), store.Settlement{At: at(inv), Verdict: store.Done, Inv: inv, Callback: cb})
+		w.settle(inv, invocation.OutcomeDone, nil)
+		err := w.Settle(w.Context(), store.Settlement{At: at(inv), Outcome: invocation.OutcomeDone, Inv: inv, Callback: cb})
 		if !errors.Is(err, store.ErrNotFound) {
 			w.Errorf("settled twice: %v, want ErrNotFound", err)
 		}
@@ -152,7 +152,7 @@ var settling = []test{
 			var wg sync.WaitGroup
 			for range 4 {
 				wg.Go(func() {
-					err := w.Settle(w.Context(), store.Settlement{At: at(inv), Verdict: store.Done, Inv: inv})
+					err := w.Settle(w.Context(), store.Settlement{At: at(inv), Outcome: invocation.OutcomeDone, Inv: inv})
 					if err == nil {
 						counted.Add(1)
 					} else if !errors.Is(err, store.ErrNotFound) {
@@ -172,7 +172,7 @@ var settling = []test{
 		delayed.Record(invocation.Attempt{At: w.clock.Now(), Status: 500})
 		w.later(delayed, w.clock.Now().Add(time.Hour))
 		w.bury(dead)
-		w.settle(done, store.Done, nil)
+		w.settle(done, invocation.OutcomeDone, nil)
 		w.restart()
 		w.wantReady("fn", ready)
 		w.wantDead(dead)

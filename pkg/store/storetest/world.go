@@ -236,9 +236,9 @@ func (w *world) wantGone(inv *invocation.Invocation) {
 }
 
 // settle gives a ready invocation its next state.
-func (w *world) settle(inv *invocation.Invocation, v store.Verdict, callback *store.Accept) {
+func (w *world) settle(inv *invocation.Invocation, v invocation.Outcome, callback *store.Accept) {
 	w.Helper()
-	if err := w.Settle(w.Context(), store.Settlement{At: at(inv), Verdict: v, Inv: inv, Callback: callback}); err != nil {
+	if err := w.Settle(w.Context(), store.Settlement{At: at(inv), Outcome: v, Inv: inv, Callback: callback}); err != nil {
 		w.Fatalf("settle: %v", err)
 	}
 }
@@ -248,7 +248,7 @@ func (w *world) later(inv *invocation.Invocation, t time.Time) {
 	w.Helper()
 	here, next := at(inv), *inv
 	next.Since = t
-	if err := w.Settle(w.Context(), store.Settlement{At: here, Verdict: store.Later, Inv: &next}); err != nil {
+	if err := w.Settle(w.Context(), store.Settlement{At: here, Outcome: invocation.OutcomeRetry, Inv: &next}); err != nil {
 		w.Fatalf("settle: %v", err)
 	}
 	*inv = next
@@ -258,7 +258,7 @@ func (w *world) later(inv *invocation.Invocation, t time.Time) {
 func (w *world) bury(inv *invocation.Invocation) {
 	w.Helper()
 	inv.Reason, inv.DiedAt = invocation.AttemptsExhausted, w.clock.Now()
-	w.settle(inv, store.Bury, nil)
+	w.settle(inv, invocation.OutcomeDead, nil)
 }
 
 // move makes ready whatever is due.
