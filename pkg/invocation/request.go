@@ -29,7 +29,7 @@ const (
 type Request struct {
 	Header      http.Header // keys in canonical form
 	Path        string      // after the function's name: "", "/" or "/rest"
-	QueryString string      // raw, without "?"
+	QueryString string      // raw, without the "?" before it
 	Function    string      // as the caller named it, without surrounding slashes
 	QueueName   string
 	Annotations map[string]string
@@ -213,6 +213,10 @@ func readStrings(d *jsontext.Decoder, list []string) ([]string, error) {
 	}
 }
 
+// withoutMark removes the question marks before a query. Some publishers write one, and the Community worker removes
+// them too.
+func withoutMark(query string) string { return strings.TrimLeft(query, "?") }
+
 // set takes one top-level value.
 func (r *Request) set(f field, value jsontext.Value, callback **url.URL) error {
 	switch f {
@@ -221,7 +225,9 @@ func (r *Request) set(f field, value jsontext.Value, callback **url.URL) error {
 	case fieldPath:
 		return setString(&r.Path, value)
 	case fieldQueryString:
-		return setString(&r.QueryString, value)
+		err := setString(&r.QueryString, value)
+		r.QueryString = withoutMark(r.QueryString)
+		return err
 	case fieldFunction:
 		return setString(&r.Function, value)
 	case fieldQueueName:

@@ -165,7 +165,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil || string(body) != string(want.Body) || got.BodyLen() != int64(len(want.Body)) {
 			t.Fatalf("body %q (%v, length %d), want %q", body, err, got.BodyLen(), want.Body)
 		}
-		if got.Path != want.Path || got.QueryString != want.QueryString || got.Function != strings.Trim(want.Function, "/") {
+		if got.Path != want.Path || got.QueryString != strings.TrimLeft(want.QueryString, "?") || got.Function != strings.Trim(want.Function, "/") {
 			t.Fatalf("got %+v, want %+v", got, want)
 		}
 		for k, v := range want.Header {
@@ -236,5 +236,26 @@ func TestEveryValueOfALargeHeaderIsItsOwn(t *testing.T) {
 	}
 	if d := cmp.Diff(want, r.Header); d != "" {
 		t.Fatalf("header (-want +got):\n%s", d)
+	}
+}
+
+func TestAQueryIsReadWithoutTheQuestionMarkBeforeIt(t *testing.T) {
+	t.Parallel()
+	for written, want := range map[string]string{"": "", "a=b": "a=b", "?a=b": "a=b", "??a=b": "a=b", "?": "", "a=?b": "a=?b"} {
+		raw := []byte(`{"Header":{},"QueryString":"` + written + `","Function":"f"}`)
+		decoded, err := Decode(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if decoded.QueryString != want {
+			t.Errorf("Decode reads %q as %q, want %q", written, decoded.QueryString, want)
+		}
+		slow, err := general(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slow.QueryString != want {
+			t.Errorf("the general reader reads %q as %q, want %q", written, slow.QueryString, want)
+		}
 	}
 }

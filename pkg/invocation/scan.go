@@ -66,7 +66,7 @@ func (s *scanner) value(r *Request, f field, callback **url.URL) {
 	case fieldPath:
 		r.Path = s.text()
 	case fieldQueryString:
-		r.QueryString = s.text()
+		r.QueryString = withoutMark(s.text())
 	case fieldFunction:
 		r.Function = s.text()
 	case fieldQueueName:

@@ -94,6 +94,21 @@ idempotency-key: mine
 
 `,
 		},
+		{
+			"a query that was published with its question mark has one",
+			types.QueueRequest{Function: "figlet", QueryString: "?a=b"},
+			Call{ID: testID, CallID: "c1", RetryMax: 0},
+			`POST /function/figlet/?a=b HTTP/1.1
+Host: GATEWAY
+User-Agent: queue-worker/1.2.3
+Content-Length: 0
+X-Call-Id: c1
+X-Retry: 0
+X-Retry-Max: 0
+idempotency-key: ` + testIDText + `
+
+`,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
