@@ -53,7 +53,7 @@ fuzz: ## run every fuzz target for FUZZTIME (15s)
 	done
 
 chaos: ## kill the worker and NATS Streaming for long, and count what is lost
-	CHAOS=long $(GO) test -count=1 -timeout 60m -v -run 'Chaos|TestAJobHoldsOnAFullVolume' ./e2e/...
+	CHAOS=long $(GO) test -count=1 -timeout 60m -v -run Chaos ./e2e/...
 
 bench: ## every figure beside its goal, at most 60 minutes; ARGS=-quick at most 5, ARGS=--help lists rows and flags
 	$(GO) run -C bench . $(ARGS)
