@@ -22,11 +22,12 @@ const (
 type bench struct {
 	options
 	programs
-	dir   string // where workers may keep their stores
-	table table
-	begun time.Time
-	spare time.Duration // that disturbed runs may still take
-	rates results       // of the backlog, which other rows start from
+	dir      string // where workers may keep their stores
+	table    table
+	begun    time.Time
+	spare    time.Duration // that disturbed runs may still take
+	rates    results       // of the backlog, which other rows start from
+	profiles profiles
 }
 
 // row measures figures of the table.
@@ -41,6 +42,7 @@ func rows() []row {
 		{"binary", "size of the binary, with and without the embedded server", (*bench).measureBinary},
 		{"count", "allocations, write calls and bytes of an invocation, counted by a test", (*bench).measureCount},
 		{"backlog", "backlog of 100,000 at an outside server; CPU of an invocation; memory under load", (*bench).measureBacklog},
+		{"profile", "where the CPU time of a backlog goes, in ours and in both bare loops", (*bench).measureProfile},
 		{"embedded", "backlog of 100,000 at an embedded server", (*bench).measureEmbedded},
 		{"sustained", "the highest arrival rate at which the queue does not grow, by bisection", (*bench).measureSustained},
 		{"single", "max_inflight 1 beside the Community worker", (*bench).measureSingle},

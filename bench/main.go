@@ -36,6 +36,7 @@ type options struct {
 	dir      string
 	out      string
 	other    string
+	keep     string
 
 	fair, pace bool
 	every      time.Duration
@@ -74,6 +75,7 @@ func parse() (o options) {
 	flag.StringVar(&o.dir, "dir", ".", "folder for the stores of workers: on a disk, not tmpfs")
 	flag.StringVar(&o.out, "out", "", "page to write the table to; default ../docs/performance.md when every row is measured in full, else none")
 	flag.StringVar(&o.other, "other", "", "binary of another build of the queue-worker to run beside ours in the rows backlog and embedded")
+	flag.StringVar(&o.keep, "keep", "", "folder to keep the CPU profiles of the row profile in; empty: keep none")
 	flag.BoolVar(&o.fair, "fair", false, "measure only how long a quiet function waits beside others")
 	flag.BoolVar(&o.pace, "pace", false, "measure only what a function costs that accepts five calls at a time")
 	flag.DurationVar(&o.every, "every", 20*time.Millisecond, "with -fair: time between two calls of the quiet function")
@@ -148,6 +150,12 @@ func (b *bench) report(ctx context.Context) error {
 	fmt.Printf("\n%s\n\n", machine(b.dir))
 	if err := b.table.print(os.Stdout); err != nil {
 		return err
+	}
+	if len(b.profiles.names) > 0 {
+		fmt.Println()
+		if err := b.profiles.print(os.Stdout); err != nil {
+			return err
+		}
 	}
 	out, command := b.out, "make bench"
 	if args := strings.Join(os.Args[1:], " "); args != "" {

@@ -23,12 +23,13 @@ type load struct {
 	messages  int
 	body      int // bytes
 	inflight  int
-	functions int           // that share the messages
-	fail      int           // each fail-th invocation fails at its first call; 0 for none
-	embedded  string        // folder of a full embedded server to begin with a copy of; "" for an outside server
-	store     string        // folder of a store to begin with; "" for an empty one
-	env       []string      // more settings
-	timeout   time.Duration // of the run
+	functions int                  // that share the messages
+	fail      int                  // each fail-th invocation fails at its first call; 0 for none
+	embedded  string               // folder of a full embedded server to begin with a copy of; "" for an outside server
+	store     string               // folder of a store to begin with; "" for an empty one
+	env       []string             // more settings
+	timeout   time.Duration        // of the run
+	after     func(*running) error // called when all has succeeded, before the program is ended; nil for nothing
 }
 
 // message is the i-th one.
@@ -180,6 +181,11 @@ func (b *bench) backlog(ctx context.Context, p program, l load) (r result, err e
 		return r, err
 	}
 	r.costs = m.read(l.messages)
+	if l.after != nil {
+		if err := l.after(s.worker); err != nil {
+			return r, err
+		}
+	}
 	r.perSecond = float64(l.messages-1) / r.tally.took().Seconds()
 	return r, nil
 }

@@ -28,7 +28,7 @@ const (
 // wait for compaction is out of reach of a healthy store; in one where a damaged
 // table cannot be compacted, writes have to go on.
 const (
-	beginCompaction = 8
+	beginCompaction = 16
 	stopWrites      = 1000
 )
 

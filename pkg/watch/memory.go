@@ -9,12 +9,12 @@ import (
 )
 
 // memory keeps ends in the order in which they came. Nothing in it is a pointer to one, so that the garbage collector
-// has nothing to follow and no end keeps a message in memory. Every step takes the same time, however many ends share
-// a call id.
+// has nothing to follow and no end keeps a message in memory. To add one writes into two rings and nothing else,
+// because each invocation does that; a search goes through all slots, which takes some ten microseconds.
 //
 //	first          next    numbers of ends, from 1
 //	v              v
-//	slots: a ring by number; older points to the end before it with the same call id
+//	slots: a ring by number, searched from the latest on
 //	data:  a ring of bytes; a slot has its place there
 type memory struct {
 	mostEnds    uint64
@@ -23,37 +23,31 @@ type memory struct {
 	first, next uint64
 	data        []byte
 	tail, head  uint64 // places in data, ever growing: of the oldest byte, and after the latest
-	byID        map[invocation.ID]uint64
-	byCall      map[uint64]uint64 // the latest by hash
 	seed        maphash.Seed
 	scratch     []byte
 }
 
-// slot is where an end is. One that was removed, or has a successor of the same id, is not in byID.
+// slot is where an end is. Only the latest of an id counts; an id of zero is that of a removed one.
 type slot struct {
-	id    invocation.ID
-	call  uint64 // hash of the call id
-	older uint64 // number of the end before it with that hash; 0 for none
-	at    uint64
-	size  uint64
+	id   invocation.ID
+	call uint64 // hash of the call id
+	at   uint64
+	size uint64
 }
 
 // leastData is the first size of data, in bytes.
 const leastData = 64 << 10
 
 func newMemory(ends, bytes uint64) memory {
-	return memory{
-		mostEnds: ends, mostBytes: bytes, first: 1, next: 1, seed: maphash.MakeSeed(),
-		byID: map[invocation.ID]uint64{}, byCall: map[uint64]uint64{},
-	}
+	return memory{mostEnds: ends, mostBytes: bytes, first: 1, next: 1, seed: maphash.MakeSeed()}
 }
 
 // add keeps an end as the latest, in place of an earlier one of the same id.
 func (m *memory) add(end End) {
 	m.scratch = appendEnd(m.scratch[:0], &end)
 	size := uint64(len(m.scratch))
-	m.remove(end.Inv.ID)
 	if size > m.mostBytes {
+		m.remove(end.Inv.ID)
 		return
 	}
 	for m.next-m.first >= m.mostEnds || m.head-m.tail+size > m.mostBytes {
@@ -61,14 +55,12 @@ func (m *memory) add(end End) {
 	}
 	m.grow(m.head - m.tail + size)
 	m.write(m.head, m.scratch)
-	call := maphash.String(m.seed, end.Inv.CallID)
-	s := slot{id: end.Inv.ID, call: call, older: m.byCall[call], at: m.head, size: size}
+	s := slot{id: end.Inv.ID, call: maphash.String(m.seed, end.Inv.CallID), at: m.head, size: size}
 	if n := m.next - 1; n < m.mostEnds {
 		m.slots = append(m.slots, s)
 	} else {
 		*m.slot(m.next) = s
 	}
-	m.byID[s.id], m.byCall[call] = m.next, m.next
 	m.next++
 	m.head += size
 }
@@ -76,18 +68,27 @@ func (m *memory) add(end End) {
 // slot is the one of a number.
 func (m *memory) slot(number uint64) *slot { return &m.slots[(number-1)%m.mostEnds] }
 
+// latest goes through the slots from the latest to the oldest.
+func (m *memory) latest(yield func(*slot) bool) {
+	for n := m.next; n > m.first; n-- {
+		if !yield(m.slot(n - 1)) {
+			return
+		}
+	}
+}
+
 // remove forgets an end. Its place is free when it would have been.
-func (m *memory) remove(id invocation.ID) { delete(m.byID, id) }
+func (m *memory) remove(id invocation.ID) {
+	for s := range m.latest {
+		if s.id == id {
+			s.id, s.call = invocation.ID{}, 0
+		}
+	}
+}
 
 // forget frees the place of the oldest end.
 func (m *memory) forget() {
 	s := m.slot(m.first)
-	if m.byID[s.id] == m.first {
-		delete(m.byID, s.id)
-	}
-	if m.byCall[s.call] == m.first {
-		delete(m.byCall, s.call)
-	}
 	m.tail = s.at + s.size
 	m.first++
 }
@@ -120,25 +121,28 @@ func (m *memory) read(at, size uint64) []byte {
 }
 
 func (m *memory) find(id invocation.ID) (End, bool) {
-	number, ok := m.byID[id]
-	if !ok {
-		return End{}, false
+	for s := range m.latest {
+		if s.id == id && !id.IsZero() {
+			return m.end(s), true
+		}
 	}
-	return m.end(number), true
+	return End{}, false
 }
 
-func (m *memory) end(number uint64) End {
-	s := m.slot(number)
-	return readEnd(m.read(s.at, s.size))
-}
+func (m *memory) end(s *slot) End { return readEnd(m.read(s.at, s.size)) }
 
 func (m *memory) findCall(call string, limit int) []End {
 	var found []End
-	for n := m.byCall[maphash.String(m.seed, call)]; n >= m.first && len(found) < limit; n = m.slot(n).older {
-		if m.byID[m.slot(n).id] != n {
+	hash, seen := maphash.String(m.seed, call), map[invocation.ID]bool{}
+	for s := range m.latest {
+		if len(found) >= limit {
+			break
+		}
+		if s.call != hash || s.id.IsZero() || seen[s.id] {
 			continue
 		}
-		if e := m.end(n); e.Inv.CallID == call { // or another one with the same hash
+		seen[s.id] = true
+		if e := m.end(s); e.Inv.CallID == call { // or another one with the same hash
 			found = append(found, e)
 		}
 	}
