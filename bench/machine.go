@@ -49,7 +49,7 @@ func commit() string {
 
 // page is docs/performance.md.
 func (b *bench) page(command string) string {
-	return fmt.Sprintf(`# Performance
+	text := fmt.Sprintf(`# Performance
 
 <!-- Written by `+"`%s`"+`. Do not edit. -->
 
@@ -59,7 +59,19 @@ Measured with `+"`%s`"+` on %s at %s, within %s.
 
 %s
 %s`, command, command, b.begun.UTC().Format(time.DateOnly), commit(), b.elapsed().Round(time.Minute), machine(b.dir), b.table.markdown(), explanation)
+	if len(b.profiles.names) > 0 {
+		text += profileHeading + b.profiles.markdown()
+	}
+	return text
 }
+
+const profileHeading = `
+## Where the CPU time goes
+
+CPU profiles of the worker and of both bare loops, over one backlog each. A row that is 0 for the bare loops is part of
+the cost of durability and of operation.
+
+`
 
 // explanation follows the table.
 const explanation = `Everything runs on this one machine: worker, NATS Streaming, functions and publisher share its CPUs. Bodies have

@@ -45,7 +45,11 @@ func buildProfiled(ctx context.Context, dir string) (string, error) {
 	return out, goBuild(ctx, "..", out, "./cmd/queue-worker", "-overlay", overlay)
 }
 
+// measureProfile is left out of a quick benchmark, which has no time for it.
 func (b *bench) measureProfile(ctx context.Context) error {
+	if b.quick && b.only == "" {
+		return nil
+	}
 	file, err := buildProfiled(ctx, b.dir)
 	if err != nil {
 		return err
@@ -176,22 +180,41 @@ func (p *profiles) add(name string, shares map[string]float64) {
 	p.names, p.shares = append(p.names, name), append(p.shares, shares)
 }
 
-// print writes them beside each other, the largest of the first first.
-func (p *profiles) print(w io.Writer) error {
-	var all []string
+// rows are the areas beside each other under a heading, the largest of the first program first.
+func (p *profiles) rows() [][]string {
+	all := []string{areaOther}
 	for _, a := range areas {
 		all = append(all, a.name)
 	}
-	all = append(all, areaOther)
 	slices.SortStableFunc(all, func(a, b string) int { return cmp.Compare(p.shares[0][b], p.shares[0][a]) })
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "CPU us of an invocation\t"+strings.Join(p.names, "\t"))
+	rows := [][]string{append([]string{"CPU us of an invocation"}, p.names...)}
 	for _, name := range all {
-		fmt.Fprint(tw, name)
+		row := []string{name}
 		for _, s := range p.shares {
-			fmt.Fprintf(tw, "\t%.1f", s[name])
+			row = append(row, fmt.Sprintf("%.1f", s[name]))
 		}
-		fmt.Fprintln(tw)
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// print writes them for a terminal.
+func (p *profiles) print(w io.Writer) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, row := range p.rows() {
+		fmt.Fprintln(tw, strings.Join(row, "\t"))
 	}
 	return tw.Flush()
+}
+
+// markdown is the same for a page.
+func (p *profiles) markdown() string {
+	var b strings.Builder
+	for i, row := range p.rows() {
+		b.WriteString("| " + strings.Join(row, " | ") + " |\n")
+		if i == 0 {
+			b.WriteString("|" + strings.Repeat(" --- |", len(row)) + "\n")
+		}
+	}
+	return b.String()
 }
