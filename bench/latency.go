@@ -38,7 +38,7 @@ func (b *bench) measureLatency(ctx context.Context) error {
 	}
 	b.setLatency("latency.p50", got, func(d delays) float64 { return d.p50 })
 	b.setLatency("latency.p99", got, func(d delays) float64 { return d.p99 })
-	return nil
+	return b.besideSync("latency.p50")
 }
 
 func (b *bench) delaysOf(ctx context.Context, p program) (d delays, err error) {
