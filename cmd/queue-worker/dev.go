@@ -31,7 +31,7 @@ only and keeps its data over a restart or a kill. The worker's settings can be g
 as environment variables, as always.`, codesPlain,
 		"queue-worker dev", "max_retry_attempts=2 initial_retry_wait=1s queue-worker dev")
 	c.Args = noArgs
-	c.RunE = func(*cobra.Command, []string) error { return runDev(e, o) }
+	c.RunE = func(*cobra.Command, []string) error { return e.reported(runDev(e, o)) }
 	f := c.Flags()
 	f.StringVar(&o.gateway, strings.TrimPrefix(dev.FlagGatewayListen, "--"), "127.0.0.1:8080", "address of the gateway")
 	f.StringVar(&o.chaos, strings.TrimPrefix(dev.FlagChaosListen, "--"), "127.0.0.1:0", "address of the chaos function; port 0 takes a free one")

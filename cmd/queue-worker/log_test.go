@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -70,5 +71,32 @@ func TestAJSONLineIsTheOneThatItAlwaysWas(t *testing.T) {
 	want := `"level":"INFO","msg":"x","a":"<&\u202e","g":{"d":"1m30s","at":"1970-01-01T00:00:00.000000005Z","h":{"d":"1s"}}}` + "\n"
 	if got != want || !json.Valid(out.Bytes()) {
 		t.Errorf("written is %q, want %q", got, want)
+	}
+}
+
+func TestWithJSONEveryLineIsJSON(t *testing.T) {
+	t.Parallel()
+	worker := []string{"log_encoding=json", "gateway_url=http://127.0.0.1:1", "http_listen_address=127.0.0.1:0"}
+	for name, tt := range map[string]struct {
+		environ []string
+		code    int
+		want    string
+	}{
+		"a start that fails": {[]string{"data_dir=/dev/null/none"}, exitFailed, "/dev/null/none"},
+		"settings":           {[]string{"max_inflight=0", "backoff=never"}, exitUsage, `max_inflight=\"0\"`},
+		"a text of others":   {[]string{"max_inflight=\x1b[31m"}, exitUsage, "max_inflight"},
+	} {
+		got := with(append(slices.Clone(worker), tt.environ...))
+		if got.code != tt.code {
+			t.Errorf("%s: exit code %d, want %d", name, got.code, tt.code)
+		}
+		if !strings.Contains(got.stderr, tt.want) {
+			t.Errorf("%s: standard error is %q, want it to contain %q", name, got.stderr, tt.want)
+		}
+		for line := range strings.Lines(got.stdout + got.stderr) {
+			if !json.Valid([]byte(line)) {
+				t.Errorf("%s: line %q is not JSON", name, line)
+			}
+		}
 	}
 }

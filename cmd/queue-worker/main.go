@@ -61,11 +61,7 @@ func exitCode(err error, stderr io.Writer) int {
 	if err == nil {
 		return exitOK
 	}
-	text := err.Error()
-	if errors.Is(err, context.Canceled) {
-		text = "interrupted"
-	}
-	if text != "" {
+	if text := errorText(err); text != "" {
 		_, _ = fmt.Fprintf(stderr, "queue-worker: %s\n", escape.Lines(text))
 	}
 	if _, ok := errors.AsType[usageError](err); ok {

@@ -44,7 +44,7 @@ Exit codes: 0 ended as it was asked to, 1 failed, 2 wrong usage or settings.`,
 		Args:          noArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		RunE:          func(*cobra.Command, []string) error { return runWorker(e) },
+		RunE:          func(*cobra.Command, []string) error { return e.reported(runWorker(e)) },
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{errors.Join(err, errors.New("see '"+c.CommandPath()+" --help'"))}

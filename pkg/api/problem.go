@@ -27,7 +27,7 @@ const (
 	notOver          reason = "not_over"           // 409: it is pending
 	isAmbiguous      reason = "ambiguous"          // 409: a call id that came more than once
 	noResult         reason = "no_result"          // 404: it is over, and no result was kept
-	tooLarge         reason = "too_large"          // 413
+	tooLarge         reason = "too_large"          // 413, 431
 	unknownFunction  reason = "unknown_function"   // 404: the gateway says that there is no such function
 	keyReused        reason = "key_reused"         // 422: the Idempotency-Key stands for something else
 	internal         reason = "internal"           // 500: see the log
@@ -79,6 +79,10 @@ var (
 	problemPath = &problem{
 		status: http.StatusNotFound, Text: "no such path", Reason: notFound,
 		Hint: "GET /openapi.yaml lists every path; a slash at the end makes it another one",
+	}
+	problemHeader = &problem{
+		status: http.StatusRequestHeaderFieldsTooLarge, Text: "the header is too large", Reason: tooLarge,
+		Hint: "request line and header together may have 64 KiB; send the rest in the body",
 	}
 	problemMethod = &problem{
 		status: http.StatusMethodNotAllowed, Text: "this path does not have that method", Reason: methodNotAllowed,

@@ -82,6 +82,10 @@ func (a *api) outermost(next http.Handler) http.Handler {
 		if len(r.TransferEncoding) > 0 {
 			h.Set("Connection", "close") // net/http hides a Content-Length beside it, by which a proxy may see another end
 		}
+		if headerSize(r) > acceptedHeader {
+			problemHeader.ServeHTTP(w, r)
+			return
+		}
 		if a.guard.origin.Check(r) != nil || isRebound(r) {
 			problemOrigin.ServeHTTP(w, r)
 			return

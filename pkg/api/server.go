@@ -13,9 +13,27 @@ const (
 	readHeaderTimeout = 5 * time.Second  // from the connection's, or the request's, first byte to the end of the header
 	readTimeout       = 15 * time.Second // the same to the end of the body
 	writeTimeout      = 30 * time.Second // from the end of the header to the end of the answer
-	idleTimeout       = 60 * time.Second // between two requests of a connection
-	maxHeaderBytes    = 16 << 10
+	// idleTimeout is the time between two requests of a connection. Load balancers keep theirs for 60 s, and the server
+	// must not be the first to close one: a request that is on its way then would fail.
+	idleTimeout = 120 * time.Second
+	// maxHeaderBytes is what is read of a header, and acceptedHeader what is accepted: between the two the answer can say
+	// what is wrong, and net/http's own cannot. A function's header has the second bound too, see pkg/invoke.
+	maxHeaderBytes = 128 << 10
+	acceptedHeader = 64 << 10
 )
+
+// headerSize is the size of a request line and a header in bytes, with room for the call id and the start time that are
+// added to it.
+func headerSize(r *http.Request) int {
+	const added, perField = 128, len(": \r\n")
+	size := added + len(r.Method) + len(r.RequestURI) + len(r.Host)
+	for name, values := range r.Header {
+		for _, v := range values {
+			size += len(name) + len(v) + perField
+		}
+	}
+	return size
+}
 
 // NewServer makes the server for a handler. It does not listen yet. What
 // net/http has to say, a panic in a handler above all, goes to logger as warnings;

@@ -205,9 +205,14 @@ func (a *App) await(abort context.Context, finished <-chan struct{}, taken <-cha
 	case <-limit.Done():
 	}
 	n := a.inFlight()
-	a.log.Warn("aborting calls, they will be repeated", "in_flight", n)
+	if n > 0 {
+		a.log.Warn("aborting calls, they will be repeated", "in_flight", n)
+	}
 	abortCalls()
 	<-finished
+	if n == 0 { // the last call has just finished
+		return <-taken
+	}
 	return errors.Join(<-taken, fmt.Errorf("%w: %d", ErrAborted, n))
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -44,8 +45,9 @@ func nextOf(r slog.Record) (next string) {
 	return next
 }
 
-// runApp runs a worker with a durable store until the test ends and returns the URL of its listener.
-func runApp(t *testing.T, gateway string, logger *slog.Logger) string {
+// runApp runs a worker with a durable store until end or the test ends, with no time for the drain. It returns the URL of its
+// listener.
+func runApp(t *testing.T, gateway string, logger *slog.Logger) (base string, end func() error) {
 	t.Helper()
 	c, err := config.Load([]string{
 		"gateway_url=" + gateway, "data_dir=" + t.TempDir(), "http_listen_address=127.0.0.1:0",
@@ -60,18 +62,19 @@ func runApp(t *testing.T, gateway string, logger *slog.Logger) string {
 	go func() {
 		ended <- Run(drain, abort, Options{Config: c, Version: "test", Logger: logger, Started: func(l net.Addr) { started <- l }})
 	}()
-	t.Cleanup(func() {
+	end = sync.OnceValue(func() error {
+		kill() // first, so that the drain has no time
 		stop()
-		kill()
-		<-ended
+		return <-ended
 	})
+	t.Cleanup(func() { _ = end() })
 	select {
 	case l := <-started:
-		return "http://" + l.String()
+		return "http://" + l.String(), end
 	case err := <-ended:
 		ended <- err
 		t.Fatal(err)
-		return ""
+		return "", nil
 	}
 }
 
@@ -113,7 +116,7 @@ func TestAnInvocationIsCancelledFromItsCommitOn(t *testing.T) {
 	}
 	deleted, shown := make(chan view, 1), make(chan view, 1)
 	var address atomic.Value
-	base := runApp(t, gateway.URL, slog.New(hooked{Handler: slog.DiscardHandler, hook: func(r slog.Record) {
+	base, _ := runApp(t, gateway.URL, slog.New(hooked{Handler: slog.DiscardHandler, hook: func(r slog.Record) {
 		if nextOf(r) != "cancelled" {
 			return
 		}
@@ -173,5 +176,13 @@ func TestABatchNotesItsEndsBeforeTheyAreCommitted(t *testing.T) {
 	}
 	if _, known := a.watch.Lately(id); known {
 		t.Error("the end of an invocation that stayed is still known")
+	}
+}
+
+func TestADrainThatAbortsNoCallIsClean(t *testing.T) {
+	t.Parallel()
+	_, end := runApp(t, "http://127.0.0.1:1", slog.New(slog.DiscardHandler))
+	if err := end(); err != nil {
+		t.Errorf("a worker without calls that is stopped twice ends with %v, want nil", err)
 	}
 }
