@@ -28,6 +28,8 @@ var quoted = regexp.MustCompile(`(?s)(parser ERROR|Parse Error|Bad or Missing|He
 const (
 	formatLimits  = "Reached limits for store"
 	formatPayload = "Maximum payloads over"
+	// formatHeartbeats: a publisher is gone without a word, which is its own matter.
+	formatHeartbeats = "Timed out on heartbeats"
 )
 
 var hexDump = regexp.MustCompile(`^([0-9a-f]{2} ?)+$`)
@@ -65,7 +67,13 @@ func (l *serverLog) Warnf(format string, v ...any) {
 
 // Errorf passes an error on as a warning: what the worker cannot go on after is
 // returned by Start.
-func (l *serverLog) Errorf(format string, v ...any) { l.write(slog.LevelWarn, format, v) }
+func (l *serverLog) Errorf(format string, v ...any) {
+	if strings.HasSuffix(format, formatHeartbeats) {
+		l.write(slog.LevelInfo, format, v)
+		return
+	}
+	l.write(slog.LevelWarn, format, v)
+}
 
 // Fatalf must not end the process: the caller of Start gets the error.
 func (l *serverLog) Fatalf(format string, v ...any) { l.write(slog.LevelError, format, v) }

@@ -4,6 +4,7 @@ package intake
 
 import (
 	"context"
+	"regexp"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -70,25 +71,34 @@ func (i *Intake) runSession(ctx context.Context) error {
 func (i *Intake) noteUp(s *session) {
 	i.mu.Lock()
 	again := i.clientID != ""
-	i.session, i.clientID, i.down = s, s.clientID, nil
+	failed := i.failed
+	i.session, i.clientID, i.down, i.failed = s, s.clientID, nil, 0
 	i.mu.Unlock()
 	i.opts.Metrics.connected.Set(1)
 	if again {
 		i.opts.Metrics.reconnects.Inc()
 	}
-	i.log.Info("connected to NATS Streaming", "url", i.url, "cluster", i.opts.Cluster, "client_id", s.clientID, "queues", i.queueNames())
+	i.log.Info("connected to NATS Streaming", "url", i.url, "cluster", i.opts.Cluster, "client_id", s.clientID, "queues", i.queueNames(), "failed_connects", failed)
 }
 
 func (i *Intake) noteDown(err error) {
 	i.mu.Lock()
-	same := i.down != nil && i.down.Error() == err.Error()
+	same := i.down != nil && withoutPorts(i.down) == withoutPorts(err)
 	i.down = err
+	i.failed++
+	failed := i.failed
 	i.mu.Unlock()
 	i.opts.Metrics.connected.Set(0)
 	if !same {
-		i.log.Warn("cannot connect to NATS Streaming, retrying", "url", i.url, "error", err)
+		i.log.Warn("cannot connect to NATS Streaming, retrying", "url", i.url, "error", err, "failed_connects", failed)
 	}
 }
+
+// ports are the port numbers in an error of the network: ours is another one with each connection.
+var ports = regexp.MustCompile(`:[0-9]+`)
+
+// withoutPorts is what an error says of the state of a connection.
+func withoutPorts(err error) string { return ports.ReplaceAllString(err.Error(), "") }
 
 // drain ends the taking of a session that is to be closed. With a durable store
 // nothing stays in hand, so the other workers can have the rest at once. Without

@@ -132,6 +132,7 @@ type Intake struct {
 	session  *session
 	clientID string // what the last session was called
 	down     error  // why there is no session; nil when there is one
+	failed   int    // connections that could not be made, or were lost, since the last session began
 	rest     error  // why nothing is taken; nil when it is
 	closed   bool
 }
