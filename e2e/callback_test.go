@@ -253,7 +253,7 @@ func TestRefusedCallbacksAreDeadAtOnceAndTheResultStands(t *testing.T) {
 	}
 	letters := w.deadSet(t)
 	if len(letters) != len(urls) {
-		t.Errorf("the dead set has %d letters", len(letters))
+		t.Errorf("the dead set has %d dead letters", len(letters))
 	}
 	for _, l := range letters {
 		if l.Kind != "callback" || l.Reason != "callback_refused" {

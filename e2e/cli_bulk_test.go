@@ -91,7 +91,7 @@ func TestCLI_CtrlCLeavesTheJobRunning(t *testing.T) {
 	w.cli(t, "replay", "pause", job).want(t, 0, ": paused")
 	w.cli(t, "replay", "resume", job).want(t, 0, ": running")
 	w.cli(t, "replay", "cancel", job).want(t, 0, ": cancelled")
-	w.cli(t, "replay", "resume", job).want(t, 1, "the job is over")
+	w.cli(t, "replay", "resume", job).want(t, 1, "the job has finished")
 	w.cli(t, "replay", "cancel", "0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7", job).want(t, 1, "no job has this id")
 	w.cli(t, "replay", "status", "x").want(t, 2, "not a job's id")
 }

@@ -137,18 +137,18 @@ func TestCLI_ExportAndImportAreARoundTrip(t *testing.T) {
 	s.bury(w, "fn1", "a", "b", "c")
 	dir := t.TempDir()
 	file, again := filepath.Join(dir, "letters"), filepath.Join(dir, "again")
-	w.cli(t, "dead", "export", "--file", file).want(t, 0, "3 letters")
-	w.cli(t, "dead", "export", "--file", file).want(t, 1, "is there already")
+	w.cli(t, "dead", "export", "--file", file).want(t, 0, "3 dead letters")
+	w.cli(t, "dead", "export", "--file", file).want(t, 1, "letters exists")
 	w.cli(t, "dead", "import", file).want(t, 0, "0 imported, 3 there already, 0 failed")
 	w.cli(t, "dead", "drop", "--all", "--yes").want(t, 0, "drop done: 3 of 3 done")
 	exported := read(t, file)
 	command(t, exported+"{nonsense\n", []string{"QUEUE_WORKER_SERVER=" + w.base}, "dead", "import").
-		want(t, 3, "3 imported, 0 there already, 1 failed", "line 4: ", "1 lines could not be taken")
+		want(t, 3, "3 imported, 0 there already, 1 failed", "line 4: ", "1 lines could not be imported")
 	w.cli(t, "dead", "export", "--file", again).want(t, 0)
 	if got := read(t, again); got != exported {
 		t.Errorf("exported again they are\n%s\nbefore\n%s", got, exported)
 	}
-	got := w.cli(t, "dead", "export", "--function", "fn2").want(t, 0, "0 letters")
+	got := w.cli(t, "dead", "export", "--function", "fn2").want(t, 0, "0 dead letters")
 	if got.stdout != "" {
 		t.Errorf("none are written as %q", got.stdout)
 	}

@@ -137,10 +137,10 @@ func TestCLI_AWaitThatIsTooShort(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
 	s, w := served(t, answer{Until: release})
-	got := w.cli(t, "send", "fn1", "-d", "x", "--wait", "--timeout", "300ms").want(t, 1, "not over yet", "queue-worker invocation get ")
+	got := w.cli(t, "send", "fn1", "-d", "x", "--wait", "--timeout", "300ms").want(t, 1, "not finished yet", "queue-worker invocation get ")
 	s.called(1)
 	id := strings.Fields(got.stderr[strings.Index(got.stderr, "invocation get ")+len("invocation get "):])[0]
-	w.cli(t, "invocation", "wait", id, "--timeout", "100ms").want(t, 1, "not over yet")
+	w.cli(t, "invocation", "wait", id, "--timeout", "100ms").want(t, 1, "not finished yet")
 	w.cli(t, "invocation", "ls", "--state", "running").want(t, 0, id, "\trunning\t")
 	p := w.person(t, "invocation", "wait", id)
 	close(release)

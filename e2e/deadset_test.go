@@ -192,7 +192,7 @@ func TestWithDeadSetOffNothingIsKept(t *testing.T) {
 			m.sum("queue_worker_discarded_total", "reason", "malformed") == 1
 	})
 	if n := len(w.deadSet(t)); n != 0 {
-		t.Errorf("the dead set has %d letters", n)
+		t.Errorf("the dead set has %d dead letters", n)
 	}
 }
 

@@ -141,7 +141,7 @@ func TestAKillInTheMiddleOfAJobNeitherRepeatsNorForgetsALetter(t *testing.T) {
 		total += calls[c.CallID]
 	}
 	if total > letters+kills*slots {
-		t.Errorf("there were %d calls of %d letters", total, letters)
+		t.Errorf("there were %d calls of %d dead letters", total, letters)
 	}
 	if c := w.counts(t); c.dead != letters {
 		t.Errorf("the counts are %+v", c)

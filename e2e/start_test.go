@@ -213,7 +213,7 @@ func TestTheStoreCanBeCheckedWhenTheWorkerIsStopped(t *testing.T) {
 		t.Errorf("the exit code is %d:\n%s", code, p.out.String())
 	}
 	if n := len(s.worker().deadSet(t)); n != 2 {
-		t.Errorf("after the check the dead set has %d letters", n)
+		t.Errorf("after the check the dead set has %d dead letters", n)
 	}
 }
 

@@ -167,7 +167,7 @@ func TestMalformedMessagesAreKeptAndDelayNothing(t *testing.T) {
 	}
 	w.kill()
 	if again := s.worker(); len(again.deadSet(t)) != len(malformed) {
-		t.Errorf("after kill -9 the dead set has %d letters", len(again.deadSet(t)))
+		t.Errorf("after kill -9 the dead set has %d dead letters", len(again.deadSet(t)))
 	}
 }
 

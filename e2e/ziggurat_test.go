@@ -242,7 +242,7 @@ func TestZ15_Z16_Z17_ParametersInEverySpellingAndAnywhere(t *testing.T) {
 		} {
 			code, body := w.ask(t, http.MethodGet, "/v1/dead_set", edit)
 			if n := strings.Count(body, `"call_id"`); code != http.StatusOK || n != len(want) {
-				t.Errorf("%s in the %s is answered %d with %d letters", key, how, code, n)
+				t.Errorf("%s in the %s is answered %d with %d dead letters", key, how, code, n)
 			}
 		}
 	}

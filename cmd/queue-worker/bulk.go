@@ -17,7 +17,7 @@ func (b *bulk) ask(s *session) error {
 	if b.yes || b.dryRun || s.Asking {
 		return nil
 	}
-	return usageError{cli.ErrNobodyToAsk}
+	return usageError{cli.ErrNotTerminal}
 }
 
 // carryOut shows a plan, asks, begins and watches.
@@ -180,5 +180,5 @@ func jobError(job *client.Job) error {
 	case job.State == client.JobDone:
 		return partlyError{fmt.Errorf("%d skipped, %d failed again", job.Skipped, job.FailedAgain)}
 	}
-	return partlyError{fmt.Errorf("the job was %s after %d of %d", job.State, job.Done, job.Plan.Count)}
+	return partlyError{fmt.Errorf("job %s after %d of %d", job.State, job.Done, job.Plan.Count)}
 }

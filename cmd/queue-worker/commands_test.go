@@ -56,7 +56,7 @@ func TestCompletionIsForFourShells(t *testing.T) {
 	if got := with(nil, "completion", "csh"); got.code != exitUsage {
 		t.Errorf("another shell: code %d", got.code)
 	}
-	if got := with(nil, "__complete", "dead", ""); !strings.Contains(got.stdout, "replay\tGive dead letters back") {
+	if got := with(nil, "__complete", "dead", ""); !strings.Contains(got.stdout, "replay\tReplay dead letters") {
 		t.Errorf("after dead come %s", got.stdout)
 	}
 }

@@ -117,7 +117,7 @@ func TestAnExportsFileAppearsWhenItIsComplete(t *testing.T) {
 	if err := partial(t, name, "all but one", partlyError{os.ErrNotExist}); exitCode(err, &strings.Builder{}) != exitPartly || !exists(name) {
 		t.Errorf("one with letters that cannot be read: %v", err)
 	}
-	if err := partial(t, name, "again", nil); err == nil || !strings.Contains(err.Error(), "there already") {
+	if err := partial(t, name, "again", nil); err == nil || !strings.Contains(err.Error(), "exists") {
 		t.Errorf("over another: %v", err)
 	}
 	info, err := os.Stat(name)

@@ -16,7 +16,7 @@ import (
 )
 
 func newDead(e *env) *cobra.Command {
-	c := group("dead", "Look at what was given up, replay it, drop it", `
+	c := group("dead", "List, show, replay and drop dead letters", `
 A dead letter is an invocation that was given up: its retries are used up, or its
 status is not retried. It stays until it is replayed, dropped, or taken by
 dead_set_max_age or dead_set_max_bytes.`)
@@ -50,8 +50,8 @@ With -o json there is one document a page, as the worker has answered it.`, code
 
 // addLimit adds the flags that say how much is listed.
 func addLimit(c *cobra.Command) (limit *int, all *bool) {
-	limit = c.Flags().Int("limit", defaultRows, "list this many at most")
-	all = c.Flags().Bool("all", false, "list all of them, however many there are")
+	limit = c.Flags().Int("limit", defaultRows, "list at most this many")
+	all = c.Flags().Bool("all", false, "list all")
 	c.PreRunE = func(*cobra.Command, []string) error {
 		if *limit < 1 {
 			return usageError{errLimit}

@@ -18,11 +18,11 @@ with --all for the whole dead set, the worker makes a plan: which letters, how m
 of what, how long it takes. The plan is shown, and carried out after a "yes", or at
 once with --yes. Where standard input is not a terminal, --yes is needed.
 
-The work goes on in the worker when this command ends, by Ctrl-C too:
-'queue-worker replay' looks at it, pauses, resumes and cancels it.`
+The job continues in the worker when this command ends, also by Ctrl-C:
+'queue-worker replay' shows, pauses, resumes and cancels it.`
 
 func newDeadReplay(r *remote) *cobra.Command {
-	c := command("replay [ID...]", "Give dead letters back to their functions", bulkHelp+`
+	c := command("replay [ID...]", "Replay dead letters", bulkHelp+`
 
 --canary replays one letter, then 10, then the rest, each step when the one before
 has succeeded, and stops when too many fail again. A letter that has died again
@@ -32,15 +32,15 @@ after 3 replays is skipped, unless --force is there.`, codesBulk,
 		"queue-worker dead replay --all --rate 50 --yes --no-wait")
 	a := newAct(r, c, "replay")
 	f := c.Flags()
-	f.IntVar(&a.order.Rate, "rate", 0, "letters a second (default: 10)")
-	f.BoolVar(&a.order.Canary, "canary", false, "begin with one, then 10, and stop when they fail again")
-	share := f.Float64("max-failed-share", 0, "stop when more than this share, from 0 to 1, fails again (default: 0.2 with --canary, else none)")
+	f.IntVar(&a.order.Rate, "rate", 0, "dead letters a second (default: 10)")
+	f.BoolVar(&a.order.Canary, "canary", false, "replay one, then 10, then the rest, and stop when they fail again")
+	share := f.Float64("max-failed-share", 0, "stop when more than this share, from 0 to 1, fails again (default: 0.2 with --canary, otherwise none)")
 	c.PreRun = func(*cobra.Command, []string) {
 		if f.Changed("max-failed-share") {
 			a.order.MaxFailedShare = share
 		}
 	}
-	f.BoolVar(&a.order.Force, "force", false, "also those that died again after 3 replays")
+	f.BoolVar(&a.order.Force, "force", false, "also those that failed again after 3 replays")
 	return c
 }
 
@@ -50,7 +50,7 @@ func newDeadDrop(r *remote) *cobra.Command {
 		"queue-worker dead drop --reason malformed --until 7d",
 		"queue-worker dead drop --function figlet --limit 100 --yes")
 	a := newAct(r, c, "drop")
-	c.Flags().IntVar(&a.order.Rate, "rate", 0, "letters a second (default: as fast as the store goes)")
+	c.Flags().IntVar(&a.order.Rate, "rate", 0, "dead letters a second (default: as fast as the store allows)")
 	return c
 }
 
@@ -60,9 +60,9 @@ type bulk struct{ yes, noWait, dryRun bool }
 func newBulk(c *cobra.Command) *bulk {
 	b := &bulk{}
 	f := c.Flags()
-	f.BoolVar(&b.yes, "yes", false, "carry out the plan without a question")
-	f.BoolVar(&b.noWait, "no-wait", false, "begin, and do not wait for the end")
-	f.BoolVar(&b.dryRun, "dry-run", false, "show the plan and carry out nothing")
+	f.BoolVar(&b.yes, "yes", false, "apply the plan without asking")
+	f.BoolVar(&b.noWait, "no-wait", false, "start the job and do not wait for its end")
+	f.BoolVar(&b.dryRun, "dry-run", false, "show the plan and do not apply it")
 	return b
 }
 
@@ -77,8 +77,8 @@ type deadAct struct {
 func newAct(r *remote, c *cobra.Command, verb string) *deadAct {
 	a := &deadAct{c: c, filter: newFilter(c), bulk: newBulk(c), order: client.Order{Act: verb}}
 	f := c.Flags()
-	f.BoolVar(&a.order.All, "all", false, "the whole dead set: what goes without any filter")
-	f.IntVar(&a.order.Limit, "limit", 0, "only this many, the oldest (default: all that the filter means)")
+	f.BoolVar(&a.order.All, "all", false, "the whole dead set, instead of a filter")
+	f.IntVar(&a.order.Limit, "limit", 0, "at most this many, the oldest (default: all that match)")
 	c.Args = args(0, -1, "ids of letters")
 	c.RunE = r.run(a.run)
 	return a
@@ -92,9 +92,9 @@ func (a *deadAct) run(ctx context.Context, s *session, ids []string) error {
 	byFilter := given(a.c)
 	switch {
 	case len(ids) > 0 && (byFilter || a.order.All):
-		return usageError{errors.New("either ids, or a filter, or --all")}
+		return usageError{errors.New("ids, a filter and --all exclude each other")}
 	case byFilter && a.order.All:
-		return usageError{errors.New("--all is for the whole dead set: leave it out, or leave out the filter")}
+		return usageError{errors.New("--all and a filter exclude each other")}
 	case a.c.Flags().Changed("limit") && a.order.Limit < 1:
 		return usageError{errLimit}
 	case a.c.Flags().Changed("rate") && a.order.Rate < 1:
@@ -102,7 +102,7 @@ func (a *deadAct) run(ctx context.Context, s *session, ids []string) error {
 	case len(ids) > 0:
 		return a.each(ctx, s, ids)
 	case !byFilter && !a.order.All:
-		return usageError{fmt.Errorf("which letters? give ids, a filter, or --all for the whole dead set; see '%s --help'", a.c.CommandPath())}
+		return usageError{fmt.Errorf("no dead letters chosen: give ids, a filter, or --all for the whole dead set; see '%s --help'", a.c.CommandPath())}
 	}
 	if err := a.bulk.ask(s); err != nil {
 		return err

@@ -65,21 +65,21 @@ func (s *session) exported(m client.Moved, err error) error {
 
 func letters(n int) string {
 	if n == 1 {
-		return "1 letter"
+		return "1 dead letter"
 	}
-	return fmt.Sprintf("%d letters", n)
+	return fmt.Sprintf("%d dead letters", n)
 }
 
 // whole writes a file that has its name only when it is complete and on disk. A
 // file that is there is not replaced.
 func whole(name string, write func(io.Writer) error) error {
 	if _, err := os.Lstat(name); err == nil {
-		return fmt.Errorf("%s is there already: choose another name, or move it away", name)
+		return fmt.Errorf("%s exists: choose another name, or move it away", name)
 	}
 	partial := name + ".partial"
 	f, err := os.OpenFile(partial, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) // #nosec G304 -- the user has named it
 	if errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("%s is there: another export writes it, or one has left it behind; remove it then", partial)
+		return fmt.Errorf("%s exists: another export is writing it, or left it behind; then remove it", partial)
 	}
 	if err != nil {
 		return err
@@ -96,10 +96,10 @@ func whole(name string, write func(io.Writer) error) error {
 }
 
 func newDeadImport(r *remote) *cobra.Command {
-	c := command("import [FILE]", "Bring exported letters into the dead set", `
+	c := command("import [FILE]", "Import exported dead letters", `
 It reads FILE, or standard input. Letters keep their ids; those that are there already
 are skipped, so an import that was broken off can be repeated.`,
-		"0 all lines are in, 1 failed, 2 wrong usage, 3 some lines could not be taken",
+		"0 all lines are in, 1 failed, 2 wrong usage, 3 some lines could not be imported",
 		"queue-worker dead import letters.ndjson", "gunzip < figlet.ndjson.gz | queue-worker dead import")
 	c.Args = args(0, 1, "one file, or none for standard input")
 	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
@@ -136,7 +136,7 @@ func (s *session) importFrom(ctx context.Context, r io.Reader, size int64) error
 	case err != nil:
 		return err
 	case all.FailedTotal > 0:
-		return partlyError{fmt.Errorf("%d lines could not be taken", all.FailedTotal)}
+		return partlyError{fmt.Errorf("%d lines could not be imported", all.FailedTotal)}
 	}
 	return nil
 }

@@ -25,8 +25,8 @@ type devOptions struct {
 func newDev(e *env) *cobra.Command {
 	var o devOptions
 	c := command("dev", "Run everything on this machine: NATS Streaming, worker, small gateway, chaos function", `
-All that the worker needs runs with it: NATS Streaming inside the process, a small
-gateway, and a function, chaos-fn, that fails as it is told. It listens on loopback
+Everything the worker needs runs in one process: NATS Streaming, a small
+gateway, and a function, chaos-fn, that fails on request. It listens on loopback
 only and keeps its data over a restart or a kill. The worker's settings can be given
 as environment variables, as always.`, codesPlain,
 		"queue-worker dev", "max_retry_attempts=2 initial_retry_wait=1s queue-worker dev")

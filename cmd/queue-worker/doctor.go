@@ -16,12 +16,12 @@ import (
 )
 
 func newDoctor(e *env) *cobra.Command {
-	c := command("doctor", "Look at all that the worker depends on, and say what to do about it", `
+	c := command("doctor", "Check everything the worker depends on, with advice", `
 The settings are those of the environment, as for the worker, so run it where the
 worker runs: kubectl -n openfaas exec deploy/queue-worker -- /worker doctor. It looks
 at the settings, the door, the store, the gateway, the credentials, the clock and the
 limits, and asks the worker at --server. Each line says ok, warn or bad.`,
-		"0 nothing is bad, 1 something is bad, 2 wrong usage",
+		"0 all checks passed, 1 some checks failed, 2 wrong usage",
 		"queue-worker doctor", "gateway_url=http://127.0.0.1:8080 data_dir=/data queue-worker doctor -o json")
 	c.Args = noArgs
 	r := newRemote(e, c)
@@ -48,7 +48,7 @@ limits, and asks the worker at --server. Each line says ok, warn or bad.`,
 	return c
 }
 
-var errBad = errors.New("something is bad")
+var errBad = errors.New("some checks failed")
 
 func showFindings(c *cli.Console, all []doctor.Finding) error {
 	bad := false
@@ -94,10 +94,10 @@ func writeJSON(c *cli.Console, v any) error {
 }
 
 func newConfig(e *env) *cobra.Command {
-	c := command("config", "Show the settings in force, and what is wrong with them", `
+	c := command("config", "Show the settings in force and their errors", `
 The settings are those of the environment, as for the worker. What may be secret in a
-value is not shown. Not on a terminal, the columns are tab separated and have no
-headings: name, value, where it is from, default.`,
+value is hidden. Not on a terminal, the columns are tab separated and have no
+headings: name, value, origin, default.`,
 		"0 the worker would start, 1 it would not, 2 wrong usage",
 		"queue-worker config", "kubectl -n openfaas exec deploy/queue-worker -- /worker config -o json")
 	c.Args = noArgs
@@ -113,7 +113,7 @@ headings: name, value, where it is from, default.`,
 	return c
 }
 
-var errSettings = errors.New("the worker does not start with these settings")
+var errSettings = errors.New("the worker would not start with these settings")
 
 func showConfig(c *cli.Console, o config.Overview) error {
 	err := writeConfig(c, o)

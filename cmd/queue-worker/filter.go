@@ -28,12 +28,12 @@ func newFilter(c *cobra.Command) *filterFlags {
 	f := c.Flags()
 	f.StringVar(&ff.function, "function", "", "of this function")
 	f.StringVar(&ff.queue, "queue", "", "of this queue")
-	f.StringSliceVar(&ff.reasons, "reason", nil, "why they are dead, a list with commas: attempts_exhausted, poison, ...")
-	f.StringSliceVar(&ff.statuses, "status", nil, "status of the last attempt, a list with commas: 404,5xx")
+	f.StringSliceVar(&ff.reasons, "reason", nil, "reasons, separated by commas: attempts_exhausted, poison, ...")
+	f.StringSliceVar(&ff.statuses, "status", nil, "statuses of the last attempt, separated by commas: 404,5xx")
 	f.StringVar(&ff.since, "since", "", "died then or later: 2h or 7d (that long ago), or 2026-01-31T12:00:00Z")
 	f.StringVar(&ff.until, "until", "", "died before then")
 	f.StringVar(&ff.callID, "call-id", "", "with this X-Call-Id")
-	f.StringArrayVar(&ff.headers, "header", nil, "with this header, 'Name: value'; may be given more than once, all have to be there")
+	f.StringArrayVar(&ff.headers, "header", nil, "with this header, 'Name: value'; may be repeated, all have to match")
 	return ff
 }
 

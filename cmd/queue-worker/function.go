@@ -18,7 +18,7 @@ import (
 )
 
 func newFunction(e *env) *cobra.Command {
-	c := group("function", "See what functions have to do, pause, resume and purge them", "")
+	c := group("function", "List, pause, resume and purge functions", "")
 	c.Aliases = []string{"functions", "fn"}
 	r := newRemote(e, c)
 	c.AddCommand(newFunctionList(r), newFunctionPause(r), newFunctionResume(r), newFunctionPurge(r))
@@ -26,7 +26,7 @@ func newFunction(e *env) *cobra.Command {
 }
 
 func newFunctionList(r *remote) *cobra.Command {
-	c := command("ls [FUNCTION]", "List functions and what each has to do, one row for each queue", `
+	c := command("ls [FUNCTION]", "List functions and their invocations, one row for each queue", `
 Not on a terminal, the columns are tab separated and have no headings: function,
 queue, ready, running, delayed, dead, paused, age of the oldest in seconds, calls a
 second, last error, calls at a time that the function takes, what holds it back.
@@ -131,13 +131,13 @@ func (s *session) held(f *client.Function) cli.Cell {
 }
 
 func newFunctionPause(r *remote) *cobra.Command {
-	c := command("pause FUNCTION", "Let a function rest: nothing of it is begun, running calls end", `
-What comes for it is taken and waits. The pause outlives a restart of the worker.`, codesPlain,
+	c := command("pause FUNCTION", "Pause a function: no new calls start, running calls finish", `
+New invocations are accepted and stay pending. The pause survives a restart of the worker.`, codesPlain,
 		`queue-worker function pause figlet --reason "database is down" --for 1h`)
 	c.Args = args(1, 1, "one function")
-	reason := c.Flags().String("reason", "", "why, for those who see it")
-	author := c.Flags().String("author", "", "who (default: the user of this system)")
-	length := c.Flags().String("for", "", "it resumes by itself after this long, such as 90m or 7d (default: it does not)")
+	reason := c.Flags().String("reason", "", "reason, shown with the function")
+	author := c.Flags().String("author", "", "name of the operator (default: the user of this system)")
+	length := c.Flags().String("for", "", "resume after this long, such as 90m or 7d (default: never)")
 	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
 		if c.Flags().Changed("for") && *length == "" {
 			return usageError{errors.New("--for has no value")}
@@ -155,7 +155,7 @@ What comes for it is taken and waits. The pause outlives a restart of the worker
 }
 
 func newFunctionResume(r *remote) *cobra.Command {
-	c := command("resume FUNCTION", "Let a function go on that was paused", "", codesPlain, "queue-worker function resume figlet")
+	c := command("resume FUNCTION", "Resume a paused function", "", codesPlain, "queue-worker function resume figlet")
 	c.Args = args(1, 1, "one function")
 	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
 		all, err := s.ResumeFunction(ctx, args[0])
@@ -168,8 +168,8 @@ func newFunctionResume(r *remote) *cobra.Command {
 }
 
 func newFunctionPurge(r *remote) *cobra.Command {
-	c := command("purge FUNCTION", "Remove for good what a function has pending", `
-What runs is not touched, nor what is dead (queue-worker dead drop). The worker makes
+	c := command("purge FUNCTION", "Remove all pending invocations of a function", `
+Calls in flight and dead letters stay (queue-worker dead drop). The worker makes
 a plan, which is shown, and carried out after a "yes", or at once with --yes. What is
 purged is counted as dropped.`, codesBulk,
 		"queue-worker function purge figlet --state delayed", "queue-worker function purge figlet --queue faas-request --yes")
@@ -194,9 +194,9 @@ purged is counted as dropped.`, codesBulk,
 }
 
 func newPolicy(e *env) *cobra.Command {
-	c := group("policy", "See how functions are called and retried", "")
+	c := group("policy", "Show how functions are called and retried", "")
 	r := newRemote(e, c)
-	show := command("show FUNCTION", "Show the policy in force for a function, and where each value is from", `
+	show := command("show FUNCTION", "Show the policy in force for a function, and the origin of each value", `
 What single messages ask for by their header is shown with them: queue-worker
 invocation get.`, codesPlain,
 		"queue-worker policy show figlet", "queue-worker policy show figlet --queue slow-queue")

@@ -55,7 +55,7 @@ func args(least, most int, what string) cobra.PositionalArgs {
 			}
 		}
 		if len(args) < least || most >= 0 && len(args) > most {
-			return usageError{fmt.Errorf("arguments: %s, and not %d of them; see '%s --help'", what, len(args), c.CommandPath())}
+			return usageError{fmt.Errorf("want arguments %s, got %d; see '%s --help'", what, len(args), c.CommandPath())}
 		}
 		return nil
 	}

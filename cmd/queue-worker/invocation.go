@@ -15,9 +15,9 @@ import (
 )
 
 func newInvocation(e *env) *cobra.Command {
-	c := group("invocation", "Ask about invocations, wait for them, cancel them", `
+	c := group("invocation", "Show, wait for and cancel invocations", `
 An ID is a call id (the X-Call-Id that the gateway answers with) or the invocation's
-own id. A call id may have come twice; then it stands for both when asking and
+own id. If several invocations have one call id, it stands for all of them when showing and
 waiting, and cancelling needs the own id.`)
 	c.Aliases = []string{"invocations", "inv"}
 	r := newRemote(e, c)
@@ -32,7 +32,7 @@ nothing else.`, codesPlain,
 		"queue-worker invocation get 5c5f2b7e-8f5c-4b57-9b0d-8c6d6f6f1a11",
 		"queue-worker invocation get 5c5f2b7e-8f5c-4b57-9b0d-8c6d6f6f1a11 -o json | jq '.invocations[0].state'")
 	c.Args = args(1, 1, "one id or call id")
-	result := c.Flags().Bool("result", false, "write the body that the function has answered")
+	result := c.Flags().Bool("result", false, "write the body of the function's answer")
 	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
 		if *result {
 			return s.writeResult(ctx, args[0])
@@ -98,12 +98,12 @@ func (s *session) showInvocation(i *client.Invocation) error {
 }
 
 func newInvocationWait(r *remote) *cobra.Command {
-	c := command("wait ID", "Wait until an invocation is over", `
-Without --timeout it waits for as long as it takes. Ctrl-C ends the waiting, not the
-invocation.`, "0 done, 1 dead, dropped, cancelled or not over in time, 2 wrong usage, 3 a call id of several: some are done",
+	c := command("wait ID", "Wait until an invocation has finished", `
+Without --timeout it waits without a limit. Ctrl-C ends the waiting, not the
+invocation.`, "0 done, 1 dead, dropped, cancelled or not finished in time, 2 wrong usage, 3 a call id of several: some are done",
 		"queue-worker invocation wait 5c5f2b7e-8f5c-4b57-9b0d-8c6d6f6f1a11 --timeout 10m")
 	c.Args = args(1, 1, "one id or call id")
-	timeout := c.Flags().Duration("timeout", 0, "wait this long at most (default: without end)")
+	timeout := c.Flags().Duration("timeout", 0, "wait at most this long (default: no limit)")
 	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
 		if _, err := s.Invocation(ctx, args[0], onItsWay); client.IsNotFound(err) {
 			return err
@@ -125,7 +125,7 @@ invocation.`, "0 done, 1 dead, dropped, cancelled or not over in time, 2 wrong u
 const onItsWay = 2 * time.Second
 
 // errNotOver is the end of a wait that was long enough.
-var errNotOver = errors.New("it is not over yet")
+var errNotOver = errors.New("it has not finished yet")
 
 // await waits until an invocation is over, through absences of the worker too. A
 // timeout of 0 has no end.
@@ -187,8 +187,8 @@ func howTheyEnded(all *client.Invocations) error {
 }
 
 func newInvocationCancel(r *remote) *cobra.Command {
-	c := command("cancel ID...", "Cancel invocations that are not over", `
-What waits leaves the store, a call that runs is broken off. What is dead is dropped
+	c := command("cancel ID...", "Cancel pending and running invocations", `
+Pending invocations are removed, calls in flight are aborted. Dead letters are dropped
 instead: queue-worker dead drop.`, codesPlain+", 3 not all of them",
 		"queue-worker invocation cancel 5c5f2b7e-8f5c-4b57-9b0d-8c6d6f6f1a11")
 	c.Args = args(1, -1, "one or more ids or call ids")
@@ -215,7 +215,7 @@ instead: queue-worker dead drop.`, codesPlain+", 3 not all of them",
 }
 
 func newInvocationList(r *remote) *cobra.Command {
-	c := command("ls", "List invocations that are not over", `
+	c := command("ls", "List pending and running invocations", `
 Not on a terminal, the columns are tab separated and have no headings: id, function,
 state, due, time of acceptance, queue, retries, call id.`, codesPlain,
 		"queue-worker invocation ls --function figlet", "queue-worker invocation ls --state delayed --all -o json")

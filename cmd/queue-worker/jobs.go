@@ -17,16 +17,16 @@ import (
 )
 
 func newReplay(e *env) *cobra.Command {
-	c := group("replay", "Look at jobs, pause, resume and cancel them", `
+	c := group("replay", "List, pause, resume and cancel jobs", `
 A job replays or drops dead letters, or purges what a function has pending. It is
 begun by 'dead replay', 'dead drop' and 'function purge', and goes on in the worker,
 after a restart too. All three kinds are looked at and steered here.`)
 	c.Aliases = []string{"job", "jobs"}
 	r := newRemote(e, c)
 	c.AddCommand(newJobList(r), newJobStatus(r),
-		newSteer(r, "pause", "Let jobs rest until they are resumed", (*client.Client).PauseJob),
-		newSteer(r, "resume", "Let jobs go on that were paused, or that stopped by themselves", (*client.Client).ResumeJob),
-		newSteer(r, "cancel", "End jobs for good; what they have done stays done", (*client.Client).CancelJob))
+		newSteer(r, "pause", "Pause jobs until they are resumed", (*client.Client).PauseJob),
+		newSteer(r, "resume", "Resume jobs that were paused, or that stopped because of failures", (*client.Client).ResumeJob),
+		newSteer(r, "cancel", "Cancel jobs; finished changes stay", (*client.Client).CancelJob))
 	return c
 }
 
@@ -68,18 +68,18 @@ func (s *session) jobRow(j *client.Job) []cli.Cell {
 
 func newJobStatus(r *remote) *cobra.Command {
 	c := command("status JOB", "Show a job", `
-With --watch the progress is shown until the job is over, and the exit code is that of
+With --watch the progress is shown until the job has finished, and the exit code is that of
 its end; Ctrl-C leaves it running.`, codesBulk,
 		"queue-worker replay status 0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7 --watch")
 	c.Args = args(1, 1, "the id of one job")
-	watch := c.Flags().BoolP("watch", "w", false, "show the progress until the job is over")
+	watch := c.Flags().BoolP("watch", "w", false, "show the progress until the job has finished")
 	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
 		job, err := s.Job(ctx, args[0])
 		switch {
 		case err != nil:
 			return err
 		case *watch && job.State == client.JobPlanned:
-			return fmt.Errorf("job %s was planned and not begun: there is nothing to watch", job.ID)
+			return fmt.Errorf("job %s is planned and not applied: there is nothing to watch", job.ID)
 		case *watch:
 			return s.watch(ctx, job)
 		}

@@ -35,7 +35,7 @@ a terminal. Without --wait it prints the call id and the invocation's own id, ta
 separated when it is not on a terminal. With --wait it says how the invocation ended
 on standard error, and writes the answer of the function, where result_ttl keeps it.
 Ctrl-C ends the waiting, not the invocation.`,
-		"0 taken, with --wait done; 1 failed, with --wait dead, cancelled or not over in time; 2 wrong usage",
+		"0 accepted, with --wait done; 1 failed, with --wait dead, cancelled or not finished in time; 2 wrong usage",
 		"queue-worker send figlet -d hello", "queue-worker send report/daily -d @order.json -H 'Content-Type: application/json' --delay 10m",
 		"echo hello | queue-worker send figlet --wait --timeout 1m", "queue-worker send charge -d 7 --idempotency-key order-7")
 	c.Args = args(1, 1, "one function")
@@ -46,10 +46,10 @@ Ctrl-C ends the waiting, not the invocation.`,
 	f.StringArrayVarP(&o.headers, "header", "H", nil, "a header for the function, 'Name: value'; may be given more than once")
 	f.DurationVar(&o.delay, "delay", 0, "call it after this long, such as 90s or 10m")
 	f.StringVar(&o.notBefore, "not-before", "", "call it then or later, such as 2026-01-31T12:00:00Z")
-	f.DurationVar(&o.maxAge, "max-age", 0, "give it up when it is this old")
+	f.DurationVar(&o.maxAge, "max-age", 0, "give up when it is older than this")
 	f.StringVar(&o.key, "idempotency-key", "", "the same key within idempotency_window runs once")
-	f.BoolVar(&o.wait, "wait", false, "wait until it is over")
-	f.DurationVar(&o.timeout, "timeout", 0, "with --wait: wait this long at most (default: without end)")
+	f.BoolVar(&o.wait, "wait", false, "wait until it has finished")
+	f.DurationVar(&o.timeout, "timeout", 0, "with --wait: wait at most this long (default: no limit)")
 	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
 		sub, closer, err := o.submission(ctx, c, s, args[0])
 		if err != nil {
@@ -76,9 +76,9 @@ func (o *sendFlags) submission(ctx context.Context, c *cobra.Command, s *session
 	sub := client.Submission{Function: function, Path: path, Query: query, Delay: o.delay, MaxAge: o.maxAge, Key: o.key}
 	switch {
 	case function == "":
-		return sub, nothing, usageError{errors.New("which function? FUNCTION or FUNCTION/PATH")}
+		return sub, nothing, usageError{errors.New("no function given: FUNCTION or FUNCTION/PATH")}
 	case o.timeout != 0 && !o.wait:
-		return sub, nothing, usageError{errors.New("--timeout goes with --wait")}
+		return sub, nothing, usageError{errors.New("--timeout needs --wait")}
 	case c.Flags().Changed("idempotency-key") && o.key == "":
 		return sub, nothing, usageError{errors.New("--idempotency-key has no value")}
 	}

@@ -16,15 +16,15 @@ import (
 )
 
 func newStore(e *env) *cobra.Command {
-	c := group("store", "Look at the store of a stopped worker", "")
+	c := group("store", "Check the store of a stopped worker", "")
 	var dir string
-	check := command("check", "Read everything in the store and say what is found", `
+	check := command("check", "Read everything in the store and report damage", `
 The store of a stopped worker is opened for reading only, every invocation in it is read,
 and what is written about it is compared. Nothing in the folder is changed, the lock file
 included. SIGINT or SIGTERM end the check at once.
 
 A symbolic link below the folder is refused, as the worker refuses it. The folder itself may
-be one.`, "0 all is well, 1 anything was found or the check was interrupted, 2 wrong usage",
+be one.`, "0 no damage, 1 damage found or check interrupted, 2 wrong usage",
 		"queue-worker store check --data-dir /data")
 	check.Args = noArgs
 	check.RunE = func(*cobra.Command, []string) error { return checkStore(e.drain, e, dir) }
@@ -42,7 +42,7 @@ func checkStore(ctx context.Context, e *env, dir string) error {
 			return usageError{err}
 		}
 		if dir = c.DataDir; dir == "" {
-			return usageError{errors.New("which folder? give --data-dir, or set data_dir")}
+			return usageError{errors.New("no folder given: use --data-dir, or set data_dir")}
 		}
 	}
 	report, err := store.Check(ctx, dir, func(what string) { _, _ = fmt.Fprintf(e.stderr, "checking: %s\n", what) })

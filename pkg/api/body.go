@@ -16,16 +16,16 @@ const maxBody = 64 << 10
 
 var (
 	problemJSON = &problem{
-		status: http.StatusBadRequest, Text: "the body is not the JSON that is expected", Reason: badRequest,
-		Hint: "one JSON object; each key at most once, spelt as documented, with a value of its type",
+		status: http.StatusBadRequest, Text: "the body is not the expected JSON", Reason: badRequest,
+		Hint: "Send one JSON object; each key at most once, spelt as documented, with a value of its type.",
 	}
 	problemUnknownKey = &problem{
-		status: http.StatusBadRequest, Text: "the body has a key that is not known here", Reason: badRequest,
-		Hint: "keys are spelt exactly as documented; a filter with a typing error would act on everything",
+		status: http.StatusBadRequest, Text: "the body has an unknown key", Reason: badRequest,
+		Hint: "Spell keys exactly as documented: a filter with a typing error would match everything.",
 	}
 	problemTooLarge = &problem{
 		status: http.StatusRequestEntityTooLarge, Text: "the body is too large", Reason: tooLarge,
-		Hint: "what this path reads is short",
+		Hint: "Send a shorter body; this path reads a few KiB.",
 	}
 )
 

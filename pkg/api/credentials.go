@@ -35,11 +35,11 @@ const challenge = `Basic realm="queue-worker", charset="UTF-8"`
 var (
 	problemUnauthorized = &problem{
 		status: http.StatusUnauthorized, Text: "unauthorized", Reason: unauthorized,
-		Hint: "use the user and the password of OpenFaaS's basic-auth secret",
+		Hint: "Use the user and password of OpenFaaS's basic-auth secret.",
 	}
 	problemUnreadable = &problem{
-		status: http.StatusForbidden, Text: "nobody may see and change what is stored, because the credentials cannot be read", Reason: forbidden,
-		Hint: "basic_auth=true: mount the secret with " + userFile + " and " + passwordFile + " at secret_mount_path",
+		status: http.StatusForbidden, Text: "admin endpoints are closed: the credentials cannot be read", Reason: forbidden,
+		Hint: "Mount the secret with " + userFile + " and " + passwordFile + " at secret_mount_path",
 	}
 )
 

@@ -35,20 +35,20 @@ const (
 
 var (
 	problemImporting = &problem{
-		status: http.StatusServiceUnavailable, wait: retryAfter, Text: "another import is under way", Reason: busy,
-		Hint: "nothing was changed; try again when it is over",
+		status: http.StatusServiceUnavailable, wait: retryAfter, Text: "another import is running", Reason: busy,
+		Hint: "Nothing was changed. Try again when it has finished.",
 	}
 	problemImportCut = &problem{
 		status: http.StatusBadRequest, Text: "the body was cut off or could not be read", Reason: badRequest,
-		Hint: "what is counted here is stored; send the same again, and what is there is skipped",
+		Hint: "The counted lines are stored. Send the same again; stored lines are skipped.",
 	}
 	problemEndless = &problem{
-		status: http.StatusRequestEntityTooLarge, Text: "a line is endless, the rest was not read", Reason: tooLarge,
-		Hint: "one letter is one line; what is counted here is stored",
+		status: http.StatusRequestEntityTooLarge, Text: "a line is too long, the rest was not read", Reason: tooLarge,
+		Hint: "Send one dead letter per line. The counted lines are stored.",
 	}
 	problemImportFull = &problem{
 		status: http.StatusServiceUnavailable, wait: retryAfter, Text: "the store is full, the rest was not read", Reason: storeFull,
-		Hint: "what is counted here is stored; make room, see /readyz, and send the same again",
+		Hint: "The counted lines are stored. Free space, see /readyz, and send the same again.",
 	}
 )
 

@@ -113,7 +113,7 @@ func (f filterJSON) filter(names invocation.Names, now time.Time) (sf store.Filt
 		}
 	}
 	if !sf.Since.IsZero() && !sf.Until.IsZero() && !sf.Since.Before(sf.Until) {
-		return store.Filter{}, refuse("since is not before until", "since is the earlier end; as ages, the greater one")
+		return store.Filter{}, refuse("since is not before until", "Give the earlier time as since; as ages, the greater one.")
 	}
 	return sf, nil
 }

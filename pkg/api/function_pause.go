@@ -19,7 +19,7 @@ const longestPause = 366 * 24 * time.Hour
 
 var problemManyPauses = &problem{
 	status: http.StatusConflict, Text: "too many functions are paused", Reason: tooMany,
-	Hint: "resume some; GET /v1/functions shows which are paused",
+	Hint: "Resume some; GET /v1/functions shows which are paused.",
 }
 
 // pauseRequest says why and for how long. Without for and until it is until resumed.
@@ -90,7 +90,7 @@ func (q *pauseRequest) pause(now time.Time) (pause.Pause, error) {
 		return p, err
 	}
 	if !until.IsZero() && !until.After(now) {
-		return p, refuse("the pause would be over already", "until is a time in the future, for a duration above zero")
+		return p, refuse("the pause would have ended already", "until is a time in the future, for a duration above zero")
 	}
 	if until.Sub(now) > longestPause {
 		return p, refuse("the pause is longer than a year", "leave out for and until: it then is paused until it is resumed")

@@ -46,11 +46,11 @@ type Pauses interface {
 var (
 	problemNoFunction = &problem{
 		status: http.StatusNotFound, Text: "no such function", Reason: notFound,
-		Hint: "nothing of it is stored, and the gateway does not know it; is its namespace in its name?",
+		Hint: "Nothing of it is stored and the gateway does not know it. Check the name and its namespace.",
 	}
 	problemNoQueue = &problem{
 		status: http.StatusNotFound, Text: "no such queue", Reason: notFound,
-		Hint: "queue is one of those in faas_nats_channel; leave it out for the first of them",
+		Hint: "Name a queue of faas_nats_channel, or leave queue out for the first of them.",
 	}
 	problemFunctionName = refuse("not a function's name",
 		"a name as the gateway takes it, with or without its namespace, or url:<host:port> for the callbacks to a host")

@@ -40,11 +40,11 @@ const (
 var (
 	problemOrigin = &problem{
 		status: http.StatusForbidden, Text: "cross-origin requests are refused", Reason: forbidden,
-		Hint: "a page of another site may not act here; use curl or a page of this server; a proxy beside the worker that serves pages without TLS has to add Via",
+		Hint: "Use curl or a page of this server. A proxy beside the worker that serves pages without TLS has to add Via.",
 	}
 	problemNotLocal = &problem{
-		status: http.StatusForbidden, Text: "only this machine may see and change what is stored", Reason: forbidden,
-		Hint: "set basic_auth=true to ask for OpenFaaS's credentials, or admin_open=true to let everyone who reaches this port; " +
+		status: http.StatusForbidden, Text: "admin endpoints are open to this machine only", Reason: forbidden,
+		Hint: "Set basic_auth=true to require OpenFaaS's credentials, or admin_open=true to admit every client of this port; " +
 			"curl to localhost and kubectl port-forward work without either, a proxy does not",
 	}
 )

@@ -20,8 +20,8 @@ func ping(w http.ResponseWriter, _ *http.Request) { writeText(w, "pong") }
 func (a *api) healthz(w http.ResponseWriter, r *http.Request) error {
 	if err := a.Healthy(); err != nil {
 		return &problem{
-			status: http.StatusServiceUnavailable, Text: "this process cannot go on", Reason: unhealthy,
-			Hint: "restart it; nothing confirmed is lost", Reasons: a.reasons(r, err, 1),
+			status: http.StatusServiceUnavailable, Text: "the worker has failed", Reason: unhealthy,
+			Hint: "Restart it; nothing confirmed is lost.", Reasons: a.reasons(r, err, 1),
 		}
 	}
 	writeText(w, "ok")
@@ -33,7 +33,7 @@ func (a *api) readyz(w http.ResponseWriter, r *http.Request) error {
 	if err := a.Ready(); err != nil {
 		return &problem{
 			status: http.StatusServiceUnavailable, Text: "not ready", Reason: notReady,
-			Hint: "the worker becomes ready when every reason is gone", Reasons: a.reasons(r, err, 2),
+			Hint: "Wait, or remove the reasons; the worker becomes ready when all are gone.", Reasons: a.reasons(r, err, 2),
 		}
 	}
 	writeText(w, "ok")

@@ -18,7 +18,7 @@ import (
 // Why nothing is taken in. A Taker's errors wrap them.
 var (
 	ErrDraining     = errors.New("the worker is shutting down")
-	ErrFull         = errors.New("there is no room for more work")
+	ErrFull         = errors.New("no room for more invocations")
 	ErrNotConnected = errors.New("the queue cannot be reached")
 	ErrTooLarge     = errors.New("too large for the queue")
 	// ErrUnsure: it may have been taken in, or not.

@@ -24,25 +24,25 @@ import (
 var (
 	problemIsDead = &problem{
 		status: http.StatusConflict, Text: "the invocation is dead", Reason: isDead,
-		Hint: "it is not called any more; DELETE /v1/dead_set/{id} drops it",
+		Hint: "It is not called any more. Drop it with DELETE /v1/dead_set/{id}.",
 	}
 	problemIsOver = &problem{
-		status: http.StatusConflict, Text: "the invocation is over", Reason: isOver,
-		Hint: "it came to its end before it could be cancelled; GET tells how",
+		status: http.StatusConflict, Text: "the invocation has finished", Reason: isOver,
+		Hint: "It finished before it could be cancelled. GET it for its outcome.",
 	}
 )
 
 // problemNotForgotten: only without a durable store.
 var problemNotForgotten = &problem{
-	status: http.StatusServiceUnavailable, wait: retryAfter, Text: "cancelled, but NATS Streaming could not be told", Reason: stalled,
-	Hint: "it is not called, unless this worker ends before the connection is back; cancel it again to be sure, or set data_dir",
+	status: http.StatusServiceUnavailable, wait: retryAfter, Text: "cancelled, but not acknowledged to NATS Streaming", Reason: stalled,
+	Hint: "It is called again only if this worker ends before the connection is back. Cancel it again to be sure, or set data_dir.",
 }
 
 // ambiguous is the problem of a call id that came more than once.
 func ambiguous(all []found) *problem {
 	p := &problem{
-		status: http.StatusConflict, Text: "this call id came more than once", Reason: isAmbiguous,
-		Hint: "say which by its own id, one of ids",
+		status: http.StatusConflict, Text: "this call id stands for several invocations", Reason: isAmbiguous,
+		Hint: "Use the invocation's own id, one of ids.",
 	}
 	for _, f := range all {
 		p.IDs = append(p.IDs, f.inv.ID)

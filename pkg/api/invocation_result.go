@@ -22,12 +22,12 @@ const (
 
 var (
 	problemNotOver = &problem{
-		status: http.StatusConflict, Text: "the invocation is not over", Reason: notOver,
-		Hint: "GET the invocation with ?wait=5m, which answers when it is",
+		status: http.StatusConflict, Text: "the invocation has not finished", Reason: notOver,
+		Hint: "GET the invocation with ?wait=5m, which answers when it has.",
 	}
 	problemNoResult = &problem{
-		status: http.StatusNotFound, Text: "no result is kept of this invocation", Reason: noResult,
-		Hint: "result_ttl keeps results, of functions and from when it is set; one that was cancelled has none",
+		status: http.StatusNotFound, Text: "no result of this invocation is kept", Reason: noResult,
+		Hint: "Set result_ttl to keep results of functions from then on. A cancelled invocation has none.",
 	}
 )
 

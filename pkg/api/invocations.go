@@ -22,16 +22,16 @@ const (
 
 var (
 	problemNoInvocation = &problem{
-		status: http.StatusNotFound, Text: "no invocation is known by this id", Reason: notFound,
-		Hint: "it is over and forgotten, or it never was; result_ttl keeps what is over for as long as you set it",
+		status: http.StatusNotFound, Text: "no invocation has this id", Reason: notFound,
+		Hint: "It finished and was forgotten, or never existed. Set result_ttl to keep finished invocations.",
 	}
 	problemAnyID = &problem{
 		status: http.StatusBadRequest, Text: "neither an invocation id nor a call id", Reason: badRequest,
-		Hint: "the id is in the answer's header X-Invocation-Id, the call id in X-Call-Id; at most 256 bytes",
+		Hint: "Use the id in the answer's header X-Invocation-Id, or the call id in X-Call-Id; at most 256 bytes.",
 	}
 	problemManyWait = &problem{
-		status: http.StatusServiceUnavailable, wait: retryAfter, Text: "too many requests wait already", Reason: busy,
-		Hint: "ask without wait, or try again",
+		status: http.StatusServiceUnavailable, wait: retryAfter, Text: "too many requests are waiting already", Reason: busy,
+		Hint: "Ask without wait, or try again.",
 	}
 )
 

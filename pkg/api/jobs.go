@@ -47,35 +47,35 @@ const (
 var (
 	problemJobID = &problem{
 		status: http.StatusBadRequest, Text: "not a job's id", Reason: badRequest,
-		Hint: "an id is a UUID such as 0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7; /v1/jobs lists them",
+		Hint: "Use a UUID such as 0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7; /v1/jobs lists them.",
 	}
 	problemNoJob = &problem{
 		status: http.StatusNotFound, Text: "no job has this id", Reason: notFound,
-		Hint: "/v1/jobs lists them; those that are over are kept for 7 days",
+		Hint: "List them with GET /v1/jobs; finished jobs are kept for 7 days.",
 	}
 	problemApplied = &problem{
 		status: http.StatusConflict, Text: "the job has been applied already", Reason: notPlanned,
-		Hint: "a plan is applied once; to do the same again, plan again",
+		Hint: "Make a new plan to do the same again.",
 	}
 	problemExpired = &problem{
 		status: http.StatusConflict, Text: "the plan has expired", Reason: expired,
-		Hint: "a plan can be applied for an hour; plan again, the dead set has changed since",
+		Hint: "Make a new plan; a plan can be applied for an hour.",
 	}
 	problemNotApplied = &problem{
 		status: http.StatusConflict, Text: "the job is a plan that was not applied", Reason: notApplied,
-		Hint: "apply or cancel it",
+		Hint: "Apply or cancel it.",
 	}
 	problemOver = &problem{
-		status: http.StatusConflict, Text: "the job is over", Reason: isOver,
-		Hint: "nothing more comes of it; plan a new one",
+		status: http.StatusConflict, Text: "the job has finished", Reason: isOver,
+		Hint: "Plan a new one.",
 	}
 	problemTooMany = &problem{
-		status: http.StatusConflict, Text: "too many jobs are planned or under way", Reason: tooMany,
-		Hint: "cancel those that nobody needs; /v1/jobs lists them",
+		status: http.StatusConflict, Text: "too many jobs are planned or running", Reason: tooMany,
+		Hint: "Cancel those that are not needed; /v1/jobs lists them.",
 	}
 	problemPlanning = &problem{
-		status: http.StatusServiceUnavailable, wait: retryAfter, Text: "other plans are being made just now", Reason: busy,
-		Hint: "nothing was changed; try again",
+		status: http.StatusServiceUnavailable, wait: retryAfter, Text: "too many plans are being made", Reason: busy,
+		Hint: "Nothing was changed. Try again.",
 	}
 )
 

@@ -39,15 +39,15 @@ type planRequest struct {
 var (
 	problemEverything = &problem{
 		status: http.StatusBadRequest, Text: "no filter", Reason: badRequest,
-		Hint: `give at least one of the filter's keys, or "all": true if every letter is meant`,
+		Hint: `Give at least one key of the filter, or "all": true for every dead letter.`,
 	}
 	problemAllAndFilter = &problem{
-		status: http.StatusBadRequest, Text: "a filter, and everything", Reason: badRequest,
-		Hint: `give either a filter or "all": true`,
+		status: http.StatusBadRequest, Text: "both a filter and all", Reason: badRequest,
+		Hint: `Give either a filter or "all": true.`,
 	}
 	problemPlanSlow = &problem{
 		status: http.StatusServiceUnavailable, wait: retryAfter, Text: "counting takes too long", Reason: busy,
-		Hint: "nothing was changed; narrow the filter, by function or since above all: a header filter has to read every message",
+		Hint: "Nothing was changed. Narrow the filter by function or since; a header filter has to read every message.",
 	}
 )
 

@@ -78,7 +78,7 @@ func (p *problem) setRetryAfter(w http.ResponseWriter) {
 var (
 	problemPath = &problem{
 		status: http.StatusNotFound, Text: "no such path", Reason: notFound,
-		Hint: "GET /openapi.yaml lists every path; a slash at the end makes it another one",
+		Hint: "GET /openapi.yaml for all paths; a slash at the end makes it another path.",
 	}
 	problemHeader = &problem{
 		status: http.StatusRequestHeaderFieldsTooLarge, Text: "the header is too large", Reason: tooLarge,
@@ -86,43 +86,43 @@ var (
 	}
 	problemMethod = &problem{
 		status: http.StatusMethodNotAllowed, Text: "this path does not have that method", Reason: methodNotAllowed,
-		Hint: "the header Allow lists the methods that it has",
+		Hint: "Use a method of the header Allow.",
 	}
 	problemID = &problem{
 		status: http.StatusBadRequest, Text: "not an invocation id", Reason: badRequest,
-		Hint: "an id is a UUID such as 0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7; the listing has it as \"id\", which is not the call id",
+		Hint: "Use a UUID such as 0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7; it is \"id\" in the listing, not the call id.",
 	}
 	problemCursor = &problem{
 		status: http.StatusBadRequest, Text: "not a cursor of this listing", Reason: badRequest,
-		Hint: "take it unchanged from \"next\" of the page before, or leave it out to begin at the oldest",
+		Hint: "Take it unchanged from \"next\" of the previous page, or leave it out to begin at the oldest.",
 	}
 	problemNotFound = &problem{
 		status: http.StatusNotFound, Text: "no dead letter has this id", Reason: notFound,
-		Hint: "it may have been replayed, dropped or taken by the bounds of the dead set meanwhile",
+		Hint: "Check the id; it may have been replayed, dropped or removed by a bound of the dead set.",
 	}
 	problemNotDead = &problem{
 		status: http.StatusConflict, Text: "the invocation is not in the dead set", Reason: notDead,
-		Hint: "it waits to be called or is being called, perhaps because it was replayed just now",
+		Hint: "GET it for its state; it is pending or in flight, perhaps because it was replayed.",
 	}
 	problemInternal = &problem{
 		status: http.StatusInternalServerError, Text: "the store could not be read", Reason: internal,
-		Hint: "see the worker's log; `queue-worker store check` on a stopped worker reads everything",
+		Hint: "See the worker's log; run `queue-worker store check` on a stopped worker.",
 	}
 	problemFailed = &problem{
 		status: http.StatusServiceUnavailable, wait: retryAfter, Text: "the store has failed", Reason: unhealthy,
-		Hint: "nothing confirmed is lost; look at the disk below data_dir and restart the worker",
+		Hint: "Check the disk below data_dir and restart the worker; nothing confirmed is lost.",
 	}
 	problemClosed = &problem{
 		status: http.StatusServiceUnavailable, wait: retryAfter, Text: "the worker is shutting down", Reason: busy,
-		Hint: "nothing was changed; try again when it is back",
+		Hint: "Nothing was changed. Try again when it is back.",
 	}
 	problemStalled = &problem{
-		status: http.StatusServiceUnavailable, wait: retryAfter, Text: "the store does not answer in time", Reason: stalled,
-		Hint: "the disk may be full, /readyz tells; what was asked may still be carried out, so look before asking again",
+		status: http.StatusServiceUnavailable, wait: retryAfter, Text: "the store did not answer in time", Reason: stalled,
+		Hint: "See /readyz; the disk may be full. The change may still happen, so check before you repeat it.",
 	}
 	problemBusy = &problem{
 		status: http.StatusServiceUnavailable, wait: retryAfter, Text: "too many large messages are being read", Reason: busy,
-		Hint: "nothing was changed; try again",
+		Hint: "Nothing was changed. Try again.",
 	}
 )
 

@@ -28,7 +28,7 @@ const (
 var (
 	problemTopic = &problem{
 		status: http.StatusBadRequest, Text: textTopic, Reason: badRequest,
-		Hint: "topic-entity is a function that the gateway or the dead set knows; give count and topic-entity in the query, or in a body " +
+		Hint: "Name a function that the gateway or the dead set knows. Give count and topic-entity in the query, or in a body " +
 			"whose Content-Type is application/json",
 	}
 	problemCount = &problem{

@@ -223,7 +223,7 @@ func TestAPeekHasTheOldestWithTheirWholeMessages(t *testing.T) {
 	for _, n := range []int{1, streamPage - 1, streamPage, streamPage + 1, streamPage + 5, 2147483647} {
 		all := r.peeked(t, "topic-entity=figlet&count="+strconv.Itoa(n))
 		if len(all) != min(n, streamPage+5) {
-			t.Fatalf("count=%d has %d letters", n, len(all))
+			t.Fatalf("count=%d has %d dead letters", n, len(all))
 		}
 		for i, l := range all {
 			var message []byte

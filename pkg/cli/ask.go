@@ -13,14 +13,14 @@ import (
 	"queue-worker/pkg/escape"
 )
 
-// ErrNobodyToAsk is returned where a question would be asked of a script.
-var ErrNobodyToAsk = errors.New("there is nobody to ask: standard input is not a terminal; add --yes to go on without a question")
+// ErrNotTerminal is returned where a question would be asked of a script.
+var ErrNotTerminal = errors.New("stdin is not a terminal: pass --yes to proceed")
 
 // Confirm asks a question that only "yes" answers with true. Without a terminal it
-// is ErrNobodyToAsk. What ends the reading of In early is returned.
+// is ErrNotTerminal. What ends the reading of In early is returned.
 func (c *Console) Confirm(question string) (bool, error) {
 	if !c.Asking {
-		return false, ErrNobodyToAsk
+		return false, ErrNotTerminal
 	}
 	_, _ = fmt.Fprintf(c.Err, "%s Type \"yes\" to proceed: ", escape.Line(question))
 	line, err := bufio.NewReader(c.In).ReadString('\n')

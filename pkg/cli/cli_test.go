@@ -158,7 +158,7 @@ func TestOnlyYesIsYes(t *testing.T) {
 		}
 	}
 	c, _, errs := console(false)
-	if ok, err := c.Confirm("replay?"); ok || !errors.Is(err, ErrNobodyToAsk) || errs.Len() > 0 {
+	if ok, err := c.Confirm("replay?"); ok || !errors.Is(err, ErrNotTerminal) || errs.Len() > 0 {
 		t.Errorf("a script: %v, %v, %q", ok, err, errs)
 	}
 	c, _, _ = console(true)

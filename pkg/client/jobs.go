@@ -19,7 +19,7 @@ type Order struct {
 	Limit  int  // of letters, the oldest; 0: all that the filter means
 	Rate   int  // a second; 0: the server's default
 	Canary bool // these two and the share are for a replay
-	Force  bool // also those that died again after 3 replays
+	Force  bool // also those that failed again after 3 replays
 	// MaxFailedShare is the share, from 0 to 1, of the letters that are watched that
 	// may fail again; nil: the server's default.
 	MaxFailedShare *float64

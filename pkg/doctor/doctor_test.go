@@ -176,7 +176,7 @@ func TestWhatIsWrongIsSaidWithWhatToDo(t *testing.T) {
 		{"credentials that the gateway refuses", "secret_mount_path=" + t.TempDir() + "\nbasic_auth=false", "gateway", Bad, "401"},
 		{"a gateway that is open", "gateway_url=" + s.serve(gateway(true, 0)), "gateway", OK, "2 in openfaas-fn"},
 		{"no secret where one is needed", "secret_mount_path=" + t.TempDir(), "credentials", Bad, "nobody may use the API"},
-		{"no secret where none is needed", "secret_mount_path=" + t.TempDir() + "\nbasic_auth=false", "credentials", OK, "only this machine"},
+		{"no secret where none is needed", "secret_mount_path=" + t.TempDir() + "\nbasic_auth=false", "credentials", OK, "this machine only"},
 		{"a clock that is slow", "gateway_url=" + s.serve(gateway(true, 20*time.Second)), "clock", Warn, "NTP"},
 		{"a clock that is wrong", "gateway_url=" + s.serve(gateway(true, -time.Hour)), "clock", Bad, "NTP"},
 		{"something that is no gateway", "gateway_url=" + s.serve(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }), "gateway", Warn, "gateway?"},

@@ -58,7 +58,7 @@ func (e *examiner) credentials(context.Context) []Finding {
 		return []Finding{wrong(check, "mount the secret basic-auth of OpenFaaS at secret_mount_path, readable for the user of this process",
 			"basic_auth or ingest_auth is on, and nobody may use the API: %s", firstLine(s.err))}
 	case s.missing:
-		return []Finding{fine(check, "no secret in %s, and basic_auth is off: only this machine may see and change what is stored", s.dir)}
+		return []Finding{fine(check, "no secret in %s, and basic_auth is off: admin endpoints are open to this machine only", s.dir)}
 	}
 	return []Finding{look(check, "mount both files of the secret, readable for the user of this process, or none", "%s", firstLine(s.err))}
 }

@@ -21,9 +21,9 @@ var (
 	// ErrNotApplied: a plan can be applied or cancelled, nothing else.
 	ErrNotApplied = errors.New("the job is a plan that was not applied")
 	// ErrOver: the job is done or cancelled.
-	ErrOver = errors.New("the job is over")
-	// ErrTooMany: too many jobs are planned or under way.
-	ErrTooMany = errors.New("too many jobs are planned or under way")
+	ErrOver = errors.New("the job has finished")
+	// ErrTooMany: too many jobs are planned or running.
+	ErrTooMany = errors.New("too many jobs are planned or running")
 	// ErrBusy: too many plans are being made just now.
 	ErrBusy = errors.New("too many plans are being made")
 )
