@@ -130,7 +130,7 @@ func TestCLI_SendAndWaitSaysHowItEnded(t *testing.T) {
 	w.cli(t, "invocation", "wait", doc.Invocations[0].CallID).want(t, 0, "state\tdone\n")
 	s.gateway.tell(always(answer{Status: 500, Body: "no"}))
 	w.cli(t, "send", "fn1", "-d", "x", "--wait").want(t, 1, "dead, status 500", "1 retries", "the invocation is dead", "no")
-	w.cli(t, "invocation", "get", "nonsense").want(t, 1, "no invocation is known")
+	w.cli(t, "invocation", "get", "nonsense").want(t, 1, "no invocation has this id")
 }
 
 func TestCLI_AWaitThatIsTooShort(t *testing.T) {
@@ -160,7 +160,7 @@ func TestCLI_Cancel(t *testing.T) {
 	if left := w.cli(t, "invocation", "ls").want(t, 0, "nothing is pending"); left.stdout != "" {
 		t.Errorf("there is %q", left.stdout)
 	}
-	w.cli(t, "invocation", "cancel", "nonsense").want(t, 1, "no invocation is known")
+	w.cli(t, "invocation", "cancel", "nonsense").want(t, 1, "no invocation has this id")
 }
 
 func TestCLI_Functions(t *testing.T) {
