@@ -2,11 +2,13 @@ package invoke
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"queue-worker/pkg/invocation"
 )
@@ -42,43 +44,34 @@ func TestCloseClosesIdleConnectionsOfSmallRequests(t *testing.T) {
 }
 
 // After 101 the connection belongs to whatever answered so. The next request, of
-// another function perhaps, must not go there.
+// another function perhaps, must not go there. A client that waits for another answer behind such
+// a one fails at the end of the context.
 func TestAConnectionThatSwitchedProtocolsIsNotUsedAgain(t *testing.T) {
 	t.Parallel()
 	for _, answer := range []string{"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n", "HTTP/1.1 099 x\r\nContent-Length: 0\r\n\r\n"} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		var opened atomic.Int32
-		go func() { // ends when l is closed
-			for {
-				s, err := l.Accept()
-				if err != nil {
-					return
-				}
+		synctest.Test(t, func(t *testing.T) {
+			var opened atomic.Int32
+			c := newClient(t, "gw:8080", nil)
+			piped(t, c, func(s net.Conn, r *bufio.Reader) {
 				opened.Add(1)
-				go func() { // ends when the client closes the connection
-					defer s.Close()
-					for r := bufio.NewReader(s); ; {
-						if _, err := readRequest(r); err != nil {
-							return
-						}
-						_, _ = io.WriteString(s, answer) // an error shows in the result
+				for {
+					if _, err := readRequest(r); err != nil {
+						return
 					}
-				}()
+					_, _ = io.WriteString(s, answer) // an error shows in the result
+				}
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			for range 2 {
+				if r := c.Function(ctx, callOf(t, "x")); r.Cause != invocation.CauseTransport {
+					t.Errorf("%q: result is %+v", answer, r)
+				}
 			}
-		}()
-		c := newClient(t, l.Addr().String(), nil)
-		for range 2 {
-			if r := c.Function(t.Context(), callOf(t, "x")); r.Cause != invocation.CauseTransport {
-				t.Errorf("result is %+v", r)
+			c.Close()
+			if opened.Load() != 2 {
+				t.Errorf("%q: %d connections for two requests", answer, opened.Load())
 			}
-		}
-		c.Close()
-		if opened.Load() != 2 {
-			t.Errorf("%q: %d connections for two requests", answer, opened.Load())
-		}
+		})
 	}
 }
