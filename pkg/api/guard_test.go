@@ -144,7 +144,8 @@ func TestARequestOverHTTP10IsNotOfThisMachine(t *testing.T) {
 }
 
 // net/http reads the body by Transfer-Encoding and hides the Content-Length; a proxy
-// that reads it by the Content-Length sends the rest as the next caller's request.
+// that reads it by the Content-Length sends the rest as the next caller's request. That one asks for
+// the end of the connection, so that the test ends also when it is answered.
 func TestAConnectionEndsAfterARequestWithTransferEncoding(t *testing.T) {
 	t.Parallel()
 	r, k := newIngestRig(t)
@@ -154,7 +155,7 @@ func TestAConnectionEndsAfterARequestWithTransferEncoding(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, _ = io.WriteString(c, "POST "+path+" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"+
-			"POST /async-function/smuggled HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+			"POST /async-function/smuggled HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
 		all, err := io.ReadAll(c)
 		if err != nil && !errors.Is(err, syscall.ECONNRESET) {
 			t.Error(err)
