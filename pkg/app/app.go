@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -93,6 +94,7 @@ func Run(drain, abort context.Context, o Options) (err error) {
 		descriptors: descriptor.NewMonitor(o.Logger),
 	}
 	defer func() { err = errors.Join(err, a.teardown()) }()
+	limitHeap()
 	a.announce()
 	if err := a.build(drain); err != nil {
 		return err
@@ -176,6 +178,7 @@ func (a *App) run(drain, abort context.Context) error {
 	helpers.Go(func() { a.tidy(taking) })
 	helpers.Go(func() { a.jobs.Run(taking) })
 	helpers.Go(func() { a.pauses.Run(taking) })
+	helpers.Go(debug.FreeOSMemory) // of what only the start needed
 	if a.Started != nil {
 		a.Started(a.listener.Addr())
 	}
