@@ -40,7 +40,7 @@ const window = 256
 const unsettledAckWait = 24 * time.Hour
 
 // storeBytes bounds the bytes of the messages between their arrival and their commit,
-// with a durable store: two batches of the store.
+// with a durable store: four batches of the store.
 const storeBytes = 4 << 20
 
 func (i *Intake) limits() limits {

@@ -21,10 +21,12 @@ import (
 
 // Bounds of one batch, and so of its memory. In larger ones the first operation would wait
 // longer. Pebble writes a batch of more than half a memtable as a table of its own, which
-// costs a large request a second write even if it is settled at once.
+// costs a large request a second write even if it is settled at once. The buffer of a batch is
+// used again up to keptBatch: its last operation may take it beyond batchBytes.
 const (
 	batchOps   = 1024
-	batchBytes = 2 << 20
+	batchBytes = 1 << 20
+	keptBatch  = 2 * batchBytes
 	// batchYields is how often a batch that could end waits for what is runnable.
 	batchYields = 3
 )
@@ -98,7 +100,7 @@ func (t *txn) begin() {
 	clear(t.claimed)
 	clear(t.fresh)
 	*t = txn{
-		s: t.s, batch: t.s.db.NewBatch(), touched: t.touched, seen: t.seen, claimed: t.claimed,
+		s: t.s, batch: t.s.db.NewBatch(pebble.WithMaxRetainedSizeBytes(keptBatch)), touched: t.touched, seen: t.seen, claimed: t.claimed,
 		ops: t.ops[:0], notes: t.notes[:0], ready: t.ready[:0], fresh: t.fresh[:0], key: t.key[:0], delta: delta{places: t.delta.places[:0]},
 	}
 }
