@@ -27,6 +27,13 @@ var kinds = map[string]storetest.Kind{
 			return store.Open(o)
 		}
 	}},
+	"that keeps nothing it accepts in memory": {Durable: true, New: func(testing.TB) func(store.Options) (storetest.Store, error) {
+		fs := vfs.NewMem()
+		return func(o store.Options) (storetest.Store, error) {
+			o.Dir, o.FS = "data", fs
+			return store.Open(store.KeepNothing(o))
+		}
+	}},
 	"in memory": {New: func(testing.TB) func(store.Options) (storetest.Store, error) {
 		return func(o store.Options) (storetest.Store, error) { return store.Open(o) }
 	}},

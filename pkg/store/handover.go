@@ -7,7 +7,8 @@
 //	                       +---- cancel, bulk -----+--> forgotten: read from the engine
 //
 // Memory is trusted only for an invocation whose id is here. Whatever changes an
-// invocation while it is pending removes the id when it is staged.
+// invocation while it is pending removes the id when it is staged. What does not fit is read
+// in its order, see ahead.go.
 
 package store
 
@@ -19,8 +20,9 @@ import (
 )
 
 const (
-	// handoverBytes bounds the memory of kept invocations.
-	handoverBytes = 4 << 20
+	// acceptedBytes bounds the memory of accepted invocations that are kept. Together with
+	// aheadBytes it is 4 MiB.
+	acceptedBytes = 4<<20 - aheadBytes
 	// handoverAge is how long an invocation stays kept while others want its room: one
 	// that is not called by then belongs to a lane that is held back.
 	handoverAge = time.Second
@@ -64,10 +66,12 @@ type handover struct {
 	// acting: a batch that changes pending invocations is staged and not yet applied, so
 	// that what is read from the engine may be out of date.
 	acting bool
+	ahead  ahead
+	room   int // for accepted invocations, in bytes
 }
 
-func newHandover() *handover {
-	h := &handover{byID: map[invocation.ID]*kept{}, loaded: map[invocation.ID]body{}}
+func newHandover(room int) *handover {
+	h := &handover{room: room, byID: map[invocation.ID]*kept{}, loaded: map[invocation.ID]body{}, ahead: newAhead()}
 	h.ends.older, h.ends.newer = &h.ends, &h.ends
 	return h
 }
@@ -78,11 +82,12 @@ func (h *handover) committed(fresh []*kept, now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.acting = false
+	h.ahead.applied()
 	for _, k := range fresh {
-		for h.bytes > 0 && h.bytes+k.size() > handoverBytes && now.Sub(h.ends.newer.at) > handoverAge {
+		for h.bytes > 0 && h.bytes+k.size() > h.room && now.Sub(h.ends.newer.at) > handoverAge {
 			h.remove(h.ends.newer)
 		}
-		if h.bytes+k.size() <= handoverBytes {
+		if h.bytes+k.size() <= h.room {
 			k.at = now
 			h.add(k)
 		}
@@ -103,22 +108,23 @@ func (h *handover) remove(k *kept) {
 	h.bytes -= k.size()
 }
 
-// load takes an invocation out of what is kept; nil when it is not there. From then on,
-// unless unsure, its settlement needs no look-up.
-func (h *handover) load(id invocation.ID) *kept {
+// load takes an invocation out of memory: as it was kept, or the record that was read
+// ahead, or neither. From then on, unless unsure, its settlement needs no look-up.
+func (h *handover) load(id invocation.ID) (k *kept, record []byte) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	k := h.byID[id]
-	if k != nil {
+	if k = h.byID[id]; k != nil {
 		h.remove(k)
-	}
-	switch {
-	case k != nil:
 		h.loaded[id] = body{inline: k.inline}
+		return k, nil
+	}
+	switch record = h.ahead.take(id); {
+	case record != nil:
+		h.loaded[id] = body{inline: true}
 	case !h.acting:
 		h.loaded[id] = body{} // until it was read
 	}
-	return k
+	return nil, record
 }
 
 // read notes where the engine has the request of an invocation that load did not find.
@@ -139,6 +145,7 @@ func (h *handover) forget(id invocation.ID) (was body, sure bool) {
 	if k := h.byID[id]; k != nil {
 		h.remove(k)
 	}
+	h.ahead.forget(id)
 	was, sure = h.loaded[id]
 	delete(h.loaded, id)
 	return was, sure
@@ -159,7 +166,7 @@ func (s *Store) LoadReady(r Ready) (Loaded, error) {
 		return Loaded{}, err
 	}
 	l, err := s.loadReady(r)
-	if err == nil && (l.Inv.State != invocation.Pending || l.Inv.Lane != r.Lane || !sameStamp(l.Inv.Since, r.Since)) {
+	if err == nil && !r.holds(l.Inv) {
 		err = ErrNotFound
 	}
 	if err != nil {
@@ -169,17 +176,32 @@ func (s *Store) LoadReady(r Ready) (Loaded, error) {
 	return l, nil
 }
 
+// holds reports whether an invocation stands where r says, as far as its record tells.
+func (r *Ready) holds(inv *invocation.Invocation) bool {
+	return inv.State == invocation.Pending && inv.Lane == r.Lane && sameStamp(inv.Since, r.Since)
+}
+
 func (s *Store) loadReady(r Ready) (Loaded, error) {
-	if k := s.handover.load(r.ID); k != nil {
+	k, record := s.handover.load(r.ID)
+	if k != nil {
 		return Loaded{Inv: &k.inv, Raw: k.raw, Request: k.request}, nil
 	}
 	if err := s.enter(); err != nil {
 		return Loaded{}, err
 	}
 	defer s.leave()
+	if record != nil {
+		if inv, raw, err := decodeWhole(r.ID, record); err == nil && r.holds(inv) {
+			s.readAhead(r.ID, false)
+			return Loaded{Inv: inv, Raw: raw}, nil
+		}
+	}
 	inv, raw, inline, err := s.load(r.ID)
 	if err == nil {
 		s.handover.read(r.ID, inline)
+	}
+	if inline {
+		s.readAhead(r.ID, true)
 	}
 	return Loaded{Inv: inv, Raw: raw}, err
 }

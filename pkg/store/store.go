@@ -3,6 +3,7 @@ package store
 // What a store is, and how it is opened.
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -46,6 +47,7 @@ type Options struct {
 	tune    func(*pebble.Options) // for tests: smaller sizes
 	lanes   int                   // for tests: lanes that are counted one by one; 0 for mostLanes
 	patient bool                  // for tests whose disk is slow: Close waits for as long as it takes
+	kept    int                   // for tests: bytes of accepted invocations in memory; 0 for acceptedBytes
 }
 
 // Store keeps invocations. Its methods may be called by many goroutines at once.
@@ -130,7 +132,7 @@ func newStore(o Options) *Store {
 	s := &Store{
 		opts: o, log: o.Logger, now: o.Now, watcher: o.Watcher, metrics: o.Metrics,
 		durable: o.Dir != "", fs: o.FS, dir: storeFolder,
-		counts: newCounts(), due: due{at: never}, notes: notes{all: map[string][]byte{}}, handover: newHandover(),
+		counts: newCounts(), due: due{at: never}, notes: notes{all: map[string][]byte{}}, handover: newHandover(cmp.Or(o.kept, acceptedBytes)),
 		ops: make(chan op, queueOps), room: semaphore.NewWeighted(queueBytes),
 		sync: make(chan *pebble.Batch), synced: make(chan error, 1),
 		quit: make(chan struct{}), stop: make(chan struct{}), committed: make(chan struct{}), failed: make(chan struct{}),

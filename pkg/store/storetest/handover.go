@@ -48,6 +48,51 @@ func (w *world) wantSettledNot(inv *invocation.Invocation) {
 	w.wantGone(cb.Inv)
 }
 
+// takeMany accepts n invocations of three functions.
+func (w *world) takeMany(n int) (all []*invocation.Invocation) {
+	w.Helper()
+	for i := range n {
+		all = append(all, w.now(fmt.Sprint("fn-", i%3)))
+	}
+	w.take(all...)
+	return all
+}
+
+// loadNear loads an invocation and changes those after it in every way before their loads.
+func (w *world) loadNear() {
+	w.Helper()
+	all := w.takeMany(8)
+	first, cancelled, bulk, done, retried, moved, buried, plain := all[0], all[1], all[2], all[3], all[4], all[5], all[6], all[7]
+	due := w.pending("fn-0", w.clock.Now().Add(time.Second))
+	w.take(due)
+	w.load(first)
+	_, err := w.Cancel(w.Context(), cancelled.ID)
+	_, bulkErr := w.Act(w.Context(), store.Batch{Verb: store.ActCancel, IDs: []invocation.ID{bulk.ID}})
+	if err := errors.Join(err, bulkErr); err != nil {
+		w.Fatal(err)
+	}
+	was := *moved
+	w.settle(done, invocation.OutcomeDone, nil)
+	retried.Retries++
+	w.later(retried, retried.Since)
+	w.later(moved, w.clock.Now().Add(time.Second))
+	w.bury(buried)
+	for _, gone := range []*invocation.Invocation{cancelled, bulk, done, &was, buried} {
+		w.wantNotReady(gone)
+		w.wantSettledNot(gone)
+	}
+	w.load(retried)
+	w.load(plain)
+	plain.Retries++
+	w.later(plain, plain.Since)
+	w.clock.add(time.Second)
+	w.move()
+	for _, inv := range []*invocation.Invocation{first, retried, moved, plain, due} {
+		w.load(inv)
+		w.settle(inv, invocation.OutcomeDone, nil)
+	}
+}
+
 var handover = []test{
 	{"a ready invocation is loaded as it was accepted, once from memory and again from the disk", func(w *world) {
 		inv := w.now("fn")
@@ -164,6 +209,34 @@ var handover = []test{
 		w.load(inv)
 		w.settle(inv, invocation.OutcomeDone, nil)
 		w.wantGone(inv)
+	}},
+	{"invocations near one that was loaded are loaded as they are by then", func(w *world) {
+		for range 3 {
+			w.loadNear()
+		}
+	}},
+	{"invocations near one that was loaded are there after a restart", func(w *world) {
+		all := w.takeMany(6)
+		w.load(all[0])
+		if _, err := w.Cancel(w.Context(), all[1].ID); err != nil {
+			w.Fatal(err)
+		}
+		w.restart()
+		w.wantNotReady(all[1])
+		for _, inv := range append(all[:1:1], all[2:]...) {
+			w.load(inv)
+			w.settle(inv, invocation.OutcomeDone, nil)
+		}
+	}},
+	{"lanes in turn are loaded from what was accepted together", func(w *world) {
+		all := w.takeMany(300)
+		for i := range 3 {
+			for j := i; j < len(all); j += 3 {
+				w.load(all[j])
+				w.settle(all[j], invocation.OutcomeDone, nil)
+				w.wantNotReady(all[j])
+			}
+		}
 	}},
 	{"more than memory keeps is loaded all the same", func(w *world) {
 		var all []*invocation.Invocation
