@@ -41,8 +41,11 @@ const expireStep = 1000
 func (s *Store) Expire(ctx context.Context, b Bounds) (Expired, error) {
 	if b.MaxAge > 0 {
 		o := &ageOp{maxAge: b.MaxAge, call: make(call, 1)}
-		if err := s.wait(ctx, o, o.call); err != nil || len(o.taken) > 0 {
-			return Expired{Letters: o.taken}, err
+		if err := s.wait(ctx, o, o.call); err != nil {
+			return Expired{}, err // the committer may still be at work on o
+		}
+		if len(o.taken) > 0 {
+			return Expired{Letters: o.taken}, nil
 		}
 	}
 	if b.MaxBytes > 0 {
