@@ -56,7 +56,7 @@ func TestDueInvocationsThatCannotBeReadAreTriedLessAndLess(t *testing.T) {
 	if n := s.Stats().Ready; n == 0 {
 		t.Error("nothing before the damage was moved")
 	}
-	if n := strings.Count(log.String(), "cannot read what it holds"); n != 1 {
+	if n := strings.Count(log.String(), "store cannot read its data"); n != 1 {
 		t.Errorf("the error was logged %d times", n)
 	}
 }
