@@ -271,7 +271,7 @@ func TestATornRecordIsCutOffAndTheRestIsThere(t *testing.T) {
 	if got := receive(t, worker(t, s), 2); got[0] != "a" || got[1] != "c" {
 		t.Errorf("after the repair got %q, want a and c", got)
 	}
-	if !strings.Contains(log.String(), "torn record") || strings.Contains(log.String(), "CANARY") {
+	if !strings.Contains(log.String(), "incomplete last record truncated") || strings.Contains(log.String(), "CANARY") {
 		t.Errorf("the log must tell of the repair and hold no content:\n%s", log.String())
 	}
 }
