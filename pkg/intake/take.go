@@ -5,6 +5,7 @@ package intake
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -91,14 +92,15 @@ func (i *Intake) admit(h *hold, now time.Time) store.Accept {
 	k := h.key
 	queue := i.opts.Channels[k.queue]
 	inv := &invocation.Invocation{
-		ID: h.id, CallID: h.id.String(), Lane: invocation.Lane{Queue: queue},
+		ID: h.id, Lane: invocation.Lane{Queue: queue},
 		Accepted: now, Since: now, Size: len(h.raw),
 	}
 	r, err := invocation.Decode(h.raw)
-	if r != nil {
-		if id := r.CallID(); id != "" && len(id) <= maxCallID {
-			inv.CallID = id
-		}
+	if r != nil && len(r.CallID()) <= maxCallID {
+		inv.CallID = strings.Clone(r.CallID()) // a part of the header, which need not stay as long
+	}
+	if inv.CallID == "" {
+		inv.CallID = h.id.String()
 	}
 	// The id of a message that comes again is the same without a durable store, so
 	// it may be that of a dead letter which the book has forgotten.

@@ -18,7 +18,14 @@ type scanner struct {
 	raw  []byte
 	at   int
 	fail bool // raw is not of that form; sticky
+	// shared is a copy of raw from sharedAt on, of which the texts of the header are parts: one
+	// allocation instead of one for each.
+	shared   string
+	sharedAt int
 }
+
+// maxShared bounds the bytes of a copy that texts share, all of which stay in memory as long as one of them.
+const maxShared = 2 << 10
 
 // scan fills r from raw. It reports false, with r in any state, when raw is not of the gateway's form.
 func (r *Request) scan(raw []byte, callback **url.URL) bool {
@@ -85,6 +92,8 @@ func (s *scanner) header(r *Request) {
 	if s.null() {
 		return
 	}
+	s.share(bytes.Index(s.raw[s.at:], []byte("]}"))) // the end, unless a value holds that
+	defer s.share(0)
 	s.expect('{')
 	r.Header = make(http.Header, 12)
 	room := make([]string, 0, 16) // for the values of most headers, in one piece
@@ -179,10 +188,19 @@ func (s *scanner) callback(r *Request, callback **url.URL) {
 	}
 }
 
+// share copies the next n bytes for the texts that are read from them; 0 or less ends that.
+func (s *scanner) share(n int) {
+	s.shared, s.sharedAt = string(s.raw[s.at:s.at+max(min(n, maxShared), 0)]), s.at
+}
+
 // text reads a string.
 func (s *scanner) text() string {
 	q := s.quoted()
 	if bytes.IndexByte(q, '\\') < 0 {
+		end := s.at - 1 - s.sharedAt // before the quote
+		if begin := end - len(q); begin >= 0 && end <= len(s.shared) && !s.fail {
+			return s.shared[begin:end]
+		}
 		return string(q)
 	}
 	plain := make([]byte, 0, len(q))
