@@ -24,9 +24,9 @@ const (
 )
 
 // Numbers of overlapping tables. Beginning at more than Pebble's 4 lets more
-// deletions meet what they delete in one compaction: at 16, compaction takes about half of
-// the CPU time that it takes at 8. The number at which writes wait for compaction is out of
-// reach of a healthy store: where a damaged table cannot be compacted, writes have to continue.
+// deletions meet what they delete in one compaction. The number at which writes wait for
+// compaction is out of reach of a healthy store: where a damaged table cannot be compacted,
+// writes have to continue.
 const (
 	beginCompaction = 16
 	stopWrites      = 1000
