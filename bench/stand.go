@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// runName is the only run that the functions of a stand count.
+// runName is the only run that the functions count.
 const runName = "run"
 
 // load is what a program has to do.

@@ -45,7 +45,7 @@ func whoMay(t *testing.T, w *worker) map[string]bool {
 	return all
 }
 
-// asker is somebody who asks, and how a guarded operation is to answer: 0 for
+// asker is a client, and how a guarded operation has to answer it: 0 for
 // anything but 401 and 403.
 type asker struct {
 	name                 string

@@ -54,7 +54,7 @@ func TestACallIsWhatTheCallerSent(t *testing.T) {
 	}
 	for name := range got.Header {
 		if m.Header[name] == nil && !slices.Contains([]string{"X-Retry", "X-Retry-Max", "Idempotency-Key"}, name) {
-			t.Errorf("nobody sent %s: %q", name, got.Header[name])
+			t.Errorf("no client sent %s: %q", name, got.Header[name])
 		}
 	}
 }

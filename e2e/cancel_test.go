@@ -121,7 +121,7 @@ func TestWhatIsDeadOverOrUnknownCannotBeCancelled(t *testing.T) {
 	}{
 		{id(dead), http.StatusConflict, "dead"}, {w.invocation(t, id(dead)).ID, http.StatusConflict, "dead"},
 		{id(done), http.StatusConflict, "over"}, {w.invocation(t, id(done)).ID, http.StatusConflict, "over"},
-		{"nobody-knows-it", http.StatusNotFound, "not_found"}, {"0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7", http.StatusNotFound, "not_found"},
+		{"unknown-to-all", http.StatusNotFound, "not_found"}, {"0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7", http.StatusNotFound, "not_found"},
 	} {
 		for _, path := range []string{"/v1/invocations/", "/async-function/"} {
 			code, body := w.ask(t, http.MethodDelete, path+url.PathEscape(tt.id))

@@ -1,7 +1,7 @@
 package e2e
 
 // The two ends of a chaos run: a function that fails as its plan says, and a
-// producer that goes on whatever happens to NATS Streaming.
+// producer that continues whatever happens to NATS Streaming.
 
 import (
 	"errors"
@@ -53,7 +53,7 @@ func chaosNumber(id string) int {
 }
 
 // chaosFunction is the gateway and the function behind it. Each life of the worker
-// is given a gateway of its own, /life/<n>, so that its calls can be told.
+// is given a gateway of its own, /life/<n>, so that its calls can be recognised.
 type chaosFunction struct {
 	t      testing.TB
 	seed   uint64
@@ -174,7 +174,7 @@ func (p *producer) publish(n int) error {
 	raw := fmt.Sprintf(`{"Header":{"X-Call-Id":[%q]},"Body":%q,"Method":"POST","Function":"chaos"}`, id, encode64("body of "+id))
 	conn, lost, err := p.connect()
 	if err != nil {
-		time.Sleep(20 * time.Millisecond) // nobody is there
+		time.Sleep(20 * time.Millisecond) // no worker is there
 		return err
 	}
 	p.ledger.attempt(id)

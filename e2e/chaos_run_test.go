@@ -52,8 +52,8 @@ func (c chaos) run(t *testing.T) {
 	}
 }
 
-// play plays a run through and returns the ledger's verdict.
-func (c chaos) play(t *testing.T) *verdict {
+// play plays a run through and returns the ledger's findings.
+func (c chaos) play(t *testing.T) *findings {
 	t.Helper()
 	r := &chaosRun{chaos: c, t: t, seed: seedOf(t), ledger: newLedger(), drained: map[int]bool{}}
 	if r.stillness == 0 {
@@ -218,12 +218,12 @@ func (r *chaosRun) awaitThat(what string, is func() bool) {
 	}
 }
 
-// poisonLimit is how many crashes an invocation that was in hand may survive. Who
+// poisonLimit is how many crashes an invocation that was in flight may survive. One that
 // was unlucky that often is dead for it.
 const poisonLimit = 5
 
 // conclude lets the last life bring everything to its end, and judges.
-func (r *chaosRun) conclude() *verdict {
+func (r *chaosRun) conclude() *findings {
 	r.t.Helper()
 	w := r.now()
 	w.ready(r.t)
@@ -263,7 +263,7 @@ func (r *chaosRun) awaitEnd(w *life) (c counts) {
 
 // judge asks the ledger. Without a data_dir the dead of earlier lives are gone;
 // they were settled when all of their attempts had failed.
-func (r *chaosRun) judge(dead map[string]bool) *verdict {
+func (r *chaosRun) judge(dead map[string]bool) *findings {
 	rules := chaosRules(r.isDurable())
 	settled := maps.Clone(dead)
 	if rules.durable {

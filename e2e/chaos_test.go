@@ -51,7 +51,7 @@ func chaosRules(durable bool) rules {
 	}}
 }
 
-// seedOf is the seed of a run: CHAOS_SEED, or a new one. It is told with the
+// seedOf is the seed of a run: CHAOS_SEED, or a new one. It is printed with the
 // command that runs it again.
 func seedOf(t *testing.T) uint64 {
 	t.Helper()

@@ -61,7 +61,7 @@ func TestCLI_WhatFailsAgainIsPartly(t *testing.T) {
 	t.Parallel()
 	s, w := givingUp(t)
 	s.bury(w, "fn1", "a", "b", "c")
-	got := w.cli(t, "dead", "replay", "--all", "--canary", "--yes").want(t, 3, "it has stopped by itself", "replay stopped: ")
+	got := w.cli(t, "dead", "replay", "--all", "--canary", "--yes").want(t, 3, "it has stopped because of failures", "replay stopped: ")
 	job := strings.Fields(w.cli(t, "replay", "ls").want(t, 0).lines()[0])[0]
 	w.cli(t, "replay", "status", job).want(t, 0, "state\tstopped\n", "canary\ttrue\n")
 	w.cli(t, "replay", "status", job, "--watch").want(t, 3)
@@ -83,7 +83,7 @@ func TestCLI_CtrlCLeavesTheJobRunning(t *testing.T) {
 	if err := p.cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
-	screen := p.want(1, "the job goes on", "queue-worker replay status", "queue-worker replay cancel")
+	screen := p.want(1, "the job continues", "queue-worker replay status", "queue-worker replay cancel")
 	job := strings.Fields(screen[strings.Index(screen, "replay cancel ")+len("replay cancel "):])[0]
 	if got := w.cli(t, "replay", "status", job).want(t, 0).stdout; !strings.Contains(got, "state\trunning\n") && !strings.Contains(got, "state\twaiting\n") {
 		t.Errorf("the job is %s", got)
@@ -101,7 +101,7 @@ func TestCLI_NoWaitReturnsAtOnce(t *testing.T) {
 	s, w := givingUp(t)
 	s.bury(w, "fn1", "a", "b")
 	s.gateway.tell(always(status(200)))
-	job := w.cli(t, "dead", "replay", "--all", "--rate", "1", "--yes", "--no-wait").want(t, 0, "goes on in the worker").lines()
+	job := w.cli(t, "dead", "replay", "--all", "--rate", "1", "--yes", "--no-wait").want(t, 0, "continues in the worker").lines()
 	if len(job) != 1 {
 		t.Fatalf("it writes %q", job)
 	}

@@ -43,7 +43,7 @@ func TestCLI_ListingsAreLinesForScripts(t *testing.T) {
 	if len(got.lines()) != 2 || strings.Contains(got.stdout, "more") {
 		t.Errorf("the lines are %q", got.lines())
 	}
-	if got = w.cli(t, "dead", "ls", "--status", "4xx").want(t, 0, "no such letter"); got.stdout != "" {
+	if got = w.cli(t, "dead", "ls", "--status", "4xx").want(t, 0, "no such dead letter"); got.stdout != "" {
 		t.Errorf("nothing is written as %q", got.stdout)
 	}
 	if got = w.cli(t, "dead", "groups").want(t, 0); len(got.lines()) != 2 || !strings.HasPrefix(got.lines()[0], "3\t") {
@@ -180,7 +180,7 @@ func TestCLI_NothingOfACallersMovesTheCursor(t *testing.T) {
 		}
 	}
 	p := w.person(t, "dead", "import")
-	p.answers("reading letters from the terminal", "\x03") // Ctrl-C
+	p.answers("reading dead letters from the terminal", "\x03") // Ctrl-C
 	p.want(1, "interrupted")
 	if got := w.cli(t, "dead", "ls").want(t, 0, `evil\x1b[2J\u202e`); len(got.lines()) != 1 {
 		t.Errorf("the lines are %q", got.lines())

@@ -130,7 +130,7 @@ func TestCLI_WhoAsks(t *testing.T) {
 		args  []string
 		code  int
 	}{
-		{"nobody", "", nil, nil, 1},
+		{"no credentials", "", nil, nil, 1},
 		{"a wrong password", "wrong\n", nil, []string{"--user", "admin", "--password-stdin"}, 1},
 		{"standard input", "hunter2\n", nil, []string{"--user", "admin", "--password-stdin"}, 0},
 		{"a file", "", nil, []string{"--user", "admin", "--password-file", filepath.Join(dir, "basic-auth-password")}, 0},

@@ -33,7 +33,7 @@ func failing(n int) func(asked) answer {
 type moment struct {
 	point string
 	nth   int
-	// retries are the numbers that the calls are told with a data_dir.
+	// retries are the numbers that the calls get with a data_dir.
 	retries   []int
 	forgetful []int // the same without one, where a crash forgets the attempts
 }
@@ -108,12 +108,12 @@ func (s *stand) crashAt(at moment, m *message) {
 	}
 }
 
-// checkRetries compares what the calls were told, and that each was whole.
+// checkRetries compares the numbers of the calls, and that each was whole.
 func checkRetries(t testing.TB, s *stand, m *message, want []int) {
 	t.Helper()
 	calls := s.gateway.of(m)
 	if got := retries(calls); !slices.Equal(got, want) {
-		t.Errorf("the calls were told to be retries %v, want %v", got, want)
+		t.Errorf("the calls have the retry numbers %v, want %v", got, want)
 	}
 	for _, c := range calls {
 		if string(c.Body) != string(m.Body) {
@@ -178,7 +178,7 @@ func TestAWaitThatIsOverWhenTheWorkerStartsIsOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.kill()
-	time.Sleep(time.Until(due)) // nobody is there when it falls due
+	time.Sleep(time.Until(due)) // no worker is there when it falls due
 	w = s.worker()
 	w.next(t, m, "done")
 	checkRetries(t, s, m, []int{0, 1})
@@ -199,7 +199,7 @@ func TestR10_AKillDuringACallMakesItAgain(t *testing.T) {
 		w.next(t, m, "done")
 		w.idle(t)
 		if got := retries(s.gateway.of(m)); !slices.Equal(got, []int{0, 0}) {
-			t.Errorf("the calls were told to be retries %v", got)
+			t.Errorf("the calls have the retry numbers %v", got)
 		}
 	})
 }

@@ -117,7 +117,7 @@ func TestZ23_OneLetterIsReplayedOrDroppedAndOnlyThat(t *testing.T) {
 	}
 	calls := s.gateway.of(all[1])
 	if got := retries(calls); !slices.Equal(got, []int{0, 1, 0}) {
-		t.Errorf("the calls of the replayed one were told to be retries %v", got)
+		t.Errorf("the calls of the replayed one have the retry numbers %v", got)
 	}
 	if last := calls[2]; string(last.Body) != "b" || last.Header.Get("Idempotency-Key") != calls[0].Header.Get("Idempotency-Key") {
 		t.Errorf("the replay has the body %q and another key", last.Body)
@@ -144,7 +144,7 @@ func TestZ7_AReplayThatFailsHasAllItsRetriesAndIsDeadAgain(t *testing.T) {
 	eventually(t, "it to be dead again", func() bool { return len(w.deadSet(t)) == 1 })
 	calls := s.gateway.of(m)
 	if got := retries(calls); !slices.Equal(got, []int{0, 1, 2, 0, 1, 2}) {
-		t.Errorf("the calls were told to be retries %v", got)
+		t.Errorf("the calls have the retry numbers %v", got)
 	}
 	checkWaits(t, calls[3:], 50*time.Millisecond, 100*time.Millisecond)
 	if l := w.deadSet(t).only(t); len(l.Attempts) != 6 || l.Retries != 2 {

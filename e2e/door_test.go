@@ -1,6 +1,6 @@
 package e2e
 
-// The embedded door: NATS Streaming inside the worker.
+// Embedded NATS Streaming.
 
 import (
 	"slices"

@@ -251,7 +251,7 @@ func TestAnImportKeepsTheGoodLinesAndSurvivesAKill(t *testing.T) {
 	}
 	for _, f := range got.Failed {
 		if f.Error == "" {
-			t.Errorf("line %d is not told what is wrong with it", f.Line)
+			t.Errorf("line %d has no error text", f.Line)
 		}
 	}
 	w.kill()

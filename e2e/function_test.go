@@ -54,7 +54,7 @@ func TestAFunctionThatNobodyKnowsIsNotFoundUnlessNobodyCanBeAsked(t *testing.T) 
 	s := newStand(t)
 	s.gateway.deploys(answer{}, "deployed")
 	w := s.worker()
-	for name, want := range map[string]int{"deployed": 200, "nobody": 404, "a%20b": 400, "x%3Fq=1": 400, "-a": 400, "url:": 400} {
+	for name, want := range map[string]int{"deployed": 200, "missing": 404, "a%20b": 400, "x%3Fq=1": 400, "-a": 400, "url:": 400} {
 		if code, body := w.ask(t, http.MethodGet, "/v1/functions/"+name); code != want {
 			t.Errorf("%s is answered %d %s", name, code, body)
 		}

@@ -54,8 +54,8 @@ func TestAnInvocationIsSeenInEveryState(t *testing.T) {
 		if v := w.invocation(t, id(calls["ready"])); v.State != "cancelled" || v.Finished.IsZero() || v.Policy != nil {
 			t.Errorf("what was cancelled is %+v", v)
 		}
-		if code, body := w.ask(t, http.MethodGet, "/v1/invocations/nobody-knows-it"); code != http.StatusNotFound || !strings.Contains(body, "result_ttl") {
-			t.Errorf("what nobody knows is answered %d %s", code, body)
+		if code, body := w.ask(t, http.MethodGet, "/v1/invocations/unknown-to-all"); code != http.StatusNotFound || !strings.Contains(body, "result_ttl") {
+			t.Errorf("an unknown id is answered %d %s", code, body)
 		}
 	})
 }
@@ -206,7 +206,7 @@ func TestWaitAnswersWithTheStateThenWhenTheTimeHasPassed(t *testing.T) {
 	m := call("slow", "")
 	s.broker.publish(t, m)
 	s.gateway.await(t, 1)
-	for _, key := range []string{id(m), "nobody-knows-it"} {
+	for _, key := range []string{id(m), "unknown-to-all"} {
 		begun := time.Now()
 		got := inStates(w.invocations(t, key, "wait=1s"))
 		if took := time.Since(begun); took < time.Second || (got == "running") != (key == id(m)) {
@@ -268,7 +268,7 @@ func TestWhatIsPendingIsListedByFunctionQueueAndState(t *testing.T) {
 		"function=flaky&state=delayed":      "ready 0 running 0 delayed 3",
 		"queue=faas-request&state=running":  "ready 0 running 2 delayed 0",
 		"queue=other":                       "ready 0 running 0 delayed 0",
-		"function=nobody":                   "ready 0 running 0 delayed 0",
+		"function=missing":                  "ready 0 running 0 delayed 0",
 		"function=slow.staging&state=ready": "ready 0 running 0 delayed 0",
 	} {
 		n, seen := map[string]int{}, map[string]bool{}

@@ -109,7 +109,7 @@ func TestTheLedgerFindsWhatIsPlanted(t *testing.T) {
 		"a retry after a success": {func(l *ledger, _ map[string]bool) {
 			l.calls["c"][1].OK = true
 		}, []string{"again"}},
-		"a retry after a call that nobody answered": {func(l *ledger, _ map[string]bool) {
+		"a retry after a call without an answer": {func(l *ledger, _ map[string]bool) {
 			l.calls["c"][1].Done = time.Time{}
 		}, []string{"counted"}},
 	} {

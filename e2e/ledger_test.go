@@ -15,7 +15,7 @@ import (
 // the worker plans.
 type made struct {
 	Life  int       // of the worker that made it, from 1
-	Retry int       // the number that it was told
+	Retry int       // the number that it got
 	At    time.Time // when it came
 	Done  time.Time // just before it was answered; zero when it never was
 	OK    bool      // it was answered with a success
@@ -101,18 +101,18 @@ type rules struct {
 	drained map[int]bool              // lives that ended in order: nothing of theirs is made again
 }
 
-// verdict lists what is wrong, by kind, and counts what is allowed.
-type verdict struct {
+// findings list what is wrong, by kind, and counts what is allowed.
+type findings struct {
 	wrong      map[string][]string
 	duplicates int // calls that were made again, all of them after a kill
 }
 
-func (v *verdict) add(kind, format string, args ...any) {
+func (v *findings) add(kind, format string, args ...any) {
 	v.wrong[kind] = append(v.wrong[kind], fmt.Sprintf(format, args...))
 }
 
 // String tells every kind, with some examples of each.
-func (v *verdict) String() string {
+func (v *findings) String() string {
 	var b strings.Builder
 	for kind, all := range v.wrong {
 		fmt.Fprintf(&b, "%s %d:\n", kind, len(all))
@@ -124,11 +124,11 @@ func (v *verdict) String() string {
 }
 
 // judge compares the ledger with what is left: the dead, and the pending, which
-// nobody has called for good yet.
-func (l *ledger) judge(r rules, dead, pending map[string]bool) *verdict {
+// that are not settled yet.
+func (l *ledger) judge(r rules, dead, pending map[string]bool) *findings {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	v := &verdict{wrong: map[string][]string{}}
+	v := &findings{wrong: map[string][]string{}}
 	for id := range l.acked {
 		if !l.succeeded(id) && !dead[id] && !pending[id] {
 			v.add("lost", "%s: %s", id, history(l.calls[id]))
@@ -167,14 +167,14 @@ func (l *ledger) succeeded(id string) bool {
 }
 
 // judgeCalls goes through the calls of one invocation.
-func (l *ledger) judgeCalls(v *verdict, r rules, id string, calls []*made, again map[int]int) {
+func (l *ledger) judgeCalls(v *findings, r rules, id string, calls []*made, again map[int]int) {
 	for i, c := range calls {
 		if c.Retry > r.limit {
 			v.add("over", "%s: retry %d of %d", id, c.Retry, r.limit)
 		}
 		if i == 0 {
 			if c.Retry != 0 {
-				v.add("skipped", "%s: the first call was told to be retry %d", id, c.Retry)
+				v.add("skipped", "%s: the first call has the retry number %d", id, c.Retry)
 			}
 			continue
 		}
@@ -195,7 +195,7 @@ func (l *ledger) judgeCalls(v *verdict, r rules, id string, calls []*made, again
 }
 
 // judgeRetry compares a retry with the call before it.
-func (l *ledger) judgeRetry(v *verdict, r rules, id string, before, c *made) {
+func (l *ledger) judgeRetry(v *findings, r rules, id string, before, c *made) {
 	if before.OK {
 		v.add("again", "%s: retry %d came after a success", id, c.Retry)
 	}

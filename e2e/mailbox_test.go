@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// field gives the values that a function was told, as M5 has them.
+// field gives the values that a function got, as M5 has them.
 func mailFields(a asked) [3]string {
 	return [3]string{a.Header.Get("X-Retries"), a.Header.Get("X-Max-Retries"), a.Header.Get("X-Delay-Duration")}
 }
@@ -39,7 +39,7 @@ func TestM1_M2_M3_M5_ALetterIsTakenAtOnceAndDeliveredOnceAfterItsDelay(t *testin
 			t.Errorf("posted at %s, answered at %s, called at %s", posted, got.At, a.At)
 		}
 		if f := mailFields(a); f != [3]string{"2", "9", "2"} {
-			t.Errorf("the function is told %q", f)
+			t.Errorf("the function gets %q", f)
 		}
 	})
 }
@@ -74,10 +74,10 @@ func TestM6_M7_M8_WithoutFieldsALetterWaitsFourSecondsAndIsDelivered(t *testing.
 			t.Errorf("it came after %s", wait)
 		}
 		if f := mailFields(a); f != [3]string{"1", "", "4"} {
-			t.Errorf("the function is told %q", f)
+			t.Errorf("the function gets %q", f)
 		}
 		if f := mailFields(s.gateway.of(now)[0]); f != [3]string{"1", "", "0"} {
-			t.Errorf("the function of the one without delay is told %q", f)
+			t.Errorf("the function of the one without delay gets %q", f)
 		}
 	})
 }
@@ -101,7 +101,7 @@ func TestM9_AGatewayThatFailsIsAskedAgainAfterTheSameWait(t *testing.T) {
 	}
 	for n, a := range all {
 		if want := string(rune('1' + n)); a.Header.Get("X-Retries") != want {
-			t.Errorf("call %d is told X-Retries %q, want %s", n, a.Header.Get("X-Retries"), want)
+			t.Errorf("call %d has X-Retries %q, want %s", n, a.Header.Get("X-Retries"), want)
 		}
 		if n > 0 && a.At.Sub(all[n-1].Done) < time.Second {
 			t.Errorf("call %d came %s after the one before", n, a.At.Sub(all[n-1].Done))
@@ -340,7 +340,7 @@ func TestM24_TheClientOfTheREADMEIsServed(t *testing.T) {
 	}
 	for n, a := range s.gateway.all() {
 		if want := string(rune('1' + n)); a.Header.Get("X-Retries") != want || string(a.Body) != "work" {
-			t.Errorf("call %d is told X-Retries %q with %q", n, a.Header.Get("X-Retries"), a.Body)
+			t.Errorf("call %d has X-Retries %q with %q", n, a.Header.Get("X-Retries"), a.Body)
 		}
 	}
 	if bad := w.send(t, "/deadletter/handler", "work", "X-Retries", "None"); bad.Status != 400 || bad.Body == "" {

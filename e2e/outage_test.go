@@ -92,7 +92,7 @@ func TestR12_NATSStreamingIsKilledAndComesBackOnItsFiles(t *testing.T) {
 		if s.broker.try(call("lost", "")) == nil {
 			t.Error("a call was taken although NATS Streaming was down")
 		}
-		w.next(t, failing, "done") // what was taken goes on
+		w.next(t, failing, "done") // accepted invocations continue
 		close(release)
 		w.next(t, slow, "done")
 

@@ -43,9 +43,9 @@ func TestRetryAfterHoldsTheFunctionAndWhoHeardItGoesFirst(t *testing.T) {
 		return answer{}
 	})
 	w := s.worker()
-	told := call("fn1", "")
-	s.broker.publish(t, told)
-	w.next(t, told, "retry")
+	retried := call("fn1", "")
+	s.broker.publish(t, retried)
+	w.next(t, retried, "retry")
 	var waiting []*message
 	for range 10 {
 		waiting = append(waiting, call("fn1", ""))
@@ -59,7 +59,7 @@ func TestRetryAfterHoldsTheFunctionAndWhoHeardItGoesFirst(t *testing.T) {
 	}
 	w.idle(t)
 	calls := s.gateway.callsOf("fn1")
-	if len(calls) != 12 || calls[1].callID() != id(told) || calls[1].At.Sub(calls[0].Done) < 2*time.Second {
+	if len(calls) != 12 || calls[1].callID() != id(retried) || calls[1].At.Sub(calls[0].Done) < 2*time.Second {
 		t.Fatalf("%d calls, the second one of %s, %s after the first", len(calls), calls[1].callID(), calls[1].At.Sub(calls[0].Done))
 	}
 	for _, c := range calls[2:] {

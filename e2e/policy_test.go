@@ -57,18 +57,18 @@ func TestAFunctionSaysByAnnotationsHowItIsRetried(t *testing.T) {
 			t.Errorf("%s waits %v, want %v", tt.function, got, tt.waits)
 		}
 	}
-	told := map[string]int{}
+	logged := map[string]int{}
 	for l := range strings.Lines(w.out.String()) {
 		if e := parse(l); e.text("annotation") != "" {
-			told[e.text("function")+" "+e.text("annotation")]++
+			logged[e.text("function")+" "+e.text("annotation")]++
 		}
 	}
-	if len(told) != 2 || told["wrong com.openfaas.retry.attempts"] != 1 || told["wrong queue-worker.rate"] != 1 {
-		t.Errorf("of wrong annotations is told %v", told)
+	if len(logged) != 2 || logged["wrong com.openfaas.retry.attempts"] != 1 || logged["wrong queue-worker.rate"] != 1 {
+		t.Errorf("logged of wrong annotations: %v", logged)
 	}
 	deadline, err := time.Parse(time.RFC3339, s.gateway.callsOf("age")[0].Header.Get("X-Deadline"))
 	if err != nil || time.Until(deadline) > 20*time.Second {
-		t.Errorf("the function was told the deadline %s, %v", deadline, err)
+		t.Errorf("the function got the deadline %s, %v", deadline, err)
 	}
 }
 
@@ -95,8 +95,8 @@ func TestAFunctionSaysByAnnotationsHowFastItIsCalled(t *testing.T) {
 	if end := w.next(t, brief, "dead"); end.text("cause") != "timeout" {
 		t.Errorf("a call beyond its time ends with %v", end)
 	}
-	if told := s.gateway.of(brief)[0].Header.Values("X-Timeout"); !slices.Equal(told, []string{"200ms"}) {
-		t.Errorf("the function was told X-Timeout %q", told)
+	if logged := s.gateway.of(brief)[0].Header.Values("X-Timeout"); !slices.Equal(logged, []string{"200ms"}) {
+		t.Errorf("the function got X-Timeout %q", logged)
 	}
 	w.idle(t)
 	if n := mostOf(s.gateway.callsOf("one")); n != 1 {
@@ -212,7 +212,7 @@ func TestTheAPIAndTheCommandLineTellWhereEachValueIsFrom(t *testing.T) {
 	}
 }
 
-// Without credentials nobody knows of annotations; with them they count. Both is told.
+// Without credentials annotations are unknown; with them they apply. Both is logged.
 func TestAnnotationsNeedTheCredentialsOfOpenFaaS(t *testing.T) {
 	t.Parallel()
 	for _, credentials := range []bool{true, false} {
@@ -244,7 +244,7 @@ func TestAnnotationsNeedTheCredentialsOfOpenFaaS(t *testing.T) {
 				}
 			}
 			if n := strings.Count(w.out.String(), "secret_mount_path"); n != warnings {
-				t.Errorf("missing credentials are told of %d times", n)
+				t.Errorf("missing credentials are logged %d times", n)
 			}
 			if n := len(s.gateway.inquiries()); credentials && n != 2 || n > 3 {
 				t.Errorf("the gateway was asked %d times", n)

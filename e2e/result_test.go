@@ -125,7 +125,7 @@ func TestWithoutAResultItSaysWhy(t *testing.T) {
 	for key, want := range map[string]struct {
 		code         int
 		reason, hint string
-	}{id(done): {404, "no_result", "result_ttl"}, id(slow): {409, "not_over", "wait"}, "nobody-knows-it": {404, "not_found", "result_ttl"}} {
+	}{id(done): {404, "no_result", "result_ttl"}, id(slow): {409, "not_over", "wait"}, "unknown-to-all": {404, "not_found", "result_ttl"}} {
 		res, body := w.result(t, key)
 		e := parse(string(body))
 		if res.StatusCode != want.code || e.text("reason") != want.reason || !strings.Contains(e.text("hint"), want.hint) || res.Header.Get("X-Queue-Worker-Outcome") != "" {

@@ -84,7 +84,7 @@ func TestAnnotationsOfTheMessageComeBeforeTheSettings(t *testing.T) {
 	w.next(t, m, "dead")
 	calls := s.gateway.of(m)
 	if got := retries(calls); !slices.Equal(got, []int{0, 1, 2, 3}) {
-		t.Errorf("the calls were told to be retries %v", got)
+		t.Errorf("the calls have the retry numbers %v", got)
 	}
 	checkWaits(t, calls, 200*time.Millisecond, 300*time.Millisecond)
 	if got := w.plannedWaits(m); !slices.Equal(got, []string{"200ms", "300ms", "300ms"}) {
@@ -108,15 +108,15 @@ func TestAnAnnotationThatIsInvalidLeavesTheSettingAndIsToldOnce(t *testing.T) {
 			t.Errorf("there were %d calls", n)
 		}
 	}
-	told := 0
+	logged := 0
 	lines, _ := w.out.since(0)
 	for _, l := range lines {
 		if parse(l).text("annotation") == "com.openfaas.retry.attempts" {
-			told++
+			logged++
 		}
 	}
-	if told != 1 {
-		t.Errorf("the log tells of it %d times", told)
+	if logged != 1 {
+		t.Errorf("it is logged %d times", logged)
 	}
 }
 

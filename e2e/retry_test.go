@@ -22,7 +22,7 @@ func checkWaits(t testing.TB, calls []asked, waits ...time.Duration) {
 	}
 }
 
-// retries are the numbers that the calls were told.
+// retries are the numbers that the calls got.
 func retries(calls []asked) []int {
 	var n []int
 	for _, c := range calls {
@@ -41,7 +41,7 @@ func TestR1_AFunctionThatAlwaysFailsIsCalledOnceAndAsOftenAgainAsAllowed(t *test
 	w.next(t, m, "dead")
 	calls := s.gateway.of(m)
 	if got := retries(calls); !slices.Equal(got, []int{0, 1, 2, 3}) {
-		t.Errorf("the calls were told to be retries %v", got)
+		t.Errorf("the calls have the retry numbers %v", got)
 	}
 	checkWaits(t, calls, 50*time.Millisecond, 100*time.Millisecond, 200*time.Millisecond)
 	letter := w.deadSet(t).only(t)
@@ -129,12 +129,12 @@ func TestR6_EveryAttemptTellsItsNumberAndKeepsItsIds(t *testing.T) {
 	w.next(t, m, "done")
 	calls := s.gateway.of(m)
 	if got := retries(calls); !slices.Equal(got, []int{0, 1, 2, 3}) {
-		t.Fatalf("the calls were told to be retries %v", got)
+		t.Fatalf("the calls have the retry numbers %v", got)
 	}
 	key := calls[0].Header.Get("Idempotency-Key")
 	for i, c := range calls {
 		if c.Header.Get("X-Retry-Max") != "5" {
-			t.Errorf("call %d was told X-Retry-Max %q", i, c.Header.Get("X-Retry-Max"))
+			t.Errorf("call %d has X-Retry-Max %q", i, c.Header.Get("X-Retry-Max"))
 		}
 		if k := c.Header.Get("Idempotency-Key"); k == "" || k != key {
 			t.Errorf("call %d has the Idempotency-Key %q, the first had %q", i, k, key)

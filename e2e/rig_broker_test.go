@@ -1,6 +1,6 @@
 package e2e
 
-// NATS Streaming in a process of its own: this test binary again, told by its
+// NATS Streaming in a process of its own: this test binary again, configured by its
 // environment to be the server.
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/openfaas/nats-queue-worker/handler"
 )
 
-// What a broker is told by its environment. The first makes the binary one.
+// The environment of a broker. The first variable makes the binary one.
 const (
 	brokerEnv      = "E2E_BROKER_PORT"
 	brokerDir      = "E2E_BROKER_DIR"       // of the message files; empty: in memory
@@ -34,7 +34,7 @@ const (
 func brokerMain() int {
 	s, err := runBroker(false)
 	if err != nil && strings.Contains(err.Error(), io.ErrUnexpectedEOF.Error()) {
-		s, err = runBroker(true) // what a kill tore off was confirmed to nobody
+		s, err = runBroker(true) // what a kill tore off was never confirmed
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "broker:", err)

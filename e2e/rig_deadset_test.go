@@ -32,7 +32,7 @@ type letter struct {
 	DiedAt    time.Time `json:"died_at"`
 }
 
-// String is all that should not change while a letter lies in the dead set.
+// String is all that should not change while a dead letter is in the dead set.
 func (l letter) String() string {
 	type plain letter // has no String
 	return fmt.Sprintf("%+v", plain(l))

@@ -1,6 +1,6 @@
 package e2e
 
-// Dead sets that are made up, and taken in and out as lines.
+// Dead sets that are made up, and accepted and out as lines.
 
 import (
 	"encoding/json"

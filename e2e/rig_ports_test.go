@@ -11,7 +11,7 @@ import (
 )
 
 // The ports lie below the range from which systems take those of outgoing
-// connections, so that nobody gets one while its server is down. Each is handed out
+// connections, so that no other process gets one while its server is down. Each is handed out
 // once in a run, and runs of several processes begin at different places.
 const (
 	firstPort = 16_000

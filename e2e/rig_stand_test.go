@@ -46,7 +46,7 @@ func (s *stand) crasher(point string, n int, settings ...string) *worker {
 	return s.launch(crashingBinary, append(settings, "QUEUE_WORKER_CRASH="+point+":"+strconv.Itoa(n))...)
 }
 
-// launch starts a worker that need not become ready. What it has taken in must be
+// launch starts a worker that need not become ready. What it has accepted must be
 // accounted for at the end of the test.
 func (s *stand) launch(binary func() (string, error), settings ...string) *worker {
 	s.t.Helper()
@@ -55,7 +55,7 @@ func (s *stand) launch(binary func() (string, error), settings ...string) *worke
 	return w
 }
 
-// checkAccount is invariant I6: what was taken in is somewhere.
+// checkAccount is invariant I6: what was accepted is somewhere.
 func checkAccount(t testing.TB, w *worker) {
 	t.Helper()
 	if w.isOver() {

@@ -1,6 +1,6 @@
 package e2e
 
-// A server that records what it is asked and answers what it is told: the gateway
+// A server that records its requests and answers as configured: the gateway
 // with the functions behind it, or where callbacks go.
 
 import (
@@ -34,7 +34,7 @@ type asked struct {
 
 func (a asked) callID() string { return a.Header.Get("X-Call-Id") }
 
-// retry is the number of retries that the call was told, -1 when it was told none.
+// retry is the retry number of the call, -1 when it has none.
 func (a asked) retry() int {
 	n, err := strconv.Atoi(a.Header.Get("X-Retry"))
 	if err != nil {
@@ -43,7 +43,7 @@ func (a asked) retry() int {
 	return n
 }
 
-// answer is what a stub is told to say. The zero answer is 200 at once.
+// answer is what a stub answers. The zero answer is 200 at once.
 type answer struct {
 	Status int
 	Header http.Header

@@ -113,7 +113,7 @@ func (s *stub) calls() []asked {
 	return all
 }
 
-// untouched fails when anything was taken in.
+// untouched fails when anything was accepted.
 func (w *worker) untouched(t testing.TB) {
 	t.Helper()
 	if c := w.counts(t); c.accepted != 0 {

@@ -83,7 +83,7 @@ func sending(contentType, body string) func(*http.Request) {
 }
 
 // deploys lets a gateway know some functions and no others; calls are answered as
-// told.
+// configured.
 func (s *stub) deploys(call answer, functions ...string) {
 	s.tell(always(call))
 	s.know(func(a asked) answer {

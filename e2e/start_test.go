@@ -34,23 +34,23 @@ func TestAllProblemsOfTheSettingsAreToldAtOnce(t *testing.T) {
 		"backoff=linear", "max_retry_attempts=-1", "gateway_url=http://user:CANARY@gateway:8080", "log_encoding=xml",
 	})
 	for _, name := range []string{"faas_nats_port", "max_inflight", "initial_retry_wait", "retry_http_codes", "backoff", "max_retry_attempts", "gateway_url", "log_encoding"} {
-		told := 0
+		logged := 0
 		for l := range strings.Lines(out) {
 			if strings.Contains(l, name+"=") && strings.Contains(l, "expected") {
-				told++
+				logged++
 			}
 		}
-		if told != 1 {
-			t.Errorf("%s is told of in %d lines", name, told)
+		if logged != 1 {
+			t.Errorf("%s is named in %d lines", name, logged)
 		}
 	}
 	for _, value := range []string{`"none"`, `"0"`, `"soon"`, `"5yy"`, `"linear"`, `"-1"`, `"xml"`} {
 		if !strings.Contains(out, value) {
-			t.Errorf("the value %s is not told", value)
+			t.Errorf("the value %s is not shown", value)
 		}
 	}
 	if strings.Contains(out, "CANARY") {
-		t.Error("a password is told")
+		t.Error("a password is shown")
 	}
 	if t.Failed() {
 		t.Log(out)
@@ -124,10 +124,10 @@ func TestTheFlagsOfChartsAreIgnored(t *testing.T) {
 		w.kill()
 	}
 	if out := fails(t, 2, nil, "-licence-file=x"); !strings.Contains(out, "licence-file") {
-		t.Errorf("a flag that nobody knows is told as %s", out)
+		t.Errorf("an unknown flag is reported as %s", out)
 	}
 	if out := fails(t, 2, nil, "serve"); !strings.Contains(out, "serve") {
-		t.Errorf("a command that nobody knows is told as %s", out)
+		t.Errorf("an unknown command is reported as %s", out)
 	}
 }
 

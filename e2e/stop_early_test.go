@@ -76,6 +76,6 @@ func TestAFunctionThatTheGatewayDoesNotKnowIsWaitedForAndNotForLong(t *testing.T
 	unsure := call("unsure", "")
 	s.broker.publish(t, unsure)
 	if end := w.next(t, unsure, "dead"); end.text("reason") != "non_retryable" || len(s.gateway.of(unsure)) != 1 {
-		t.Errorf("a 404 that nobody can tell more of: dead of %s after %d calls", end.text("reason"), len(s.gateway.of(unsure)))
+		t.Errorf("a 404 without more information: dead of %s after %d calls", end.text("reason"), len(s.gateway.of(unsure)))
 	}
 }

@@ -53,7 +53,7 @@ func TestADamagedStoreIsCheckedToTheEndAndRefusedByTheWorker(t *testing.T) {
 	t.Parallel()
 	s, dir := damagedStore(t)
 	said := command(t, "", nil, "store", "check", "--data-dir", dir)
-	said.want(t, 1, "is damaged: ", "checksum mismatch", "checking: in hand", "the store is damaged")
+	said.want(t, 1, "is damaged: ", "checksum mismatch", "checking: in flight", "the store is damaged")
 	out := fails(t, 1, s.env)
 	if line := lastLine(out); !strings.Contains(line, "data_dir "+dir) || !strings.Contains(line, "run `queue-worker store check` on it") {
 		t.Errorf("the worker's last line is %q", line)

@@ -1,6 +1,6 @@
 package e2e
 
-// Work that is sent while things are killed: whoever heard 202 is called.
+// Submissions while processes are killed: each that was answered 202 is called.
 
 import (
 	"fmt"

@@ -69,7 +69,7 @@ func TestR12_O7_WithoutTheQueueASubmissionIs503AndNothingIsLost(t *testing.T) {
 	s.broker.kill()
 	var refused sent
 	eventually(t, "a submission to be refused", func() bool {
-		// Until the loss is noticed nobody confirms, and nobody says 202.
+		// Until the loss is noticed nothing is confirmed, and nothing is answered 202.
 		refused = w.send(t, "/async-function/lost", "")
 		if refused.Status != http.StatusServiceUnavailable || refused.Header.Get("Retry-After") == "" {
 			t.Errorf("without NATS Streaming the answer is %d %s", refused.Status, refused.Body)

@@ -231,7 +231,7 @@ func TestAnInvocationThatIsTooOldIsDead(t *testing.T) {
 		a := s.gateway.of(m)[0]
 		end, err := time.Parse(time.RFC3339, a.Header.Get("X-Deadline"))
 		if err != nil || end.Sub(a.At) > 30*time.Minute || end.Sub(a.At) < 28*time.Minute {
-			t.Errorf("the function is told X-Deadline %q", a.Header.Get("X-Deadline"))
+			t.Errorf("the function gets X-Deadline %q", a.Header.Get("X-Deadline"))
 		}
 	})
 }

@@ -62,7 +62,7 @@ var forms = map[string]struct {
 	"every key of 2021, empty":           {`{"Header":{},"Host":"","Body":"","Method":"POST","Path":"","QueryString":"","Function":"%s","QueueName":"","CallbackUrl":null}`, "/", ""},
 	"null header and body":               {`{"Header":null,"Body":null,"Function":"%s","CallbackUrl":null}`, "/", ""},
 	"keys in lower case":                 {`{"header":{"x-a":["b"]},"body":"aGk=","path":"/p","querystring":"q=1","function":"%s"}`, "/p?q=1", "hi"},
-	"keys that nobody knows":             {`{"Function":"%s","Body":"aGk=","Version":7,"Trace":{"a":[1,2,{}]}}`, "/", "hi"},
+	"unknown keys":                       {`{"Function":"%s","Body":"aGk=","Version":7,"Trace":{"a":[1,2,{}]}}`, "/", "hi"},
 	"labels and environment of 2025":     {`{"Function":"%s","Annotations":{"a":"b"},"Labels":{"c":"d"},"Environment":{"e":"f"}}`, "/", ""},
 	"a trailing slash":                   {`{"Function":"%s","Path":"/"}`, "/", ""},
 	"a path of its own":                  {`{"Function":"%s","Path":"/v1/a%%20b/"}`, "/v1/a%20b/", ""},

@@ -105,7 +105,7 @@ func TestZ7_AReplayOfACountThatFailsBacksOffAndIsDeadAgain(t *testing.T) {
 	eventually(t, "it to be dead again", func() bool { return len(w.peek(t, "count=10&topic-entity=fn1")) == 1 })
 	calls := s.gateway.of(m)
 	if got := retries(calls); !slices.Equal(got, []int{0, 1, 2, 0, 1, 2}) {
-		t.Errorf("the calls were told to be retries %v", got)
+		t.Errorf("the calls have the retry numbers %v", got)
 	}
 	checkWaits(t, calls[3:], 50*time.Millisecond, 100*time.Millisecond)
 }

@@ -27,7 +27,7 @@ func TestValuesReachTheEnvironment(t *testing.T) {
 		{"OpenFaaS in another namespace", "openfaasNamespace: faas\nkubernetesDNSDomain: corp.local", map[string]string{
 			"faas_nats_address": "nats.faas.svc.corp.local", "faas_gateway_address": "gateway.faas.svc.corp.local"}},
 		{"no namespace of functions", "functionNamespace: null", map[string]string{"default_function_name": "openfaas"}},
-		{"the embedded door", "stanEmbedded: true\nnats: {external: {enabled: true, host: h, clusterName: c}}", map[string]string{
+		{"embedded NATS Streaming", "stanEmbedded: true\nnats: {external: {enabled: true, host: h, clusterName: c}}", map[string]string{
 			"stan_embedded": "true", "stan_listen_address": ":4222", "faas_nats_address": "-", "faas_nats_cluster_name": "c"}},
 		{"without a volume", "persistence: {enabled: false}", map[string]string{"data_dir": "-"}},
 		{"settings, numbers and text alike", "settings: {store_max_bytes: 5000000000, max_unsettled: 1000000, debug: true, dead_set: off, dead_set_codes: '', callback_timeout: 30}", map[string]string{
@@ -82,8 +82,8 @@ func TestTheNotesSayWhatTheValuesMean(t *testing.T) {
 		{"one call at a time", "queueWorker: {maxInflight: 1}", "One call at a time"},
 		{"the commercial gateway", "openfaasPro: true", "publishes to NATS JetStream, which this worker does not read"},
 		{"the Secret in another namespace", "openfaasNamespace: faas", "kubectl -n faas get secret basic-auth"},
-		{"the embedded door", "stanEmbedded: true", "--set nats.external.host=nats.openfaas.svc.cluster.local"},
-		{"the embedded door beside another", "stanEmbedded: true\nnats: {external: {enabled: true, host: h}}", "nats.external is not used"},
+		{"embedded NATS Streaming", "stanEmbedded: true", "--set nats.external.host=nats.openfaas.svc.cluster.local"},
+		{"embedded NATS Streaming beside another", "stanEmbedded: true\nnats: {external: {enabled: true, host: h}}", "nats.external is ignored"},
 		{"the mailbox", "{}", "http://mailbox.openfaas:8080/deadletter/<function>"},
 		{"the mailbox by its short name", "mailbox: {inFunctionNamespace: true}", "http://mailbox:8080/deadletter/<function>"},
 		{"no credentials", "basic_auth: false", "     curl localhost:8081/v1/dead_set\n"},

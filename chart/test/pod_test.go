@@ -76,7 +76,7 @@ func TestWithoutAVolumeNothingIsMountedAndTheNotesSayWhatThatMeans(t *testing.T)
 	t.Parallel()
 	r := render(t, "persistence: {enabled: false}\nbasic_auth: false")
 	checkMounts(t, r, map[string]string{})
-	if n := len(all[*corev1.PersistentVolumeClaim](r)); n != 0 || !strings.Contains(r.notes, "dead set is gone") {
+	if n := len(all[*corev1.PersistentVolumeClaim](r)); n != 0 || !strings.Contains(r.notes, "dead set is lost") {
 		t.Errorf("%d claims; notes:\n%s", n, r.notes)
 	}
 	if got := render(t, "persistence: {enabled: false}\nstanEmbedded: true").deployment(t).Spec.Strategy.Type; got != appsv1.RecreateDeploymentStrategyType {
@@ -99,7 +99,7 @@ func TestSeveralWorkersShareTheQueueWithoutAVolume(t *testing.T) {
 			t.Errorf("%s: the notes do not say what that means:\n%s", values, r.notes)
 		}
 		if r.service(t, "queue-worker").Spec.PublishNotReadyAddresses {
-			t.Errorf("%s: who asks the API is sent to a worker that drains", values)
+			t.Errorf("%s: requests to the API are sent to a worker that drains", values)
 		}
 		if scaled := strings.Contains(values, "keda"); scaled != (d.Spec.Replicas == nil) || scaled != (len(all[*scaledObject](r)) == 1) {
 			t.Errorf("%s: replicas are %v beside KEDA", values, d.Spec.Replicas)

@@ -162,7 +162,7 @@ func TestAKeyThatNobodyKnowsIsNamedInTheNotes(t *testing.T) {
 		}
 	}
 	notes := render(t, all).notes
-	if n := strings.Count(notes, "is not read"); n != 1 || !strings.Contains(notes, "persistance is no value") {
+	if n := strings.Count(notes, "is ignored"); n != 1 || !strings.Contains(notes, "persistance is no value") {
 		t.Errorf("%d keys are not read:\n%s", n, notes)
 	}
 }

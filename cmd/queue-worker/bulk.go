@@ -1,6 +1,6 @@
-package main
+// File bulk.go shows the plan of a job, asks for confirmation, and watches the job.
 
-// Acts on many: the plan, the question, and watching the job.
+package main
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 	"queue-worker/pkg/client"
 )
 
-// ask refuses early what would end in a question to nobody.
+// ask refuses early a command that would need an answer without a terminal.
 func (b *bulk) ask(s *session) error {
 	if b.yes || b.dryRun || s.Asking {
 		return nil
@@ -67,9 +67,9 @@ func (s *session) forget(ctx context.Context, job *client.Job) error {
 	return err
 }
 
-// begun says where a job goes on.
+// begun says that the job continues in the worker.
 func (s *session) begun(job *client.Job) error {
-	s.Tell("the job goes on in the worker; look at it:  queue-worker replay status %s --watch", job.ID)
+	s.Tell("the job continues in the worker; show it:  queue-worker replay status %s --watch", job.ID)
 	if s.JSON {
 		return s.Document(job.JSON())
 	}
@@ -84,7 +84,7 @@ const (
 	patience = 5 * time.Minute
 )
 
-// watch shows a job until it is over, and says how it ended.
+// watch shows a job until it has finished, and prints its outcome.
 func (s *session) watch(ctx context.Context, job *client.Job) error {
 	p := s.Count(job.Act, int64(job.Plan.Count))
 	defer p.End()
@@ -112,14 +112,14 @@ func (s *session) watch(ctx context.Context, job *client.Job) error {
 	}
 	p.End()
 	if job.State == client.JobStopped {
-		s.Tell("it has stopped by itself\n  go on:  queue-worker replay resume %s\n  or end: queue-worker replay cancel %s", job.ID, job.ID)
+		s.Tell("it has stopped because of failures\n  resume: queue-worker replay resume %s\n  cancel: queue-worker replay cancel %s", job.ID, job.ID)
 	}
 	return s.ended(job)
 }
 
 // interrupted says what has become of a job that is no longer watched.
 func (s *session) interrupted(job *client.Job) error {
-	s.Tell("the job goes on in the worker\n  look at it:  queue-worker replay status %s --watch\n  end it:      queue-worker replay cancel %s", job.ID, job.ID)
+	s.Tell("the job continues in the worker\n  show it:    queue-worker replay status %s --watch\n  cancel it:  queue-worker replay cancel %s", job.ID, job.ID)
 	if s.JSON {
 		if err := s.Document(job.JSON()); err != nil {
 			return err

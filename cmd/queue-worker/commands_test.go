@@ -30,7 +30,7 @@ func TestConfigShowsWhatIsInForce(t *testing.T) {
 			t.Errorf("no %q in %s", want, got.stdout)
 		}
 	}
-	if got.code != exitOK || !strings.Contains(got.stderr, "without meaning here: scaling_mode") || !strings.Contains(got.stderr, "warning: data_dir is not set") {
+	if got.code != exitOK || !strings.Contains(got.stderr, "ignored: scaling_mode") || !strings.Contains(got.stderr, "warning: data_dir is not set") {
 		t.Errorf("code %d, %s", got.code, got.stderr)
 	}
 	got = with([]string{"max_inflight=0", "gateway_url=http://me:hunter2@gw"}, "config", "-o", "json")
@@ -42,7 +42,7 @@ func TestConfigShowsWhatIsInForce(t *testing.T) {
 		t.Errorf("a password is shown: %s", got.stdout)
 	}
 	if got = with([]string{"max_inflight=0"}, "config"); !strings.Contains(got.stderr, "wrong: max_inflight=\"0\": expected a whole number") {
-		t.Errorf("told is %s", got.stderr)
+		t.Errorf("stderr is %s", got.stderr)
 	}
 }
 
@@ -63,7 +63,7 @@ func TestCompletionIsForFourShells(t *testing.T) {
 
 func TestWrongUsageIsTwoAndAsksNobody(t *testing.T) {
 	t.Parallel()
-	environ := []string{envServer + "=http://127.0.0.1:1"} // who asks is refused, and ends with 1
+	environ := []string{envServer + "=http://127.0.0.1:1"} // the connection is refused, exit code 1
 	for _, line := range []string{
 		"dead ls x", "dead show", "dead show a b", "dead replay --all --limit 0 --yes", "dead replay --all --rate 0 --yes", "dead replay --all --rate fast",
 		"dead drop --all --canary --yes", "dead ls --header nonsense", "dead ls --server ftp://x", "dead ls --server http://u:p@x", "dead import a b",
@@ -82,6 +82,6 @@ func TestWrongUsageIsTwoAndAsksNobody(t *testing.T) {
 		}
 	}
 	if got := with(environ, "dead", "ls"); got.code != exitFailed || strings.Count(got.stderr, "\n") != 2 {
-		t.Errorf("nobody there: code %d, %q", got.code, got.stderr)
+		t.Errorf("no worker there: code %d, %q", got.code, got.stderr)
 	}
 }

@@ -1,6 +1,6 @@
-package main
+// File completion.go prints completion scripts for shells.
 
-// queue-worker completion: scripts for shells.
+package main
 
 import (
 	"fmt"
@@ -24,7 +24,7 @@ func newCompletion(e *env) *cobra.Command {
 		case "powershell":
 			return root.GenPowerShellCompletionWithDesc(e.stdout)
 		}
-		return usageError{fmt.Errorf("no completion for %q: bash, zsh, fish or powershell", args[0])}
+		return usageError{fmt.Errorf("no completion for %q: expected bash, zsh, fish or powershell", args[0])}
 	}
 	return c
 }

@@ -1,8 +1,8 @@
-package main
+// File credentials.go reads user and password from flags, from the environment, or from
+// the secret that OpenFaaS mounts. A password is never an argument, where every user on
+// the machine can read it.
 
-// Who asks: user and password from flags, from the environment, or from the
-// secret that OpenFaaS mounts. A password is never an argument, where everybody
-// on the machine can read it.
+package main
 
 import (
 	"context"
@@ -26,7 +26,7 @@ const (
 	maxSecret = 64 << 10
 )
 
-// credentials finds out who asks. Both are empty for nobody.
+// credentials finds user and password. Both are empty without credentials.
 func (r *remote) credentials(server string) (user, password string, err error) {
 	user = r.user
 	if user == "" {
@@ -61,7 +61,7 @@ func (r *remote) password() (string, error) {
 	return r.e.get(envPassword), nil
 }
 
-// mounted are the credentials of the secret, when there is one. What nobody has
+// mounted are the credentials of the secret, when there is one. What is not
 // named is sent to this machine only.
 func (r *remote) mounted(server string) (user, password string, err error) {
 	dir := r.e.get("secret_mount_path")
@@ -109,7 +109,7 @@ func readPassword(r io.Reader) (string, error) {
 	}
 	s := strings.TrimSpace(string(b))
 	if s == "" {
-		return "", errors.New("there is nothing in it")
+		return "", errors.New("it is empty")
 	}
 	return s, nil
 }

@@ -40,7 +40,7 @@ func TestWhereCredentialsComeFrom(t *testing.T) {
 		want    string // user:password
 		err     string // a part of it
 	}{
-		{"nobody", nil, nil, "", here, ":", ""},
+		{"no credentials", nil, nil, "", here, ":", ""},
 		{"a user and a file", []string{"--user", "me", "--password-file", file}, nil, "", there, "me:mounted", ""},
 		{"a user and standard input", []string{"--user", "me", "--password-stdin"}, nil, "typed\r\n", there, "me:typed", ""},
 		{"the environment", nil, []string{envUser + "=me", envPassword + "=set"}, "", there, "me:set", ""},
@@ -55,7 +55,7 @@ func TestWhereCredentialsComeFrom(t *testing.T) {
 		{"a user alone", []string{"--user", "me"}, nil, "", here, "", "--password-file"},
 		{"a password alone", []string{"--password-stdin"}, nil, "x", here, "", "--user"},
 		{"two passwords", []string{"--user", "me", "--password-stdin", "--password-file", file}, nil, "x", here, "", "exclude"},
-		{"an empty password", []string{"--user", "me", "--password-stdin"}, nil, "\n", here, "", "nothing in it"},
+		{"an empty password", []string{"--user", "me", "--password-stdin"}, nil, "\n", here, "", "is empty"},
 		{"a folder and a user", []string{"--user", "me", "--secret-dir", secret}, nil, "", here, "", "leave the other flags out"},
 	}
 	for _, tt := range tests {

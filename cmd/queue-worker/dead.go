@@ -1,6 +1,6 @@
-package main
+// File dead.go lists, groups and shows dead letters.
 
-// queue-worker dead ls, groups, show: looking at the dead set.
+package main
 
 import (
 	"bytes"
@@ -25,7 +25,7 @@ dead_set_max_age or dead_set_max_bytes.`)
 	return c
 }
 
-// defaultRows is how many rows a listing has unless it is told otherwise.
+// defaultRows is how many rows a listing has by default.
 const defaultRows = 50
 
 func newDeadList(r *remote) *cobra.Command {
@@ -95,7 +95,7 @@ func noLetter(f client.Filter) string {
 	if f.IsZero() {
 		return "the dead set is empty"
 	}
-	return "the dead set has no such letter"
+	return "no such dead letter"
 }
 
 func (s *session) letterRow(l *client.Letter) []cli.Cell {
@@ -201,7 +201,7 @@ func (s *session) showLetter(l *client.Letter) error {
 	return s.showMessage(l)
 }
 
-// showMessage writes the beginning of a body for a person.
+// showMessage writes the beginning of a body for a terminal.
 func (s *session) showMessage(l *client.Letter) error {
 	switch {
 	case l.Unreadable:
@@ -217,7 +217,7 @@ func (s *session) showMessage(l *client.Letter) error {
 		}
 	}
 	if l.MessageCut && !l.Withheld {
-		s.Tell("that is the beginning of %s; --body writes all of it", cli.Bytes(l.MessageSize))
+		s.Tell("this is the beginning of %s; --body writes all of it", cli.Bytes(l.MessageSize))
 	}
 	return nil
 }

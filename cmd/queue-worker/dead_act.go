@@ -1,6 +1,6 @@
-package main
+// File dead_act.go replays and drops dead letters, by id or by a filter.
 
-// queue-worker dead replay and drop: some letters by id, or all that a filter means.
+package main
 
 import (
 	"context"
@@ -13,8 +13,8 @@ import (
 )
 
 const bulkHelp = `
-Letters are given by their ids, which go directly, or by a filter. With a filter, or
-with --all for the whole dead set, the worker makes a plan: which letters, how many
+Dead letters are named by their ids, without a plan, or by a filter. With a filter, or
+with --all for the whole dead set, the worker makes a plan: which dead letters, how many
 of what, how long it takes. The plan is shown, and carried out after a "yes", or at
 once with --yes. Where standard input is not a terminal, --yes is needed.
 
@@ -24,8 +24,8 @@ The job continues in the worker when this command ends, also by Ctrl-C:
 func newDeadReplay(r *remote) *cobra.Command {
 	c := command("replay [ID...]", "Replay dead letters", bulkHelp+`
 
---canary replays one letter, then 10, then the rest, each step when the one before
-has succeeded, and stops when too many fail again. A letter that has died again
+--canary replays one dead letter, then 10, then the rest, each step when the one before
+has succeeded, and stops when too many fail again. One that has failed again
 after 3 replays is skipped, unless --force is there.`, codesBulk,
 		"queue-worker dead replay 0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7",
 		"queue-worker dead replay --function figlet --status 5xx --canary",
@@ -79,7 +79,7 @@ func newAct(r *remote, c *cobra.Command, verb string) *deadAct {
 	f := c.Flags()
 	f.BoolVar(&a.order.All, "all", false, "the whole dead set, instead of a filter")
 	f.IntVar(&a.order.Limit, "limit", 0, "at most this many, the oldest (default: all that match)")
-	c.Args = args(0, -1, "ids of letters")
+	c.Args = args(0, -1, "ids of dead letters")
 	c.RunE = r.run(a.run)
 	return a
 }
@@ -98,7 +98,7 @@ func (a *deadAct) run(ctx context.Context, s *session, ids []string) error {
 	case a.c.Flags().Changed("limit") && a.order.Limit < 1:
 		return usageError{errLimit}
 	case a.c.Flags().Changed("rate") && a.order.Rate < 1:
-		return usageError{errors.New("--rate: a whole number from 1")}
+		return usageError{errors.New("--rate: expected a whole number from 1")}
 	case len(ids) > 0:
 		return a.each(ctx, s, ids)
 	case !byFilter && !a.order.All:
@@ -155,7 +155,7 @@ func (t tally) result() error {
 	return t.failed(fmt.Errorf("%d of %d done", t.done, t.of))
 }
 
-// failed is the error of work that does not go on.
+// failed is the error of work that was interrupted.
 func (t tally) failed(err error) error {
 	if t.done > 0 {
 		return partlyError{err}

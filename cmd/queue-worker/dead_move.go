@@ -1,6 +1,6 @@
-package main
+// File dead_move.go exports and imports dead letters as lines of JSON.
 
-// queue-worker dead export and import: letters as lines of JSON.
+package main
 
 import (
 	"context"
@@ -20,7 +20,7 @@ func newDeadExport(r *remote) *cobra.Command {
 	c := command("export", "Write dead letters as lines of JSON, whole and exact", `
 The lines hold everything, also headers that are secret: keep them as such. They go
 to standard output, or with --file to a file that appears when it is complete and
-that only its owner can read. The letters stay in the dead set.`, codesPlain+", 3 some letters could not be read by the store",
+that only its owner can read. The dead letters stay in the dead set.`, codesPlain+", 3 some dead letters could not be read by the store",
 		"queue-worker dead export --file letters.ndjson", "queue-worker dead export --function figlet | gzip > figlet.ndjson.gz")
 	c.Args = args(0, 0, "there are none")
 	filter := newFilter(c)
@@ -38,7 +38,7 @@ that only its owner can read. The letters stay in the dead set.`, codesPlain+", 
 	return c
 }
 
-// export writes letters, and tells on the side how far it is, unless they go to the
+// export writes dead letters, and shows its progress, unless they go to the
 // terminal themselves.
 func (s *session) export(ctx context.Context, f client.Filter, w io.Writer, aside bool) error {
 	seen := func(client.Moved) {}
@@ -97,15 +97,15 @@ func whole(name string, write func(io.Writer) error) error {
 
 func newDeadImport(r *remote) *cobra.Command {
 	c := command("import [FILE]", "Import exported dead letters", `
-It reads FILE, or standard input. Letters keep their ids; those that are there already
-are skipped, so an import that was broken off can be repeated.`,
+It reads FILE, or standard input. Dead letters keep their ids; existing ones
+are skipped, so an interrupted import can be repeated.`,
 		"0 all lines are in, 1 failed, 2 wrong usage, 3 some lines could not be imported",
 		"queue-worker dead import letters.ndjson", "gunzip < figlet.ndjson.gz | queue-worker dead import")
 	c.Args = args(0, 1, "one file, or none for standard input")
 	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
 		if len(args) == 0 {
 			if s.Asking {
-				s.Tell("reading letters from the terminal, until Ctrl-D")
+				s.Tell("reading dead letters from the terminal, until Ctrl-D")
 			}
 			return s.importFrom(ctx, s.In, 0)
 		}
@@ -119,7 +119,7 @@ are skipped, so an import that was broken off can be repeated.`,
 	return c
 }
 
-// maxFailedShown bounds the lines that are told one by one.
+// maxFailedShown bounds the lines that are listed one by one.
 const maxFailedShown = 20
 
 func (s *session) importFrom(ctx context.Context, r io.Reader, size int64) error {

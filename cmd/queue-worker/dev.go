@@ -1,6 +1,6 @@
-package main
+// File dev.go runs everything on one machine.
 
-// queue-worker dev: everything on one machine.
+package main
 
 import (
 	"fmt"

@@ -1,6 +1,6 @@
-package main
+// File doctor.go has the commands doctor and config.
 
-// queue-worker doctor and config: is all as it should be, and what is set.
+package main
 
 import (
 	"encoding/json"
@@ -18,9 +18,9 @@ import (
 func newDoctor(e *env) *cobra.Command {
 	c := command("doctor", "Check everything the worker depends on, with advice", `
 The settings are those of the environment, as for the worker, so run it where the
-worker runs: kubectl -n openfaas exec deploy/queue-worker -- /worker doctor. It looks
-at the settings, the door, the store, the gateway, the credentials, the clock and the
-limits, and asks the worker at --server. Each line says ok, warn or bad.`,
+worker runs: kubectl -n openfaas exec deploy/queue-worker -- /worker doctor. It checks
+settings, NATS Streaming, store, gateway, credentials, clock and
+limits, and queries the worker at --server. Each line says ok, warn or bad.`,
 		"0 all checks passed, 1 some checks failed, 2 wrong usage",
 		"queue-worker doctor", "gateway_url=http://127.0.0.1:8080 data_dir=/data queue-worker doctor -o json")
 	c.Args = noArgs
@@ -145,7 +145,7 @@ func writeConfig(c *cli.Console, o config.Overview) error {
 		c.Tell("warning: %s", w)
 	}
 	for _, name := range o.Ignored {
-		c.Tell("without meaning here: %s", name)
+		c.Tell("ignored: %s", name)
 	}
 	return nil
 }

@@ -1,7 +1,7 @@
-package main
+// File filter.go has the flags that select dead letters for listing, exporting, replaying
+// and dropping.
 
-// Which dead letters are meant: the flags that listing, exporting, replaying and
-// dropping share.
+package main
 
 import (
 	"fmt"

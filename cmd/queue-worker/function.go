@@ -1,6 +1,6 @@
-package main
+// File function.go has the commands function and policy.
 
-// queue-worker function and policy: what each function has to do, and letting it rest.
+package main
 
 import (
 	"cmp"
@@ -116,7 +116,7 @@ func (s *session) functionRow(f *client.Function) []cli.Cell {
 	}
 }
 
-// held is what holds a function back, beside people.
+// held is what holds a function back, other than a pause.
 func (s *session) held(f *client.Function) cli.Cell {
 	if b := f.Breaker; b.State != "" && b.State != "closed" {
 		since := s.Since(b.Since)

@@ -1,6 +1,6 @@
-package main
+// File help.go has the help of commands.
 
-// How commands explain themselves.
+package main
 
 import (
 	"errors"
@@ -18,7 +18,7 @@ func (e partlyError) Unwrap() error { return e.error }
 // The ends of the help texts: exit codes that several commands have.
 const (
 	codesPlain = "0 done, 1 failed, 2 wrong usage"
-	codesBulk  = "0 all done, 1 nothing done or interrupted, 2 wrong usage, 3 partly: letters failed, were skipped or failed again"
+	codesBulk  = "0 all done, 1 nothing done or interrupted, 2 wrong usage, 3 partly: some failed, were skipped or failed again"
 )
 
 // command makes a command. Its help is a sentence, what there is to know beyond

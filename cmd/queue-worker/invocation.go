@@ -1,6 +1,6 @@
-package main
+// File invocation.go shows, lists, awaits and cancels invocations.
 
-// queue-worker invocation: how invocations are, waiting for their end, cancelling.
+package main
 
 import (
 	"context"
@@ -55,7 +55,7 @@ func (s *session) writeResult(ctx context.Context, id string) error {
 	defer func() { _ = result.Body.Close() }()
 	err = s.Body(result.Body)
 	if err == nil && result.Truncated {
-		s.Tell("that is the beginning: max_response_bytes has cut the rest")
+		s.Tell("this is the beginning only: the answer was cut at max_response_bytes")
 	}
 	return err
 }
@@ -120,14 +120,14 @@ invocation.`, "0 done, 1 dead, dropped, cancelled or not finished in time, 2 wro
 	return c
 }
 
-// onItsWay is how long an id that nobody knows is waited for: an invocation may be
+// onItsWay is how long an unknown id is waited for: an invocation may be
 // between the gateway and the worker. Beyond that it is a typing error.
 const onItsWay = 2 * time.Second
 
 // errNotOver is the end of a wait that was long enough.
 var errNotOver = errors.New("it has not finished yet")
 
-// await waits until an invocation is over, through absences of the worker too. A
+// await waits until an invocation has finished, through absences of the worker too. A
 // timeout of 0 has no end.
 func (s *session) await(ctx context.Context, id string, timeout time.Duration) (*client.Invocations, error) {
 	end := time.Now().Add(timeout)

@@ -1,6 +1,6 @@
-package main
+// File jobs.go lists jobs, shows their progress, and pauses, resumes and cancels them.
 
-// queue-worker replay: the jobs that act on many letters or invocations.
+package main
 
 import (
 	"context"
@@ -19,8 +19,8 @@ import (
 func newReplay(e *env) *cobra.Command {
 	c := group("replay", "List, pause, resume and cancel jobs", `
 A job replays or drops dead letters, or purges what a function has pending. It is
-begun by 'dead replay', 'dead drop' and 'function purge', and goes on in the worker,
-after a restart too. All three kinds are looked at and steered here.`)
+started by 'dead replay', 'dead drop' and 'function purge', and runs in the worker,
+after a restart too. These commands show and control all three kinds.`)
 	c.Aliases = []string{"job", "jobs"}
 	r := newRemote(e, c)
 	c.AddCommand(newJobList(r), newJobStatus(r),
@@ -114,7 +114,7 @@ func newSteer(r *remote, verb, short string, do func(*client.Client, context.Con
 	return c
 }
 
-// showPlan is what a person has to know before saying yes.
+// showPlan is what an operator has to know before saying yes.
 func showPlan(c *cli.Console, j *client.Job) error {
 	p := j.Plan
 	if p.Count == 0 {

@@ -1,6 +1,6 @@
-package main
+// File listing.go prints listings page by page, and fields that several commands share.
 
-// Listings that come in pages, and what several commands show.
+package main
 
 import (
 	"errors"
@@ -10,7 +10,7 @@ import (
 	"queue-worker/pkg/client"
 )
 
-var errLimit = errors.New("--limit: a whole number from 1")
+var errLimit = errors.New("--limit: expected a whole number from 1")
 
 // listing shows pages as they come: as documents or lines at once, as one table
 // in the end.

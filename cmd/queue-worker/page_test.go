@@ -90,32 +90,32 @@ const pageIntro = `# Command line
 
 <!-- Written by go generate from cmd/queue-worker. Change it there. -->
 
-The program is one binary. Without a command it is the worker; the commands ask a worker that runs, over HTTP.
+The program is one binary. Without a command it is the worker; the other commands use a running worker over HTTP.
 
 **Which worker.** ` + "`--server`" + `, else ` + "`QUEUE_WORKER_SERVER`" + `, else the ` + "`http_listen_address`" + ` of the environment on this machine, else
-` + "`http://127.0.0.1:8081`" + `. In Kubernetes either run it in the worker's own container, where address and secret are found by themselves, or forward the port:
+` + "`http://127.0.0.1:8081`" + `. In Kubernetes either run it in the worker's own container, where address and secret are detected automatically, or forward the port:
 
     kubectl -n openfaas exec -it deploy/queue-worker -- /worker dead ls
     kubectl -n openfaas port-forward deploy/queue-worker 8081 & queue-worker dead ls
 
-**Who asks.** ` + "`--user`" + ` with ` + "`--password-file` or `--password-stdin`" + `; else ` + "`QUEUE_WORKER_USER` and `QUEUE_WORKER_PASSWORD`" + `; else the secret that
+**Credentials.** ` + "`--user`" + ` with ` + "`--password-file` or `--password-stdin`" + `; else ` + "`QUEUE_WORKER_USER` and `QUEUE_WORKER_PASSWORD`" + `; else the secret that
 OpenFaaS mounts: ` + "`--secret-dir`, `secret_mount_path`" + `, or, for a server on this machine only, ` + "`/var/secrets/gateway`" + `. A password is never an argument.
 Redirects are not followed, so credentials go nowhere else.
 
-**Who reads.** On a terminal there are tables, ages and progress bars. Otherwise rows are tab separated, without headings, with whole values, and long
+**Output.** On a terminal there are tables, ages and progress bars. Otherwise rows are tab separated, without headings, with whole values, and long
 work writes a line to standard error every few seconds. ` + "`-o json`" + ` is what the worker has answered; listings give one document a page.
-Control characters in whatever comes from elsewhere are written as escapes, in JSON as those of JSON. ` + "`NO_COLOR`" + ` turns colours off.
+Control characters in untrusted text are written as escapes, in JSON as those of JSON. ` + "`NO_COLOR`" + ` turns colours off.
 
 **Exit codes.** 0 done, 1 failed, 2 wrong usage, 3 partly. Errors are one line on standard error, and a second one that says what to do.
 
-**Acting on many** shows a plan first and asks for a "yes"; where standard input is not a terminal, ` + "`--yes`" + ` is needed. The work is a job in the worker: it goes
-on when the command ends, and after a restart.
+**Bulk changes** show a plan first and ask for a "yes"; where standard input is not a terminal, ` + "`--yes`" + ` is needed. The work is a job in the worker: it continues
+when the command ends, and after a restart.
 `
 
 func renderPage(root *cobra.Command) string {
 	var b strings.Builder
 	b.WriteString(pageIntro)
-	b.WriteString("\n## Flags of every command that asks a worker\n")
+	b.WriteString("\n## Flags of every command that uses a worker\n")
 	dead, _, err := root.Find([]string{"dead"})
 	if err != nil {
 		panic(err)

@@ -1,6 +1,7 @@
-package main
+// File remote.go has what all commands share that use a worker: its address, the
+// credentials, and the form of answers.
 
-// What all commands share that ask a worker: its address, who asks, how answers look.
+package main
 
 import (
 	"context"
@@ -93,7 +94,7 @@ func judged(err error) error {
 // console is where a command writes.
 func (e *env) console(output string) (*cli.Console, error) {
 	if output != "table" && output != "json" {
-		return nil, usageError{fmt.Errorf("--output %q: table or json", output)}
+		return nil, usageError{fmt.Errorf("--output %q: expected table or json", output)}
 	}
 	c := cli.New(e.drain, e.stdin, e.stdout, e.stderr, e.get)
 	c.JSON = output == "json"

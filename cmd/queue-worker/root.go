@@ -1,6 +1,6 @@
-package main
+// File root.go has the commands and their flags. docs/cli.md is generated from them.
 
-// The commands and their flags. docs/cli.md is written from them.
+package main
 
 //go:generate go test -run ^TestCommandsPage$ . -update
 

@@ -1,6 +1,6 @@
-package main
+// File send.go invokes a function once.
 
-// queue-worker send: one invocation.
+package main
 
 import (
 	"bytes"
@@ -88,7 +88,7 @@ func (o *sendFlags) submission(ctx context.Context, c *cobra.Command, s *session
 	}
 	if o.notBefore != "" {
 		if sub.NotBefore, err = time.Parse(time.RFC3339Nano, o.notBefore); err != nil {
-			return sub, nothing, usageError{fmt.Errorf("--not-before %q: a time such as 2026-01-31T12:00:00Z", o.notBefore)}
+			return sub, nothing, usageError{fmt.Errorf("--not-before %q: expected a time such as 2026-01-31T12:00:00Z", o.notBefore)}
 		}
 	}
 	closer, err := o.body(ctx, c, s, &sub)
@@ -152,10 +152,10 @@ func (s *session) awaitSent(ctx context.Context, receipt *client.Receipt, timeou
 	if id == "" {
 		id = receipt.CallID
 	}
-	s.Tell("taken, call id %s; waiting for its end", receipt.CallID)
+	s.Tell("accepted, call id %s; waiting for its outcome", receipt.CallID)
 	all, err := s.await(ctx, id, timeout)
 	if ctx.Err() != nil {
-		s.Tell("it goes on; look at it:  queue-worker invocation get %s", id)
+		s.Tell("it continues; show it:  queue-worker invocation get %s", id)
 	}
 	if err != nil {
 		return err

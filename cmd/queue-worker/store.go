@@ -55,8 +55,8 @@ func checkStore(ctx context.Context, e *env, dir string) error {
 // printReport writes what a check has found, and returns errFindings when it is
 // anything.
 func printReport(w io.Writer, r store.Report) error {
-	_, _ = fmt.Fprintf(w, "invocations %d (%d bytes): ready %d, delayed %d, dead %d; in hand %d; marks of the door %d; tables %d\n",
-		r.Invocations, r.Bytes, r.Ready, r.Delayed, r.Dead, r.InHand, r.Marks, r.Tables)
+	_, _ = fmt.Fprintf(w, "invocations %d (%d bytes): ready %d, delayed %d, dead %d; in flight %d; dedup records %d; tables %d\n",
+		r.Invocations, r.Bytes, r.Ready, r.Delayed, r.Dead, r.InFlight, r.Marks, r.Tables)
 	_, _ = fmt.Fprintf(w, "results %d (%d bytes); idempotency keys %d; notes %d\n", r.Results, r.ResultBytes, r.Keys, r.Notes)
 	for _, f := range r.Findings {
 		_, _ = fmt.Fprintf(w, "found: %s\n", escape.Line(f))

@@ -1,3 +1,3 @@
-// Package arch has no code: its test holds the directions in which the packages
-// of this program may import each other, and who may use which library.
+// Package arch has no code. Its tests hold which package may import which, who may use
+// which library, and which words do not occur.
 package arch

@@ -1,14 +1,14 @@
-// Package api is the HTTP surface of the queue-worker: health, metrics and what
-// takes work in, which are open, and what is stored, which is not. surface in this
-// file lists it all.
+// Package api is the HTTP surface of the queue-worker: health, metrics and submissions,
+// which are open, and the admin endpoints, which are guarded. surface in this file lists
+// all routes.
 //
-// A handler decodes, calls and encodes; what it returns as an error becomes one
-// JSON shape in problem.go. Who may see and change what is stored is decided in
-// guard.go, once, before any handler that needs it. What callers wrote is shown
-// through redact.go alone, so that no credential leaves by way of an answer.
+// A handler decodes, calls and encodes. An error that it returns becomes one JSON shape
+// in problem.go. guard.go decides once, before a guarded handler, who may read and change
+// stored invocations. Text of callers is shown only through redact.go, so that no
+// credential leaves in an answer.
 //
-// The package keeps nothing and starts no goroutine. It does not listen: see
-// NewServer for the limits of the server that should carry the handler.
+// The package keeps no state and starts no goroutine. It does not listen: see NewServer
+// for the limits of the server.
 package api
 
 import (
@@ -68,15 +68,15 @@ var _ Store = (*store.Store)(nil)
 // required.
 type Options struct {
 	Store Store
-	// Names tells which names are one function.
+	// Names says which names are one function.
 	Names invocation.Names
 	// Queues are the queues that are read; the first one is the default.
 	Queues []string
-	// Functions is asked which functions there are; nil when nobody can be asked.
+	// Functions says which functions exist; nil when no gateway can be queried.
 	Functions Functions
 	// Jobs carries out bulk acts; nil for none.
 	Jobs *jobs.Jobs
-	// Watch tells of what is over. Without it there are no invocations and no
+	// Watch reports finished invocations. Without it there are no invocations and no
 	// functions to look at; with it all up to Pauses are required too.
 	Watch *watch.Watch
 	Hands Hands
@@ -101,7 +101,7 @@ type Options struct {
 	Gatherer prometheus.Gatherer
 	// Healthy returns nil unless only a restart can help.
 	Healthy func() error
-	// Ready returns nil, or every reason why no work is taken in or done, one a line.
+	// Ready returns nil, or every reason why no work is accepted or done, one a line.
 	Ready   func() error
 	Version string
 	Logger  *slog.Logger // nil: nothing is logged
@@ -111,7 +111,7 @@ type Options struct {
 type api struct {
 	Options
 	guard  *guard
-	ingest *ingest // nil: nothing is taken in
+	ingest *ingest // nil: nothing is accepted
 	log    *slog.Logger
 	raw    *semaphore.Weighted // bytes of QueueRequests that answers may hold at once
 	size   pageSize
@@ -123,7 +123,7 @@ type api struct {
 }
 
 // New makes the handler. It opens nothing but, with BasicAuth, the files of the
-// credentials; when they cannot be read it warns and goes on, because only the
+// credentials; when they cannot be read it warns and continues, because only the
 // dead set depends on them.
 func New(o Options) (http.Handler, error) {
 	a, err := newAPI(o)
@@ -173,7 +173,7 @@ func (a *api) surface() *surface {
 	return mux
 }
 
-// healthRoutes are open to everybody.
+// healthRoutes are open to every client.
 func (a *api) healthRoutes(mux *surface) {
 	open := func(path string, h http.Handler) { mux.Handle(path, methods{http.MethodGet: h}) }
 	open("/ping", http.HandlerFunc(ping))

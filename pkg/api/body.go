@@ -1,6 +1,6 @@
-package api
+// File body.go reads JSON bodies.
 
-// Reading JSON that a request carries.
+package api
 
 import (
 	"bytes"

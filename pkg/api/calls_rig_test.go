@@ -26,7 +26,7 @@ type idle struct {
 	lanes *worker.Lanes
 }
 
-func (i idle) Tempo(l invocation.Lane) worker.Tempo { return i.lanes.Tempo(l) }
+func (i idle) Throttle(l invocation.Lane) worker.Throttle { return i.lanes.Throttle(l) }
 
 func (i idle) InFlight() map[invocation.Lane]int { return i.lanes.InFlight() }
 
@@ -59,14 +59,14 @@ func (h *hands) take(ids ...invocation.ID) {
 	h.ids = append(h.ids, ids...)
 }
 
-func (h *hands) InHand() []invocation.ID {
+func (h *hands) InFlight() []invocation.ID {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return append([]invocation.ID{}, h.ids...)
 }
 
 func (h *hands) Running(id invocation.ID) bool {
-	for _, other := range h.InHand() {
+	for _, other := range h.InFlight() {
 		if other == id {
 			return true
 		}

@@ -1,6 +1,6 @@
-package api
+// File credentials.go reads the credentials that OpenFaaS mounts, again when they change.
 
-// The credentials that OpenFaaS mounts, read again when they change.
+package api
 
 import (
 	"crypto/sha256"
@@ -23,9 +23,9 @@ const (
 )
 
 const (
-	// checkPeriod is how often the files are looked at, when anybody asks.
+	// checkPeriod is how often the files are checked, while there are requests.
 	checkPeriod = time.Second
-	// settledAge is how old a file must be before its time of change tells
+	// settledAge is how old a file must be before its time of change shows
 	// versions apart: clocks of file systems are coarse.
 	settledAge = 5 * time.Second
 )
@@ -68,7 +68,7 @@ func newCredentials(dir string, logger *slog.Logger) *credentials {
 	return c
 }
 
-// check tells the user's name, or why there is none. Whatever is wrong with the
+// check returns the user's name, or why there is none. Whatever is wrong with the
 // credentials of a request, the answer is the same and takes the same time.
 func (c *credentials) check(r *http.Request) (string, *problem) {
 	known := c.current()
@@ -101,7 +101,7 @@ func (c *credentials) current() *digests {
 	return c.known
 }
 
-// reload reads the files and tells when they became readable, unreadable or others.
+// reload reads the files and logs when they became readable, unreadable or changed.
 func (c *credentials) reload() {
 	before := c.known
 	var err error
@@ -140,7 +140,7 @@ func (d *digests) match(user, password string) bool {
 	return subtle.ConstantTimeCompare(d.user[:], u[:])&subtle.ConstantTimeCompare(d.password[:], p[:]) == 1
 }
 
-// version tells two states of a file apart; nil when it is not there. Mounted
+// version distinguishes two states of a file; nil when there is none. Mounted
 // secrets are exchanged by links, in which case it is another file; a file that
 // was written in place has another time or size.
 type version struct{ info os.FileInfo }

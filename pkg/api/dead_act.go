@@ -1,6 +1,7 @@
-package api
+// File dead_act.go replays and drops one dead letter: POST /v1/dead_set/{id}/replay and
+// DELETE /v1/dead_set/{id}.
 
-// POST /v1/dead_set/{id}/replay and DELETE /v1/dead_set/{id}.
+package api
 
 import (
 	"context"
@@ -64,7 +65,7 @@ func (a *api) tell(r *http.Request, act string, id invocation.ID, err error) {
 	}
 }
 
-// whyNot tells an invocation that is unknown from one that is not dead.
+// whyNot distinguishes an unknown invocation from one that is not dead.
 func (a *api) whyNot(id invocation.ID) error {
 	switch _, err := a.Store.Get(id); {
 	case err == nil:

@@ -1,6 +1,7 @@
-package api
+// File dead_export.go exports the dead letters that match a filter, whole, one a line: GET
+// /v1/dead_set/export.
 
-// GET /v1/dead_set/export: the letters that pass a filter, whole, one a line.
+package api
 
 import (
 	"bytes"

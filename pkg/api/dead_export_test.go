@@ -110,7 +110,7 @@ func TestAnExportHasOnlyWhatPassesTheFilter(t *testing.T) {
 	if lines := r.export(t, "?reason=malformed"); strings.Count(lines, "\n") != 3 || strings.Count(lines, `"reason":"malformed"`) != 3 {
 		t.Errorf("it is\n%s", lines)
 	}
-	if lines := r.export(t, "?function=nobody"); lines != "" {
+	if lines := r.export(t, "?function=missing"); lines != "" {
 		t.Errorf("of nothing it is\n%s", lines)
 	}
 	if got := r.ask(t, http.MethodHead, "/v1/dead_set/export"); got.status != http.StatusOK || got.header.Get("Content-Type") != contentLines {
@@ -199,7 +199,7 @@ func TestABadLineCostsOnlyItself(t *testing.T) {
 		t.Errorf("the last failure is in line %d of %d", last, 2*len(bad)+3)
 	}
 	if strings.Contains(got.body, "CANARY") {
-		t.Errorf("what was sent is told: %s", got.body)
+		t.Errorf("what was sent is shown: %s", got.body)
 	}
 	if r.export(t, "") != good+"\n" {
 		t.Error("the good line is not what it was")
@@ -210,7 +210,7 @@ func TestFailuresAreToldOneByOneUpToABound(t *testing.T) {
 	t.Parallel()
 	so, got := newRig(t).load(t, strings.Repeat("x\n", maxFailures+5))
 	if so.FailedTotal != maxFailures+5 || len(so.Failed) != maxFailures || got.status != http.StatusOK {
-		t.Errorf("%d failures, %d are told", so.FailedTotal, len(so.Failed))
+		t.Errorf("%d failures, %d are listed", so.FailedTotal, len(so.Failed))
 	}
 }
 
@@ -253,7 +253,7 @@ func (endless) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// telling tells of every letter that was taken in.
+// telling tells of every letter that was accepted.
 type telling struct {
 	*store.Store
 	taken chan error
@@ -318,7 +318,7 @@ func TestAFullStoreEndsAnImport(t *testing.T) {
 		t.Errorf("it answers %d %s", got.status, got.body)
 	}
 	if ids, _ := full.readAll(t, 500); len(ids) != 1 || so.Imported != 0 {
-		t.Errorf("%d are there, %d were told", len(ids), so.Imported)
+		t.Errorf("%d are there, %d were reported", len(ids), so.Imported)
 	}
 }
 
@@ -326,7 +326,7 @@ func TestOneImportAtATime(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	if !r.imports.TryAcquire(1) {
-		t.Fatal("an import is under way")
+		t.Fatal("an import is running")
 	}
 	if got := r.ask(t, http.MethodPost, "/v1/dead_set/import"); got.status != http.StatusServiceUnavailable || got.reasonOf(t) != busy {
 		t.Errorf("it answers %d %s", got.status, got.body)

@@ -1,6 +1,7 @@
-package api
+// File dead_groups.go counts dead letters by function, queue, reason and status: GET
+// /v1/dead_set/groups.
 
-// GET /v1/dead_set/groups: what died of the same thing, counted.
+package api
 
 import (
 	"net/http"

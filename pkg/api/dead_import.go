@@ -1,6 +1,6 @@
-package api
+// File dead_import.go imports the lines of an export: POST /v1/dead_set/import.
 
-// POST /v1/dead_set/import: the lines of an export become dead letters again.
+package api
 
 import (
 	"context"
@@ -19,7 +19,7 @@ import (
 type Importer interface {
 	// Accept: see store.Store. With Once an id that is there already is store.ErrSeen.
 	Accept(store.Accept, func(error))
-	// Full returns nil, or why nothing more may be taken in.
+	// Full returns nil, or why nothing more may be accepted.
 	Full() error
 }
 
@@ -29,7 +29,7 @@ const (
 	importWindow = 1 << 20
 	// letterCost is what a letter counts beside its QueueRequest.
 	letterCost = 512
-	// maxFailures is how many lines are told one by one.
+	// maxFailures is how many lines are listed one by one.
 	maxFailures = 1000
 )
 
@@ -112,7 +112,7 @@ func (a *api) stopOf(r *http.Request, err error) *problem {
 // errBody marks an error of reading what the client sends.
 var errBody = errors.New("body")
 
-// importing is an import under way.
+// importing is a running import.
 type importing struct {
 	store    Importer
 	window   *semaphore.Weighted

@@ -1,6 +1,7 @@
-package api
+// File dead_list.go lists the dead letters that match a filter page by page, oldest first:
+// GET /v1/dead_set.
 
-// GET /v1/dead_set: the letters that pass a filter page by page, oldest first.
+package api
 
 import (
 	"context"

@@ -1,6 +1,7 @@
-package api
+// File dead_show.go shows one dead letter with its header, and its whole body on request:
+// GET /v1/dead_set/{id}.
 
-// GET /v1/dead_set/{id}: one letter with its header, and its whole body on request.
+package api
 
 import (
 	"bytes"

@@ -1,7 +1,7 @@
-package api
+// File filter.go reads filters of dead letters, from a query and from JSON, so that a
+// listing shows what a job with the same filter affects.
 
-// Which dead letters are meant: one reader for the query and for JSON, so that
-// what a listing shows is what a job with the same filter acts on.
+package api
 
 import (
 	"fmt"
@@ -19,7 +19,7 @@ import (
 // filterNames are the query parameters of a filter, and the keys of filterJSON.
 var filterNames = []string{"function", "queue", "reason", "status", "since", "until", "call_id", "header"}
 
-// maxFilterHeaders bounds the headers of a filter. Nobody who means something
+// maxFilterHeaders bounds the headers of a filter. No useful filter
 // comes near it.
 const maxFilterHeaders = 8
 
@@ -37,7 +37,7 @@ type filterJSON struct {
 }
 
 // readFilter reads the filter of a query. Its names must be among those that
-// readParams was told, with header in repeated.
+// readParams was given, with header in repeated.
 func readFilter(p params, names invocation.Names, now time.Time) (store.Filter, error) {
 	f, err := filterOf(p)
 	if err != nil {
@@ -153,7 +153,7 @@ func readStatuses(list words) ([]int, error) {
 	for _, s := range list.split() {
 		first, last, ok := parseStatus(s)
 		if !ok {
-			return nil, refuse("status is not a list of statuses", "such as 500 or 429,5xx; 0 for letters without an attempt")
+			return nil, refuse("status is not a list of statuses", "such as 500 or 429,5xx; 0 for dead letters without an attempt")
 		}
 		for n := first; n <= last; n++ {
 			all = append(all, n)

@@ -1,6 +1,7 @@
-package api
+// File function_pause.go pauses and resumes functions: POST /v1/functions/{fn}/pause and
+// .../resume.
 
-// POST /v1/functions/{fn}/pause and .../resume.
+package api
 
 import (
 	"context"

@@ -1,6 +1,6 @@
-package api
+// File function_view.go has the JSON of functions.
 
-// Functions as JSON.
+package api
 
 import (
 	"cmp"
@@ -29,7 +29,7 @@ type functionView struct {
 	Oldest    float64    `json:"oldest_age_seconds"` // of the first that is ready, 0 without one
 	Rate      float64    `json:"rate_per_second"`    // calls over the last minute
 	LastError *lastError `json:"last_error"`         // since the start; null without one
-	// What holds it back, beside people.
+	// What holds it back, other than a pause.
 	Limit   int         `json:"limit"`      // calls at a time
 	Held    *time.Time  `json:"held_until"` // by a Retry-After; null: it is not held
 	Breaker breakerView `json:"breaker"`
@@ -46,10 +46,10 @@ type lastError struct {
 const (
 	breakerClosed  = "closed"
 	breakerOpen    = "open"
-	breakerProbing = "probing" // it is open, and a probe is under way
+	breakerProbing = "probing" // it is open, and a probe is in flight
 )
 
-// breakerView tells whether a function is called only now and then, because it cannot
+// breakerView shows whether a function is only probed, because it cannot
 // be reached.
 type breakerView struct {
 	State string    `json:"state"`
@@ -233,10 +233,10 @@ func (s *snapshot) view(lane invocation.Lane) functionView {
 	if p, ok := s.pauses[lane.Name]; ok {
 		v.Paused = pauseViewOf(p)
 	}
-	tempo := s.api.Activity.Tempo(lane)
-	v.Limit, v.Breaker = tempo.Limit, breakerViewOf(tempo.Breaker)
-	if !tempo.Until.IsZero() {
-		until := tempo.Until.UTC()
+	throttle := s.api.Activity.Throttle(lane)
+	v.Limit, v.Breaker = throttle.Limit, breakerViewOf(throttle.Breaker)
+	if !throttle.Until.IsZero() {
+		until := throttle.Until.UTC()
 		v.Held = &until
 	}
 	return v

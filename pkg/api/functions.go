@@ -1,6 +1,6 @@
-package api
+// File functions.go lists functions with their counts, latest calls and pauses.
 
-// Functions: what of each is where, how it does, and whether it is paused.
+package api
 
 import (
 	"context"
@@ -22,18 +22,18 @@ type Lanes interface {
 	Rest() map[string]store.LaneStats
 	// Lane counts one lane, whether Lanes has it or not.
 	Lane(invocation.Lane) store.LaneStats
-	// Oldest tells since when the first ready one of a lane is ready.
+	// Oldest returns since when the first ready one of a lane is ready.
 	Oldest(invocation.Lane) (time.Time, bool)
 }
 
-// Activity tells what happens in the lanes.
+// Activity shows what happens in the lanes.
 type Activity interface {
-	// InFlight counts the calls under way.
+	// InFlight counts the calls in flight.
 	InFlight() map[invocation.Lane]int
-	// Activity tells of the latest calls.
+	// Activity describes the latest calls.
 	Activity() map[invocation.Lane]worker.Activity
-	// Tempo tells what holds calls back.
-	Tempo(invocation.Lane) worker.Tempo
+	// Throttle returns what holds calls back.
+	Throttle(invocation.Lane) worker.Throttle
 }
 
 // Pauses pause functions, by the name of their lanes; see pause.Keeper.

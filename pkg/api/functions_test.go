@@ -28,8 +28,8 @@ func (b busyLanes) Activity() map[invocation.Lane]worker.Activity {
 	}}
 }
 
-func (b busyLanes) Tempo(invocation.Lane) worker.Tempo {
-	return worker.Tempo{
+func (b busyLanes) Throttle(invocation.Lane) worker.Throttle {
+	return worker.Throttle{
 		Limit: 3, Until: begin.Add(time.Hour),
 		Breaker: pace.Status{Open: true, Since: begin, Cause: invocation.CauseRefused, Next: begin.Add(time.Minute)},
 	}

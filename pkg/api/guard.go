@@ -1,6 +1,6 @@
-package api
+// File guard.go decides who may read and change stored invocations.
 
-// Who may see and change what is stored.
+package api
 
 import (
 	"context"
@@ -31,7 +31,7 @@ func newGuard(o Options) *guard {
 	return g
 }
 
-// Who acts when nobody has a name.
+// Callers without a name, for the log.
 const (
 	fromLoopback = "loopback"
 	fromAnywhere = "anyone"
@@ -78,7 +78,7 @@ func (a admitted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, by)))
 }
 
-// who tells who is asking, or why they may not.
+// who returns the name of the client, or why it is refused.
 func (g *guard) who(r *http.Request) (string, *problem) {
 	switch {
 	case g.credentials != nil:
@@ -134,7 +134,7 @@ func passedOn(r *http.Request) bool {
 }
 
 // isForwarded reports whether a proxy has passed a request on. Some proxies add no
-// field but speak HTTP/1.0, which no client of this century does unless told to.
+// field but speak HTTP/1.0, which no current client does by default.
 func isForwarded(r *http.Request) bool {
 	if !r.ProtoAtLeast(1, 1) {
 		return true

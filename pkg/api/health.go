@@ -1,6 +1,6 @@
-package api
+// File health.go has health, readiness and metrics, which are open to every client.
 
-// Health, readiness and metrics. They are open to everyone who reaches the port.
+package api
 
 import (
 	"log/slog"
@@ -15,8 +15,8 @@ const maxScrapes = 8
 
 func ping(w http.ResponseWriter, _ *http.Request) { writeText(w, "pong") }
 
-// healthz tells whether the process can go on at all: what watches it may kill
-// it when not. A door that is away is no reason for that.
+// healthz reports whether the process can continue at all: what watches it may kill
+// it when not. An unreachable NATS Streaming is no reason for that.
 func (a *api) healthz(w http.ResponseWriter, r *http.Request) error {
 	if err := a.Healthy(); err != nil {
 		return &problem{
@@ -28,7 +28,7 @@ func (a *api) healthz(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// readyz tells whether work is taken in and done just now.
+// readyz reports whether invocations are accepted and called now.
 func (a *api) readyz(w http.ResponseWriter, r *http.Request) error {
 	if err := a.Ready(); err != nil {
 		return &problem{

@@ -18,7 +18,7 @@ func TestCausesOfBadHealthAreForThoseWithCredentials(t *testing.T) {
 	})
 	tests := []struct {
 		path string
-		open []string // told to everybody
+		open []string // shown to every client
 	}{
 		{"/healthz", []string{"store failed"}},
 		{"/readyz", []string{"store: store failed", "door: not connected to NATS Streaming at nats://nats:4222"}},

@@ -1,6 +1,6 @@
-package api
+// File ingest.go has what the three paths for submissions share.
 
-// Taking work in: what the three paths that do it need and have in common.
+package api
 
 import (
 	"context"
@@ -15,39 +15,39 @@ import (
 	"queue-worker/pkg/trace"
 )
 
-// Why nothing is taken in. A Taker's errors wrap them.
+// Why nothing is accepted. A Taker's errors wrap them.
 var (
 	ErrDraining     = errors.New("the worker is shutting down")
 	ErrFull         = errors.New("no room for more invocations")
-	ErrNotConnected = errors.New("the queue cannot be reached")
-	ErrTooLarge     = errors.New("too large for the queue")
-	// ErrUnsure: it may have been taken in, or not.
-	ErrUnsure = errors.New("no confirmation came")
+	ErrNotConnected = errors.New("the queue is unreachable")
+	ErrTooLarge     = errors.New("larger than the limit of the queue")
+	// ErrUnsure: it may have been accepted, or not.
+	ErrUnsure = errors.New("not confirmed")
 )
 
 // Taker makes work durable.
 type Taker interface {
-	// Open is nil while work is taken in, or one of the errors above. It is asked
+	// Open is nil while work is accepted, or one of the errors above. It is asked
 	// before a body is read, and promises nothing for later.
 	Open() error
 	// Take returns a receipt when the submission is durable, or when its key was
 	// used for the same payload before. After an error it was not taken, but for
-	// ErrUnsure and the end of ctx, after which nobody knows: that ends the waiting,
+	// ErrUnsure and the end of ctx, after which the outcome is unknown: that ends the waiting,
 	// not the taking. A *store.KeyError: the key was used for another payload.
 	Take(ctx context.Context, s Submission) (Receipt, error)
 }
 
-// Submission is an invocation that wants to be taken in.
+// Submission is an invocation to be accepted.
 type Submission struct {
 	Inv *invocation.Invocation
 	Raw []byte     // its QueueRequest
 	Key *store.Key // of its Idempotency-Key; nil for none
-	// Release must be called exactly once, as soon as nobody needs Raw any more. It
+	// Release must be called exactly once, as soon as Raw is no longer needed. It
 	// does not block and may be called by any goroutine.
 	Release func()
 }
 
-// Receipt names what was taken: the submission itself, or what its key stands for.
+// Receipt names the accepted invocation: the submission itself, or the one of its key.
 type Receipt struct {
 	ID     invocation.ID
 	CallID string
@@ -87,7 +87,7 @@ const (
 type ingest struct {
 	Ingest
 	*api
-	credentials *credentials // nil: open to everybody
+	credentials *credentials // nil: open to every client
 	room        *bodyRoom
 }
 
@@ -118,7 +118,7 @@ func (i *ingest) routes(mux *surface) {
 	mux.Handle("/queue/producer/{$}", produce)
 }
 
-// admit lets those through who may send work, while work is taken in.
+// admit lets those through who may send work, while work is accepted.
 func (i *ingest) admit(next func(http.ResponseWriter, *http.Request) error) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		err := i.refusal(w, r)

@@ -1,6 +1,6 @@
-package api
+// File ingest_body.go reads a body that becomes part of a QueueRequest while it arrives.
 
-// Reading a body that becomes part of a QueueRequest, as it comes.
+package api
 
 import (
 	"errors"

@@ -1,6 +1,6 @@
-package api
+// File ingest_header.go reads the header fields for delay, age and number of retries.
 
-// Reading the header fields by which callers say when and how often.
+package api
 
 import (
 	"net/http"
@@ -126,7 +126,7 @@ func readTiming(h http.Header, now time.Time) (w timing, err error) {
 	case aged && w.maxAge == 0:
 		return w, refuse(headerMaxAge+" is 0, so nothing would ever be called", hintDuration)
 	case aged && (w.delay > w.maxAge || w.notBefore.Sub(now) > w.maxAge):
-		return w, refuse(headerMaxAge+" is over before the first call", "leave it out, or make it longer than the wait before the first call")
+		return w, refuse(headerMaxAge+" ends before the first call", "Leave it out, or make it longer than the wait before the first call.")
 	}
 	for _, name := range []string{headerDelay, headerNotBefore, headerMaxAge} {
 		h.Del(name)

@@ -1,6 +1,6 @@
-package api
+// File ingest_problem.go has the problems of submissions.
 
-// Why work is not taken in, as answers.
+package api
 
 import (
 	"errors"
@@ -44,7 +44,7 @@ var (
 	}
 )
 
-// problemKey is the answer to a key that stands for something else. It says nothing about that: it may be
+// problemKey is the answer to a key of another request. It says nothing about that: it may be
 // another caller's.
 var problemKey = &problem{
 	status: http.StatusUnprocessableEntity, Text: "the Idempotency-Key was used for another request", Reason: keyReused,

@@ -1,7 +1,7 @@
 package api
 
 // The stand of the tests that take work in: what was taken, and a Taker and a
-// gateway that say what they are told.
+// gateway that answer as configured.
 
 import (
 	"bytes"

@@ -38,8 +38,8 @@ func TestWhyNothingIsTakenIsToldWith503(t *testing.T) {
 		{"full in the last moment", nil, ErrFull, 503, storeFull},
 		{"gone in the last moment", nil, ErrNotConnected, 503, notConnected},
 		{"closed in the last moment", nil, store.ErrClosed, 503, busy},
-		{"nobody knows", nil, fmt.Errorf("%w: timeout", ErrUnsure), 503, stalled},
-		{"too large for the queue", nil, ErrTooLarge, 413, tooLarge},
+		{"the outcome is unknown", nil, fmt.Errorf("%w: timeout", ErrUnsure), 503, stalled},
+		{"larger than the limit of the queue", nil, ErrTooLarge, 413, tooLarge},
 		{"a mistake of ours", nil, errors.New("CANARY"), 500, internal},
 	}
 	for _, tt := range tests {

@@ -1,14 +1,13 @@
-package api
+// File invocation_cancel.go cancels invocations: DELETE /v1/invocations/{id} and DELETE
+// /async-function/{call-id}.
+//
+//	pending               it leaves the store
+//	in flight             its call is aborted, and the worker settles it as cancelled
+//	call has just ended   the first of two: the worker settles it, or it leaves the store
+//
+// 202 is answered when that is durable. In either case the store accepts only one of the two.
 
-// DELETE /v1/invocations/{id} and DELETE /async-function/{call-id}: an invocation is
-// not called any more.
-//
-//	waits                      it leaves the store
-//	is being called            its call is ended, and the worker settles it as cancelled
-//	its call has just ended    whoever is first: the worker settles it, or it leaves the store
-//
-// 202 is answered when that is durable. Whichever way it goes, the store takes
-// only one of the two.
+package api
 
 import (
 	"context"

@@ -98,7 +98,7 @@ func TestCancellingMeetsAnInvocationAtAnyPoint(t *testing.T) {
 			if gone := errors.Is(err, store.ErrNotFound); gone != (tt.reason != isDead) {
 				t.Errorf("afterwards the store says %v", err)
 			}
-			if told := strings.Contains(r.logs.String(), `"invocation cancelled" id=`+idOf(0).String()+" by=loopback"); told != (tt.status == 202) {
+			if reported := strings.Contains(r.logs.String(), `"invocation cancelled" id=`+idOf(0).String()+" by=loopback"); reported != (tt.status == 202) {
 				t.Errorf("the log is\n%s", r.logs)
 			}
 			if tt.status == 202 {

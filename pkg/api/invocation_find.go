@@ -1,7 +1,7 @@
-package api
+// File invocation_find.go finds an invocation: pending or dead in the store, finished
+// among the results, or finished and kept in memory for a while.
 
-// Where an invocation is: pending or dead in the store, over among the results, or
-// over and remembered for a while.
+package api
 
 import (
 	"cmp"
@@ -19,7 +19,7 @@ import (
 type Invocations interface {
 	// FindCall reads those of a call id that are in the store, oldest first.
 	FindCall(callID string, limit int) ([]*invocation.Invocation, error)
-	// Pending reads what waits to be called, page by page.
+	// Pending reads the pending invocations, page by page.
 	Pending(ctx context.Context, f store.PendingFilter, cursor string, limit int) ([]*invocation.Invocation, string, error)
 	// Cancel removes a pending one and returns it when that is durable.
 	// store.ErrNotFound, or store.ErrDead.
@@ -36,14 +36,14 @@ type Results interface {
 // Hands say what is being called.
 type Hands interface {
 	Running(invocation.ID) bool
-	// InHand are all that run.
-	InHand() []invocation.ID
-	// Cancel ends the call of one that runs; its end is told to the Watch. False
+	// InFlight are all that run.
+	InFlight() []invocation.ID
+	// Cancel ends the call of one that runs; its end is reported to the Watch. False
 	// when it does not run, or has come to something already.
 	Cancel(invocation.ID) bool
 }
 
-// states of an invocation. Those of one that is over are its outcomes.
+// states of an invocation. Those of a finished one are its outcomes.
 const (
 	stateReady     = "ready"
 	stateRunning   = "running"
@@ -175,7 +175,7 @@ func (a *api) stateOf(inv *invocation.Invocation) string {
 	return stateReady
 }
 
-// withResult is what a result tells of an invocation that is not in the store. One
+// withResult is what a result says of an invocation that is not in the store. One
 // that was dead has left the dead set since.
 func withResult(r *store.Result) *found {
 	f := &found{inv: r.Inv, state: string(r.Outcome), ended: r.At, hasResult: true}

@@ -1,6 +1,7 @@
-package api
+// File invocation_list.go lists pending and running invocations page by page: GET
+// /v1/invocations.
 
-// GET /v1/invocations: what is pending, page by page.
+package api
 
 import (
 	"bytes"
@@ -53,8 +54,8 @@ func (a *api) pendingFilter(p params) (store.PendingFilter, error) {
 	return f, nil
 }
 
-// pendingPage reads what waits. What is being called stands among the ready ones in
-// the store, and is told apart here.
+// pendingPage reads pending invocations. Those in flight are among the ready ones in
+// the store, and are recognised here.
 func (a *api) pendingPage(ctx context.Context, f store.PendingFilter, state, cursor string, limit int) (*invocationList, error) {
 	f.State = state
 	list, next, err := a.Store.Pending(ctx, f, cursor, limit)
@@ -81,7 +82,7 @@ func (a *api) runningPage(f store.PendingFilter, cursor string, limit int) (*inv
 			return nil, store.ErrBadCursor
 		}
 	}
-	ids := a.Hands.InHand()
+	ids := a.Hands.InFlight()
 	slices.SortFunc(ids, func(x, y invocation.ID) int { return bytes.Compare(x[:], y[:]) })
 	page := &invocationList{Invocations: []invocationView{}}
 	for _, id := range ids {

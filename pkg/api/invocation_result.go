@@ -1,6 +1,7 @@
-package api
+// File invocation_result.go returns the answer of a function: GET
+// /v1/invocations/{id}/result.
 
-// GET /v1/invocations/{id}/result: what the function answered, as it gave it.
+package api
 
 import (
 	"context"

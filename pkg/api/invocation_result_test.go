@@ -1,6 +1,6 @@
 package api
 
-// What of a function's answer goes on to who asks for its result.
+// Which parts of a function's answer its result has.
 
 import (
 	"net/http"

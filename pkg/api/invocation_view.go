@@ -1,6 +1,6 @@
-package api
+// File invocation_view.go has the JSON of an invocation.
 
-// An invocation as JSON.
+package api
 
 import (
 	"context"
@@ -33,9 +33,9 @@ type invocationView struct {
 	Reason   invocation.Reason `json:"reason,omitempty"` // why it is dead
 	Detail   string            `json:"detail,omitempty"`
 	Died     time.Time         `json:"died_at,omitzero"`
-	Finished time.Time         `json:"finished_at,omitzero"` // of one that is over: when
+	Finished time.Time         `json:"finished_at,omitzero"` // when it finished
 	Result   bool              `json:"result,omitempty"`     // GET .../result has it
-	Policy   *policyView       `json:"policy,omitempty"`     // in force, unless it is over; not in lists
+	Policy   *policyView       `json:"policy,omitempty"`     // in force, unless it has finished; not in lists
 }
 
 // viewOf is what was found, as JSON.

@@ -1,7 +1,7 @@
-package api
+// File invocations.go returns the state of an invocation, or of all with a call id, at
+// once or as soon as it has finished: GET /v1/invocations/{id}.
 
-// GET /v1/invocations/{id}: what became of an invocation, or of all of a call id,
-// at once or as soon as it is over.
+package api
 
 import (
 	"context"
@@ -85,7 +85,7 @@ func anyID(key string) (string, error) {
 	return key, nil
 }
 
-// awaitOver finds what has an id, when it is over or the time has passed, whichever
+// awaitOver finds what has an id, when it has finished or the time has passed, whichever
 // comes first. What is not known yet may still be on its way, and is waited for too.
 func (a *api) awaitOver(w http.ResponseWriter, r *http.Request, key string, wait time.Duration) ([]found, error) {
 	if wait == 0 {
@@ -105,7 +105,7 @@ func (a *api) awaitOver(w http.ResponseWriter, r *http.Request, key string, wait
 		return all, nil
 	case errors.Is(err, watch.ErrCrowded):
 		return nil, problemManyWait
-	case r.Context().Err() != nil: // nobody reads the answer
+	case r.Context().Err() != nil: // the client has gone
 		return nil, r.Context().Err()
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, watch.ErrClosed):
 		return a.find(key) // the state then

@@ -194,7 +194,7 @@ func (s *callStore) FindCall(call string, _ int) ([]*invocation.Invocation, erro
 func (*callStore) Result(invocation.ID, bool) (*store.Result, error) { return nil, store.ErrNotFound }
 func (*callStore) ResultsOf(string, int) ([]*store.Result, error)    { return nil, nil }
 
-// waiting is a server in a bubble, and a request to it that is under way.
+// waiting is a server in a bubble, and a request to it that is running.
 type waiting struct {
 	store *callStore
 	watch *watch.Watch

@@ -1,6 +1,6 @@
-package api
+// File jobs.go lists, applies, pauses, resumes and cancels jobs.
 
-// Jobs: looked at, applied, paused, resumed, cancelled.
+package api
 
 import (
 	"context"

@@ -1,7 +1,7 @@
-package api
+// File letter.go has the JSON of a dead letter. message, topic-entity, retry-count and
+// metadata are the keys of ziggurat, whose clients read them.
 
-// A dead letter as JSON. message, topic-entity, retry-count and metadata are the
-// keys of ziggurat, whose clients read them; the rest is ours.
+package api
 
 import (
 	"time"
@@ -26,7 +26,7 @@ type letter struct {
 	Retries  int               `json:"retry-count"`       // since it was accepted or replayed
 	Attempts []attempt         `json:"attempts"`          // oldest first
 	Omitted  int               `json:"attempts_omitted"`  // between the first half and the latest half of them
-	Crashes  int               `json:"crashes"`           // times it was in hand when the worker died
+	Crashes  int               `json:"crashes"`           // crashes of the worker while it was in flight
 	Replays  int               `json:"replays"`           // times it was taken out of the dead set
 	First    time.Time         `json:"first_seen"`        // when it was accepted
 	Died     time.Time         `json:"died_at"`           // when it was given up
@@ -54,7 +54,7 @@ type attempt struct {
 	Duration float64          `json:"duration_seconds"`
 }
 
-// metadata is what ziggurat tells of a message's origin, as far as it exists here.
+// metadata is what ziggurat shows of a message's origin, as far as it exists here.
 type metadata struct {
 	Topic     string `json:"topic"`     // the queue
 	Timestamp int64  `json:"timestamp"` // first seen, in Unix milliseconds

@@ -1,6 +1,6 @@
-package api
+// File lines.go reads the lines of a long request, each of bounded length.
 
-// Reading lines of a long request, each of bounded length.
+package api
 
 import (
 	"bufio"
@@ -40,7 +40,7 @@ func newLineReader(r io.Reader, budget *semaphore.Weighted) *lineReader {
 }
 
 // next returns a line without its end, which is valid until the next call;
-// io.EOF after the last one. After errLongLine it can go on with the line that
+// io.EOF after the last one. After errLongLine it can continue with the line that
 // follows.
 func (l *lineReader) next(ctx context.Context) ([]byte, error) {
 	l.release()

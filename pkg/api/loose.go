@@ -1,7 +1,7 @@
-package api
+// File loose.go reads parameters as ziggurat does: in the query or in the body, in several
+// spellings, numbers as numbers or as text.
 
-// Parameters in ziggurat's way: in the query or in the body, in several spellings,
-// numbers as numbers or as text.
+package api
 
 import (
 	"bytes"

@@ -1,7 +1,7 @@
-package api
+// File mailbox.go has the mailbox, POST /deadletter/{fn}: a request is delivered after a
+// delay, and again after the same delay while it fails.
 
-// POST /deadletter/{fn}: the mailbox. What is posted here is delivered after a
-// while, and again after the same while for as long as it fails.
+package api
 
 import (
 	"net/http"

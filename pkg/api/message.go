@@ -1,7 +1,7 @@
-package api
+// File message.go reads QueueRequests: it bounds their bytes in memory, and selects what
+// is shown as the message.
 
-// Reading QueueRequests: how many bytes of them may be in memory at once, and
-// what of one is shown as the message.
+package api
 
 import (
 	"bytes"

@@ -1,6 +1,6 @@
-package api
+// File openapi.go serves the OpenAPI document.
 
-// The surface as a document.
+package api
 
 import (
 	_ "embed" // for the document

@@ -1,7 +1,7 @@
-package api
+// File plan.go plans jobs: POST /v1/dead_set/plan and POST /v1/functions/{fn}/purge. A
+// plan changes nothing; it is a job that can be applied.
 
-// Planning bulk acts: POST /v1/dead_set/plan and POST /v1/functions/{fn}/purge.
-// Neither changes anything; what they answer is a job that can be applied.
+package api
 
 import (
 	"context"

@@ -1,6 +1,6 @@
-package api
+// File policy_view.go has the JSON of a policy, with all waits that follow from it.
 
-// How a function is called, as JSON, and all waits that follow from it.
+package api
 
 import (
 	"math"

@@ -1,6 +1,6 @@
-package api
+// File problem.go maps errors to answers of one JSON shape.
 
-// Errors as answers: one JSON shape, and which error becomes which answer.
+package api
 
 import (
 	"context"
@@ -19,14 +19,14 @@ type reason string
 const (
 	badRequest       reason = "bad_request"        // 400: a parameter or an id
 	unauthorized     reason = "unauthorized"       // 401: credentials are missing or wrong
-	forbidden        reason = "forbidden"          // 403: not from there, or nobody at all
+	forbidden        reason = "forbidden"          // 403: not from there, or no credentials can be checked
 	notFound         reason = "not_found"          // 404: no such path, or no such letter
 	methodNotAllowed reason = "method_not_allowed" // 405
 	notDead          reason = "not_dead"           // 409: it is there, but not dead
 	isDead           reason = "dead"               // 409: it is in the dead set
 	notOver          reason = "not_over"           // 409: it is pending
 	isAmbiguous      reason = "ambiguous"          // 409: a call id that came more than once
-	noResult         reason = "no_result"          // 404: it is over, and no result was kept
+	noResult         reason = "no_result"          // 404: it has finished, and no result was kept
 	tooLarge         reason = "too_large"          // 413, 431
 	unknownFunction  reason = "unknown_function"   // 404: the gateway says that there is no such function
 	keyReused        reason = "key_reused"         // 422: the Idempotency-Key stands for something else
@@ -35,11 +35,11 @@ const (
 	notReady         reason = "not_ready"          // 503: see reasons
 	stalled          reason = "stalled"            // 503: the outcome is not known yet
 	busy             reason = "busy"               // 503: nothing was done
-	storeFull        reason = "store_full"         // 503: nothing is taken in for want of room
-	notConnected     reason = "not_connected"      // 503: nothing is taken in, because NATS Streaming is away
+	storeFull        reason = "store_full"         // 503: nothing is accepted for lack of room
+	notConnected     reason = "not_connected"      // 503: nothing is accepted, because NATS Streaming is away
 )
 
-// retryAfter is what a 503 that passes by itself tells clients to wait.
+// retryAfter is how long clients have to wait after a temporary 503.
 const retryAfter = 10 * time.Second
 
 // problem is an error and its answer. Its texts never repeat anything of the
@@ -52,7 +52,7 @@ type problem struct {
 	Reason  reason   `json:"reason"`
 	Hint    string   `json:"hint"`
 	Reasons []string `json:"reasons,omitempty"`
-	// IDs are the invocations that a call id stands for when it came more than once.
+	// IDs are the invocations of a call id that was used more than once.
 	IDs []invocation.ID `json:"ids,omitempty"`
 }
 

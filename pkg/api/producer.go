@@ -1,7 +1,7 @@
-package api
+// File producer.go has the callback producer, POST /queue/producer: a message is posted to
+// a URL until that answers 2xx.
 
-// POST /queue/producer: a message that is to be posted to a URL, for as long as
-// that does not answer 2xx.
+package api
 
 import (
 	"bytes"
@@ -88,7 +88,7 @@ func readOrder(u *upload) (o order, err error) {
 	return o, nil
 }
 
-// orderProblem tells JSON that is none from a value of a wrong type.
+// orderProblem distinguishes invalid JSON from a value of a wrong type.
 func orderProblem(err error) *problem {
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && (wrong.Field == "message" || wrong.Field == "callback_url") {
 		return refuse(wrong.Field+" is not a string", hintOrder)

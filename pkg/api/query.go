@@ -1,7 +1,7 @@
-package api
+// File query.go reads parameters. Unknown ones are refused: a filter with a typing error
+// would otherwise match everything.
 
-// Reading parameters. What a path does not know is refused, not passed over: a
-// filter with a typing error would otherwise show, and later change, everything.
+package api
 
 import (
 	"net/http"

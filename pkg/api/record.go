@@ -1,7 +1,7 @@
-package api
+// File record.go has the line of an export: a dead letter whole and exact, so that an
+// import restores it. Nothing is hidden in it.
 
-// A dead letter as a line of an export: everything that there is of it, exactly,
-// so that an import makes it what it was. Nothing is hidden in it.
+package api
 
 import (
 	"errors"
@@ -101,7 +101,7 @@ func notARecord(err error) error {
 	if e, ok := errors.AsType[*json.SemanticError](err); ok && e.JSONPointer != "" {
 		return fmt.Errorf("the value at %.100s is not of its type", e.JSONPointer) // without unknown names, it is our own
 	}
-	return errors.New("not the JSON of a letter")
+	return errors.New("not the JSON of a dead letter")
 }
 
 // invocation is what a line says, when it can be true.
@@ -159,7 +159,7 @@ func (r *record) check() error {
 		wrong bool
 		what  string
 	}{
-		{r.Error != "", "this letter could not be read when it was exported"},
+		{r.Error != "", "this dead letter could not be read when it was exported"},
 		{r.ID.IsZero(), "id is missing"},
 		{!isLaneName(r.Topic), "topic-entity is neither a function's name nor url:host:port"},
 		{!isPlain(r.Queue), "queue is not a queue's name"},

@@ -1,6 +1,6 @@
-package api
+// File redact.go removes secrets from the text of callers.
 
-// What callers wrote, without what they must keep secret.
+package api
 
 import (
 	"net"
@@ -30,7 +30,7 @@ var secretWords = []string{
 func isSecret(name string) bool {
 	name = strings.ToLower(name)
 	if name == "idempotency-key" {
-		return false // it ends like X-Api-Key, and people look letters up by it
+		return false // it ends like X-Api-Key, and dead letters are looked up by it
 	}
 	for _, word := range secretWords {
 		if strings.Contains(name, word) {

@@ -1,7 +1,5 @@
 package api
 
-// Writing answers.
-
 import (
 	"bytes"
 	"encoding/json"

@@ -72,7 +72,7 @@ func newRigOn(t testing.TB, s *store.Store, edits ...func(*Options)) *rig {
 func runJobs(t testing.TB, s *store.Store, logger *slog.Logger) *jobs.Jobs {
 	j := jobs.New(jobs.Options{
 		Store: s, Filter: FilterReader(invocation.Names{}), Waiting: func(invocation.Lane) int { return 0 }, MaxInflight: 1,
-		InHand: func(invocation.ID) bool { return false }, Logger: logger,
+		InFlight: func(invocation.ID) bool { return false }, Logger: logger,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
@@ -177,7 +177,7 @@ func golden(t *testing.T, name, got string) {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff(string(want), b.String()); d != "" {
-		t.Errorf("%s (-want +got), -update writes it anew:\n%s", file, d)
+		t.Errorf("%s (-want +got), -update writes it again:\n%s", file, d)
 	}
 }
 

@@ -1,6 +1,6 @@
-package api
+// File route.go routes requests to handlers: exact paths, methods, and one way for errors.
 
-// From a request to its handler: exact paths, methods, and one way for errors.
+package api
 
 import (
 	"maps"

@@ -95,7 +95,7 @@ func TestHealthAndReadinessNameEveryReason(t *testing.T) {
 		{"all is well, readyz", nil, nil, "/readyz", 200, "", nil},
 		{"a door that is away does not make a process ill", nil, door, "/healthz", 200, "", nil},
 		{"a door that is away makes it not ready", nil, door, "/readyz", 503, notReady, []string{door.Error()}},
-		{"both reasons are told", nil, errors.Join(disk, door), "/readyz", 503, notReady, []string{disk.Error(), door.Error()}},
+		{"both reasons are listed", nil, errors.Join(disk, door), "/readyz", 503, notReady, []string{disk.Error(), door.Error()}},
 		{"a store that has failed makes it ill", disk, disk, "/healthz", 503, unhealthy, []string{disk.Error()}},
 	}
 	for _, tt := range tests {
@@ -139,7 +139,7 @@ func TestMetricsAreAtBothPathsAndSurviveABrokenPart(t *testing.T) {
 			t.Errorf("%s answers %d %v\n%s", path, got.status, got.header, got.body)
 		}
 	}
-	if !strings.Contains(r.logs.String(), "cannot be told") {
+	if !strings.Contains(r.logs.String(), "cannot be collected") {
 		t.Errorf("the log is\n%s", r.logs)
 	}
 }
@@ -152,7 +152,7 @@ var brokenDesc = prometheus.NewDesc("queue_worker_broken", "Fails.", nil, nil)
 func (broken) Describe(c chan<- *prometheus.Desc) { c <- brokenDesc }
 
 func (broken) Collect(c chan<- prometheus.Metric) {
-	c <- prometheus.NewInvalidMetric(brokenDesc, errors.New("cannot be told"))
+	c <- prometheus.NewInvalidMetric(brokenDesc, errors.New("cannot be collected"))
 }
 
 func TestHealthAndMetricsAreOpenToEveryone(t *testing.T) {

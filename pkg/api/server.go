@@ -1,6 +1,6 @@
-package api
+// File server.go has the limits of the server of the API.
 
-// The limits of the server that carries the API.
+package api
 
 import (
 	"log/slog"

@@ -1,7 +1,7 @@
-package api
+// File stream.go writes answers of any length: dead letter by dead letter, in bounded
+// memory, for as long as the client reads.
 
-// Answers of any length: written letter by letter, in bounded memory, for as long
-// as the client keeps reading.
+package api
 
 import (
 	"bufio"

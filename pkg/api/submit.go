@@ -1,6 +1,6 @@
-package api
+// File submit.go has POST /async-function/{fn}[/path], as the gateway has it.
 
-// POST /async-function/{fn}[/path], as the gateway has it.
+package api
 
 import (
 	"crypto/sha256"

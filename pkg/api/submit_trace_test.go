@@ -9,8 +9,8 @@ import (
 	"queue-worker/pkg/trace/tracetest"
 )
 
-// TestASubmissionIsASpanOfItsCallersTrace, and what is taken in stands below it. The
-// second one has the key of the first and is told its id.
+// TestASubmissionIsASpanOfItsCallersTrace, and what is accepted stands below it. The
+// second one has the key of the first and gets its id.
 func TestASubmissionIsASpanOfItsCallersTrace(t *testing.T) {
 	const id = "0af7651916cd43dd8448eb211c80319c"
 	receiver := tracetest.New(t)

@@ -1,6 +1,6 @@
-package api
+// File word.go reads values of filters and requests, and times.
 
-// Values of filters and requests that are text, and times that people write.
+package api
 
 import (
 	"encoding/json"

@@ -1,9 +1,9 @@
-package api
+// File ziggurat.go has ziggurat's dead set: GET and DELETE /v1/dead_set and POST
+// /v1/dead_set/replay with a count of the oldest dead letters of one topic entity, which
+// is a function, and channel, which is a queue. Texts and order of checks are ziggurat's,
+// whose clients compare them.
 
-// Ziggurat's dead set: GET and DELETE /v1/dead_set and POST /v1/dead_set/replay
-// with a count of the oldest letters of one topic entity, which is a function,
-// and channel, which is a queue. Texts and order of checks are ziggurat's, whose
-// clients compare them.
+package api
 
 import (
 	"context"

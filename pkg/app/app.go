@@ -1,11 +1,10 @@
-// Package app puts the parts together and runs them: it builds the graph, waits
-// for the signal to stop, and takes everything down in the order that loses
-// nothing.
+// Package app builds the parts of the worker and runs them. It waits for the signal to
+// stop, and shuts everything down in an order that loses nothing.
 //
-//	start:  listener, store, door, worker, intake
-//	drain:  not ready -> intake takes nothing more -> worker begins nothing more
-//	        -> running calls end, or drain_timeout aborts them
-//	        -> last acks -> door -> listener -> store
+//	start:  listener, store, embedded NATS Streaming, worker, intake
+//	drain:  not ready -> intake stops -> worker starts no new calls
+//	        -> running calls finish, or drain_timeout aborts them
+//	        -> last acks -> embedded NATS Streaming -> listener -> store
 //
 // It has no logic of its own beyond that order.
 package app
@@ -84,7 +83,7 @@ type undo struct {
 	do   func() error
 }
 
-// Run runs a worker until drain ends, then lets the calls under way end. It
+// Run runs a worker until drain ends, then lets the calls in flight end. It
 // aborts them when drain_timeout has passed or abort ends, and returns
 // ErrAborted then. Any other error is one of starting or of stopping.
 func Run(drain, abort context.Context, o Options) (err error) {
@@ -188,7 +187,7 @@ func (a *App) run(drain, abort context.Context) error {
 	a.state.drain()
 	a.log.Info("draining", "in_flight", a.inFlight(), "drain_timeout", a.Config.DrainTimeout)
 	stopTaking()
-	a.watch.Close() // who waits is told how it is now, and asks another worker
+	a.watch.Close() // waiting requests get the current state, and ask another worker
 	err := a.await(abort, finished, taken, abortCalls)
 	helpers.Wait()
 	a.flush(abort, begun)

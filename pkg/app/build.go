@@ -1,6 +1,6 @@
-package app
+// File build.go makes each part from the settings.
 
-// How each part is made from the settings.
+package app
 
 import (
 	"context"
@@ -152,7 +152,7 @@ func (a *App) openDoor(ctx context.Context) error {
 		return err
 	}
 	a.door = door
-	a.onTeardown("embedded door", func() error { door.Close(); return nil })
+	a.onTeardown("embedded NATS Streaming", func() error { door.Close(); return nil })
 	a.log.Info("embedded NATS Streaming open", "url", door.URL(), "cluster", a.Config.NATSCluster)
 	return nil
 }
@@ -226,7 +226,7 @@ func (a *App) makeIntake(context.Context) error {
 	return nil
 }
 
-// onRest shuts the embedded door while nothing can be taken in, so that nothing
+// onRest pauses embedded NATS Streaming while the intake is paused, so that nothing
 // is confirmed to a publisher that would wait there without bound.
 func (a *App) onRest(resting bool) {
 	if resting {
@@ -250,8 +250,8 @@ type activity struct {
 	lanes *worker.Lanes
 }
 
-// Tempo implements api.Activity.
-func (a activity) Tempo(l invocation.Lane) worker.Tempo { return a.lanes.Tempo(l) }
+// Throttle implements api.Activity.
+func (a activity) Throttle(l invocation.Lane) worker.Throttle { return a.lanes.Throttle(l) }
 
 // InFlight implements api.Activity.
 func (a activity) InFlight() map[invocation.Lane]int { return a.lanes.InFlight() }
@@ -259,7 +259,7 @@ func (a activity) InFlight() map[invocation.Lane]int { return a.lanes.InFlight()
 func (a *App) makeJobs(context.Context) error {
 	a.jobs = jobs.New(jobs.Options{
 		Store: watched{a.store, a}, Filter: api.FilterReader(a.names), Waiting: a.waiting, MaxInflight: a.Config.MaxInflight,
-		InHand: a.worker.Running, Metrics: jobs.NewMetrics(a.registry), Logger: a.log,
+		InFlight: a.worker.Running, Metrics: jobs.NewMetrics(a.registry), Logger: a.log,
 	})
 	return nil
 }

@@ -1,6 +1,6 @@
-package app
+// File ingest.go makes the parts that accept submissions over HTTP.
 
-// How the parts are made that take work in over HTTP.
+package app
 
 import "queue-worker/pkg/api"
 

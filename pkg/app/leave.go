@@ -1,7 +1,7 @@
-package app
+// File leave.go reports invocations that leave the store: to the intake, which may then
+// ack the message, and to the watch, for waiting and later requests.
 
-// What leaves the store, and who is told of it: the intake, which may then ack the
-// message, and the watch, for those who wait and those who ask later.
+package app
 
 import (
 	"context"
@@ -13,15 +13,15 @@ import (
 	"queue-worker/pkg/worker"
 )
 
-// watched is the store as all but the intake see it: every end is told. The worker
-// tells of its own by Options.Over, once they are settled.
+// watched is the store as all but the intake see it: every end is reported. The worker
+// reports its own by Options.Over, once they are settled.
 type watched struct {
 	*store.Store
 	app *App
 }
 
 // Settle implements worker.Store. An end is noted before it is written, so that
-// whoever finds nothing in the store knows of it.
+// a reader that finds nothing in the store finds it in the Watch.
 func (s watched) Settle(ctx context.Context, st store.Settlement) error {
 	if !st.Outcome.Leaves() {
 		err := s.Store.Settle(ctx, st)
@@ -97,13 +97,13 @@ func (s watched) ending(ids []invocation.ID, outcome invocation.Outcome) (withdr
 	}
 }
 
-// left tells that an invocation is over because people, or a bound, took it.
+// left reports that an invocation was removed by an operator or a bound.
 func (a *App) left(inv *invocation.Invocation, outcome invocation.Outcome) {
 	a.settled(inv.ID, invocation.ID{})
 	a.watch.Ended(endOf(inv, outcome))
 }
 
-// forget returns when NATS Streaming has got the acks of what is over. With a
+// forget returns when NATS Streaming has got the acks of finished invocations. With a
 // durable store it got them long before.
 func (a *App) forget(ctx context.Context) error {
 	if a.store.Durable() {
@@ -112,10 +112,10 @@ func (a *App) forget(ctx context.Context) error {
 	return a.intake.Flush(ctx)
 }
 
-// over tells of an end that the worker has settled. Who it holds a message of the
-// door for is told by settled, because a callback may take its place.
+// over reports an end that the worker has settled. The end of its message is
+// reported by settled, because a callback may take its place.
 func (a *App) over(o worker.Over) {
-	if o.Outcome == invocation.OutcomeDead { // in the store, where everybody finds it
+	if o.Outcome == invocation.OutcomeDead { // in the store, where every request finds it
 		a.watch.Changed(o.Inv)
 		return
 	}

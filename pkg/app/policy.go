@@ -1,6 +1,7 @@
-package app
+// File policy.go makes the policies of the settings, and the client that queries the
+// gateway about functions.
 
-// The policies of the settings, and who knows what functions ask for.
+package app
 
 import (
 	"errors"
@@ -61,7 +62,7 @@ func setRetries(p *policy.Policy, r config.Retries) error {
 	return errors.Join(errs[:]...)
 }
 
-// askGateway makes who asks the gateway about functions, with the credentials of
+// askGateway creates the client that queries the gateway about functions, with the credentials of
 // OpenFaaS where there are any.
 func (a *App) askGateway() {
 	s := &secret{dir: a.Config.SecretMountPath}

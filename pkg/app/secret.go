@@ -1,6 +1,6 @@
-package app
+// File secret.go reads the credentials for the gateway, which are those of OpenFaaS.
 
-// The credentials for the gateway, which are those of OpenFaaS.
+package app
 
 import (
 	"os"
@@ -12,7 +12,7 @@ import (
 	"queue-worker/pkg/descriptor"
 )
 
-// secretPeriod is how often the files of the secret are read, when anybody asks:
+// secretPeriod is how often the files of the secret are read, while there are requests:
 // a mounted secret that changes is in use soon after.
 const secretPeriod = 10 * time.Second
 

@@ -1,7 +1,7 @@
-package app
+// File state.go has health and readiness of the process, and the periodic work that
+// connects the parts.
 
-// Whether this process is healthy and ready, and the small jobs that tie the
-// parts together while it runs.
+package app
 
 import (
 	"context"
@@ -24,7 +24,7 @@ var errDraining = errors.New("draining: the process is about to end")
 // healthy is nil unless only a restart can help.
 func (a *App) healthy() error { return a.store.Failed() }
 
-// ready is nil when work is taken in and done, or every reason why not.
+// ready is nil when work is accepted and done, or every reason why not.
 func (a *App) ready() error {
 	if a.state.draining.Load() {
 		return errDraining
@@ -39,15 +39,15 @@ func (a *App) ready() error {
 	return errors.Join(errs...)
 }
 
-// settled tells the intake that an invocation is over.
+// settled reports to the intake that an invocation has finished.
 func (a *App) settled(id, callback invocation.ID) { a.intake.Settled(id, callback) }
 
-// recovered tells what the process before left in hand.
+// recovered logs the invocations that were in flight when the previous process crashed.
 func (a *App) recovered() error {
 	r := a.store.Recovered()
-	if r.InHand > 0 {
+	if r.InFlight > 0 {
 		a.log.Warn("previous process crashed; repeating the calls that were in flight",
-			"in_hand", r.InHand, "poisoned", len(r.Poisoned))
+			"in_hand", r.InFlight, "poisoned", len(r.Poisoned))
 	}
 	for _, inv := range r.Poisoned {
 		a.log.Warn("poison", "id", inv.ID.String(), "call_id", inv.CallID, "function", inv.Function, "crashes", inv.Crashes)
@@ -139,7 +139,7 @@ func (a *App) logExpired(x store.Expired) {
 	}
 }
 
-// knownFunctions returns what tells which functions exist: those that the gateway surely
+// knownFunctions returns the check whether a function exists: those that the gateway surely
 // knows, and those of which a call has succeeded. While the gateway cannot tell, all
 // others count as unknown, because invented names must not look like functions.
 func (a *App) knownFunctions() func(context.Context, string) bool {
@@ -159,7 +159,7 @@ func (a *App) knownFunctions() func(context.Context, string) bool {
 	}
 }
 
-// sweep lets go of idempotency keys and results whose time is over.
+// sweep removes expired idempotency keys and results.
 func (a *App) sweep(ctx context.Context) {
 	for ctx.Err() == nil {
 		n, err := a.store.Sweep(ctx)
@@ -173,7 +173,7 @@ func (a *App) sweep(ctx context.Context) {
 }
 
 // keeper is the store as the intake sees it: without a dead set, what is dead on
-// arrival is told of and not kept.
+// arrival is logged and not kept.
 type keeper struct {
 	*store.Store
 	app *App
@@ -194,7 +194,7 @@ func (k keeper) Accept(x store.Accept, done func(error)) {
 			k.app.metrics.GivenUp(x.Inv, true)
 		}
 		if err == nil {
-			k.app.watch.Changed(x.Inv) // somebody may have asked for it before it came
+			k.app.watch.Changed(x.Inv) // a request may wait for it already
 		}
 		done(err)
 	})

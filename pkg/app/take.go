@@ -1,7 +1,7 @@
-package app
+// File take.go accepts submissions over HTTP: in the store, or without a durable one in
+// the queue, from where the intake reads them like other messages.
 
-// What comes in over HTTP, made durable: in the store, or without a durable one in
-// the queue, from where the intake takes it like everything else.
+package app
 
 import (
 	"context"
@@ -23,14 +23,14 @@ const forgetTimeout = 5 * time.Second
 
 // taker implements api.Taker.
 type taker struct {
-	// open is nil while work is taken in.
+	// open is nil while work is accepted.
 	open func() error
 	// durable says which of the ways to keep work is used.
 	durable bool
 	accept  func(store.Accept, func(error))                           // into the store
 	queue   func(ctx context.Context, queue string, raw []byte) error // or to NATS Streaming
 	claims  claims
-	// taken is told of what the store has.
+	// taken is called for each invocation that the store has accepted.
 	taken func(queue string)
 	log   *slog.Logger
 	keys  keyLocks
@@ -54,7 +54,7 @@ func (a *App) newTaker() *taker {
 	}
 }
 
-// open is nil while work is taken in.
+// open is nil while work is accepted.
 func (a *App) open() error {
 	if a.state.draining.Load() {
 		return api.ErrDraining
@@ -68,7 +68,7 @@ func (a *App) open() error {
 	if a.store.Durable() {
 		return nil
 	}
-	// What rests takes nothing from the queue either, where it would wait without a
+	// A paused intake takes nothing from the queue either, where it would wait without a
 	// bound.
 	err := a.intake.Ready()
 	if err == nil {
@@ -107,7 +107,7 @@ func (t *taker) keep(ctx context.Context, s api.Submission) error {
 	go t.accept(store.Accept{Inv: s.Inv, Raw: s.Raw, Key: s.Key}, func(err error) {
 		s.Release()
 		if err == nil {
-			t.taken(s.Inv.Lane.Queue) // also when nobody waits any more
+			t.taken(s.Inv.Lane.Queue) // also when the caller has gone
 		}
 		done <- err
 	})
@@ -120,8 +120,8 @@ func (t *taker) keep(ctx context.Context, s api.Submission) error {
 }
 
 // publish puts a submission into the queue. Its key is claimed first, and forgotten
-// when it could not be published. Whoever comes with the same key meanwhile waits:
-// until then nobody knows what to tell.
+// when it could not be published. Another request with the same key waits meanwhile:
+// until then the answer is unknown.
 func (t *taker) publish(ctx context.Context, s api.Submission) error {
 	defer s.Release()
 	if s.Key == nil {
@@ -167,14 +167,14 @@ func (t *taker) send(ctx context.Context, s api.Submission) error {
 	return fmt.Errorf("%w: %w", api.ErrUnsure, err)
 }
 
-// keyLocks let one submission of a key be under way at a time. The zero value is
+// keyLocks let one submission of a key run at a time. The zero value is
 // ready for use.
 type keyLocks struct {
 	mu   sync.Mutex
 	held map[[32]byte]chan struct{} // closed when it is free again
 }
 
-// lock waits until nobody else holds the key, or ctx ends.
+// lock waits until the key is free, or ctx ends.
 func (l *keyLocks) lock(ctx context.Context, key [32]byte) (unlock func(), err error) {
 	for {
 		l.mu.Lock()

@@ -96,9 +96,9 @@ func TestASecondRequestOfAKeyWaitsForTheFirst(t *testing.T) {
 				}
 				switch firstErr := <-errs; {
 				case fails && (!errors.Is(firstErr, api.ErrUnsure) || got.ID != second.Inv.ID || published.Load() != 2):
-					t.Errorf("the first ends with %v, the second is told %s after %d", firstErr, got.ID, published.Load())
+					t.Errorf("the first ends with %v, the second gets %s after %d", firstErr, got.ID, published.Load())
 				case !fails && (firstErr != nil || got.ID != first.Inv.ID || got.CallID != first.Inv.CallID || published.Load() != 1):
-					t.Errorf("the first ends with %v, the second is told %s after %d", firstErr, got.ID, published.Load())
+					t.Errorf("the first ends with %v, the second gets %s after %d", firstErr, got.ID, published.Load())
 				}
 				if released.Load() != 2 || len(k.keys.held) != 0 {
 					t.Errorf("%d were released, %d keys are held", released.Load(), len(k.keys.held))
@@ -142,7 +142,7 @@ func TestAKeyIsForgottenAlsoWhenItsCallerHasGone(t *testing.T) {
 		k.queue = func(context.Context, string, []byte) error { return nil }
 		s := submission(&released, &key)
 		if got, err := k.Take(t.Context(), s); err != nil || got.ID != s.Inv.ID {
-			t.Errorf("the next one is told %v, %v", got, err)
+			t.Errorf("the next one gets %v, %v", got, err)
 		}
 	})
 }

@@ -1,6 +1,7 @@
-package app
+// File traces.go makes the tracer before what is traced, and exports the last spans at the
+// end.
 
-// Traces: made before what is traced, and exported when nothing more happens.
+package app
 
 import (
 	"context"

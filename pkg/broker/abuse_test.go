@@ -1,4 +1,4 @@
-// File abuse_test.go holds that nobody can wear embedded NATS Streaming out, or break
+// File abuse_test.go holds that no client can exhaust embedded NATS Streaming, or break
 // it with what is not its protocol.
 
 package broker
@@ -41,7 +41,7 @@ func TestWhatIsNotTheProtocolEndsTheConnection(t *testing.T) {
 		"a size beyond all":           {"PUB CANARY 99999999999999999999\r\n", "Unknown Protocol Operation"},
 		"a size beyond the limit":     {"PUB CANARY 1048577\r\n", "Maximum Payload Violation"},
 		"too many words":              {"PUB CANARY a b 1\r\nx\r\n", "Unknown Protocol Operation"},
-		"a payload that goes on":      {"PUB CANARY 3\r\nCANARY\r\n", "Unknown Protocol Operation"},
+		"a payload that continues":    {"PUB CANARY 3\r\nCANARY\r\n", "Unknown Protocol Operation"},
 		"a payload within another":    {"PUB " + testPub + " 3\r\nPUB _STAN.close.faas-cluster 0\r\n\r\n", "Unknown Protocol Operation"},
 		"a second CONNECT":            {"CONNECT {}\r\n", "Unknown Protocol Operation"},
 		"SUB of too many words":       {"SUB CANARY a b c\r\n", "Unknown Protocol Operation"},
@@ -139,7 +139,7 @@ func TestAPublisherThatDoesNotReadIsCutOff(t *testing.T) {
 	gateway := connect(t, s.URL(), "gateway")
 	for range 2 {
 		r := greet(t, s)
-		_ = r.conn.(*net.TCPConn).SetReadBuffer(4 << 10) // so that little lies in the kernel
+		_ = r.conn.(*net.TCPConn).SetReadBuffer(4 << 10) // so that little is in the kernel
 		// Each of these has an answer that is longer than itself.
 		many := []byte(strings.Repeat("SUB > 9\r\n", 1000))
 		sent := 0

@@ -141,7 +141,7 @@ func (p *publisher) refuse(verb, subject string) error {
 }
 
 // publish is a command with a payload. Every request names an inbox of the publisher
-// for its answer, which therefore cannot go to somebody else.
+// for its answer, which therefore cannot go to another client.
 func (p *publisher) publish(c command) error {
 	asks := p.door.rights.asks(c.subject)
 	inbox := p.ownInbox(c.reply)

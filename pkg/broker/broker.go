@@ -1,18 +1,17 @@
 // Package broker is embedded NATS Streaming: the server in the process, so that a
-// gateway publishes straight to the worker and no other server is needed.
+// gateway publishes directly to the worker and no other server is needed.
 //
 //	gateway --TCP--> listener: checks --+
 //	                                    +--> nats-server <--> nats-streaming-server --> files
-//	our own intake --in the process-----+
+//	intake --------in the process-------+
 //
-// The listener is ours. A client that connects to it is a publisher and can do what the
-// publisher's library does, and no more: rights.go has the list. The listener can be
-// shut while everything behind it lives on: Pause refuses publishers when the store
-// has no room, and the intake keeps its connection.
+// The listener is part of this package. Its clients are publishers: they can do what the
+// publisher's library does, and no more; rights.go has the list. Pause closes the
+// listener while the store has no room. The server and the connection of the intake stay.
 //
 // With a folder, a publish is confirmed only after fsync. The folder is bounded:
-// NATS Streaming cannot delete what was consumed, it keeps each channel's latest
-// Retention bytes and removes older ones, accepted or not. So messages that the worker
+// NATS Streaming cannot delete consumed messages, it keeps the latest Retention bytes of
+// each channel and removes older ones, accepted or not. So the messages that the worker
 // has not accepted yet are counted, and publishers get an error before there are too many.
 //
 // There is no TLS. The package does not read or write messages; pkg/intake does.
@@ -38,7 +37,7 @@ import (
 	"queue-worker/pkg/descriptor"
 )
 
-// The limits of the door.
+// Limits of embedded NATS Streaming.
 const (
 	// Retention is what each channel keeps on disk, in bytes.
 	Retention = 256 << 20
@@ -61,7 +60,7 @@ const (
 )
 
 // A client that died is noticed after heartbeatFails+1 heartbeats, and what it
-// had in hand goes to the other workers.
+// had unacked goes to the other workers.
 const (
 	heartbeatInterval = 2 * time.Second
 	heartbeatTimeout  = 2 * time.Second
@@ -71,10 +70,10 @@ const (
 // startTimeout bounds the start of the nats-server, which opens nothing.
 const startTimeout = 10 * time.Second
 
-// lockName is the file in the folder that a running door holds locked.
+// lockName is the file in the folder that a running server holds locked.
 const lockName = "door.lock"
 
-// Options says what door to open.
+// Options configure embedded NATS Streaming.
 type Options struct {
 	// Listen is host:port for publishers; port 0 takes a free one.
 	Listen string
@@ -94,7 +93,7 @@ type Options struct {
 	// file is written, and the end of the process takes what was not consumed.
 	Dir string
 	// Logger gets the servers' own lines: debug for noise, warn and error for
-	// what somebody should look at. Nil discards them.
+	// warnings. Nil discards them.
 	Logger *slog.Logger
 	// MaxPayload is the largest message in bytes; 0 is DefaultMaxPayload.
 	MaxPayload int
@@ -106,7 +105,7 @@ type Options struct {
 	retention int64 // tests make it small; 0 is Retention or memoryRetention
 }
 
-// Server is an open door.
+// Server is a running embedded NATS Streaming.
 type Server struct {
 	door *door
 	nats *natsserver.Server
@@ -116,7 +115,7 @@ type Server struct {
 	closing sync.Once
 }
 
-// Start opens the door. It returns when clients can connect. The error says in
+// Start starts the server. It returns when clients can connect. The error says in
 // one line what is in the way: a taken port, a folder in use, a damaged file.
 //
 // A file whose last record was torn by a crash is repaired by cutting that record
@@ -140,12 +139,12 @@ func Start(o Options) (*Server, error) {
 		}
 	}
 	if o.MaxPayload < 0 || o.MaxPayload > maxMaxPayload {
-		return nil, fmt.Errorf("open the embedded door: messages of %d bytes; between 1 and %d is possible", o.MaxPayload, maxMaxPayload)
+		return nil, fmt.Errorf("start embedded NATS Streaming: max_payload of %d bytes is not from 1 to %d", o.MaxPayload, maxMaxPayload)
 	}
 	s := &Server{}
 	if err := s.start(o); err != nil {
 		s.Close()
-		return nil, fmt.Errorf("open the embedded door: %w", err)
+		return nil, fmt.Errorf("start embedded NATS Streaming: %w", err)
 	}
 	return s, nil
 }
@@ -186,13 +185,13 @@ func (s *Server) Addr() string { return s.door.address }
 // not cut it. It is what nats.InProcessServer wants.
 func (s *Server) InProcessConn() (net.Conn, error) { return s.nats.InProcessConn() }
 
-// Pause shuts the listener and cuts its connections: from now on nobody can
-// publish, and nobody is told that something was taken which was not. Messages,
+// Pause closes the listener and its connections: from now on no client can
+// publish, and no message is confirmed that was not accepted. Messages,
 // subscriptions and connections made by InProcessConn stay. Idempotent.
 func (s *Server) Pause() { s.door.shut() }
 
 // Resume opens the listener again, on the same port. An error means that it is
-// still shut: somebody else took the port; call it again later. Idempotent.
+// still closed: another process took the port; call it again later. Idempotent.
 func (s *Server) Resume() error { return s.door.reopen(s.nats) }
 
 // beginBacklog notes what the channels hold.
@@ -222,7 +221,7 @@ func (s *Server) Accepted(queue string, sequence uint64, size int, first bool) {
 	s.door.backlog.accepted(queue, sequence, size, first)
 }
 
-// Close shuts the door and waits until files are closed and goroutines are gone.
+// Close stops the server and waits until files are closed and goroutines have ended.
 // What was confirmed and not consumed is there at the next Start, with a folder.
 // Idempotent.
 func (s *Server) Close() {

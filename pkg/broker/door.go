@@ -17,7 +17,7 @@ import (
 // descriptor left. It is also the longest that shut may wait for the loop.
 const acceptPause = 100 * time.Millisecond
 
-// lastAcks is how long a connection that is cut can still be told what became of
+// lastAcks is how long a connection that is closed may still get the acks of
 // the messages that were read from it.
 const lastAcks = 100 * time.Millisecond
 
@@ -103,7 +103,7 @@ func (d *door) reopen(ns *natsserver.Server) error {
 	}
 	ln, err := net.Listen("tcp", d.address)
 	if err != nil {
-		return fmt.Errorf("open the embedded door again: %w", err)
+		return fmt.Errorf("reopen embedded NATS Streaming: %w", err)
 	}
 	d.ln = ln
 	d.busy.Go(func() { d.accept(ln, ns) })
@@ -163,7 +163,7 @@ func (d *door) cutSilent() bool {
 	return d.makeRoom(false)
 }
 
-// serve begins to serve a connection, unless the door was shut meanwhile.
+// serve begins to serve a connection, unless the listener was closed meanwhile.
 func (d *door) serve(ln net.Listener, c net.Conn, ns *natsserver.Server) {
 	in, err := ns.InProcessConn()
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/nats-io/stan.go"
 )
 
-// TestAPublisherSurvivesAReconnect has the connection below NATS Streaming made anew,
+// TestAPublisherSurvivesAReconnect has the connection below NATS Streaming made again,
 // of which the library tells nothing: client id, inboxes and secret stay.
 func TestAPublisherSurvivesAReconnect(t *testing.T) {
 	t.Parallel()
@@ -146,7 +146,7 @@ func TestWithCredentialsSetAPublisherNeedsThem(t *testing.T) {
 				c.Close()
 				t.Errorf("%q is let in by %q", user, tt.credentials)
 			} else if !strings.Contains(err.Error(), "Authorization") {
-				t.Errorf("%q is told %v", user, err)
+				t.Errorf("%q gets %v", user, err)
 			}
 		}
 		publish(t, connect(t, url(tt.right), "gateway"), "a")

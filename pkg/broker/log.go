@@ -50,7 +50,7 @@ func (l *serverLog) write(level slog.Level, format string, v []any) {
 		text = fmt.Sprintf(format, v...)
 	}
 	text = quoted.ReplaceAllString(text, "$1")
-	l.log.Log(context.Background(), level, "embedded door", "message", text)
+	l.log.Log(context.Background(), level, "embedded NATS Streaming", "message", text)
 }
 
 // Noticef is the libraries' chatter at start and stop.
@@ -65,7 +65,7 @@ func (l *serverLog) Warnf(format string, v ...any) {
 	l.write(slog.LevelWarn, format, v)
 }
 
-// Errorf passes an error on as a warning: what the worker cannot go on after is
+// Errorf passes an error on as a warning: what the worker cannot continue after is
 // returned by Start.
 func (l *serverLog) Errorf(format string, v ...any) {
 	if strings.HasSuffix(format, formatHeartbeats) {

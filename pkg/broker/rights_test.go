@@ -39,7 +39,7 @@ func TestAPublisherSubscribesToItsOwnInboxesOnly(t *testing.T) {
 }
 
 // TestAPublisherDoesNotSeeTheWorkersMessages names the very inboxes that the server
-// and the worker use between them, which nobody could guess.
+// and the worker use between them, which no client could guess.
 func TestAPublisherDoesNotSeeTheWorkersMessages(t *testing.T) {
 	t.Parallel()
 	s := start(t, Options{})
@@ -117,7 +117,7 @@ func TestAPublisherCannotCloseAnotherClient(t *testing.T) {
 	s := start(t, Options{})
 	reader, gateway := worker(t, s), connect(t, s.URL(), "gateway")
 	r := greet(t, s)
-	for _, id := range []string{"faas-worker-host", "gateway", "nobody", ""} {
+	for _, id := range []string{"faas-worker-host", "gateway", "other", ""} {
 		if e := r.close(id); e == "" {
 			t.Errorf("%q was closed", id)
 		}
@@ -220,7 +220,7 @@ func TestAPublisherCannotSendInTheNameOfTheWorkerOrOfAnotherSecret(t *testing.T)
 		{ClientID: "faas-worker-host", Guid: "g", Subject: "faas-request"},
 		{ClientID: "victim", Guid: "g", Subject: "faas-request"},
 		{ClientID: "victim", ConnID: []byte("secret-of-mine"), Guid: "g", Subject: "faas-request"},
-		{ClientID: "mine", ConnID: []byte("secret-of-nobody"), Guid: "g", Subject: "faas-request"},
+		{ClientID: "mine", ConnID: []byte("secret-of-none"), Guid: "g", Subject: "faas-request"},
 		{ClientID: "mine", ConnID: []byte("secret-of-mine"), Subject: "faas-request"},
 	} {
 		if e := r.publishTo(testPub, m); e == "" {
@@ -330,7 +330,7 @@ func channelsIn(t *testing.T, dir string) (n int) {
 }
 
 // TestChannelsOfBeforeDoNotKeepAQueueAway starts on a folder that holds channels
-// which nobody configures any more.
+// which is never configured any more.
 func TestChannelsOfBeforeDoNotKeepAQueueAway(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -30,7 +30,7 @@ func streamingOptions(o Options, ns *natsserver.Server, repair bool) *streaming.
 	so.ClientHBTimeout = heartbeatTimeout
 	so.ClientHBFailCount = heartbeatFails
 
-	// A URL keeps the library from starting a nats-server of its own; nobody dials it.
+	// A URL keeps the library from starting a nats-server of its own; it is never dialled.
 	so.NATSServerURL = "nats://in-process:4222"
 	so.NATSClientOpts = []nats.Option{nats.InProcessServer(ns)}
 

@@ -1,6 +1,6 @@
-package cli
+// File ask.go reads from a terminal: questions, and input that an interrupt ends.
 
-// Reading what people type: questions, and input that an interrupt ends.
+package cli
 
 import (
 	"bufio"
@@ -34,7 +34,7 @@ func (c *Console) Confirm(question string) (bool, error) {
 }
 
 // Until is a reader that ends with the cause of ctx when that ends first. The read
-// that is under way then is left behind, as nothing can end it but its source.
+// that blocks then is left behind, as only its source can end it.
 func Until(ctx context.Context, r io.Reader) io.Reader {
 	return &until{ctx.Done(), func() error { return context.Cause(ctx) }, r}
 }

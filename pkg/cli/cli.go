@@ -1,11 +1,9 @@
-// Package cli puts what commands have to say before people and scripts: tables,
-// single things with their fields, progress of long work, questions. It knows no
-// command and no server.
+// Package cli writes the output of commands for terminals and scripts: tables, records
+// with fields, progress of long work, questions. It knows no command and no server.
 //
-// What stands out of each rule here: a terminal gets tables with headings, short
-// ages, colours and bars; anything else gets one line a row, tab separated, whole
-// values and nothing that moves. Everything that comes from elsewhere passes escape
-// on its way, so that no function name, header or body can move the cursor.
+// A terminal gets tables with headings, short ages, colours and bars. Anything else gets
+// one line a row, tab separated, with whole values and nothing that moves. All untrusted
+// text passes escape, so that no function name, header or body can move the cursor.
 package cli
 
 import (
@@ -27,10 +25,10 @@ type Console struct {
 	Out, Err io.Writer
 	// JSON asks for the server's answers as they are, for scripts.
 	JSON bool
-	// Asking, Showing and Telling report whether a person is at the other end of
+	// Asking, Showing and Telling report whether a terminal is at the other end of
 	// In, Out and Err.
 	Asking, Showing, Telling bool
-	// Color allows colours where a person looks.
+	// Color allows colours on terminals.
 	Color bool
 	now   func() time.Time
 }
@@ -91,7 +89,7 @@ func (c *Console) Document(raw []byte) error {
 // keeps its value.
 func (c *Console) Documents() io.Writer { return escape.JSONWriter(c.Out) }
 
-// Body writes bytes to Out that others have made. For a person everything but line
+// Body writes bytes to Out that others have made. On a terminal everything but line
 // ends and tabs is cleaned; a script gets them as they are.
 func (c *Console) Body(r io.Reader) error {
 	if !c.Showing {

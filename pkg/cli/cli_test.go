@@ -205,7 +205,7 @@ func TestWhatIsSaidIsEscapedWhateverItsType(t *testing.T) {
 	}
 	c.Tell("%v %s", errors.New("a\x1b\nb"), word("\u202e"))
 	if errs.String() != "a\\x1b\nb \\u202e\n" {
-		t.Errorf("told %q", errs)
+		t.Errorf("printed %q", errs)
 	}
 }
 
@@ -220,14 +220,14 @@ func TestProgressIsALineEveryFewSecondsForALog(t *testing.T) {
 		}
 		p.End()
 		if want := "replay: 50 of 100\nreplay: 100 of 100\n"; errs.String() != want || out.Len() > 0 {
-			t.Errorf("told was %q", errs)
+			t.Errorf("printed %q", errs)
 		}
 		errs.Reset()
 		v := c.Volume("export", 0)
 		time.Sleep(progressPeriod)
 		v.Set(3<<20, "7 letters\x1b")
 		if errs.String() != "export: 3.0 MiB, 7 letters\\x1b\n" {
-			t.Errorf("told was %q", errs)
+			t.Errorf("printed %q", errs)
 		}
 	})
 }

@@ -1,6 +1,6 @@
-package cli
+// File human.go formats numbers and times, short for terminals and whole for scripts.
 
-// Numbers and times, short for people and whole for scripts.
+package cli
 
 import (
 	"fmt"
@@ -30,7 +30,7 @@ func Bytes(n int64) string {
 	return fmt.Sprintf("%.0f %ciB", f, units[0])
 }
 
-// Since is a cell with a time that has passed, as an age for people.
+// Since is a cell with a time that has passed, as an age for terminals.
 func (c *Console) Since(t time.Time) Cell {
 	if t.IsZero() {
 		return Cell{}

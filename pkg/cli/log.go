@@ -1,4 +1,4 @@
-// File log.go writes log lines for people: time, level, message, key=value.
+// File log.go writes log lines for terminals: time, level, message, key=value.
 
 package cli
 

@@ -1,6 +1,7 @@
-package cli
+// File progress.go shows the progress of long work: a bar on a terminal, a line every few
+// seconds in a log.
 
-// How far long work has come: a bar for a person, a line every few seconds for a log.
+package cli
 
 import (
 	"time"

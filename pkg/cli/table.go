@@ -1,6 +1,6 @@
-package cli
+// File table.go writes tables, and records with their fields.
 
-// Tables, and single things with their fields.
+package cli
 
 import (
 	"fmt"
@@ -23,13 +23,13 @@ type Column struct {
 	Wide, Spare bool
 }
 
-// Cell is a value of a table: Short for people, Long for scripts.
+// Cell is a value of a table: Short for terminals, Long for scripts.
 type Cell struct{ Short, Long string }
 
 // Text is a cell that is the same for both.
 func Text(s string) Cell { return Cell{s, s} }
 
-// Table writes rows under columns: as a table for a person, tab separated and
+// Table writes rows under columns: as a table for a terminal, tab separated and
 // without headings for a script.
 func (c *Console) Table(columns []Column, rows [][]Cell) error {
 	if !c.Showing {
@@ -180,7 +180,7 @@ type Field struct {
 }
 
 // Fields writes a single thing, one field a line. Fields whose value is empty are
-// left out for a person, and kept for a script, which may look for them by line.
+// left out on a terminal, and kept for a script, which may look for them by line.
 func (c *Console) Fields(fields []Field) error {
 	if !c.Showing {
 		rows := make([][]Cell, len(fields))
@@ -205,7 +205,7 @@ func (c *Console) Bold(s string) string { return c.paint(text.Bold, s) }
 // Good is for what is as it should be.
 func (c *Console) Good(s string) string { return c.paint(text.FgGreen, s) }
 
-// Doubtful is for what somebody should look at.
+// Doubtful is for what an operator should check.
 func (c *Console) Doubtful(s string) string { return c.paint(text.FgYellow, s) }
 
 // Wrong is for what has to be put right.

@@ -1,16 +1,15 @@
-// Package client talks to the HTTP surface of a queue-worker: dead letters, jobs,
-// invocations, functions, health. It has one method for each operation, takes a
-// context everywhere, and hands out the JSON as it came beside what it read of it.
+// Package client is the client of the HTTP surface of a queue-worker: dead letters, jobs,
+// invocations, functions, health. It has one method for each operation, takes a context
+// everywhere, and returns the JSON of an answer beside its decoded form.
 //
-// An answer that says what went wrong becomes an *Error. So does one that no
-// queue-worker has given: the page of a proxy, a cut stream, a redirect. Redirects
-// are never followed, so credentials go nowhere but to the server that was named.
+// An answer with an error becomes an *Error. So does an answer that is not from a
+// queue-worker: the page of a proxy, a cut stream, a redirect. Redirects are never
+// followed, so credentials are sent only to the named server.
 //
-// Texts in what it returns were written by others and may hold anything, control
-// characters too: whoever prints them has to see to that.
+// Texts in what it returns are untrusted and may contain anything, control characters
+// too: escape them before printing.
 //
-// The package reads no file and no environment, prints nothing, and repeats no
-// request by itself.
+// The package reads no file and no environment, prints nothing, and repeats no request.
 package client
 
 import (
@@ -36,7 +35,7 @@ const (
 	maxProblem = 1 << 20
 )
 
-// Options say where the server is and who asks.
+// Options say where the server is, and with which credentials to query it.
 type Options struct {
 	// Server is its URL, such as http://127.0.0.1:8081. A path prefix is kept.
 	Server string
@@ -82,7 +81,7 @@ func New(o Options) (*Client, error) {
 // Server is the URL that is asked, without credentials.
 func (c *Client) Server() string { return c.base.String() }
 
-// Close lets go of connections that are idle.
+// Close closes idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // errServer says what an address has to look like. It does not repeat what was

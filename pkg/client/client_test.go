@@ -66,13 +66,13 @@ func TestAnAnswerThatIsNoneOfAWorkersIsSaidToBe(t *testing.T) {
 	}{
 		{"the page of a proxy, as a success", answering(200, "text/html", "<html>login</html>"), ReasonForeign, "200 with text/html", "--server"},
 		{"the page of a proxy, as an error", answering(502, "text/html", "<html>bad gateway</html>"), ReasonForeign, "502 with text/html", "--server"},
-		{"a 401 that no worker gives", answering(401, "text/plain", "no"), ReasonForeign, "401", "other credentials"},
+		{"a 401 that no worker gives", answering(401, "text/plain", "no"), ReasonForeign, "401", "credentials of the proxy"},
 		{"JSON of something else", answering(500, jsonType, `{"message":"oops"}`), ReasonForeign, "500", "--server"},
 		{"no JSON after all", answering(200, jsonType, `<html>`), ReasonForeign, "200", "--server"},
 		{"JSON of another type", answering(200, jsonType, `{"groups":7}`), ReasonForeign, "200", "--server"},
 		{"no type", answering(200, "", "x"), ReasonForeign, "an unknown type", "--server"},
 		{"nothing with a status", answering(503, "", ""), ReasonForeign, "503", "--server"},
-		{"a problem", answering(409, jsonType, `{"error":"not so","reason":"over","hint":"plan anew"}`), "over", "not so", "plan anew"},
+		{"a problem", answering(409, jsonType, `{"error":"not so","reason":"over","hint":"plan again"}`), "over", "not so", "plan again"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

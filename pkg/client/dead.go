@@ -1,6 +1,6 @@
-package client
+// File dead.go reads, replays and drops dead letters.
 
-// Dead letters: looking at them, and acting on one.
+package client
 
 import (
 	"context"
@@ -102,7 +102,7 @@ func (p *LetterPage) items() []Letter { return p.Letters }
 func (p *LetterPage) next() string    { return p.Next }
 
 // Letters lists dead letters, oldest first, at most limit of them (0: all). The
-// last value has an error when the listing could not go on.
+// last value has an error when the listing was interrupted.
 func (c *Client) Letters(ctx context.Context, f Filter, limit int) iter.Seq2[*LetterPage, error] {
 	return pages[LetterPage, Letter](ctx, c, "/v1/dead_set", f.query(), limit)
 }

@@ -1,6 +1,6 @@
-package client
+// File functions.go lists, pauses and resumes functions.
 
-// Functions: what each has to do, and letting it rest.
+package client
 
 import (
 	"context"
@@ -26,7 +26,7 @@ type Pause struct {
 	Until  time.Time `json:"until"` // zero: until it is resumed
 }
 
-// Breaker tells whether a function is called only now and then, because it cannot be
+// Breaker shows whether a function is only probed, because it cannot be
 // reached.
 type Breaker struct {
 	State string    `json:"state"` // closed, open or probing
@@ -102,7 +102,7 @@ func (c *Client) PauseFunction(ctx context.Context, name, reason, author, length
 	return all, c.read(ctx, q, all)
 }
 
-// ResumeFunction lets a function go on.
+// ResumeFunction resumes a function.
 func (c *Client) ResumeFunction(ctx context.Context, name string) (*Functions, error) {
 	all := &Functions{}
 	return all, c.read(ctx, act(http.MethodPost, "/v1/functions/"+url.PathEscape(name)+"/resume", http.StatusOK), all)

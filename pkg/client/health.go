@@ -1,6 +1,6 @@
-package client
+// File health.go checks whether the worker runs and is ready.
 
-// Whether the worker is there and takes work.
+package client
 
 import (
 	"context"

@@ -1,6 +1,6 @@
-package client
+// File invocations.go reads, awaits and cancels invocations.
 
-// Invocations: how they are, how they ended, and ending them.
+package client
 
 import (
 	"context"
@@ -92,7 +92,7 @@ type Invocations struct {
 func (p *Invocations) items() []Invocation { return p.Invocations }
 func (p *Invocations) next() string        { return p.Next }
 
-// Over reports whether every invocation of a function among them is over.
+// Over reports whether every invocation of a function among them has finished.
 func (p *Invocations) Over() bool {
 	for _, i := range p.Invocations {
 		if i.Kind != "callback" && !i.Over() {
@@ -109,7 +109,7 @@ const MaxWait = 5 * time.Minute
 const waitMargin = 15 * time.Second
 
 // Invocation reads what an id or a call id stands for, newest first. With wait it
-// answers when that is over, or after that long, at most MaxWait.
+// answers when that has finished, or after that long, at most MaxWait.
 func (c *Client) Invocation(ctx context.Context, id string, wait time.Duration) (*Invocations, error) {
 	q := get("/v1/invocations/"+url.PathEscape(id), url.Values{})
 	if wait = min(wait, MaxWait).Round(time.Millisecond); wait > 0 {

@@ -1,6 +1,6 @@
-package client
+// File jobs.go plans, applies and controls jobs.
 
-// Jobs: acts on many invocations, planned first, applied then.
+package client
 
 import (
 	"context"
@@ -74,7 +74,7 @@ type Plan struct {
 const (
 	JobPlanned   = "planned"
 	JobRunning   = "running"
-	JobWaiting   = "waiting" // for the outcome of a canary, or for live work; goes on by itself
+	JobWaiting   = "waiting" // for the outcome of a canary, or for live invocations; continues on its own
 	JobPaused    = "paused"
 	JobStopped   = "stopped" // by itself: too many failed again
 	JobCancelled = "cancelled"
@@ -103,7 +103,7 @@ type Job struct {
 	FailedAgain int            `json:"failed_again"` // of those that were watched
 }
 
-// Over reports whether nothing of the job goes on by itself. One that has stopped
+// Over reports whether the job makes no more progress on its own. One that has stopped
 // can be resumed.
 func (j *Job) Over() bool {
 	return j.State == JobDone || j.State == JobCancelled || j.State == JobStopped
@@ -168,7 +168,7 @@ func (c *Client) PauseJob(ctx context.Context, id string) (*Job, error) {
 	return c.steer(ctx, id, "pause")
 }
 
-// ResumeJob lets a job that was paused, or has stopped by itself, go on.
+// ResumeJob resumes a job that was paused, or has stopped because of failures.
 func (c *Client) ResumeJob(ctx context.Context, id string) (*Job, error) {
 	return c.steer(ctx, id, "resume")
 }

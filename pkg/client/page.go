@@ -1,6 +1,6 @@
-package client
+// File page.go reads listings page by page.
 
-// Listings, page by page.
+package client
 
 import (
 	"context"
@@ -47,7 +47,7 @@ func pages[P any, I any, PP interface {
 				return
 			}
 			if PP(page).next() == cursor && cursor != "" {
-				yield(nil, &Error{Reason: ReasonForeign, Text: "the listing does not go on: a page leads to itself"})
+				yield(nil, &Error{Reason: ReasonForeign, Text: "the listing does not end: a page leads to itself"})
 				return
 			}
 			cursor = PP(page).next()

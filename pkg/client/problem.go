@@ -1,6 +1,6 @@
-package client
+// File problem.go has the errors of the server, and of answers that are not from one.
 
-// What went wrong, as the server says it, or as its answer shows it.
+package client
 
 import (
 	"encoding/json"
@@ -83,7 +83,7 @@ func (c *Client) problemOf(r *http.Response) error {
 		return &Error{
 			Status: r.StatusCode, Reason: ReasonRedirect,
 			Text: fmt.Sprintf("%s answers %d and leads to %s", c.Server(), r.StatusCode, withoutSecrets(r.Header.Get("Location"))),
-			Hint: "redirects are not followed, because credentials could go to another server; give --server the address itself",
+			Hint: "Give --server the final address; redirects are not followed, because credentials could go to another server.",
 		}
 	}
 	body, _ := io.ReadAll(io.LimitReader(r.Body, maxProblem)) // what can be read of it is enough
@@ -103,11 +103,11 @@ func (c *Client) foreign(r *http.Response) *Error {
 	}
 	e := &Error{
 		Status: r.StatusCode, Reason: ReasonForeign, RetryAfter: retryAfter(r.Header),
-		Text: fmt.Sprintf("%s answers %d with %s, which no queue-worker of this version does", c.Server(), r.StatusCode, kind),
-		Hint: "is --server the address of the worker (port 8081 by default), not that of the gateway or of a proxy before it?",
+		Text: fmt.Sprintf("%s answers %d with %s, which is no answer of this version of queue-worker", c.Server(), r.StatusCode, kind),
+		Hint: "Give the address of the worker with --server (port 8081 by default), not that of the gateway or of a proxy before it.",
 	}
 	if r.StatusCode == http.StatusUnauthorized {
-		e.Hint = "something before the worker asks for other credentials than it got"
+		e.Hint = "Check the credentials of the proxy before the worker."
 	}
 	return e
 }

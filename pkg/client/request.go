@@ -1,6 +1,6 @@
-package client
+// File request.go makes one request and reads its answer.
 
-// One request and its answer.
+package client
 
 import (
 	"bytes"
@@ -150,8 +150,8 @@ var errTimeout = errors.New("no answer in time")
 func (c *Client) unreachable(ctx context.Context, err error) error {
 	if errors.Is(context.Cause(ctx), errTimeout) || errors.Is(context.Cause(ctx), errIdle) {
 		return &Error{
-			Reason: ReasonTimeout, cause: err, Text: c.Server() + " does not answer in time",
-			Hint: "its disk may be full or stalled, /readyz tells, or there is much to look at: --request-timeout; a change may still be carried out, so look before asking again",
+			Reason: ReasonTimeout, cause: err, Text: c.Server() + " did not answer in time",
+			Hint: "See /readyz for a full or stalled disk, or raise --request-timeout. A change may still happen, so check before you repeat it.",
 		}
 	}
 	if ctx.Err() != nil {
@@ -163,7 +163,7 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 	}
 	return &Error{
 		Reason: ReasonUnreachable, cause: err, Text: fmt.Sprintf("no answer from %s: %v", c.Server(), err),
-		Hint: "does the worker run there? give its address with --server; in Kubernetes: kubectl -n openfaas port-forward deploy/queue-worker 8081",
+		Hint: "Start the worker, or give its address with --server; in Kubernetes: kubectl -n openfaas port-forward deploy/queue-worker 8081",
 	}
 }
 
@@ -186,7 +186,7 @@ func (c *Client) cut(ctx context.Context, err error) error {
 	}
 	return &Error{
 		Reason: ReasonCut, cause: err, Text: fmt.Sprintf("the answer of %s was cut off: %v", c.Server(), err),
-		Hint: "the worker or a proxy before it has gone away in the middle; see its log and ask again",
+		Hint: "See the log of the worker, or of a proxy before it, and try again.",
 	}
 }
 
@@ -197,7 +197,7 @@ func closeBody(r *http.Response) {
 }
 
 // errIdle is why a stream of ours was ended.
-var errIdle = errors.New("nothing came for too long")
+var errIdle = errors.New("no data for too long")
 
 // watched ends a context when nothing has passed through a reader for too long.
 // stop has to be called.
@@ -207,7 +207,7 @@ func (c *Client) watched(ctx context.Context) (_ context.Context, touch, stop fu
 	return ctx, func() { timer.Reset(c.idle) }, func() { timer.Stop(); cancel(nil) }
 }
 
-// touching tells of every read.
+// touching reports every read.
 type touching struct {
 	io.Reader
 	touch func()

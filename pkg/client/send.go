@@ -1,6 +1,6 @@
-package client
+// File send.go submits an invocation.
 
-// Giving the worker something to do.
+package client
 
 import (
 	"context"

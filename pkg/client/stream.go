@@ -1,6 +1,6 @@
-package client
+// File stream.go exports and imports dead letters as a stream of lines.
 
-// Letters as a stream of lines: out of one dead set and into another.
+package client
 
 import (
 	"bufio"
@@ -24,7 +24,7 @@ type Moved struct {
 	Unreadable int
 }
 
-// Export writes dead letters to w, one a line, whole and exact. seen is told after
+// Export writes dead letters to w, one a line, whole and exact. seen is called after
 // every letter and may be nil. With an error what was written is not complete; it
 // ends after a whole letter, unless w itself has failed.
 func (c *Client) Export(ctx context.Context, f Filter, w io.Writer, seen func(Moved)) (Moved, error) {
@@ -119,7 +119,7 @@ type importAnswer struct {
 }
 
 // Import brings the lines of an export into the dead set. What is there already is
-// skipped, so that an import may be repeated. seen is told after every part, with
+// skipped, so that an import may be repeated. seen is called after every part, with
 // the letters and bytes of r that are through, and may be nil. With an error the
 // result counts what had been answered until then.
 func (c *Client) Import(ctx context.Context, r io.Reader, seen func(Moved)) (Imported, error) {
@@ -211,7 +211,7 @@ func (l *lines) part() (part []byte, n int, err error) {
 			line, err = append(line, '\n'), nil // the server judges a line that was cut
 		}
 		if err != nil {
-			return part, n, fmt.Errorf("read the letters: %w", err)
+			return part, n, fmt.Errorf("read the dead letters: %w", err)
 		}
 		if n > 0 && len(part)+len(line) > importBytes {
 			l.kept = bytes.Clone(line)

@@ -12,7 +12,7 @@ import (
 	"testing/iotest"
 )
 
-// lined answers with lines and ends as it is told.
+// lined answers with lines and ends as configured.
 func lined(body string, end func(http.ResponseWriter)) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", contentLines)
@@ -115,13 +115,13 @@ func TestAnImportGoesInPartsAndCountsLinesThrough(t *testing.T) {
 			fmt.Fprintf(&lines, "{%d}\n", n)
 		}
 	}
-	var told []int
-	all, err := c.Import(t.Context(), strings.NewReader(lines.String()), func(m Moved) { told = append(told, m.Letters) })
+	var reported []int
+	all, err := c.Import(t.Context(), strings.NewReader(lines.String()), func(m Moved) { reported = append(reported, m.Letters) })
 	if err != nil || all.Imported != 2*importLines+7 || all.Skipped != 1 || all.FailedTotal != 2 {
 		t.Errorf("imported %+v, %v", all, err)
 	}
-	if fmt.Sprint(all.Failed) != fmt.Sprint([]FailedLine{{5, "bad"}, {importLines + 7, "bad"}}) || fmt.Sprint(told) != "[1000 2000 2010]" {
-		t.Errorf("failed %v, told %v", all.Failed, told)
+	if fmt.Sprint(all.Failed) != fmt.Sprint([]FailedLine{{5, "bad"}, {importLines + 7, "bad"}}) || fmt.Sprint(reported) != "[1000 2000 2010]" {
+		t.Errorf("failed %v, reported %v", all.Failed, reported)
 	}
 	if got := strings.Join(i.parts, ""); got != lines.String()+"\n" {
 		t.Error("the parts are not the lines")

@@ -33,12 +33,12 @@ const (
 	maxCallback = time.Hour
 	// maxGrace bounds the wait for a function that is not there: no roll-out takes longer.
 	maxGrace = time.Hour
-	// maxDrain bounds the drain. Nobody waits longer than a day for a pod to go.
+	// maxDrain bounds the drain: no pod takes longer than a day to stop.
 	maxDrain = 24 * time.Hour
 	// maxSync bounds what a kill or a power cut may take.
 	maxSync = time.Minute
 	// minAge and maxAge bound the age of dead letters: what is younger than a
-	// second nobody could see, and ten years are for ever, which is 0.
+	// second has no effect, and ten years mean no limit, which is 0.
 	minAge = time.Second
 	maxAge = 10 * 365 * 24 * time.Hour
 

@@ -63,7 +63,7 @@ func TestValues(t *testing.T) {
 				}
 				var p *Problem
 				if !errors.As(err, &p) || p.Name != tt.setting || strings.ContainsAny(err.Error(), "\n\x00") {
-					t.Errorf("%q is told as %q, want one line that names the setting", value, err)
+					t.Errorf("%q is reported as %q, want one line that names the setting", value, err)
 				}
 			}
 		})
@@ -113,7 +113,7 @@ func TestSettingsThatHaveToFitTogether(t *testing.T) {
 				got = err.Error()
 			}
 			if got != tt.want {
-				t.Errorf("%s is told as\n%s\nwant\n%s", tt.environ, got, tt.want)
+				t.Errorf("%s is reported as\n%s\nwant\n%s", tt.environ, got, tt.want)
 			}
 		})
 	}

@@ -1,5 +1,5 @@
 // What the charts of OpenFaaS have set since 2021 loads without a problem, and
-// what of it means nothing here, or is worth a look, is told.
+// what of it is ignored here, or should be checked, is reported.
 
 package config
 
@@ -96,13 +96,13 @@ func TestWarnings(t *testing.T) {
 	durable := "data_dir=/data "
 	tests := []struct{ name, environ, want string }{
 		{"nothing to say", durable, ""},
-		{"no data_dir", "", "data_dir is not set: what waits"},
-		{"no data_dir and the embedded door", "stan_embedded=true", "a restart loses what was accepted"},
+		{"no data_dir", "", "data_dir is not set: messages stay"},
+		{"no data_dir and embedded NATS Streaming", "stan_embedded=true", "a restart loses what was accepted"},
 		{"two gateways that differ", durable + "gateway_url=http://a:8080 faas_gateway_address=b", "gateway_url (http://a:8080) and faas_gateway_address (http://b:8080) are both set"},
 		{"two gateways that are one", durable + "gateway_url=http://a:8080/ faas_gateway_address=a", ""},
 		{"the name that never was", durable + "http_retry_codes=500", "the name is retry_http_codes"},
 		{"the commercial gateway's stream", durable + "nats_stream=faas-request", "is not read; this worker reads [faas-request] from NATS Streaming at nats:4222"},
-		{"the embedded door beside an address", durable + "stan_embedded=true faas_nats_address=nats", "faas_nats_address is not used"},
+		{"embedded NATS Streaming beside an address", durable + "stan_embedded=true faas_nats_address=nats", "faas_nats_address is not used"},
 		{"the store is synced at an interval", durable + "store_sync=100ms", "may take what was accepted and settled in the last 100ms"},
 		{"an interval without a store on disk", "store_sync=100ms", "data_dir is not set"},
 		{"the dead set may fill the store", durable + "store_max_bytes=1GiB", "set dead_set_max_bytes (1GiB) below store_max_bytes (1GiB)"},
@@ -114,8 +114,8 @@ func TestWarnings(t *testing.T) {
 		{"the dead set open to all, but for credentials", durable + "admin_open=1 basic_auth=1", "admin_open has no effect"},
 		{"the embedded NATS Streaming open to others", durable + "stan_embedded=1 stan_listen_address=:4222", "there is no authentication"},
 		{"the embedded NATS Streaming open to others, with credentials", durable + "stan_embedded=1 stan_listen_address=:4222 stan_credentials_file=/run/secrets/nats", ""},
-		{"credentials without an embedded door", durable + "stan_credentials_file=/run/secrets/nats", "stan_credentials_file is not used"},
-		{"the embedded door on loopback", durable + "stan_embedded=1 stan_listen_address=localhost:4222", ""},
+		{"credentials without embedded NATS Streaming", durable + "stan_credentials_file=/run/secrets/nats", "stan_credentials_file is not used"},
+		{"embedded NATS Streaming on loopback", durable + "stan_embedded=1 stan_listen_address=localhost:4222", ""},
 		{"retries without a wait", durable + "initial_retry_wait=0", "up to 10 retries follow each other without a wait"},
 		{"no wait and no retry", durable + "initial_retry_wait=0 max_retry_attempts=0", ""},
 	}

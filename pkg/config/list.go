@@ -1,4 +1,4 @@
-// This file lists the settings that are in force, for people to look at.
+// This file lists the settings that are in force, for operators.
 
 package config
 

@@ -166,7 +166,7 @@ const (
 
 // shown is a value as it may be printed. A URL can hold credentials before an @,
 // and tokens in its query and fragment, so these are cut out of every value; and
-// of what should be a URL and cannot be parsed nothing is shown, because nobody
+// of what should be a URL and cannot be parsed nothing is shown, because it is unknown
 // knows which part of it is a password.
 func shown(value string) string {
 	if strings.Contains(value, "://") {

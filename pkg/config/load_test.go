@@ -197,7 +197,7 @@ func TestAProblemShowsNoSecret(t *testing.T) {
 		for _, s := range settings {
 			_, err := Load([]string{s.name + "=" + value})
 			if err != nil && strings.Contains(err.Error(), "CANARY") {
-				t.Errorf("%s=%s is told as\n%v", s.name, value, err)
+				t.Errorf("%s=%s is reported as\n%v", s.name, value, err)
 			}
 			if s.name == "gateway_url" && err == nil {
 				t.Errorf("gateway_url=%s is accepted", value)

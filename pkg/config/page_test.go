@@ -72,7 +72,7 @@ const intro = `# Settings
 <!-- Written by go generate from pkg/config. Change it there. -->
 
 Every setting is an environment variable. The names that OpenFaaS workers have read since 2021 keep their meaning, so the
-variables of an existing chart can stay. A value that cannot be right stops the start, and all problems are told at once:
+variables of an existing chart can stay. An invalid value stops the start, and all problems are listed at once:
 one line each, with the name, the value and what is expected.
 
 How values are written:
@@ -92,7 +92,7 @@ const queues = `
 
 ` + "`max_retry_attempts`, `initial_retry_wait`, `max_retry_wait`, `retry_http_codes` and `backoff`" + ` can be set for one queue: after the
 name come two underscores and the queue, as in ` + "`max_retry_attempts__slow_queue=3`" + `. Names of variables hold neither hyphens nor dots
-everywhere, so both are written ` + "`_`" + `. A name that belongs to no queue, or to two, stops the start. The limit of a queue stands beside
+everywhere, so both are written ` + "`_`" + `. A name that belongs to no queue, or to two, stops the start. The limit of a queue follows
 its name in ` + "`faas_nats_channel`" + `.
 `
 

@@ -45,7 +45,7 @@ func parseDuration(s string) (time.Duration, error) {
 	return time.Duration(n) * time.Second, nil
 }
 
-// formatDuration is the short form that people write: 2m, not 2m0s.
+// formatDuration is the short form: 2m, not 2m0s.
 func formatDuration(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
@@ -65,7 +65,7 @@ var units = []struct {
 
 // parseBytes reads a size: a whole number of bytes, or of KiB, MiB, GiB, TiB or
 // PiB in any case, of which the B may be left out as Kubernetes does it. Units
-// of 1000 are refused, because people mean both by them.
+// of 1000 are refused, because they are ambiguous.
 func parseBytes(s string) (int64, error) {
 	number, factor := strings.TrimSuffix(strings.ToLower(s), "b"), int64(1)
 	for _, u := range units {
@@ -116,7 +116,7 @@ func parseList(s string) ([]string, error) {
 		}
 	}
 	if items == nil {
-		return nil, errors.New("a list of nothing")
+		return nil, errors.New("an empty list")
 	}
 	return items, nil
 }

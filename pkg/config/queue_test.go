@@ -31,7 +31,7 @@ func TestAQueueMayHaveALimitAndRetriesOfItsOwn(t *testing.T) {
 		t.Errorf("warnings: %q", c.Warnings())
 	}
 	if c := load(t, "faas_nats_channel=a:5", "max_inflight=4"); !strings.Contains(strings.Join(c.Warnings(), "\n"), "a:5") {
-		t.Errorf("a limit that has no effect is not told of: %q", c.Warnings())
+		t.Errorf("a limit that has no effect is not reported: %q", c.Warnings())
 	}
 }
 
@@ -63,7 +63,7 @@ func TestWhatIsWrongWithASettingOfAQueueIsToldUnderItsName(t *testing.T) {
 			name, _, _ := strings.Cut(tt.variable, "=")
 			all := problemsOf(err)
 			if len(all) != 1 || all[0].Name != name || !strings.Contains(all[0].Want, tt.expected) {
-				t.Errorf("told: %v", err)
+				t.Errorf("the error is %v", err)
 			}
 		})
 	}

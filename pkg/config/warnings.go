@@ -26,7 +26,7 @@ func warningsOf(c *Config, set func(name string) bool) []string {
 
 type warner func(when bool, format string, args ...any)
 
-// warnOfNames tells of names that do not do what their writer may think.
+// warnOfNames reports names that do not do what their writer may think.
 func warnOfNames(c *Config, set func(string) bool, warn warner) {
 	old := gatewayFrom(c.GatewayAddress, c.GatewayPort)
 	warn(set("gateway_url") && set("faas_gateway_address") && c.GatewayURL.String() != old.String(),
@@ -45,10 +45,10 @@ func warnOfNames(c *Config, set func(string) bool, warn warner) {
 		"initial_retry_wait is 0: up to %d retries follow each other without a wait", c.MaxRetryAttempts)
 }
 
-// warnOfDurability tells what a crash may take.
+// warnOfDurability reports what a crash may lose.
 func warnOfDurability(c *Config, warn warner) {
 	warn(c.DataDir == "" && !c.StanEmbedded,
-		"data_dir is not set: what waits stays unacked with NATS Streaming, and the dead set is lost at a restart")
+		"data_dir is not set: messages stay unacked with NATS Streaming until they are settled, and the dead set is lost at a restart")
 	warn(c.DataDir == "" && c.StanEmbedded,
 		"data_dir is not set and stan_embedded=true: everything is in memory, and a restart loses what was accepted")
 	warn(c.DataDir != "" && c.StoreSync > 0,
@@ -59,7 +59,7 @@ func warnOfDurability(c *Config, warn warner) {
 		formatBytes(c.DeadSetMaxBytes), formatBytes(c.StoreMaxBytes))
 }
 
-// warnOfFences tells what is open to others.
+// warnOfFences reports what is open to others.
 func warnOfFences(c *Config, warn warner) {
 	warn(c.CallbackPolicy == "open", "callback_policy=open: callers can make this worker post to any address that it reaches, cloud metadata included")
 	warn(c.TLSInsecure, "tls_insecure=true: the certificates of https callbacks are not checked")

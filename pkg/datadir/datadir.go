@@ -1,5 +1,5 @@
-// Package datadir looks at the folders that the worker keeps its files in. It says which
-// of them hold anything other than files and folders, and which every user may write.
+// Package datadir checks the folders of the worker's files: which of them contain
+// anything other than files and folders, and which every user may write.
 //
 // It does not know what the files mean, and it changes nothing.
 package datadir
@@ -33,7 +33,7 @@ func Check(dataDir string) error {
 }
 
 // CheckFolder walks a folder and returns ErrNotPlain, with the path, for the first symbolic
-// link, pipe, socket or device. What is written or read through one of these lies somewhere
+// link, pipe, socket or device. What is written or read through one of these is somewhere
 // else, or blocks for ever. A missing folder is fine. Folders that cannot be read are passed
 // over, such as the lost+found of a volume. Hard links are fine: copies made with hard links
 // are a common form of backup, and the kernel lets no user make one to a file of another.

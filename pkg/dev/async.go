@@ -25,7 +25,7 @@ import (
 const (
 	// maxAsyncBody bounds what is read into memory. It lies far above the
 	// 256,000 bytes that the publishing library takes, so that the refusal of
-	// anything sensible is the library's own and tells the size.
+	// anything sensible is the library's own and shows the size.
 	maxAsyncBody = 16 << 20
 	asyncRead    = 30 * time.Second
 )
@@ -90,11 +90,11 @@ func callbackURL(h http.Header) (*url.URL, error) {
 
 // publisher publishes through nats-queue-worker's handler, which connects when
 // it is made and cannot be closed. So it is made by the first publish, and made
-// anew when its connection is over.
+// again when its connection is closed.
 //
-// A door that closes and comes back is survived on two levels. While the door
+// A pause of NATS Streaming is survived on two levels. While the listener
 // is away the library's NATS connection reconnects for ever, and publishing
-// fails at once. When the door has forgotten the client, the next ping (5 s)
+// fails at once. When the server no longer knows the client, the next ping (5 s)
 // closes the connection, and the publish after that makes a new one.
 type publisher struct {
 	queue      Queue
@@ -130,7 +130,7 @@ func (p *publisher) connected() (*handler.NATSQueue, error) {
 		return q, nil
 	}
 	v, err, _ := p.connecting.Do("", func() (any, error) {
-		// No reconnecting by the handler: its loop would go on after Close and
+		// No reconnecting by the handler: its loop would continue after Close and
 		// could not be ended. Forgetting the queue does the same.
 		q, err := handler.CreateNATSQueue(p.queue.Address, p.queue.Port, p.queue.Cluster, p.queue.Channel,
 			handler.NewDefaultNATSConfig(0, 0))

@@ -100,13 +100,13 @@ func TestAsyncPublishesWhatTheRealGatewayDoes(t *testing.T) {
 			}
 			id := q.Header.Get("X-Call-Id")
 			if len(tt.header) > 0 && (id != "mine" || got.header.Get("X-Call-Id") != "" || q.Header.Get("X-Callback-Url") == "") {
-				t.Errorf("the caller's headers came as %v, and %q was told", q.Header, got.header.Get("X-Call-Id"))
+				t.Errorf("the caller's headers came as %v, and %q was answered", q.Header, got.header.Get("X-Call-Id"))
 			}
 			if _, err := uuid.Parse(id); len(tt.header) == 0 && (err != nil || got.header.Get("X-Call-Id") != id) {
-				t.Errorf("call id %q was published and %q told (%v)", id, got.header.Get("X-Call-Id"), err)
+				t.Errorf("call id %q was published and %q answered (%v)", id, got.header.Get("X-Call-Id"), err)
 			}
 			if len(q.Header.Get("X-Start-Time")) != 19 || q.Header.Get("X-Start-Time") != got.header.Get("X-Start-Time") {
-				t.Errorf("start time %q was published and %q told", q.Header.Get("X-Start-Time"), got.header.Get("X-Start-Time"))
+				t.Errorf("start time %q was published and %q answered", q.Header.Get("X-Start-Time"), got.header.Get("X-Start-Time"))
 			}
 		})
 	}

@@ -29,5 +29,5 @@ func (s *callbackService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "not now: every other callback is taken", http.StatusBadRequest)
 		return
 	}
-	_, _ = io.WriteString(w, "taken\n") // the caller has gone: nobody to tell
+	_, _ = io.WriteString(w, "taken\n") // the caller has gone
 }

@@ -1,4 +1,4 @@
-// The chaos function: it answers what it was last told to.
+// The chaos function: it answers as it was last configured.
 
 package dev
 
@@ -84,7 +84,7 @@ func (c *Chaos) get(w http.ResponseWriter) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = w.Write(out) // the caller has gone: nobody to tell
+	_, _ = w.Write(out) // the caller has gone
 }
 
 func (c *Chaos) answer(w http.ResponseWriter, r *http.Request) {

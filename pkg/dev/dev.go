@@ -1,16 +1,16 @@
-// Package dev is the stand of `queue-worker dev`: what OpenFaaS puts around a
+// Package dev is the test bench of `queue-worker dev`: the parts of OpenFaaS around a
 // queue-worker, small enough for one process on one machine.
 //
 // It has two servers on loopback. The gateway calls functions
 // (/function/<fn>), takes asynchronous invocations (/async-function/<fn>) and
 // publishes them to NATS Streaming with the same library as the real gateway,
-// tells about functions (/system/function/<fn>), and takes every other callback
-// (/function/callback-service). The chaos function answers what it was last told to,
-// after the delay it was last told.
+// answers about functions (/system/function/<fn>), and takes every other callback
+// (/function/callback-service). The chaos function answers as it was last configured,
+// after the configured delay.
 //
-// The package does not run the queue-worker or NATS Streaming, has no
-// authentication, and is nothing to put on a network: it refuses to listen
-// anywhere but on loopback, and pages of other sites may not post to it.
+// The package does not run the queue-worker or NATS Streaming. It has no
+// authentication, so it listens only on loopback, and pages of other sites may not
+// post to it.
 package dev
 
 import (
@@ -31,7 +31,7 @@ import (
 // ChaosFunction is the name under which the gateway finds the chaos function.
 const ChaosFunction = "chaos-fn"
 
-// The command line flags that choose where the stand listens. Errors about a
+// The command line flags that choose where the servers listen. Errors about a
 // port name them.
 const (
 	FlagGatewayListen = "--gateway-listen"
@@ -44,10 +44,10 @@ const (
 	readHeaderTimeout = 5 * time.Second
 	idleTimeout       = 2 * time.Minute // longer than any client here keeps a connection
 	maxHeaderBytes    = 64 << 10
-	closeTimeout      = 2 * time.Second // for calls that are running when the stand closes
+	closeTimeout      = 2 * time.Second // for calls that are running when the servers close
 )
 
-// Options say where the stand listens and what stands behind it.
+// Options say where the servers listen and which functions they call.
 type Options struct {
 	// Gateway is the address of the gateway, a loopback host:port. Port 0 takes
 	// a free one.
@@ -62,7 +62,7 @@ type Options struct {
 	Namespace string
 	// Queue is where asynchronous invocations are published.
 	Queue Queue
-	// Logger gets what the stand has to say, at debug level for single calls.
+	// Logger gets the log, at debug level for single calls.
 	Logger *slog.Logger
 }
 

@@ -75,14 +75,14 @@ func TestGatewayGivesEveryCallAnIDAndAStartTime(t *testing.T) {
 	got := must(t, "POST", gw, "/function/echo", "")
 	id := got.header.Get("X-Call-Id")
 	if parsed, err := uuid.Parse(id); err != nil || parsed.Version() != 4 || got.header.Get("X-Got-Call-Id") != id {
-		t.Errorf("the caller is told id %q (%v), the function %q", id, err, got.header.Get("X-Got-Call-Id"))
+		t.Errorf("the caller gets id %q (%v), the function %q", id, err, got.header.Get("X-Got-Call-Id"))
 	}
 	if len(got.header.Get("X-Start-Time")) != 19 {
 		t.Errorf("start time is %q, want nanoseconds", got.header.Get("X-Start-Time"))
 	}
 	got = must(t, "POST", gw, "/function/echo", "", "X-Call-Id: mine", "X-Start-Time: 1")
 	if got.header.Get("X-Got-Call-Id") != "mine" || got.header.Values("X-Call-Id") != nil {
-		t.Errorf("a caller's id reaches the function as %q and is told as %q", got.header.Get("X-Got-Call-Id"), got.header.Values("X-Call-Id"))
+		t.Errorf("a caller's id reaches the function as %q and is answered as %q", got.header.Get("X-Got-Call-Id"), got.header.Values("X-Call-Id"))
 	}
 	if got.header.Get("X-Got-Start-Times") != "2" {
 		t.Errorf("the function sees %s start times, want the caller's and the gateway's", got.header.Get("X-Got-Start-Times"))
@@ -92,10 +92,10 @@ func TestGatewayGivesEveryCallAnIDAndAStartTime(t *testing.T) {
 func TestGatewayAnswers502WhenTheFunctionDoesNot(t *testing.T) {
 	t.Parallel()
 	s := startStand(t, func(o *Options) {
-		nobody := &url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", freePort(t))}
-		o.Functions = Functions{"nobody": {URL: nobody}}
+		closed := &url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", freePort(t))}
+		o.Functions = Functions{"closed": {URL: closed}}
 	})
-	if got := must(t, "POST", s.GatewayURL(), "/function/nobody", ""); got.status != 502 || got.body != "" {
+	if got := must(t, "POST", s.GatewayURL(), "/function/closed", ""); got.status != 502 || got.body != "" {
 		t.Errorf("a function that does not listen: %d %q", got.status, got.body)
 	}
 	must(t, "POST", s.GatewayURL(), "/function/chaos-fn/set", `{"status":0}`)

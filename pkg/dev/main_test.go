@@ -52,7 +52,7 @@ func startStand(t *testing.T, change func(*Options)) *Stand {
 	return s
 }
 
-// freePort is a port that nobody listens on.
+// freePort is a port without a listener.
 func freePort(t *testing.T) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

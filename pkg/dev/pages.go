@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// withoutPages is next for everybody but pages of other sites: those may make no
+// withoutPages is next for all but pages of other sites: those may make no
 // request that is not safe, under any name. A page whose own name was made to lead
-// to loopback seems to be of the same origin, which its Host tells.
+// to loopback seems to be of the same origin, which its Host shows.
 func withoutPages(next http.Handler) http.Handler {
 	own := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Origin") != "" && !isLoopbackHost(r.Host) {

@@ -1,4 +1,4 @@
-// What the gateway tells about its functions, and its health.
+// What the gateway answers about its functions, and its health.
 
 package dev
 
@@ -73,5 +73,5 @@ func (g *gateway) status(short string, fn Function) types.FunctionStatus {
 
 func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(v) // the caller has gone: nobody to tell
+	_ = json.NewEncoder(w).Encode(v) // the caller has gone
 }

@@ -1,14 +1,14 @@
-// Package doctor looks at everything that a worker with certain settings depends
-// on, and says in one line each how that is and what to do about it: the settings
-// themselves, the door, the store, the gateway, the credentials, the clock, the
-// limits of the process, and a worker that runs with them.
+// Package doctor checks everything that a worker with given settings depends on, and
+// reports one line each with advice: the settings themselves, NATS Streaming, the store,
+// the gateway, the credentials, the clock, the limits of the process, and a worker that
+// runs with them.
 //
 //	ok    as it should be
-//	warn  it works, or may work; somebody should look
-//	bad   a worker with these settings does not do its work
+//	warn  it works, or may work; an operator should check
+//	bad   a worker with these settings does not work
 //
-// It changes nothing but for one file that it writes to data_dir and removes. What
-// it asks others has a bound, so that it ends within seconds whoever is away.
+// It changes nothing, except that it writes one file to data_dir and removes it. Its
+// queries are bounded, so that it ends within seconds whatever is unreachable.
 package doctor
 
 import (
@@ -101,15 +101,15 @@ func (e *examiner) settings(context.Context) []Finding {
 	const check = "settings"
 	var all []Finding
 	for _, p := range e.Problems {
-		all = append(all, wrong(check, "the worker does not start like this: set it right, see docs/settings.md", "%s", p))
+		all = append(all, wrong(check, "Correct the setting, see docs/settings.md; the worker does not start with it.", "%s", p))
 	}
 	if e.Config != nil {
 		for _, w := range e.Config.Warnings() {
-			all = append(all, look(check, "see docs/settings.md", "%s", w))
+			all = append(all, look(check, "See docs/settings.md.", "%s", w))
 		}
 	}
 	if all == nil {
-		all = append(all, fine(check, "all are right"))
+		all = append(all, fine(check, "all are valid"))
 	}
 	return all
 }

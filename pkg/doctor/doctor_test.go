@@ -162,24 +162,24 @@ func TestWhatIsWrongIsSaidWithWhatToDo(t *testing.T) {
 		{"a setting worth a look", "callback_policy=open", "settings", Warn, "callback_policy"},
 		{"no NATS", "faas_nats_port=" + port, "door", Bad, "faas_nats_address"},
 		{"another cluster", "faas_nats_cluster_name=other", "door", Bad, "no NATS Streaming cluster"},
-		{"an embedded door that is shut", "stan_embedded=true\nstan_listen_address=127.0.0.1:" + port, "door", Warn, "start the worker"},
-		{"credentials of the embedded door", embedded + "\nstan_credentials_file=" + named, "door", OK, "answers as cluster"},
-		{"no credentials of the embedded door", embedded, "door", Warn, "Authorization"},
+		{"embedded NATS Streaming that is not running", "stan_embedded=true\nstan_listen_address=127.0.0.1:" + port, "door", Warn, "Start the worker"},
+		{"credentials of embedded NATS Streaming", embedded + "\nstan_credentials_file=" + named, "door", OK, "answers as cluster"},
+		{"no credentials of embedded NATS Streaming", embedded, "door", Warn, "Authorization"},
 		{"credentials that are not there", embedded + "\nstan_credentials_file=" + named + "-2", "door", Bad, "stan_credentials_file"},
 		{"no data_dir", "data_dir=none", "store", Warn, "in memory"},
 		{"a data_dir that is a file", "data_dir=" + file, "store", Bad, file},
 		{"a data_dir that everybody may write", "data_dir=" + open, "store", Warn, "writable by every user"},
 		{"a link in data_dir", "data_dir=" + linked, "store", Bad, "store: a symbolic link"},
-		{"a disk too small", "store_min_free=1000TiB", "store", Bad, "takes nothing new"},
+		{"a disk too small", "store_min_free=1000TiB", "store", Bad, "store_min_free"},
 		{"no gateway", "gateway_url=" + closed.URL, "gateway", Bad, "gateway_url"},
 		{"no gateway, no clock", "gateway_url=" + closed.URL, "clock", Warn, "not compared"},
 		{"credentials that the gateway refuses", "secret_mount_path=" + t.TempDir() + "\nbasic_auth=false", "gateway", Bad, "401"},
 		{"a gateway that is open", "gateway_url=" + s.serve(gateway(true, 0)), "gateway", OK, "2 in openfaas-fn"},
-		{"no secret where one is needed", "secret_mount_path=" + t.TempDir(), "credentials", Bad, "nobody may use the API"},
+		{"no secret where one is needed", "secret_mount_path=" + t.TempDir(), "credentials", Bad, "refuses every client"},
 		{"no secret where none is needed", "secret_mount_path=" + t.TempDir() + "\nbasic_auth=false", "credentials", OK, "this machine only"},
 		{"a clock that is slow", "gateway_url=" + s.serve(gateway(true, 20*time.Second)), "clock", Warn, "NTP"},
 		{"a clock that is wrong", "gateway_url=" + s.serve(gateway(true, -time.Hour)), "clock", Bad, "NTP"},
-		{"something that is no gateway", "gateway_url=" + s.serve(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }), "gateway", Warn, "gateway?"},
+		{"something that is no gateway", "gateway_url=" + s.serve(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }), "gateway", Warn, "address of an OpenFaaS gateway"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -193,7 +193,7 @@ func TestWhatIsWrongIsSaidWithWhatToDo(t *testing.T) {
 	}
 }
 
-// closedPort is one on which nobody listens.
+// closedPort is one without a listener.
 func closedPort(t *testing.T) int {
 	t.Helper()
 	s := httptest.NewServer(nil)
@@ -245,7 +245,7 @@ func TestTheWorkerThatIsAsked(t *testing.T) {
 	closed := httptest.NewServer(nil)
 	closed.Close()
 	here := &surroundings{t: t, environ: s.environ, worker: closed.URL}
-	if status, text := here.findings().of("worker"); status != Warn || !strings.Contains(text, "none answers") {
+	if status, text := here.findings().of("worker"); status != Warn || !strings.Contains(text, "no answer") {
 		t.Errorf("one that does not run is %s: %s", status, text)
 	}
 }
@@ -296,7 +296,7 @@ func TestClocksAreComparedAsFarAsASecondTells(t *testing.T) {
 	t.Parallel()
 	second := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 	for _, tt := range []struct {
-		sent time.Duration // after the second that is told
+		sent time.Duration // after the second that is reported
 		took time.Duration
 		want time.Duration
 	}{

@@ -1,6 +1,6 @@
-package doctor
+// File door.go checks NATS Streaming.
 
-// Where invocations come in: NATS Streaming.
+package doctor
 
 import (
 	"context"
@@ -22,7 +22,7 @@ func (e *examiner) door(ctx context.Context) []Finding {
 		user, err = c.StanUser()
 	}
 	if err != nil {
-		return []Finding{wrong("door", "mount the file, readable for the user of this process", "%s", firstLine(err))}
+		return []Finding{wrong("door", "Mount the file, readable for the user of this process.", "%s", firstLine(err))}
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, askTimeout, errNoAnswer)
 	defer cancel()
@@ -31,10 +31,10 @@ func (e *examiner) door(ctx context.Context) []Finding {
 	case err == nil:
 		return []Finding{fine("door", "NATS Streaming at %s answers as cluster %s", address, c.NATSCluster)}
 	case c.StanEmbedded:
-		return []Finding{look("door", "start the worker; while it runs, see its log and /readyz",
-			"the embedded door at %s is shut: %s", address, firstLine(err))}
+		return []Finding{look("door", "Start the worker; while it runs, see its log and /readyz.",
+			"embedded NATS Streaming at %s is not reachable: %s", address, firstLine(err))}
 	}
-	return []Finding{wrong("door", "nothing comes in until it answers; check that the server runs, and faas_nats_address, faas_nats_port and faas_nats_cluster_name",
+	return []Finding{wrong("door", "Check that the server runs, and faas_nats_address, faas_nats_port and faas_nats_cluster_name; no messages are received until it answers.",
 		"NATS Streaming at %s: %s", address, firstLine(err))}
 }
 

@@ -1,7 +1,7 @@
-package doctor
+// File gateway.go checks the gateway, the credentials for it and for the API of the
+// worker, and whether its clock and ours agree.
 
-// The gateway that functions are called through, the credentials for it and for
-// our own API, and whether its clock and ours agree.
+package doctor
 
 import (
 	"context"
@@ -51,16 +51,16 @@ func (e *examiner) credentials(context.Context) []Finding {
 	s, c := e.secret, e.Config
 	switch {
 	case s.err == nil && (s.user == "" || s.password == ""):
-		return []Finding{wrong(check, "write user and password into the files of the secret", "a file of the secret in %s is empty", s.dir)}
+		return []Finding{wrong(check, "Write user and password to the files of the secret.", "a file of the secret in %s is empty", s.dir)}
 	case s.err == nil:
 		return []Finding{fine(check, "the secret in %s can be read, user %s", s.dir, s.user)}
 	case c.BasicAuth || c.IngestAuth:
-		return []Finding{wrong(check, "mount the secret basic-auth of OpenFaaS at secret_mount_path, readable for the user of this process",
-			"basic_auth or ingest_auth is on, and nobody may use the API: %s", firstLine(s.err))}
+		return []Finding{wrong(check, "Mount the secret basic-auth of OpenFaaS at secret_mount_path, readable for the user of this process.",
+			"basic_auth or ingest_auth is on, and the API refuses every client: %s", firstLine(s.err))}
 	case s.missing:
 		return []Finding{fine(check, "no secret in %s, and basic_auth is off: admin endpoints are open to this machine only", s.dir)}
 	}
-	return []Finding{look(check, "mount both files of the secret, readable for the user of this process, or none", "%s", firstLine(s.err))}
+	return []Finding{look(check, "Mount both files of the secret, readable for the user of this process, or none.", "%s", firstLine(s.err))}
 }
 
 // gateway answers, takes the credentials, and has the same time.
@@ -72,14 +72,14 @@ func (e *examiner) gateway(ctx context.Context) []Finding {
 	took := time.Since(sent)
 	if err != nil {
 		return []Finding{
-			wrong(check, "functions cannot be called until it answers; check gateway_url, or faas_gateway_address and faas_gateway_port",
+			wrong(check, "Check gateway_url, or faas_gateway_address and faas_gateway_port; functions cannot be called until it answers.",
 				"%s: %s", base, firstLine(err)),
 			look("clock", "", "not compared, because the gateway does not answer"),
 		}
 	}
 	all := []Finding{fine(check, "%s answers in %s", base, took.Round(time.Millisecond))}
 	if status != http.StatusOK {
-		all = []Finding{look(check, "see the gateway's log; is it a gateway?", "%s answers, but /healthz is %d", base, status)}
+		all = []Finding{look(check, "See the gateway's log. Check that gateway_url is the address of a gateway.", "%s answers, but /healthz is %d", base, status)}
 	}
 	return append(append(all, e.functions(ctx)...), clock(header, sent, took))
 }
@@ -92,18 +92,18 @@ func (e *examiner) functions(ctx context.Context) []Finding {
 	status, _, body, err := e.ask(ctx, u)
 	switch {
 	case err != nil:
-		return []Finding{look(check, "see the gateway's log", "/system/functions: %s", firstLine(err))}
+		return []Finding{look(check, "See the gateway's log.", "/system/functions: %s", firstLine(err))}
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
-		return []Finding{wrong(check, "mount the gateway's secret basic-auth at secret_mount_path: without it no annotation of a function is known, and unknown functions are found out only by calling them",
+		return []Finding{wrong(check, "Mount the gateway's secret basic-auth at secret_mount_path; without it annotations of functions are not read, and unknown functions are recognised only by calling them.",
 			"it answers %d to the credentials: %s", status, e.who())}
 	case status != http.StatusOK:
-		return []Finding{look(check, "is it an OpenFaaS gateway?", "/system/functions answers %d", status)}
+		return []Finding{look(check, "Check that gateway_url is the address of an OpenFaaS gateway.", "/system/functions answers %d", status)}
 	}
 	var list []struct{}
 	if json.Unmarshal(body, &list) != nil {
-		return []Finding{look(check, "is it an OpenFaaS gateway?", "/system/functions answers something else than a list of functions")}
+		return []Finding{look(check, "Check that gateway_url is the address of an OpenFaaS gateway.", "/system/functions does not answer a list of functions")}
 	}
-	return []Finding{fine(check, "it tells its functions (%d in %s), %s", len(list), e.Config.DefaultNamespace, e.who())}
+	return []Finding{fine(check, "it lists its functions (%d in %s), %s", len(list), e.Config.DefaultNamespace, e.who())}
 }
 
 // who says with which credentials the gateway was asked.
@@ -150,7 +150,7 @@ func (e *examiner) ask(ctx context.Context, u *url.URL) (int, http.Header, []byt
 	return res.StatusCode, res.Header, body, nil
 }
 
-// How far the clocks may be apart. The gateway tells whole seconds.
+// How far the clocks may be apart. The gateway answers whole seconds.
 const (
 	clockWarn = 5 * time.Second
 	clockBad  = time.Minute
@@ -159,10 +159,10 @@ const (
 // clock compares the time of the gateway's answer with ours.
 func clock(h http.Header, sent time.Time, took time.Duration) Finding {
 	const check = "clock"
-	const advice = "X-Not-Before, X-Max-Age and Retry-After dates are read by this clock: let both machines keep time (NTP)"
+	const advice = "Synchronise both clocks (NTP); X-Not-Before, X-Max-Age and Retry-After dates are compared with them."
 	theirs, err := http.ParseTime(h.Get("Date"))
 	if err != nil {
-		return look(check, "compare the clock of this machine yourself", "the gateway does not tell its time")
+		return look(check, "Check the clock of this machine.", "the gateway does not send its time")
 	}
 	apart := apart(theirs, sent, took)
 	switch {
@@ -174,7 +174,7 @@ func clock(h http.Header, sent time.Time, took time.Duration) Finding {
 	return fine(check, "the same as that of the gateway")
 }
 
-// apart is how far a whole second, told at some time while we waited, is away from
+// apart is how far a whole second, reported at some time while we waited, is from
 // our time at the least.
 func apart(theirs, sent time.Time, took time.Duration) time.Duration {
 	switch earliest, latest := theirs, theirs.Add(time.Second); {

@@ -1,6 +1,6 @@
-package doctor
+// File limits.go checks the limits of the process: open files and memory.
 
-// The limits of the process: open files, and memory.
+package doctor
 
 import (
 	"context"
@@ -28,9 +28,9 @@ func (e *examiner) files(limit int64) Finding {
 	}
 	switch {
 	case limit <= 0:
-		return look(check, "compare it with max_inflight yourself", "the limit of open files cannot be told")
+		return look(check, "Compare it with max_inflight.", "the limit of open files is unknown")
 	case limit < shares.Needed:
-		return wrong(check, "raise it (ulimit -n, LimitNOFILE), or lower max_inflight", "%s", text)
+		return wrong(check, "Raise it (ulimit -n, LimitNOFILE), or lower max_inflight.", "%s", text)
 	}
 	return fine(check, "%s", text)
 }
@@ -56,9 +56,9 @@ func (e *examiner) memory(limit int64) Finding {
 	case limit <= 0:
 		return fine(check, "no limit of memory; %s", text)
 	case limit < leastMemory:
-		return wrong(check, "give the worker at least "+size(leastMemory), "%s of memory are allowed", size(limit))
+		return wrong(check, "Give the worker at least "+size(leastMemory)+".", "%s of memory are allowed", size(limit))
 	case limit < need:
-		return look(check, "raise the memory limit, or lower one of the three, unless bodies are small here",
+		return look(check, "Raise the memory limit, or lower one of the three, unless bodies are small here.",
 			"%s of memory are allowed; %s", size(limit), text)
 	}
 	return fine(check, "%s of memory are allowed; %s", size(limit), text)

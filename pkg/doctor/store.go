@@ -1,6 +1,6 @@
-package doctor
+// File store.go checks data_dir.
 
-// Where invocations lie: data_dir.
+package doctor
 
 import (
 	"context"
@@ -14,14 +14,14 @@ func (e *examiner) store(context.Context) []Finding {
 	const check = "store"
 	c := e.Config
 	if c.DataDir == "" {
-		return []Finding{look(check, "set data_dir to a folder on a volume that outlives the container",
-			"in memory: the dead set is gone after a restart, and what waits stays with NATS Streaming")}
+		return []Finding{look(check, "Set data_dir to a folder on a volume that outlives the container.",
+			"in memory: the dead set is lost at a restart, and unsettled messages stay with NATS Streaming")}
 	}
 	place, err := store.Look(c.DataDir)
 	if err != nil {
-		advice := "the worker has to be able to write there"
+		advice := "Give the worker write permission there."
 		if errors.Is(err, datadir.ErrNotPlain) {
-			advice = "the worker does not start like this"
+			advice = "Remove it or put the file itself in its place; the worker does not start with it."
 		}
 		return []Finding{wrong(check, advice, "%s", firstLine(err))}
 	}
@@ -35,17 +35,17 @@ func (e *examiner) store(context.Context) []Finding {
 		all = append(all, fine(check, "%s will be made in %s, which can be written", c.DataDir, place.Volume))
 	}
 	if dir := datadir.WorldWritable(c.DataDir); dir != "" {
-		all = append(all, look(check, "remove the permission, unless no other user can reach the folder",
+		all = append(all, look(check, "Remove the permission, unless no other user can reach the folder.",
 			"%s is writable by every user, who can change, forge and read what is stored", dir))
 	}
 	switch {
 	case place.Free < 0:
-		all = append(all, look(check, "store_min_free has no effect there; watch the volume yourself", "the volume of %s does not tell its free space", place.Volume))
+		all = append(all, look(check, "Monitor the volume; store_min_free has no effect there.", "the free space on the volume of %s is unknown", place.Volume))
 	case place.Free < c.StoreMinFree:
-		all = append(all, wrong(check, "the worker takes nothing new: make room on the volume, or lower store_min_free",
+		all = append(all, wrong(check, "Free space on the volume, or lower store_min_free; the intake is paused.",
 			"%s free on the volume, store_min_free is %s", size(place.Free), size(c.StoreMinFree)))
 	case place.Free < c.StoreMinFree+freeMargin:
-		all = append(all, look(check, "make room on the volume before the worker has to stop taking work",
+		all = append(all, look(check, "Free space on the volume before the intake is paused.",
 			"%s free on the volume, store_min_free is %s", size(place.Free), size(c.StoreMinFree)))
 	default:
 		all = append(all, fine(check, "%s free on the volume", size(place.Free)))

@@ -1,6 +1,6 @@
-package doctor
+// File worker.go checks the worker that runs with these settings, if there is one.
 
-// The worker that runs with these settings, when one does.
+package doctor
 
 import (
 	"context"
@@ -15,20 +15,20 @@ func (e *examiner) worker(ctx context.Context) []Finding {
 	reasons, err := e.Worker.Ready(ctx)
 	switch {
 	case client.IsPassing(err):
-		return []Finding{look(check, "start it, or give its address with --server", "none answers at %s", e.Worker.Server())}
+		return []Finding{look(check, "Start it, or give its address with --server.", "no answer at %s", e.Worker.Server())}
 	case err != nil:
-		return []Finding{wrong(check, "give the address of the worker with --server", "%s", firstLine(err))}
+		return []Finding{wrong(check, "Give the address of the worker with --server.", "%s", firstLine(err))}
 	}
-	all := []Finding{fine(check, "the one at %s takes in and does work", e.Worker.Server())}
+	all := []Finding{fine(check, "the one at %s is ready", e.Worker.Server())}
 	if len(reasons) > 0 {
 		all = nil
 	}
 	for _, reason := range reasons {
-		all = append(all, wrong(check, "see its log; it becomes ready when the reason is gone", "the one at %s is not ready: %s", e.Worker.Server(), reason))
+		all = append(all, wrong(check, "See its log; it becomes ready when the reason is gone.", "the one at %s is not ready: %s", e.Worker.Server(), reason))
 	}
 	if err := e.Worker.Admitted(ctx); err != nil {
-		all = append(all, wrong(check, "give --user and --password-file, or --secret-dir; without basic_auth only the machine of the worker may",
-			"the one at %s lets you see nothing that is stored: %s", e.Worker.Server(), firstLine(err)))
+		all = append(all, wrong(check, "Give --user and --password-file, or --secret-dir; without basic_auth only the machine of the worker is admitted.",
+			"the one at %s refuses access to stored invocations: %s", e.Worker.Server(), firstLine(err)))
 	}
 	return all
 }

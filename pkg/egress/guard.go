@@ -70,7 +70,7 @@ type Guard struct {
 	gateway   *gateway
 	listeners func() []string
 	resolver  *net.Resolver
-	// localAddrs are the addresses of this machine, asked anew each time.
+	// localAddrs are the addresses of this machine, read again each time.
 	localAddrs func() ([]net.Addr, error)
 }
 
@@ -187,7 +187,7 @@ func (g *Guard) check(dialled string, named bool) error {
 		return fmt.Errorf("%w: %s: %w", ErrRefused, to, err)
 	}
 	if own {
-		return fmt.Errorf("%w: %s is where this worker itself listens", ErrRefused, to)
+		return fmt.Errorf("%w: %s is an address of this worker", ErrRefused, to)
 	}
 	if named || g.allow.hasAddr(to.Addr()) {
 		return nil

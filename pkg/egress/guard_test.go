@@ -1,4 +1,4 @@
-// Hostile URLs against canaries: whatever is tried, nobody knocks.
+// Hostile URLs against canaries: whatever is tried, none is reached.
 
 package egress
 

@@ -45,7 +45,7 @@ func ParseLevel(s string) (Level, error) {
 			return l, nil
 		}
 	}
-	return Guarded, fmt.Errorf("%s is not a callback policy: guarded, strict or open is expected", strconv.Quote(s))
+	return Guarded, fmt.Errorf("%s is not a callback policy: expected guarded, strict or open", strconv.Quote(s))
 }
 
 // refuses reports whether the level forbids an address, and what the address is.

@@ -10,7 +10,7 @@ import (
 )
 
 // isOwn reports whether a plain address is one that this process listens on. An
-// error means that it cannot be told, and the address is to be refused.
+// error means that it is unknown, and the address is to be refused.
 func (g *Guard) isOwn(to netip.AddrPort) (bool, error) {
 	if g.listeners == nil {
 		return false, nil

@@ -83,7 +83,7 @@ func listen(t *testing.T, address string) (*canary, error) {
 }
 
 // connections is how many came in before this call. It makes one of its own and
-// waits until that is closed: connections are taken in the order of their coming.
+// waits until that is closed: connections are accepted in the order of arrival.
 func (c *canary) connections(t *testing.T) int64 {
 	t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", c.addr)

@@ -24,7 +24,7 @@ type addressRange struct {
 // ranges is searched from the top, and the first range that holds the address
 // decides, so exceptions stand above what they are an exception from.
 var ranges = []addressRange{
-	// Metadata services of clouds outside the link-local range. Whoever reaches
+	// Metadata services of clouds outside the link-local range. A client that reaches
 	// one can take the machine's credentials.
 	of("100.100.100.200/32", special, metadata), // Alibaba, inside carrier-grade NAT
 	of("168.63.129.16/32", special, metadata),   // Azure, inside a public range

@@ -10,47 +10,47 @@ import (
 func TestLevelsRefuseRanges(t *testing.T) {
 	t.Parallel()
 	const (
-		nobody  = "" // refused by no level
+		noLevel = "" // refused by no level
 		strict  = "strict"
 		guarded = "guarded and strict"
 	)
 	tests := []struct{ addr, refusedBy string }{
-		{"0.0.0.0", guarded}, {"0.1.2.3", guarded}, {"0.255.255.255", guarded}, {"1.0.0.0", nobody},
-		{"126.255.255.255", nobody}, {"127.0.0.0", guarded}, {"127.0.0.1", guarded}, {"127.255.255.255", guarded}, {"128.0.0.0", nobody},
-		{"169.253.255.255", nobody}, {"169.254.0.0", guarded}, {"169.254.169.254", guarded}, {"169.254.170.2", guarded}, {"169.255.0.0", nobody},
-		{"223.255.255.255", nobody}, {"224.0.0.1", guarded}, {"239.255.255.250", guarded},
+		{"0.0.0.0", guarded}, {"0.1.2.3", guarded}, {"0.255.255.255", guarded}, {"1.0.0.0", noLevel},
+		{"126.255.255.255", noLevel}, {"127.0.0.0", guarded}, {"127.0.0.1", guarded}, {"127.255.255.255", guarded}, {"128.0.0.0", noLevel},
+		{"169.253.255.255", noLevel}, {"169.254.0.0", guarded}, {"169.254.169.254", guarded}, {"169.254.170.2", guarded}, {"169.255.0.0", noLevel},
+		{"223.255.255.255", noLevel}, {"224.0.0.1", guarded}, {"239.255.255.250", guarded},
 		{"240.0.0.1", guarded}, {"255.255.255.254", guarded}, {"255.255.255.255", guarded},
-		{"191.255.255.255", nobody}, {"192.0.0.0", guarded}, {"192.0.0.192", guarded}, {"192.0.1.0", nobody},
+		{"191.255.255.255", noLevel}, {"192.0.0.0", guarded}, {"192.0.0.192", guarded}, {"192.0.1.0", noLevel},
 		{"192.0.2.1", guarded}, {"198.51.100.7", guarded}, {"203.0.113.9", guarded},
-		{"192.88.98.255", nobody}, {"192.88.99.1", guarded}, {"192.88.100.0", nobody},
-		{"198.17.255.255", nobody}, {"198.18.0.1", guarded}, {"198.19.255.255", guarded}, {"198.20.0.0", nobody},
-		{"100.100.100.200", guarded}, {"168.63.129.16", guarded}, {"168.63.129.17", nobody},
-		{"93.184.216.34", nobody}, {"8.8.8.8", nobody},
+		{"192.88.98.255", noLevel}, {"192.88.99.1", guarded}, {"192.88.100.0", noLevel},
+		{"198.17.255.255", noLevel}, {"198.18.0.1", guarded}, {"198.19.255.255", guarded}, {"198.20.0.0", noLevel},
+		{"100.100.100.200", guarded}, {"168.63.129.16", guarded}, {"168.63.129.17", noLevel},
+		{"93.184.216.34", noLevel}, {"8.8.8.8", noLevel},
 
-		{"9.255.255.255", nobody}, {"10.0.0.0", strict}, {"10.255.255.255", strict}, {"11.0.0.0", nobody},
-		{"172.15.255.255", nobody}, {"172.16.0.1", strict}, {"172.31.255.255", strict}, {"172.32.0.0", nobody},
-		{"192.167.255.255", nobody}, {"192.168.0.1", strict}, {"192.168.255.255", strict}, {"192.169.0.0", nobody},
-		{"100.63.255.255", nobody}, {"100.64.0.1", strict}, {"100.127.255.255", strict}, {"100.128.0.0", nobody},
+		{"9.255.255.255", noLevel}, {"10.0.0.0", strict}, {"10.255.255.255", strict}, {"11.0.0.0", noLevel},
+		{"172.15.255.255", noLevel}, {"172.16.0.1", strict}, {"172.31.255.255", strict}, {"172.32.0.0", noLevel},
+		{"192.167.255.255", noLevel}, {"192.168.0.1", strict}, {"192.168.255.255", strict}, {"192.169.0.0", noLevel},
+		{"100.63.255.255", noLevel}, {"100.64.0.1", strict}, {"100.127.255.255", strict}, {"100.128.0.0", noLevel},
 
 		{"::", guarded}, {"::1", guarded}, {"::2", guarded}, {"::7f00:1", guarded}, {"::ffff:0:7f00:1", guarded},
 		{"fe80::1", guarded}, {"febf::1", guarded}, {"fec0::1", guarded}, {"ff02::1", guarded},
 		{"64:ff9b::7f00:1", guarded}, {"64:ff9b::808:808", guarded}, {"64:ff9b:1::1", guarded}, {"64:ff9b:2::1", guarded},
-		{"2002:7f00:1::", guarded}, {"2002:5db8:d822::1", guarded}, {"2003::1", nobody},
+		{"2002:7f00:1::", guarded}, {"2002:5db8:d822::1", guarded}, {"2003::1", noLevel},
 		{"2001::1", guarded}, {"2001:0:4136:e378:8000:63bf:3fff:fdd2", guarded}, {"2001:2::1", guarded}, {"2001:20::1", guarded},
-		{"2001:db8::1", guarded}, {"2001:db7::1", nobody}, {"2001:db9::1", nobody},
-		{"3ffe::1", nobody}, {"3fff::1", guarded}, {"3fff:fff::1", guarded}, {"3fff:1000::1", nobody},
+		{"2001:db8::1", guarded}, {"2001:db7::1", noLevel}, {"2001:db9::1", noLevel},
+		{"3ffe::1", noLevel}, {"3fff::1", guarded}, {"3fff:fff::1", guarded}, {"3fff:1000::1", noLevel},
 		{"100::1", guarded}, {"100:0:0:1::1", guarded}, {"5f00::1", guarded}, {"4000::1", guarded},
 		{"fd00:ec2::254", guarded}, {"fd00:ec2::253", guarded}, {"fd00:ec2::23", guarded}, {"fd00:ec2:ffff::1", guarded},
 		{"fd00:ec1::1", strict}, {"fd00:ec3::1", strict},
 		{"fd20:ce::254", guarded}, {"fd00:42::42", guarded}, {"fd00:c1::a9fe:a9fe", guarded}, {"fd00:a9fe:a9fe::1", guarded}, {"fd00:100::100:200", guarded},
 		{"fc00::1", strict}, {"fd20:ce::253", strict}, {"fdff::1", strict},
-		{"2606:2800:220:1:248:1893:25c8:1946", nobody}, {"2a00:1450:4001::1", nobody},
+		{"2606:2800:220:1:248:1893:25c8:1946", noLevel}, {"2a00:1450:4001::1", noLevel},
 	}
 	for _, tt := range tests {
 		t.Run(tt.addr, func(t *testing.T) {
 			t.Parallel()
 			a := netip.MustParseAddr(tt.addr)
-			want := map[Level]bool{Guarded: tt.refusedBy == guarded, Strict: tt.refusedBy != nobody, Open: false}
+			want := map[Level]bool{Guarded: tt.refusedBy == guarded, Strict: tt.refusedBy != noLevel, Open: false}
 			for _, l := range Levels() {
 				if what, refused := l.refuses(a); refused != want[l] {
 					t.Errorf("%s: refused is %v (%s), want %v", l, refused, what, want[l])
@@ -112,7 +112,7 @@ func TestUnknownLevelsPanic(t *testing.T) {
 			t.Parallel()
 			defer func() {
 				if recover() == nil {
-					t.Error("it goes on with a level that does not exist")
+					t.Error("it accepts a level that does not exist")
 				}
 			}()
 			f()

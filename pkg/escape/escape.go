@@ -1,7 +1,7 @@
 // Package escape writes text of others so that it can be shown anywhere. What
 // controls a terminal, breaks a line, is invisible, turns the direction of writing
 // or is no UTF-8 becomes an escape: \x1b in text, \u001b in JSON, where it means the
-// same value. Everything that a person may look at passes through here: log lines,
+// same value. Everything that may be shown on a terminal passes through here: log lines,
 // tables, errors, and JSON of the API, the command line and exports.
 //
 // It does not escape for HTML, shells or URLs.

@@ -120,11 +120,11 @@ func TestAFirstCallWaitsAndOthersDoNot(t *testing.T) {
 		p.set(func(p *provider) { p.body = strings.Replace(status, "5", "6", 1) })
 		expect("5", 0, 1)
 		time.Sleep(knownFor)
-		expect("5", 0, 1) // asked for anew in the background
+		expect("5", 0, 1) // refreshed in the background
 		time.Sleep(time.Second)
 		expect("6", 0, 2)
 
-		time.Sleep(staleFor) // nobody has called it for long
+		time.Sleep(staleFor) // it was not called for long
 		p.set(func(p *provider) { p.body = strings.Replace(status, "5", "7", 1) })
 		expect("7", 100*time.Millisecond, 3)
 
@@ -204,7 +204,7 @@ func TestMissingIsSureOfNow(t *testing.T) {
 		p.set(func(p *provider) { p.status = 404 })
 		expect("just asked", false, 1)
 		time.Sleep(settledFor)
-		expect("what was known is asked anew", true, 2)
+		expect("what was known is queried again", true, 2)
 		expect("just asked", true, 2)
 		p.set(func(p *provider) { p.status = 200 })
 		time.Sleep(settledFor)
@@ -215,8 +215,8 @@ func TestMissingIsSureOfNow(t *testing.T) {
 			p.set(unsure)
 			time.Sleep(awayFor + settledFor)
 			before := p.count.Load()
-			expect("nobody knows", false, before+1)
-			expect("nobody is asked", false, before+1)
+			expect("unknown", false, before+1)
+			expect("no query", false, before+1)
 		}
 	})
 }

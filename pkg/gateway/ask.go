@@ -1,6 +1,7 @@
-package gateway
+// File ask.go queries one function: GET
+// <gateway>/system/function/<name>?namespace=<namespace>.
 
-// One question: GET <gateway>/system/function/<name>?namespace=<namespace>.
+package gateway
 
 import (
 	"context"
@@ -16,9 +17,9 @@ import (
 )
 
 // inquire asks, and keeps what came of it. It is not ok when the gateway has not
-// told whether there is such a function.
+// known whether there is such a function.
 func (f *Functions) inquire(name string) (a answer, ok bool) {
-	// Who asks first may go away before the others do, so its context does not count.
+	// The first of the waiting callers may go away before the others do, so its context does not count.
 	ctx, cancel := context.WithTimeout(f.closed, askTimeout)
 	defer cancel()
 	select {
@@ -69,7 +70,7 @@ func (f *Functions) send(ctx context.Context, name string) (status int, annotati
 	return res.StatusCode, f.annotations(body), nil
 }
 
-// annotations are those of a function's status that concern anybody here. Of an
+// annotations are those of a function's status that are used here. Of an
 // answer that is no status, or too long to be one, there are none: that a function is
 // there does not depend on it.
 func (f *Functions) annotations(body []byte) map[string]string {

@@ -1,16 +1,14 @@
-// Package gateway asks the OpenFaaS gateway about its functions.
+// Package gateway queries the OpenFaaS gateway about its functions.
 //
-// An answer is kept for a while, one request serves everybody who waits for it,
-// and a gateway that is away is left alone for a moment, so that what it is asked
-// on the way of an invocation costs that invocation next to nothing. Whatever it
-// says, the caller learns whether it is sure of it.
+// Answers are cached, one request serves all callers that wait for it, and an unreachable
+// gateway is not queried for a while. So queries cost an invocation almost nothing. A
+// caller always learns whether an answer is certain.
 //
 // The package calls no function and reads no file.
 package gateway
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -31,8 +29,8 @@ const (
 	unknownFor = 3 * time.Second
 	// settledFor is for who has to be sure that a function is, or is not, there now.
 	settledFor = 3 * time.Second
-	// staleFor is how long annotations count that are asked for anew in the background.
-	// What is older is of a function that nobody has called meanwhile.
+	// staleFor is how long annotations apply that are refreshed in the background.
+	// Older ones are of functions that were not called meanwhile.
 	staleFor = 5 * time.Minute
 	// askTimeout bounds one question. Gateways answer within milliseconds.
 	askTimeout = 2 * time.Second
@@ -43,7 +41,7 @@ const (
 const (
 	// maxAnswers bounds the answers that are kept: callers choose the names.
 	maxAnswers = 10_000
-	// maxQuestions bounds the questions under way, for the same reason.
+	// maxQuestions bounds the open queries, for the same reason.
 	maxQuestions = 16
 	// maxBody bounds what is read of an answer.
 	maxBody = 1 << 20
@@ -61,7 +59,7 @@ type Options struct {
 	// Credentials gives user and password for basic auth, which may change, and
 	// reports false when there are none. Nil for none.
 	Credentials func() (user, password string, ok bool)
-	// Concerns tells which annotations are kept; nil for none.
+	// Concerns says which annotations are kept; nil for none.
 	Concerns func(key string) bool
 	Version  string
 	Logger   *slog.Logger // nil: nothing is logged
@@ -76,16 +74,16 @@ type Functions struct {
 	log    *slog.Logger
 	client *http.Client
 	slots  chan struct{}
-	closed context.Context // ends the questions under way
+	closed context.Context // ends the open queries
 	close  context.CancelFunc
 	open   sync.WaitGroup // of those questions
 
 	mu      sync.Mutex
 	answers map[string]answer    // by canonical name
-	asking  map[string]*question // under way
-	away    time.Time            // until then nobody is asked
+	asking  map[string]*question // open
+	away    time.Time            // until then the gateway is not queried
 	said    string               // what the log says of the gateway, to say it once
-	// answered: the gateway has told of some function, so it takes the credentials.
+	// answered: the gateway has known some function, so it accepts the credentials.
 	answered bool
 	// knew: it has known some function. What never does may be no gateway but something
 	// before it that has no such path, and its 404 says nothing.
@@ -95,12 +93,12 @@ type Functions struct {
 // answer is what the gateway has said of a function.
 type answer struct {
 	known       bool
-	refused     bool              // the gateway has not told, and may tell of others
+	refused     bool              // the gateway has refused to answer, and may answer for others
 	annotations map[string]string // never changed; nil for none
 	at          time.Time
 }
 
-// counts reports whether an answer need not be asked for anew.
+// counts reports whether an answer is still fresh.
 func (a answer) counts(now time.Time) bool {
 	switch {
 	case a.refused:
@@ -135,7 +133,7 @@ func New(o Options) *Functions {
 	}
 }
 
-// Close ends the questions under way. One that is asked after it has no answer.
+// Close ends the open queries. Queries after it have no answer.
 func (f *Functions) Close() {
 	f.mu.Lock()
 	f.close()
@@ -181,13 +179,13 @@ func (f *Functions) Missing(ctx context.Context, function string) bool {
 }
 
 // Annotations are those that the gateway has of a function, as far as they concern
-// anybody here; they must not be changed. Of a function that was asked about
-// lately they are there at once, and asked for anew in the background when they are
+// here; they must not be changed. Of a function that was queried
+// lately they are there at once, and refreshed in the background when they are
 // old. For any other the answer is waited for as long as patience lasts, or until ctx
-// ends. While the gateway does not answer, those that it had last count, and nobody
+// ends. While the gateway does not answer, its last answers apply, and no caller
 // waits.
 //
-// unknown tells that there is surely no such function: the gateway has said so, and
+// unknown means that there is surely no such function: the gateway has said so, and
 // has not said otherwise since. It is false while the gateway cannot tell, and until it
 // has known some function.
 func (f *Functions) Annotations(ctx context.Context, function string, patience time.Duration) (annotations map[string]string, unknown bool) {
@@ -238,7 +236,7 @@ func (f *Functions) troubled() bool {
 	return f.said != ""
 }
 
-// question is one that is under way, for all who want to know.
+// question is an open query, shared by all callers that wait for it.
 type question struct {
 	over   chan struct{} // closed when the rest is set
 	answer answer
@@ -280,8 +278,11 @@ func (f *Functions) ask(ctx context.Context, name string) (a answer, ok bool) {
 	}
 }
 
-// trouble is what the log says of a gateway that does not answer.
-const trouble = "the gateway %s questions about functions: each counts as known, and annotations are those it told last"
+// What the log says of a gateway that does not answer.
+const (
+	logSilent  = "gateway does not answer about functions, using its last answers"
+	logRefused = "gateway refuses to answer about functions, using its last answers"
+)
 
 // note keeps an answer, or that there was none.
 func (f *Functions) note(name string, a answer, status int, err error) {
@@ -291,7 +292,7 @@ func (f *Functions) note(name string, a answer, status int, err error) {
 	case f.closed.Err() != nil:
 	case err != nil:
 		f.away = a.at.Add(awayFor)
-		f.tell(fmt.Sprintf(trouble, "does not answer"), "error", err)
+		f.tell(logSilent, "error", err)
 	case status == http.StatusOK, status == http.StatusNotFound:
 		f.answered = true
 		f.knew = f.knew || a.known
@@ -304,12 +305,12 @@ func (f *Functions) note(name string, a answer, status int, err error) {
 		f.keep(name, a)
 	default:
 		f.away = a.at.Add(awayFor)
-		f.tell(fmt.Sprintf(trouble, "refuses"), "status", status,
-			"hint", "mount OpenFaaS's secret basic-auth at secret_mount_path")
+		f.tell(logRefused, "status", status,
+			"hint", "Mount OpenFaaS's secret basic-auth at secret_mount_path.")
 	}
 }
 
-// keep makes room first: for what is over, or else for any.
+// keep makes room first: expired answers go, or else any.
 func (f *Functions) keep(name string, a answer) {
 	if len(f.answers) >= maxAnswers {
 		for n, old := range f.answers {

@@ -7,9 +7,9 @@ import (
 	"queue-worker/pkg/crash"
 )
 
-// ackLoop sends acks, so that nobody else waits for the connection. What is acked
+// ackLoop sends acks, so that nothing else waits for the connection. What is acked
 // here is stored, or settled, already. An ack that cannot be sent is given up: its
-// subscription is gone, so the message comes again on the next one, is known, and
+// subscription is gone, so the message is redelivered on the next one, is known, and
 // is acked there.
 func (i *Intake) ackLoop() {
 	defer crash.LogPanic(i.log, "acks")
@@ -33,7 +33,7 @@ func (i *Intake) ackLoop() {
 
 // Flush returns when the server has got every ack that was due when it was called.
 // An error means that it may not have, and will send such a message again to the
-// next process if this one ends before it could be told. It waits as long as ctx
+// next process if this one ends before the ack is sent. It waits as long as ctx
 // allows, and 3 s at most.
 func (i *Intake) Flush(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, drainTimeout)

@@ -30,28 +30,28 @@ type hold struct {
 	first bool // it was not delivered before
 }
 
-// limits bound what is in hand.
+// limits bound the unsettled messages.
 type limits struct {
 	durable bool
 	max     int   // messages
 	size    int64 // bytes
 }
 
-// verdict is what becomes of a delivery.
-type verdict uint8
+// delivery is what becomes of a delivered message.
+type delivery uint8
 
 const (
-	taken   verdict = iota // it is new and in hand now
-	known                  // it is in hand already; only the way to ack it is new
-	settled                // it was settled before; it is acked again
-	parked                 // there is no room; its key is kept, to fetch it later
-	ignored                // the intake drains; somebody else will get it
+	taken   delivery = iota // it is new and unsettled now
+	known                   // it is unsettled already; only the way to ack it is new
+	settled                 // it was settled before; it is acked again
+	parked                  // there is no room; its key is kept, to fetch it later
+	ignored                 // the intake drains; another worker will get it
 )
 
 // refusalPause is how long the intake lets a store alone that refused a message.
 const refusalPause = time.Second
 
-// book knows what is in hand. It does no I/O, and its methods do not block, so
+// book keeps the unsettled messages. It does no I/O, and its methods do not block, so
 // that the connection's reader never waits: what the worker has no room for is
 // let go at once, and only its key stays.
 //
@@ -96,7 +96,7 @@ func newBook(l limits, toTake, toAck, review, watch signal) *book {
 
 // deliver decides about a message of the main subscription, and takes it when it is new
 // and there is room. m's data then belongs to the book.
-func (b *book) deliver(queue int, m *stan.Msg) verdict {
+func (b *book) deliver(queue int, m *stan.Msg) delivery {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	k := key{queue, m.Sequence, m.Timestamp}
@@ -122,8 +122,8 @@ func (b *book) deliver(queue int, m *stan.Msg) verdict {
 
 // fetched takes a message that was parked in an epoch and is read again by another
 // subscription; m acks it on the main one of that epoch. parked: there is no room
-// after all, try again; taken: it is in hand; else nothing is to be done with it.
-func (b *book) fetched(queue, epoch int, m *stan.Msg) verdict {
+// after all, try again; taken: it is unsettled; otherwise it is ignored.
+func (b *book) fetched(queue, epoch int, m *stan.Msg) delivery {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	k := key{queue, m.Sequence, m.Timestamp}
@@ -154,7 +154,7 @@ func (b *book) take(k key, m *stan.Msg) {
 }
 
 // rename gives a hold another id, the one that its message brought along. It
-// reports false, and changes nothing, when another message in hand has that id.
+// reports false, and changes nothing, when another unsettled message has that id.
 func (b *book) rename(h *hold, id invocation.ID) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -171,7 +171,7 @@ func (b *book) rename(h *hold, id invocation.ID) bool {
 	return true
 }
 
-// takeAll returns what waits to be handed to the store, oldest first.
+// takeAll returns the messages for the store, oldest first.
 func (b *book) takeAll() []*hold {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -237,7 +237,7 @@ func (b *book) release(h *hold) {
 	b.grow(-h.size)
 }
 
-// grow changes the bytes in hand, after the messages in hand, and wakes who waits
+// grow changes the unsettled bytes, after the unsettled messages, and wakes the goroutines that wait
 // for room or for the end.
 func (b *book) grow(n int64) {
 	b.bytes += n
@@ -250,7 +250,7 @@ func (b *book) grow(n int64) {
 	b.announce()
 }
 
-// announce tells of a change.
+// announce reports a change.
 func (b *book) announce() {
 	if room := b.room(); room != b.hadRoom {
 		b.hadRoom = room
@@ -272,7 +272,7 @@ func (b *book) ack(m *stan.Msg) {
 	b.toAck.raise()
 }
 
-// ackAll returns what waits to be acked; sent must follow.
+// ackAll returns the messages to ack; sent must follow.
 func (b *book) ackAll() []*stan.Msg {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -1,6 +1,6 @@
-package intake
+// File book_state.go has the state of the book that others read and set.
 
-// What others ask the book, and what they tell it.
+package intake
 
 import (
 	"context"
@@ -19,7 +19,7 @@ func (b *book) wake() {
 	}
 }
 
-// idle reports whether nothing is in hand and every ack is sent.
+// idle reports whether nothing is unsettled and every ack is sent.
 func (b *book) idle() bool { return len(b.holds) == 0 && b.acking == 0 }
 
 // waitFor returns when is reports true, which it asks with the lock held, or ctx is done.
@@ -43,7 +43,7 @@ func (b *book) waitFor(ctx context.Context, is func() bool) error {
 	return nil
 }
 
-var errAcksLeft = errors.New("not every message that was settled could be acked; those may come again")
+var errAcksLeft = errors.New("not every settled message could be acked; those may be redelivered")
 
 // waitAcks waits until every ack that was due is sent.
 func (b *book) waitAcks(d time.Duration) error {
@@ -60,9 +60,9 @@ func (b *book) waitAcked(ctx context.Context) error {
 	return b.waitFor(ctx, func() bool { return b.acked >= due })
 }
 
-var errNotStored = errors.New("the store has not answered for every message that it was given")
+var errNotStored = errors.New("the store has not confirmed every message")
 
-// waitIdle waits until nothing is in hand.
+// waitIdle waits until nothing is unsettled.
 func (b *book) waitIdle(d time.Duration) error {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), d, errNotStored)
 	defer cancel()
@@ -90,7 +90,7 @@ func (b *book) setFull(full bool) {
 	}
 }
 
-// isFull reports what setFull was told last.
+// isFull reports the last value of setFull.
 func (b *book) isFull() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -155,7 +155,7 @@ func (b *book) discarded(queue, epoch int, below uint64) int {
 	return n
 }
 
-// load is what is in hand and what waits to be fetched.
+// load counts the unsettled messages and those to be fetched.
 type load struct {
 	count, parked int
 	bytes         int64
@@ -174,7 +174,7 @@ func (b *book) load() load {
 }
 
 // age lets settled messages be forgotten in time. It is not called while there is
-// no connection, because what a server lost comes again when it is back.
+// no connection, because what a server lost is redelivered when it is back.
 func (b *book) age(now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -145,17 +145,17 @@ func (w *bookModel) check(t *rapid.T, l limits, largest int64) {
 	for k, h := range b.holds {
 		bytes += h.size
 		if _, both := b.parked[k]; both {
-			t.Fatalf("%v is in hand and parked", k)
+			t.Fatalf("%v is unsettled and parked", k)
 		}
 		if b.past.has(k) {
-			t.Fatalf("%v is in hand and settled", k)
+			t.Fatalf("%v is unsettled and settled", k)
 		}
 		if !l.durable && b.byID[h.id] != h {
 			t.Fatalf("%v is not found by its id", k)
 		}
 	}
 	if bytes != b.bytes || len(b.holds) > l.max || bytes >= l.size+largest {
-		t.Fatalf("%d messages of %d bytes (counted %d) in hand, the bounds are %d and %d", len(b.holds), bytes, b.bytes, l.max, l.size)
+		t.Fatalf("%d messages of %d bytes (counted %d) unsettled, the bounds are %d and %d", len(b.holds), bytes, b.bytes, l.max, l.size)
 	}
 	if !l.durable && len(b.byID) != len(b.holds) {
 		t.Fatalf("%d ids for %d messages", len(b.byID), len(b.holds))
@@ -195,7 +195,7 @@ func TestWaitsEnd(t *testing.T) {
 	}
 	b.deliver(0, message(1, 1))
 	if err := b.waitIdle(time.Millisecond); err == nil {
-		t.Error("waited for nothing although something is in hand")
+		t.Error("waited for nothing although something is unsettled")
 	}
 	room := make(chan error)
 	go func() { room <- b.waitRoom(t.Context()) }()

@@ -1,6 +1,6 @@
-package intake
+// File connect.go makes the connection, and makes it again when it is lost, without end.
 
-// The life of the connection: made, lost, made anew, for ever.
+package intake
 
 import (
 	"context"
@@ -67,7 +67,7 @@ func (i *Intake) runSession(ctx context.Context) error {
 	return err
 }
 
-// noteUp and noteDown keep what Ready tells, and log each change once.
+// noteUp and noteDown keep what Ready returns, and log each change once.
 func (i *Intake) noteUp(s *session) {
 	i.mu.Lock()
 	again := i.clientID != ""
@@ -101,7 +101,7 @@ var ports = regexp.MustCompile(`:[0-9]+`)
 func withoutPorts(err error) string { return ports.ReplaceAllString(err.Error(), "") }
 
 // drain ends the taking of a session that is to be closed. With a durable store
-// nothing stays in hand, so the other workers can have the rest at once. Without
+// nothing stays unsettled, so the other workers get the rest at once. Without
 // one, running calls are still to be acked, on this very subscription.
 func (i *Intake) drain() {
 	i.mu.Lock()

@@ -67,14 +67,14 @@ func TestADeadWorkersMessagesComeAtOnceToItsID(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var inHand sync.WaitGroup
-	inHand.Add(100)
-	if _, err := dead.QueueSubscribe(channel, "faas", func(*stan.Msg) { inHand.Done() },
+	var inFlight sync.WaitGroup
+	inFlight.Add(100)
+	if _, err := dead.QueueSubscribe(channel, "faas", func(*stan.Msg) { inFlight.Done() },
 		stan.DurableName(channel), stan.SetManualAckMode(), stan.DeliverAllAvailable(), stan.AckWait(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	queue(t, gateway(t, door.URL(), "g"), ids("c", 100)...)
-	inHand.Wait()
+	inFlight.Wait()
 	dead.NatsConn().Close() // as a killed process leaves it
 
 	s := newRecorder(t, true)

@@ -211,7 +211,7 @@ func TestLargeMessagesBeyondTheBoundAllArriveOnce(t *testing.T) {
 	r := run(t, s, door.URL(), func(o *Options) { o.storeBytes = bound })
 	r.until(t, "the bound", func() bool { l := r.book.load(); return l.atBound && l.parked > 0 })
 	if l := r.book.load(); l.bytes > bound+(65<<10) {
-		t.Errorf("%d bytes in hand", l.bytes)
+		t.Errorf("%d bytes unsettled", l.bytes)
 	}
 	s.set(func() { close(s.hold); s.hold = nil })
 	s.once(t, names...)

@@ -1,11 +1,10 @@
-package intake
-
-// Fetching what came when there was no room.
+// File fetch.go fetches messages that were delivered when there was no room.
 //
-// The server counts a parked message as delivered, and would send it again only
-// after AckWait or to a new member of the queue group. So it is read from the
-// channel's log by a subscription of its own, beside the group, and acked on the
-// main subscription when its time comes.
+// The server counts a parked message as delivered, and would redeliver it only after
+// AckWait or to a new member of the queue group. So it is read from the channel's log by
+// a separate subscription, outside of the group, and acked on the main subscription later.
+
+package intake
 
 import (
 	"context"
@@ -24,7 +23,7 @@ const (
 )
 
 // fetch reads the parked messages of a queue in the background, when there are
-// any, there is room, and nobody is at it.
+// any, there is room, and no fetch is running.
 func (s *session) fetch(ctx context.Context, q int) {
 	span, ok := s.in.book.parkedSpan(q, time.Now())
 	if !ok || len(s.subs) <= q || !s.fetching[q].CompareAndSwap(false, true) {
@@ -87,7 +86,7 @@ func (s *session) handOver(ctx context.Context, q, epoch int, main stan.Subscrip
 		}
 		switch s.in.book.fetched(q, epoch, taking) {
 		case parked:
-			continue // somebody else took the room
+			continue // another message took the room
 		case taken:
 			s.in.opts.Metrics.received.WithLabelValues(s.in.opts.Channels[q]).Inc()
 		case known, settled, ignored:
@@ -96,7 +95,7 @@ func (s *session) handOver(ctx context.Context, q, epoch int, main stan.Subscrip
 	}
 }
 
-// noteDiscarded tells of parked messages that are gone from the server: its log has
+// noteDiscarded logs parked messages that are gone from the server: its log has
 // none below this sequence any more.
 func (s *session) noteDiscarded(q, epoch int, below uint64) {
 	if n := s.in.book.discarded(q, epoch, below); n > 0 {

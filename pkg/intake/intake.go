@@ -1,22 +1,21 @@
-// Package intake takes QueueRequests from NATS Streaming into the store. It is
-// the way in for everything that a gateway publishes.
+// Package intake moves QueueRequests from NATS Streaming to the store. Everything that a
+// gateway publishes comes through it.
 //
-//	server --> deliver --> book: what is in hand --> take: decode --> Store.Accept
+//	server --> deliver --> book: unsettled      --> take: decode --> Store.Accept
 //	   ^                     |  ^ no room: the key is kept, the message is
 //	   |                     |    fetched again when there is room
 //	   +---- ack <-----------+ durable: when the commit is on disk
 //	                           not durable: when the invocation is settled
 //
-// The server is told of nothing that could be lost by it. What comes again is
-// known: by the store when it is durable, by the book otherwise, and by cluster,
-// channel, sequence and timestamp, since a server that keeps its messages in
-// memory begins again at sequence 1.
+// A message is acked only when it cannot be lost any more. Redeliveries are recognised:
+// by the store when it is durable, otherwise by the book, and by cluster, channel,
+// sequence and timestamp, since a server that keeps its messages in memory begins
+// again at sequence 1.
 //
-// A connection that is lost is made anew for as long as the worker lives, by the
-// same client id, so that the server hands over at once what it had in hand. When
-// a queue has other workers too, the server gives it to them instead: what was
-// between commit and ack then, and without a durable store everything unsettled,
-// runs twice. Nothing on this side can keep the server from that.
+// A lost connection is made again for as long as the worker lives, by the same client id,
+// so that the server redelivers unacked messages at once. When a queue has other workers
+// too, the server gives them to those instead: what was between commit and ack then, and
+// without a durable store everything unsettled, runs twice. The worker cannot prevent that.
 //
 // The package calls no function, keeps no message and decides no retry.
 package intake
@@ -43,13 +42,13 @@ type Store interface {
 	// anything else it is not stored and will be offered again. Accept may wait while
 	// the store is busy.
 	Accept(a store.Accept, done func(error))
-	// Full is nil, or says why nothing should be taken in just now.
+	// Full is nil, or says why nothing should be accepted just now.
 	Full() error
 	// Durable reports whether what is stored outlives the process. It never changes.
 	Durable() bool
 }
 
-// Door is a NATS server in this process.
+// Door is embedded NATS Streaming.
 type Door interface {
 	InProcessConn() (net.Conn, error)
 }
@@ -65,15 +64,15 @@ type Backlog interface {
 }
 
 // drainTimeout bounds the waits of a shutdown: for commits and acks that are
-// under way, and for the server's answers.
+// pending, and for the server's answers.
 const drainTimeout = 3 * time.Second
 
 // Options says where to take from and by which rules.
 type Options struct {
 	// URL is nats://host:port.
 	URL string
-	// Door is the embedded door, when the server is in this process: connections are
-	// made in the process then, and outlive a pause of the door. Nil: URL is dialled.
+	// Door is embedded NATS Streaming, if it is used: connections are
+	// made in the process then, and survive a pause of its listener. Nil: URL is dialled.
 	Door Door
 	// Backlog is that of the embedded server; nil for an outside server.
 	Backlog Backlog
@@ -97,9 +96,9 @@ type Options struct {
 	// that this program would not have published it.
 	CheckURL func(raw string) (*url.URL, error)
 	Store    Store
-	// OnRest is told when the intake begins to rest because nothing more can be
-	// taken, and when it goes on. It is called by one goroutine, also while there is
-	// no connection, and must not block for long. Nil for nobody.
+	// OnRest is called when the intake is paused because nothing more can be
+	// taken, and when it is resumed. It is called by one goroutine, also while there is
+	// no connection, and must not block for long. May be nil.
 	OnRest func(resting bool)
 	// Metrics come from NewMetrics with the same channels.
 	Metrics *Metrics

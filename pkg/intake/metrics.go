@@ -48,7 +48,7 @@ func NewMetrics(r prometheus.Registerer, queues []string) *Metrics {
 	return m
 }
 
-// Submitted counts what came in to a queue another way.
+// Submitted counts submissions to a queue over HTTP.
 func (m *Metrics) Submitted(queue string) { m.submitted.WithLabelValues(queue).Inc() }
 
 func newVec(name, help string) *prometheus.CounterVec {

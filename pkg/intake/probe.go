@@ -1,6 +1,7 @@
-package intake
+// File probe.go checks whether a NATS Streaming server is reachable, without receiving
+// messages.
 
-// Asking whether a NATS Streaming server is there, without taking anything from it.
+package intake
 
 import (
 	"context"

@@ -1,7 +1,7 @@
-package intake
+// File publish.go publishes: without a durable store, submissions over HTTP go to the
+// queue first, and are read from there like other messages.
 
-// Publishing: without a durable store, what comes in over HTTP goes to the queue
-// first, and is taken from there like everything else.
+package intake
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 // Why a message was surely not published.
 var (
 	ErrNotConnected = errors.New("not connected to NATS Streaming")
-	ErrTooLarge     = errors.New("larger than NATS Streaming takes")
+	ErrTooLarge     = errors.New("larger than the limit of NATS Streaming")
 	ErrNoRoom       = errors.New("NATS Streaming has no room")
 )
 

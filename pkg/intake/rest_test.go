@@ -92,13 +92,13 @@ func TestARestWithoutConnectionEndsToo(t *testing.T) {
 	r := run(t, s, door.URL(), func(o *Options) { o.OnRest = func(resting bool) { rests <- resting } })
 	s.set(func() { s.full = errors.New("no room") })
 	if !<-rests {
-		t.Fatal("told to go on before it rested")
+		t.Fatal("resumed before it was paused")
 	}
 	door.Close()
 	r.until(t, "the loss", func() bool { return !r.Connected() })
 	s.set(func() { s.full = nil })
 	if <-rests {
-		t.Fatal("told to rest twice")
+		t.Fatal("paused twice")
 	}
 }
 

@@ -1,5 +1,5 @@
-// File rig_server_test.go runs NATS Streaming as a server of its own does it: whoever
-// connects may do everything. Embedded NATS Streaming lets nobody subscribe over TCP.
+// File rig_server_test.go runs NATS Streaming as a server of its own does it: every client that
+// connects may do everything. Embedded NATS Streaming lets no client subscribe over TCP.
 
 package intake
 

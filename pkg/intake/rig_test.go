@@ -72,7 +72,7 @@ type recorder struct {
 	mu      sync.Mutex
 	full    error
 	refuse  func() error                          // before anything is stored
-	answer  func(a store.Accept, err error) error // changes what done is told
+	answer  func(a store.Accept, err error) error // changes the error of done
 	hold    chan struct{}                         // done waits for it to be closed
 	offered int
 	seen    int

@@ -1,6 +1,6 @@
-package intake
+// File session.go has one connection, with one durable queue subscription per channel.
 
-// One connection, with one durable queue subscription per channel.
+package intake
 
 import (
 	"context"
@@ -73,7 +73,7 @@ func (i *Intake) connect() (*session, error) {
 			return s, err
 		}
 	}
-	return nil, fmt.Errorf("all %d client ids of host %q are taken; give each worker a hostname of its own", maxClientIDs, i.opts.Hostname)
+	return nil, fmt.Errorf("all %d client ids of host %q are in use; give each worker its own hostname", maxClientIDs, i.opts.Hostname)
 }
 
 // isTaken recognises the server's answer to a client id that another, living
@@ -117,7 +117,7 @@ func explain(err error, cluster string) error {
 	return err
 }
 
-// lose tells serve that the connection has ended.
+// lose notifies serve that the connection has ended.
 func (s *session) lose(err error) {
 	if err == nil {
 		err = errors.New("the server closed the connection")
@@ -157,7 +157,7 @@ func (s *session) serve(ctx context.Context) error {
 // review closes and makes subscriptions, and fetches what was parked.
 //
 // Closing one gives all its unacked messages to the other workers of the queue
-// group, at once. So it is never closed with something in hand: another worker
+// group, at once. So it is never closed with something unacked: another worker
 // would call what is being called here.
 func (s *session) review(ctx context.Context) error {
 	b := s.in.book

@@ -1,6 +1,6 @@
-package intake
+// File take.go moves messages to the store.
 
-// From a message to the store.
+package intake
 
 import (
 	"errors"
@@ -28,7 +28,7 @@ func (i *Intake) takeLoop() {
 		for _, h := range i.book.takeAll() {
 			select {
 			case <-i.quit:
-				return // what is left is unacked and comes again
+				return // the rest is unacked and will be redelivered
 			default:
 				i.accept(h)
 			}
@@ -74,12 +74,12 @@ func (i *Intake) accepted(h *hold, dead bool, err error) {
 		i.book.refused(h)
 	case i.durable || dead:
 		// order matters: see docs/guarantees.md. The commit is behind us, done queues
-		// the ack. After a crash between the two the store knows what comes again.
+		// the ack. After a crash between the two the store recognises the redelivery.
 		i.book.done(h)
 	}
 }
 
-// passed tells an embedded server that it may remove a message.
+// passed allows an embedded server to remove a message.
 func (i *Intake) passed(h *hold) {
 	if i.opts.Backlog != nil {
 		i.opts.Backlog.Accepted(i.opts.Channels[h.key.queue], h.key.sequence, int(h.size), h.first)
@@ -102,7 +102,7 @@ func (i *Intake) admit(h *hold, now time.Time) store.Accept {
 	if inv.CallID == "" {
 		inv.CallID = h.id.String()
 	}
-	// The id of a message that comes again is the same without a durable store, so
+	// The id of a redelivered message is the same without a durable store, so
 	// it may be that of a dead letter which the book has forgotten.
 	a := store.Accept{Inv: inv, Raw: h.raw, Request: r, Once: !i.durable}
 	if err == nil {
@@ -163,7 +163,7 @@ func (i *Intake) name(inv *invocation.Invocation, r *invocation.Request, now tim
 }
 
 // errCallbackURL repeats nothing of the URL, which may hold credentials.
-var errCallbackURL = errors.New("the envelope's URL is not one")
+var errCallbackURL = errors.New("the envelope's URL is invalid")
 
 // detail says in a sentence why a message cannot be used. The errors of the
 // decoder are not passed on, because they repeat values of the message.

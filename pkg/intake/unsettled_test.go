@@ -14,12 +14,12 @@ import (
 	"queue-worker/pkg/store"
 )
 
-var nobody invocation.ID
+var noSuccessor invocation.ID
 
 // settle settles invocations as the worker does.
 func (r *rig) settle(all ...store.Accept) {
 	for _, a := range all {
-		r.Settled(a.Inv.ID, nobody)
+		r.Settled(a.Inv.ID, noSuccessor)
 	}
 }
 
@@ -131,7 +131,7 @@ func TestTheHoldMovesToTheCallback(t *testing.T) {
 	if r.holds() != 1 {
 		t.Fatalf("%d messages unacked, want 1: the callback is not settled", r.holds())
 	}
-	r.Settled(callback, nobody)
+	r.Settled(callback, noSuccessor)
 	r.idle(t)
 }
 
@@ -150,7 +150,7 @@ func TestSettledBeforeTheStoreAnswers(t *testing.T) {
 		id = h.id
 	}
 	r.book.mu.Unlock()
-	r.Settled(id, nobody)
+	r.Settled(id, noSuccessor)
 	close(s.hold)
 	s.got(t, 1)
 	r.idle(t)
@@ -170,7 +170,7 @@ func TestAtTheBoundOfBytesItRestsAndGoesOn(t *testing.T) {
 		publish(t, c, channel, wireFile(t, "gateway-2026.json"))
 	}
 	if !<-rests {
-		t.Fatal("told to go on before it rested")
+		t.Fatal("resumed before it was paused")
 	}
 	r.until(t, "the rest to be parked", func() bool { return r.book.load().parked == 25 })
 	if err := r.Ready(); err == nil || !strings.Contains(err.Error(), "max_unsettled") {
@@ -188,7 +188,7 @@ func TestAtTheBoundOfBytesItRestsAndGoesOn(t *testing.T) {
 		t.Errorf("Ready says %v", err)
 	}
 	if n := strings.Count(r.log.String(), "subscri"); n != 0 {
-		t.Errorf("it subscribed anew, which gives what is in hand to another worker:\n%s", r.log.String())
+		t.Errorf("it subscribed again, which gives unacked messages to another worker:\n%s", r.log.String())
 	}
 }
 
@@ -217,7 +217,7 @@ func TestAtTheBoundOfMessagesItRestsAndGoesOn(t *testing.T) {
 	queue(t, gateway(t, door.URL(), "g"), names...)
 	r.until(t, "the rest", func() bool { return r.Ready() != nil })
 	if n := r.holds(); n != 8 {
-		t.Errorf("%d in hand, want 8", n)
+		t.Errorf("%d unsettled, want 8", n)
 	}
 	settleAll(t, r, 40)
 	s.once(t, names...)
@@ -271,7 +271,7 @@ func TestWhatTheServerRemovedIsTold(t *testing.T) {
 	}
 	r.until(t, "the parking", func() bool { return r.book.load().parked == 19 })
 	r.settle(s.got(t, 1)...)
-	r.until(t, "the loss to be told", func() bool { return value(r.opts.Metrics.discarded) == 14 })
+	r.until(t, "the loss to be reported", func() bool { return value(r.opts.Metrics.discarded) == 14 })
 	if !strings.Contains(r.log.String(), "messages lost") {
 		t.Error("no line in the log")
 	}

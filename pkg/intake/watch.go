@@ -1,6 +1,7 @@
-package intake
+// File watch.go pauses the intake: when nothing more can be accepted, it is logged once
+// and reported.
 
-// Resting: when nothing more can be taken, it is said once, and everybody is told.
+package intake
 
 import (
 	"context"

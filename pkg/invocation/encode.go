@@ -1,6 +1,6 @@
-package invocation
+// File encode.go makes a QueueRequest around a body that is read piece by piece.
 
-// Making a QueueRequest around a body that is read piece by piece.
+package invocation
 
 import (
 	"encoding/base64"

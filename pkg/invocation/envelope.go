@@ -1,6 +1,6 @@
-package invocation
+// File envelope.go has the envelope beside a QueueRequest that this program publishes.
 
-// What travels beside a QueueRequest that this program publishes itself.
+package invocation
 
 import (
 	stdjson "encoding/json"
@@ -23,9 +23,9 @@ const (
 	MaxCount = 1_000_000_000
 )
 
-// Envelope is what an invocation brings along that was taken in over HTTP and
+// Envelope is what an invocation brings along that was accepted over HTTP and
 // published to a queue, because there is no durable store: who takes it from there
-// gives it the identity and the terms that its caller was told.
+// gives it the identity and the terms that its caller got.
 type Envelope struct {
 	ID       ID
 	Kind     Kind
@@ -63,7 +63,7 @@ func EnvelopeOf(inv *Invocation) Envelope {
 
 // Take gives an invocation what its envelope says. What fell due on the way is
 // ready now. What was accepted in the future is accepted now, and nothing falls due
-// later than any caller may ask for: whoever can publish can write an envelope.
+// later than any caller may ask for: every publisher can write an envelope.
 func (e *Envelope) Take(inv *Invocation, now time.Time) {
 	inv.ID, inv.Kind, inv.URL, inv.Accepted, inv.Retries = e.ID, e.Kind, e.URL, e.Accepted, e.Retries
 	terms := e.Terms
@@ -97,7 +97,7 @@ func (e Envelope) MarshalJSON() ([]byte, error) {
 var errEnvelope = errors.New("no usable envelope")
 
 // UnmarshalJSON reads what MarshalJSON wrote, and refuses what this program would
-// not have written: whoever can publish to the queue can write an envelope.
+// not have written: every publisher can write an envelope.
 func (e *Envelope) UnmarshalJSON(b []byte) error {
 	var w envelope
 	if err := stdjson.Unmarshal(b, &w); err != nil {
@@ -122,7 +122,7 @@ func (e *Envelope) UnmarshalJSON(b []byte) error {
 	return e.check()
 }
 
-// check holds an envelope against the bounds of what is taken in.
+// check holds an envelope against the bounds of what is accepted.
 func (e *Envelope) check() error {
 	t := e.Terms
 	switch {

@@ -1,16 +1,16 @@
 // Package invocation is the domain of the queue-worker: what an invocation is,
-// what it is called on the wire and in the store, and the closed sets of words
-// that logs, metrics and the HTTP API share.
+// its form on the wire and in the store, and the closed sets of words that logs,
+// metrics and the HTTP API share.
 //
-// An invocation is one QueueRequest with its identity and history. Its bytes are
-// kept as they came; everything that changes lies in the Invocation record.
+// An invocation is one QueueRequest with its identity and history. The bytes of the
+// request never change; everything that changes is in the Invocation record.
 //
 // The package does no I/O, holds no locks and imports nothing of the project.
 package invocation
 
 import "time"
 
-// Kind tells what an invocation calls.
+// Kind says what an invocation calls.
 type Kind uint8
 
 const (
@@ -38,7 +38,7 @@ type State uint8
 const (
 	// Pending waits to be called: at once, or at Due.
 	Pending State = iota
-	// Dead was given up and lies in the dead set.
+	// Dead was given up and is in the dead set.
 	Dead
 )
 
@@ -85,11 +85,11 @@ type Invocation struct {
 	Retries  int       `msgpack:"r,omitempty"` // retries that the next attempt makes it: 0 before the first call
 	Attempts []Attempt `msgpack:"a,omitempty"`
 	Omitted  int       `msgpack:"m,omitempty"` // attempts between the two halves of Attempts
-	Crashes  int       `msgpack:"x,omitempty"` // times it was in hand when the worker died
+	Crashes  int       `msgpack:"x,omitempty"` // crashes of the worker while it was in flight
 	Replays  int       `msgpack:"p,omitempty"` // times it was taken out of the dead set
 
 	Terms *Terms `msgpack:"b,omitempty"` // what came with it and holds for it alone; nil for nothing
-	Trace *Trace `msgpack:"j,omitempty"` // where it stands in a trace; nil without traces. It is replaced and never changed
+	Trace *Trace `msgpack:"j,omitempty"` // its trace context; nil without tracing. It is replaced and never changed
 
 	Reason Reason    `msgpack:"w,omitempty"` // why it is dead
 	Detail string    `msgpack:"e,omitempty"` // one sentence beside Reason; no payload, no credentials

@@ -13,7 +13,7 @@ const (
 	// Malformed: it cannot be decoded, names no usable function, or has a
 	// header or URL that cannot be sent.
 	Malformed Reason = "malformed"
-	// Poison: it was in hand when the worker crashed, too many times.
+	// Poison: the worker crashed too many times while it was in flight.
 	Poison Reason = "poison"
 	// CallbackRefused: the callback's URL leads where callback_policy forbids.
 	CallbackRefused Reason = "callback_refused"
@@ -35,7 +35,7 @@ type Cause string
 // The closed set of causes.
 const (
 	CauseTimeout   Cause = "timeout"   // the deadline passed
-	CauseRefused   Cause = "refused"   // nobody listens there
+	CauseRefused   Cause = "refused"   // nothing listens there
 	CauseReset     Cause = "reset"     // the connection broke before the answer was whole
 	CauseDNS       Cause = "dns"       // the name has no address
 	CauseTLS       Cause = "tls"       // the handshake or the certificate failed

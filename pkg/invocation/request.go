@@ -57,7 +57,7 @@ var lenient = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.Allo
 // 2021. Keys match in any case and unknown ones are passed over, as
 // encoding/json does it. The returned request points into raw, which must not
 // change while it is in use. On ErrNoFunction the request is returned too, so
-// that its call id can be told.
+// that its call id is known.
 func Decode(raw []byte) (*Request, error) {
 	r := &Request{}
 	var callback *url.URL
@@ -112,7 +112,7 @@ func (r *Request) walk(raw []byte, callback **url.URL) error {
 		if err != nil {
 			return err
 		}
-		if f == fieldBody { // where it lies in raw, not where the decoder may have put it
+		if f == fieldBody { // its place in raw, not where the decoder may have put it
 			end := int(d.InputOffset())
 			value = raw[end-len(value) : end]
 		}

@@ -1,10 +1,10 @@
-package invocation
+// File terms.go has the terms of one invocation that differ from the settings.
 
-// What one invocation asks for beside the settings.
+package invocation
 
 import "time"
 
-// Source tells how an invocation came in, which decides how it is retried.
+// Source says where an invocation came from, which decides how it is retried.
 type Source uint8
 
 const (
@@ -49,7 +49,7 @@ type Terms struct {
 	Expires time.Time `msgpack:"x,omitempty"`
 }
 
-// Source tells how the invocation came in.
+// Source returns where the invocation came from.
 func (i *Invocation) Source() Source {
 	if i.Terms == nil {
 		return SourceGateway
@@ -66,7 +66,7 @@ func (i *Invocation) Expires() time.Time {
 }
 
 // IsExhausted reports whether the next call would be one more than the mailbox was
-// told to make: a caller counts too, and may come with the last one behind it.
+// allowed to make: a caller counts too, and may have made the last one already.
 func (i *Invocation) IsExhausted() bool {
 	t := i.Terms
 	return t != nil && t.Source == SourceMailbox && t.MaxRetries != Unlimited && i.Retries > t.MaxRetries

@@ -1,6 +1,6 @@
 package invocation
 
-// Trace is where an invocation stands in a distributed trace. It is there only when
+// Trace is the trace context of an invocation. It is set only when
 // spans are made. Parent and Last are values of the header field traceparent, and
 // State is one of tracestate.
 type Trace struct {

@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// Reading an answer, never more of it than the limit and one byte: the byte tells
+// Reading an answer, never more of it than the limit and one byte: the byte shows
 // whether there is more. The rest is not drained, the connection is closed.
 
 // firstRead is how much is allocated before anything came, in bytes, whatever the

@@ -178,7 +178,7 @@ var hostile = map[string]func(c net.Conn, r *bufio.Reader){
 	},
 }
 
-// trickle writes a byte a second until nobody takes it.
+// trickle writes a byte a second until the reader has gone.
 func trickle(c net.Conn, s string) {
 	for n := 0; ; n++ {
 		time.Sleep(time.Second)

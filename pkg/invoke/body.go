@@ -17,7 +17,7 @@ import (
 // it leaves in one write with its header. A longer one is streamed.
 const smallBody = 2 << 10
 
-var errCallOver = errors.New("the call is over")
+var errCallOver = errors.New("the call has ended")
 
 // body streams a stored body. Once stopped it reads no more, so that the stored
 // message can be let go although net/http may still hold the body: it gives it
@@ -29,7 +29,7 @@ type body struct {
 }
 
 // newBody makes the body to send, of r.BodyLen bytes, and what stops it when the
-// call is over.
+// call has ended.
 func newBody(r *invocation.Request) (_ io.ReadCloser, stop func()) {
 	n := r.BodyLen()
 	if n == 0 {

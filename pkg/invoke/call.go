@@ -22,10 +22,10 @@ type Call struct {
 	// Request is what to send. Nothing reads it after the call has returned.
 	Request *invocation.Request
 	// TraceParent and TraceState go instead of the caller's traceparent and
-	// tracestate; without the first, both of the caller go on.
+	// tracestate; without the first, both of the caller are passed on.
 	TraceParent, TraceState string
 	// Timeout bounds the call of a function beside the client's own, and the function
-	// is told; 0 for nothing of its own.
+	// is sent; 0 for nothing of its own.
 	Timeout time.Duration
 	// KeepBody asks for the answer's body, for a callback that will carry it.
 	KeepBody bool

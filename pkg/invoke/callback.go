@@ -27,7 +27,7 @@ const (
 	HeaderTruncated    = "X-Body-Truncated"
 )
 
-// Meta is what a callback tells of the invocation beside its result.
+// Meta is what a callback says of the invocation beside its result.
 type Meta struct {
 	Function string // as the caller named it
 	CallID   string // the caller's, or the one that the invocation was given
@@ -97,7 +97,7 @@ func dropUnsendable(h http.Header) {
 
 var (
 	errURLLong   = fmt.Errorf("the callback's URL is longer than %d bytes", egress.MaxURL)
-	errURL       = errors.New("the callback's URL is not one")
+	errURL       = errors.New("the callback's URL is invalid")
 	errURLScheme = errors.New("the callback's URL is neither http nor https")
 	errURLHost   = errors.New("the callback's URL has no usable host")
 )

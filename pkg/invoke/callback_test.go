@@ -78,7 +78,7 @@ func TestCallbackHeader(t *testing.T) {
 	}
 }
 
-// stored is a callback as it lies in the store.
+// stored is a callback as it is in the store.
 func stored(tb testing.TB, h http.Header, body string) Call {
 	tb.Helper()
 	raw, err := invocation.EncodeCallback("figlet", h, []byte(body))

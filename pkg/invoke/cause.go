@@ -81,7 +81,7 @@ func tlsDetail(err error) string {
 	return "the TLS handshake failed"
 }
 
-// transportDetail tells the more common ones of the rest apart.
+// transportDetail names the more common ones of the rest.
 func transportDetail(err error) string {
 	text := err.Error()
 	for _, known := range []struct{ part, detail string }{

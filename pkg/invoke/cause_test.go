@@ -118,7 +118,7 @@ func TestTLSOfCallbacks(t *testing.T) {
 		cause     invocation.Cause
 		detail    string
 	}{
-		{"a certificate that nobody knows", trusted.URL, false, 503, invocation.CauseTLS, "the certificate is signed by an unknown authority"},
+		{"an unknown certificate", trusted.URL, false, 503, invocation.CauseTLS, "the certificate is signed by an unknown authority"},
 		{"the same, and tls_insecure", trusted.URL, true, 404, "", ""},
 		{"a server without TLS", "https://" + plain.address, true, 503, invocation.CauseTLS, "the TLS handshake failed"},
 		{"a server that closes at once", "https://" + deaf.address, true, 503, invocation.CauseReset, "the connection broke"},

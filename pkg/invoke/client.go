@@ -1,15 +1,15 @@
 // Package invoke makes the HTTP calls: of functions through the gateway, and of
 // callbacks at URLs that callers chose.
 //
-// A call sends a stored request once and tells what came of it in a Result, which
-// is data: whether to retry, and when, is decided elsewhere. The target is built
-// from checked parts, the header is cleaned, the body is streamed out of the
-// stored message, the answer is bounded in size, and the whole call in time.
-// What can never be sent is Malformed, what egress forbids is Refused.
+// A call sends a stored request once and returns a Result. Whether to retry, and when, is
+// decided elsewhere. The target is built from checked parts, the header is cleaned, the
+// body is streamed out of the stored message, the answer is bounded in size, and the whole
+// call in time. A request that can never be sent is Malformed, one that egress forbids is
+// Refused.
 //
-// One call is one request: net/http sends a request again on its own when it
-// thinks it idempotent, and that is prevented here, except when a kept connection
-// was found dead before a byte had gone out (see exchange.go).
+// One call is one request: net/http repeats a request that it takes for idempotent, and
+// that is prevented here, except when a kept connection was found dead before a byte was
+// sent (see exchange.go).
 //
 // The package does not retry, does not log, keeps no state but its connections,
 // and knows neither the store nor the queue.
@@ -42,7 +42,7 @@ const (
 	// answers before it.
 	maxResponseHeader = 64 << 10
 	// maxCallbackAnswer is how much of the answer to a callback is read, in bytes.
-	// Nobody wants it; reading it lets the connection be used again.
+	// It is discarded; reading it lets the connection be used again.
 	maxCallbackAnswer = 64 << 10
 	// defaultCallbackTimeout holds when Options names none, because a URL that a
 	// stranger chose must never hold a slot without end.
@@ -162,7 +162,7 @@ func (c *Client) callbackTransportOf(u *url.URL) *http.Transport {
 	return c.callbacks
 }
 
-// Close closes the connections that no call uses. Calls under way go on; whoever
+// Close closes the connections that no call uses. Calls in flight continue; a caller that
 // wants them to end cancels their context. It may be called again.
 func (c *Client) Close() {
 	c.functions.CloseIdleConnections()

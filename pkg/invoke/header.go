@@ -193,7 +193,7 @@ func (f fields) withTrace(call Call) fields {
 	return f
 }
 
-// source tells how the invocation came in.
+// source returns where the invocation came from.
 func (c Call) source() invocation.Source {
 	if c.Terms == nil {
 		return invocation.SourceGateway

@@ -237,7 +237,7 @@ func TestFoldIsWhatCGIMakesOfAName(t *testing.T) {
 	}
 }
 
-// What a function is told by these fields comes from the worker or not at all, in
+// The values of these fields come from the worker or not at all, in
 // whatever spelling a caller, or the answer that a callback carries, has them.
 func TestNoFieldOfTheWorkerIsForged(t *testing.T) {
 	t.Parallel()

@@ -129,7 +129,7 @@ func TestAFreshConnectionThatBreaksIsAnAttempt(t *testing.T) {
 	}
 }
 
-// deadConn fails every write once it is told to, and none of it goes out.
+// deadConn fails every write once it is switched, and none of it is sent.
 type deadConn struct {
 	net.Conn
 	dead   *atomic.Bool

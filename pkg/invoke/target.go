@@ -14,7 +14,7 @@ import (
 const maxTarget = 64 << 10
 
 var (
-	errName     = errors.New("the function's name is not one")
+	errName     = errors.New("the function's name is invalid")
 	errLong     = errors.New("path and query are longer than 64 KiB")
 	errQuery    = errors.New("the query has a space or a control character")
 	errEncoding = errors.New("the path cannot be encoded")

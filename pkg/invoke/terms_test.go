@@ -112,25 +112,25 @@ func TestAProducersMessageIsPostedWithItsTypeOnly(t *testing.T) {
 	}
 }
 
-// A function is told how long its call may take where anybody has asked for a time
+// A function gets the limit of its call where a limit was set
 // of its own, in the form in which of-watchdog reads it.
 func TestTheTimeOfACallIsTold(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name           string
 		worker, call   time.Duration
-		header, told   string
+		header, limit  string
 		spelledOddly   bool
 		takesAsLongAs  time.Duration
 		andMayTakeDays bool
 	}{
-		{name: "nobody asks", worker: time.Minute, takesAsLongAs: time.Minute},
-		{name: "the function asks", worker: time.Minute, call: 30 * time.Second, told: "30s", takesAsLongAs: 30 * time.Second},
-		{name: "a function has no more than the worker allows", worker: time.Minute, call: time.Hour, told: "1m0s", takesAsLongAs: time.Minute},
-		{name: "the worker has no bound", call: 90 * time.Second, told: "1m30s", takesAsLongAs: 90 * time.Second},
-		{name: "a caller who may not ask for so much", worker: time.Minute, header: "2h", told: "1m0s", takesAsLongAs: time.Minute},
-		{name: "a caller's seconds are written out", worker: time.Minute, call: 5 * time.Second, header: "5", told: "5s", takesAsLongAs: 5 * time.Second},
-		{name: "no other spelling gets past", call: 5 * time.Second, header: "1h", spelledOddly: true, told: "5s", takesAsLongAs: 5 * time.Second},
+		{name: "no limit asked for", worker: time.Minute, takesAsLongAs: time.Minute},
+		{name: "the function asks", worker: time.Minute, call: 30 * time.Second, limit: "30s", takesAsLongAs: 30 * time.Second},
+		{name: "a function has no more than the worker allows", worker: time.Minute, call: time.Hour, limit: "1m0s", takesAsLongAs: time.Minute},
+		{name: "the worker has no bound", call: 90 * time.Second, limit: "1m30s", takesAsLongAs: 90 * time.Second},
+		{name: "a caller who may not ask for so much", worker: time.Minute, header: "2h", limit: "1m0s", takesAsLongAs: time.Minute},
+		{name: "a caller's seconds are written out", worker: time.Minute, call: 5 * time.Second, header: "5", limit: "5s", takesAsLongAs: 5 * time.Second},
+		{name: "no other spelling gets past", call: 5 * time.Second, header: "1h", spelledOddly: true, limit: "5s", takesAsLongAs: 5 * time.Second},
 		{name: "a time that cannot be read is not passed on", header: "soon", andMayTakeDays: true},
 		{name: "another spelling alone says nothing", header: "1h", spelledOddly: true, andMayTakeDays: true},
 	} {
@@ -152,15 +152,15 @@ func TestTheTimeOfACallIsTold(t *testing.T) {
 			if r := c.Function(t.Context(), call); r.Status != 200 {
 				t.Fatalf("result is %+v", r)
 			}
-			told := ""
+			limit := ""
 			for line := range strings.Lines(s.seen()[0]) {
 				name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
 				if strings.EqualFold(strings.ReplaceAll(name, "_", "-"), "X-Timeout") {
-					told += value
+					limit += value
 				}
 			}
-			if told != tt.told {
-				t.Errorf("it was told %q, want %q", told, tt.told)
+			if limit != tt.limit {
+				t.Errorf("it got %q, want %q", limit, tt.limit)
 			}
 		})
 	}

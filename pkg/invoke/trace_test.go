@@ -32,7 +32,7 @@ func TestTheTraceOfAnAttemptIsSent(t *testing.T) {
 	}{
 		{"without one a function gets the caller's", function, full, Call{}, []string{"caller"}, []string{"a=1", "b=2"}},
 		{"a function", function, full, Call{TraceParent: "ours", TraceState: "c=3"}, []string{"ours"}, []string{"c=3"}},
-		{"a function, and nobody's state", function, full, Call{TraceParent: "ours"}, []string{"ours"}, nil},
+		{"a function, and no state", function, full, Call{TraceParent: "ours"}, []string{"ours"}, nil},
 		{"a function whose caller has as many fields as can be", function, crowded, Call{TraceParent: "ours"}, []string{"ours"}, nil},
 		{"a callback", callback, nil, Call{TraceParent: "ours", TraceState: "c=3"}, []string{"ours"}, []string{"c=3"}},
 		{"without one a producer's message gets none", callback, full, Call{Terms: producer}, nil, nil},

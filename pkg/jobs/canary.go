@@ -1,6 +1,7 @@
-package jobs
+// File canary.go has the canary: a few dead letters first, and a watch on those that were
+// replayed.
 
-// The canary: a few letters first, and an eye on those that were replayed.
+package jobs
 
 import (
 	"cmp"
@@ -49,7 +50,7 @@ func (r *record) watch(id invocation.ID) {
 	}
 }
 
-// pardon lets a job that was stopped go on, with the next stage if this one is
+// pardon resumes a job that was stopped, with the next stage if this one is
 // complete.
 func (r *record) pardon() {
 	r.Watch, r.Outcomes = nil, ""

@@ -1,6 +1,6 @@
-package jobs
+// File count.go counts the set of a plan.
 
-// Counting a set.
+package jobs
 
 import (
 	"cmp"
@@ -36,7 +36,7 @@ func (j *Jobs) countLetters(ctx context.Context, r *record) error {
 	return nil
 }
 
-// anyDead tells from the counts in memory whether the dead set can have anything
+// anyDead reports from the counts in memory whether the dead set can have anything
 // that passes, so that asking for nothing costs nothing.
 func (j *Jobs) anyDead(f store.Filter) bool {
 	for lane, n := range j.Store.Lanes() {

@@ -1,6 +1,6 @@
 package jobs
 
-// Kills and power cuts: a job goes on where it was, neither repeats a letter nor
+// Kills and power cuts: a job continues where it was, neither repeats a dead letter nor
 // forgets one.
 
 import (

@@ -1,22 +1,22 @@
-// Package jobs carries out the bulk acts: replaying and dropping dead letters,
-// and purging what waits for one function.
+// Package jobs replays, drops and purges in bulk: dead letters that match a filter, or
+// the pending invocations of one function.
 //
-// A job is planned first. The plan counts what would be done and fixes the set:
-// what its filter finds among the letters that died before that moment. Applied,
-// it works through the set, oldest first, in steps. Each step is one batch of
-// the store together with the job's progress, so that a kill anywhere neither
-// repeats nor forgets a letter, and a restart goes on where it was.
+// A job is planned first. The plan counts what would be done and fixes the set: the dead
+// letters that match its filter and died before that moment. An applied job works through
+// the set in steps, oldest first. Each step is one batch of the store together with the
+// job's progress, so that a kill neither repeats nor skips a dead letter, and the job
+// continues where it was after a restart.
 //
-//	planned --apply--> running <--> waiting   by itself
+//	planned --apply--> running <--> waiting   automatically
 //	   |                |  ^
 //	   |   pause, too   |  | resume
 //	   |   many failed  v  |
 //	   |         paused, stopped
 //	   +-----> cancelled, done
 //
-// Live work comes first: a job holds while the function that it replays to has
-// more waiting than the worker can have in hand.
+// Live invocations have precedence: a job waits while the function that it replays to has
+// more ready invocations than the worker can have in flight.
 //
-// The package knows no HTTP, and does not know how a filter is written down:
-// whoever makes Jobs gives it a reader.
+// The package knows no HTTP, and does not know the form of a filter: the creator of Jobs
+// passes a reader for it.
 package jobs

@@ -1,6 +1,6 @@
-package jobs
+// File job.go has a job as its users see it.
 
-// What a job is, as others ask for it and see it.
+package jobs
 
 import (
 	"encoding/json"
@@ -35,7 +35,7 @@ type Act string
 const (
 	Replay Act = "replay" // a dead letter is made ready at once
 	Drop   Act = "drop"   // a dead letter is removed for good
-	Purge  Act = "purge"  // a pending invocation is removed for good; what is in hand is not
+	Purge  Act = "purge"  // a pending invocation is removed; those in flight are not
 )
 
 // State is how far a job is.
@@ -45,9 +45,9 @@ type State string
 const (
 	Planned   State = "planned"
 	Running   State = "running"
-	Waiting   State = "waiting" // running, but holding for the reason given; goes on by itself
+	Waiting   State = "waiting" // running, but waiting for the reason given; continues on its own
 	Paused    State = "paused"
-	Stopped   State = "stopped" // by itself, because too many failed again; resume goes on
+	Stopped   State = "stopped" // because too many failed again; resume continues
 	Cancelled State = "cancelled"
 	Done      State = "done"
 )
@@ -89,7 +89,7 @@ type Request struct {
 	MaxFailedShare *float64
 	// Force takes also those that died again after three replays. For Replay only.
 	Force bool
-	// By is who asks, for the log and for others who look.
+	// By is the operator who planned it, for the log and for listings.
 	By string
 }
 

@@ -1,6 +1,6 @@
-package jobs
+// File jobs.go loads, runs and lists jobs.
 
-// What Jobs are made of, and their life: loaded, run, looked at.
+package jobs
 
 import (
 	"context"
@@ -52,15 +52,15 @@ type Options struct {
 	Store Store
 	// Filter reads a filter as Request.Filter has it.
 	Filter func(json.RawMessage) (store.Filter, error)
-	// Waiting tells how many invocations of a lane wait to be called, without those
-	// in hand; a replay holds while there are more than MaxInflight.
+	// Waiting returns how many invocations of a lane are ready, without those
+	// in flight; a replay waits while there are more than MaxInflight.
 	Waiting     func(invocation.Lane) int
 	MaxInflight int
-	// InHand reports whether an invocation is being called; a purge leaves it alone.
-	InHand  func(invocation.ID) bool
-	Metrics *Metrics         // nil: nothing is counted
-	Logger  *slog.Logger     // nil: nothing is logged
-	Now     func() time.Time // the wall clock; nil for time.Now
+	// InFlight reports whether an invocation is being called; a purge leaves it alone.
+	InFlight func(invocation.ID) bool
+	Metrics  *Metrics         // nil: nothing is counted
+	Logger   *slog.Logger     // nil: nothing is logged
+	Now      func() time.Time // the wall clock; nil for time.Now
 }
 
 // Bounds of what is kept and done at once.
@@ -90,17 +90,17 @@ type Jobs struct {
 }
 
 // job is one job. Its goroutine, which begins when it is applied and ends when it
-// is over, is the only one that changes its progress and its way.
+// has finished, is the only one that changes its progress and its way.
 type job struct {
 	id   invocation.ID
 	wake chan struct{} // holds a token when the state has changed
-	// writing is held by whoever writes the record, so that notes reach the store in
+	// writing is held while the record is written, so that notes reach the store in
 	// their order. A channel, because who waits for it has a context.
 	writing chan struct{}
 
 	// for its goroutine alone
 	next   time.Time     // when the next step may begin, by the rate
-	told   time.Time     // when the log was told of its progress
+	logged time.Time     // when its progress was last logged
 	polled time.Time     // when those that it watches were looked at
 	poll   time.Duration // the latest wait for live work
 
@@ -148,7 +148,7 @@ func (j *Jobs) load() {
 	}
 }
 
-// Run works on what is applied until ctx ends: jobs that were running go on, those
+// Run works on what is applied until ctx ends: jobs that were running continue, those
 // that were paused stay so. It returns when all work has ended. Call it once.
 func (j *Jobs) Run(ctx context.Context) {
 	j.mu.Lock()

@@ -1,6 +1,6 @@
-package jobs
+// File keep.go expires plans and removes old jobs.
 
-// What is kept, and for how long.
+package jobs
 
 import (
 	"context"
@@ -65,7 +65,7 @@ func (j *Jobs) tidy(ctx context.Context) {
 	}
 }
 
-// expire cancels the plans that nobody has applied in time, and notes how far the
+// expire cancels the plans that were not applied in time, and notes how far the
 // clock was set back.
 func (j *Jobs) expire(ctx context.Context) {
 	for _, v := range j.List() {
@@ -73,7 +73,7 @@ func (j *Jobs) expire(ctx context.Context) {
 		if err != nil || v.State.IsOver() {
 			continue
 		}
-		j.noteClock(b) // a job that rests does not look at it
+		j.noteClock(b) // a paused job does not look at it
 		if v.State != Planned || j.now().Before(v.Expires) {
 			continue
 		}
@@ -91,7 +91,7 @@ func (j *Jobs) expire(ctx context.Context) {
 
 const whyExpired = "the plan was not applied in time"
 
-// forget removes jobs that are over: those that are old, and the oldest when
+// forget removes finished jobs: those that are old, and the oldest when
 // there are too many.
 func (j *Jobs) forget(ctx context.Context) {
 	over := slices.DeleteFunc(j.List(), func(v Job) bool { return !v.State.IsOver() })

@@ -1,7 +1,7 @@
-package jobs
+// File log.go logs that a job was planned or started, its progress, and its end. The API
+// logs who pauses, resumes or cancels a job.
 
-// What the log says of jobs: that one was planned or begun, how far it is now and
-// then, and its end. Who steers a job is told where it is known, at the API.
+package jobs
 
 import "time"
 
@@ -13,7 +13,7 @@ const (
 	keyError = "error"
 )
 
-// tellPeriod is how often the progress of one job is told at most.
+// tellPeriod is how often the progress of one job is logged at most.
 const tellPeriod = 10 * time.Second
 
 func (j *Jobs) tellNew(b *job) {
@@ -26,15 +26,15 @@ func (j *Jobs) tellNew(b *job) {
 		"needs_force", r.Plan.NeedsForce, "rate", r.Rate, "canary", r.Canary, "force", r.Force)
 }
 
-// tellProgress tells how far a job is, from ten seconds after its begin.
+// tellProgress logs how far a job is, from ten seconds after its start.
 func (j *Jobs) tellProgress(b *job) {
-	if b.told.IsZero() {
-		b.told = time.Now()
+	if b.logged.IsZero() {
+		b.logged = time.Now()
 	}
-	if time.Since(b.told) < tellPeriod {
+	if time.Since(b.logged) < tellPeriod {
 		return
 	}
-	b.told = time.Now()
+	b.logged = time.Now()
 	if r := b.record(); r.State == Running {
 		j.log.Info("job progress", progress(&r)...)
 	}

@@ -1,6 +1,6 @@
-package jobs
+// File metrics.go has the metrics of jobs.
 
-// What jobs tell Prometheus.
+package jobs
 
 import "github.com/prometheus/client_golang/prometheus"
 

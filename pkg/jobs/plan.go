@@ -1,6 +1,6 @@
-package jobs
+// File plan.go plans: what a job would do is counted before it changes anything.
 
-// Planning: what a job would do is counted before it does anything.
+package jobs
 
 import (
 	"bytes"
@@ -74,12 +74,12 @@ func (q *Request) check() error {
 	case q.Act == Purge && (q.Pending.Function == "" || q.Filter != nil || q.Limit > 0):
 		return fmt.Errorf("a purge needs a function, and has no filter and no limit")
 	case len(q.Filter) > MaxFilter:
-		return fmt.Errorf("the filter has %d bytes, %d are possible", len(q.Filter), MaxFilter)
+		return fmt.Errorf("the filter has %d bytes, at most %d are allowed", len(q.Filter), MaxFilter)
 	}
 	return nil
 }
 
-// maxBy bounds the name of who asks, in bytes.
+// maxBy bounds the name of the operator, in bytes.
 const maxBy = 256
 
 func (q *Request) record(now time.Time) *record {

@@ -1,6 +1,6 @@
-package jobs
+// File purge.go does one step of a purge.
 
-// One step of a purge.
+package jobs
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"queue-worker/pkg/store"
 )
 
-// stepPending removes the next pending invocations of the set. What waits moves
+// stepPending removes the next pending invocations of the set. Pending invocations move
 // between ready and delayed meanwhile, so the purge goes over all of it again
 // until there is nothing that it can take.
 func (j *Jobs) stepPending(ctx context.Context, b *job, r *record) error {
@@ -24,7 +24,7 @@ func (j *Jobs) stepPending(ctx context.Context, b *job, r *record) error {
 	if err != nil {
 		return err
 	}
-	ids := j.notInHand(page)
+	ids := j.notInFlight(page)
 	advance := func(r *record, taken []store.Taken) {
 		if r.AtEnd {
 			r.Took = false // another pass has begun
@@ -41,18 +41,18 @@ func (j *Jobs) stepPending(ctx context.Context, b *job, r *record) error {
 		j.pass(b, advance)
 		return nil
 	}
-	if err := j.commit(ctx, b, store.Batch{Verb: store.ActCancel, IDs: ids, Except: j.InHand}, advance); err != nil {
+	if err := j.commit(ctx, b, store.Batch{Verb: store.ActCancel, IDs: ids, Except: j.InFlight}, advance); err != nil {
 		return err
 	}
 	b.spend(len(ids), r.Rate)
 	return nil
 }
 
-// notInHand leaves out what is being called.
-func (j *Jobs) notInHand(page []*invocation.Invocation) []invocation.ID {
+// notInFlight leaves out what is being called.
+func (j *Jobs) notInFlight(page []*invocation.Invocation) []invocation.ID {
 	var ids []invocation.ID
 	for _, inv := range page {
-		if !j.InHand(inv.ID) {
+		if !j.InFlight(inv.ID) {
 			ids = append(ids, inv.ID)
 		}
 	}

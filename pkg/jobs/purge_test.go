@@ -18,13 +18,13 @@ func TestAPurgeTakesWhatItsPlanCounted(t *testing.T) {
 		t.Run("state "+tt.state, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				r := newRig(t, store.Options{})
-				inHand := r.pend("fn", 2, 0)
+				inFlight := r.pend("fn", 2, 0)
 				r.pend("fn", 1202, 0)
 				r.pend("fn", 303, time.Hour)
 				other := r.pend("gn", 5, 0)
 				r.bury("fn", 4)
-				for _, id := range inHand {
-					r.inHand[id] = true
+				for _, id := range inFlight {
+					r.inFlight[id] = true
 				}
 				v := r.plan(Request{Act: Purge, Pending: Pending{Function: "fn", State: tt.state}})
 				if v.Plan.Count != tt.count || v.Plan.Bytes != int64(10*tt.count) || v.Rate != 0 {
@@ -48,7 +48,7 @@ func TestAPurgeTakesWhatItsPlanCounted(t *testing.T) {
 				}
 				pass(time.Minute)
 				r.want(v, Done, tt.dropped, tt.count-tt.dropped)
-				for _, id := range append(append(other, late...), inHand...) {
+				for _, id := range append(append(other, late...), inFlight...) {
 					if _, err := r.store.Get(id); err != nil {
 						t.Errorf("one that was not meant is gone: %v", err)
 					}
@@ -100,18 +100,18 @@ func TestAPurgeOfOneQueueLeavesTheOthers(t *testing.T) {
 	})
 }
 
-// The worker takes one in hand between the look and the batch.
+// The worker begins to call one between the look and the batch.
 func TestAPurgeLeavesWhatIsTakenInHandInTheLastMoment(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, store.Options{})
 		ids := r.pend("fn", 3, 0)
 		asked := map[invocation.ID]int{}
-		r.jobs.InHand = func(id invocation.ID) bool { asked[id]++; return id == ids[1] && asked[id] == 2 }
+		r.jobs.InFlight = func(id invocation.ID) bool { asked[id]++; return id == ids[1] && asked[id] == 2 }
 		v := r.begin(Request{Act: Purge, Pending: Pending{Function: "fn"}})
 		pass(time.Minute)
-		r.want(v, Done, 3, 0) // the second pass has found it not in hand any more
+		r.want(v, Done, 3, 0) // the second pass has found it no longer in flight
 		if asked[ids[1]] < 3 {
-			t.Errorf("it was asked %d times whether it is in hand", asked[ids[1]])
+			t.Errorf("it was asked %d times whether it is in flight", asked[ids[1]])
 		}
 	})
 }

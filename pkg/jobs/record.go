@@ -1,6 +1,6 @@
-package jobs
+// File record.go has a job as it is stored: one note of JSON.
 
-// A job as it stands in the store: one note of JSON.
+package jobs
 
 import (
 	"bytes"
@@ -23,7 +23,7 @@ const noteBytes = 32 << 10
 // recordVersion is what this program writes.
 const recordVersion = 1
 
-// record is a job with all that it needs to go on after a restart.
+// record is a job with all that it needs to continue after a restart.
 type record struct {
 	Version int `json:"v"`
 	Job         // State is never Waiting: that is known in memory only
@@ -94,9 +94,9 @@ func readRecord(name string, b []byte) (record, error) {
 	}
 	switch {
 	case r.Version != recordVersion:
-		return r, fmt.Errorf("its form %d is not known to this program", r.Version)
+		return r, fmt.Errorf("unknown version %d", r.Version)
 	case noteName(r.ID) != name:
-		return r, fmt.Errorf("it says that it is %s", r.ID)
+		return r, fmt.Errorf("its id is %s", r.ID)
 	case !slices.Contains(States(), r.State) || r.State == Waiting:
 		return r, fmt.Errorf("unknown state %q", r.State)
 	case r.Act != Replay && r.Act != Drop && r.Act != Purge:

@@ -42,16 +42,16 @@ type rig struct {
 	logs     *lockedBuffer
 	stop     func() // ends Run and closes the store; may be called twice
 
-	mu      sync.Mutex
-	ready   map[invocation.ID]int // how often each became ready
-	order   []invocation.ID
-	times   []time.Time
-	waiting map[invocation.Lane]int
-	inHand  map[invocation.ID]bool
-	offset  time.Duration                                                         // of the wall clock
-	outcome func(*invocation.Invocation) (v invocation.Outcome, in time.Duration) // nil: it stays ready
-	acting  sync.WaitGroup
-	filter  func(json.RawMessage) (store.Filter, error)
+	mu       sync.Mutex
+	ready    map[invocation.ID]int // how often each became ready
+	order    []invocation.ID
+	times    []time.Time
+	waiting  map[invocation.Lane]int
+	inFlight map[invocation.ID]bool
+	offset   time.Duration                                                         // of the wall clock
+	outcome  func(*invocation.Invocation) (v invocation.Outcome, in time.Duration) // nil: it stays ready
+	acting   sync.WaitGroup
+	filter   func(json.RawMessage) (store.Filter, error)
 }
 
 // newRig starts a process on a store. Edits change it before jobs run.
@@ -59,7 +59,7 @@ func newRig(t testing.TB, o store.Options, edits ...func(*rig)) *rig {
 	t.Helper()
 	r := &rig{
 		t: t, registry: prometheus.NewRegistry(), logs: &lockedBuffer{}, ready: map[invocation.ID]int{},
-		waiting: map[invocation.Lane]int{}, inHand: map[invocation.ID]bool{}, filter: readFilter,
+		waiting: map[invocation.Lane]int{}, inFlight: map[invocation.ID]bool{}, filter: readFilter,
 	}
 	for _, edit := range edits {
 		edit(r)
@@ -72,7 +72,7 @@ func newRig(t testing.TB, o store.Options, edits ...func(*rig)) *rig {
 	r.store = s
 	r.jobs = New(Options{
 		Store: s, Filter: func(b json.RawMessage) (store.Filter, error) { return r.filter(b) },
-		Waiting: r.waits, MaxInflight: 50, InHand: r.isInHand,
+		Waiting: r.waits, MaxInflight: 50, InFlight: r.isInFlight,
 		Metrics: NewMetrics(r.registry), Logger: slog.New(slog.NewTextHandler(r.logs, nil)), Now: r.now,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -186,10 +186,10 @@ func (r *rig) setWaiting(function string, n int) {
 	r.waiting[lane(function)] = n
 }
 
-func (r *rig) isInHand(id invocation.ID) bool {
+func (r *rig) isInFlight(id invocation.ID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.inHand[id]
+	return r.inFlight[id]
 }
 
 func lane(function string) invocation.Lane {

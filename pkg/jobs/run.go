@@ -1,6 +1,6 @@
-package jobs
+// File run.go has the goroutine of a job: its steps, its waits, its end.
 
-// The goroutine of a job: its turns, its waits, its end.
+package jobs
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"queue-worker/pkg/store"
 )
 
-// hold is why a job cannot go on just now, and when to look again. The zero hold
+// hold is why a job has to wait, and when to look again. The zero hold
 // means that it can.
 type hold struct {
 	why    string
@@ -156,7 +156,7 @@ func (b *job) sleep(ctx context.Context, d time.Duration) {
 
 // Of the pace. A step is a tenth of a second's worth, so that a rate is even
 // without a commit for each letter, and after a wait nothing is made up for but
-// one step. The times are those of the clock that nobody sets.
+// one step. The times are monotonic.
 const stepsPerSecond = 10
 
 // paced waits until the rate allows the next step, or the job does not run any more.

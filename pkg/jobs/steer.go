@@ -1,7 +1,7 @@
-package jobs
+// File steer.go applies, pauses, resumes and cancels jobs, and writes their records to the
+// store.
 
-// What people do with a job: apply, pause, resume, cancel. And how its record
-// gets into the store.
+package jobs
 
 import (
 	"context"
@@ -44,7 +44,7 @@ func (j *Jobs) Pause(ctx context.Context, id invocation.ID) (Job, error) {
 	})
 }
 
-// Resume goes on after Pause, and after the job has stopped by itself; what was
+// Resume continues after Pause, and after the job has stopped because of failures; what was
 // watched until then counts no more.
 func (j *Jobs) Resume(ctx context.Context, id invocation.ID) (Job, error) {
 	return j.steer(ctx, id, func(r *record, _ time.Time) error {
@@ -73,7 +73,7 @@ func (j *Jobs) Cancel(ctx context.Context, id invocation.ID) (Job, error) {
 	})
 }
 
-// steerable tells why a job can be neither paused nor resumed.
+// steerable returns why a job can be neither paused nor resumed.
 func steerable(s State) error {
 	switch {
 	case s == Planned:

@@ -1,6 +1,6 @@
-package jobs
+// File step.go does one step of a replay or a drop.
 
-// One step of a replay or a drop.
+package jobs
 
 import (
 	"context"

@@ -22,10 +22,10 @@ const (
 )
 
 // Breaker notices that a function cannot be reached. While it is open no call
-// begins but a probe, so what waits spends no attempts. A status that the function
+// starts but a probe, so pending invocations use up no retries. A status that the function
 // itself has chosen means that it was reached, whatever the status.
 //
-//	closed --20 in a row missed--> open --pause is over--> probing --reached--> closed
+//	closed --20 in a row missed--> open --pause ended--> probing --reached--> closed
 //	                                 ^                        |
 //	                                 +-------- missed --------+  (a pause twice as long)
 //
@@ -46,10 +46,10 @@ type Status struct {
 	Open  bool
 	Since time.Time        // when it opened
 	Cause invocation.Cause // of the latest call that did not reach the function; "" for an error of OpenFaaS itself
-	Next  time.Time        // when the next probe may begin; zero while one is under way
+	Next  time.Time        // when the next probe may begin; zero while one is in flight
 }
 
-// Status tells how things stand. The zero Status is a closed breaker.
+// Status is the state of a breaker. The zero Status is a closed breaker.
 func (b *Breaker) Status() Status {
 	if !b.open {
 		return Status{}
@@ -62,7 +62,7 @@ func (b *Breaker) Status() Status {
 }
 
 // Admit reports whether a call may begin, and counts it as the probe when the
-// breaker is open. Whoever is admitted has to tell Reached, Missed or Ended.
+// breaker is open. An admitted caller has to report Reached, Missed or Ended.
 func (b *Breaker) Admit(now time.Time) bool {
 	if !b.Ready(now) {
 		return false
@@ -76,7 +76,7 @@ func (b *Breaker) Ready(now time.Time) bool {
 	return !b.open || !b.probing && !now.Before(b.next)
 }
 
-// Reached tells that a call has reached the function, and reports whether that
+// Reached notes that a call has reached the function, and reports whether that
 // has closed the breaker.
 func (b *Breaker) Reached() (closed bool) {
 	closed = b.open
@@ -84,7 +84,7 @@ func (b *Breaker) Reached() (closed bool) {
 	return closed
 }
 
-// Missed tells that a call did not reach the function, and why. It reports whether
+// Missed notes that a call did not reach the function, and why. It reports whether
 // that has opened the breaker. Calls that began before it opened change nothing
 // more.
 func (b *Breaker) Missed(id invocation.ID, cause invocation.Cause, probe bool, now time.Time) (opened bool) {
@@ -108,6 +108,6 @@ func (b *Breaker) Missed(id invocation.ID, cause invocation.Cause, probe bool, n
 	return true
 }
 
-// Ended tells that the probe has come to nothing that says anything of the function:
+// Ended notes that the probe has shown nothing of the function:
 // it was cancelled, or never sent. Another may begin at once.
 func (b *Breaker) Ended() { b.probing = false }

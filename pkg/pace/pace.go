@@ -1,13 +1,12 @@
-// Package pace finds out how much a function can take, from nothing but what
-// becomes of its calls.
+// Package pace adapts the calls of a function to the results of its calls.
 //
-//	Pace     how many calls at a time (this file)
-//	Breaker  whether the function can be reached at all (breaker.go)
-//	Rate     how many calls begin in a second (rate.go)
+//	Pace     the concurrency limit (this file)
+//	Breaker  whether the function is reachable (breaker.go)
+//	Rate     the rate limit: calls per second (rate.go)
 //
 // The package is pure: it does no I/O, holds no locks, starts no timers and reads
-// no clock. Times come in as arguments, so the same outcomes at the same times
-// lead to the same pace. It does not know who is called next; that is the lanes'.
+// no clock. Times are arguments, so the same results at the same times lead to the same
+// limits. Lanes decide who is called next.
 package pace
 
 import (
@@ -16,7 +15,7 @@ import (
 )
 
 // start is the limit that a pace begins with, when its ceiling allows it: enough
-// that a short burst waits for nothing, and little enough to hurt nobody.
+// that a short burst waits for nothing, and little enough to do no harm.
 const start = 10
 
 // factor is what is left of the limit after a push back that was not expected.
@@ -33,14 +32,14 @@ const (
 	leastSuccesses = 8
 )
 
-// Pace is the number of calls that one function may have under way. It begins with
+// Pace is the number of calls that one function may have in flight. It begins with
 // min(ceiling, 10) and moves with the outcomes of the calls:
 //
 //	slow start:  every success raises it by one, which doubles it per round
 //	later:       every round of successes raises it by one
 //	push back:   0.8 of it is left; outcomes of calls that began before do not count
 //	known limit: a level that was pushed back is tried again after a pause; when that
-//	             fails only the try is taken back, and when it works slow start begins anew
+//	             fails only the try is taken back, and when it works slow start begins again
 //
 // Only successes of calls that began while the limit was used up raise it: a
 // function that is asked for little has shown nothing. How long calls take is
@@ -63,7 +62,7 @@ func New(ceiling int) *Pace {
 	return p
 }
 
-// Limit is how many calls may be under way, at least 1.
+// Limit is how many calls may be in flight, at least 1.
 func (p *Pace) Limit() int { return p.limit }
 
 // SetCeiling changes the ceiling. What was found out is kept as far as it fits.
@@ -76,7 +75,7 @@ func (p *Pace) SetCeiling(ceiling int) {
 	p.limit = min(p.limit, ceiling)
 }
 
-// Took tells that the function has taken a call that began at begun, whatever it
+// Took notes that the function has accepted a call that began at begun, whatever it
 // answered. full: with that call the limit was used up.
 func (p *Pace) Took(begun, now time.Time, full bool) {
 	if !full || begun.Before(p.since) {
@@ -100,8 +99,8 @@ func (p *Pace) Took(begun, now time.Time, full bool) {
 	}
 }
 
-// raise lifts the limit by one. In slow start the calls under way keep counting;
-// later a round begins anew, with calls that begin from now on.
+// raise lifts the limit by one. In slow start the calls in flight keep counting;
+// later a new round begins, with calls that begin from now on.
 func (p *Pace) raise(now time.Time) {
 	if p.limit >= p.ceiling {
 		return
@@ -115,7 +114,7 @@ func (p *Pace) raise(now time.Time) {
 	}
 }
 
-// Pushed tells that a call that began at begun was too much, or came to nobody: 429,
+// Pushed notes that a call that began at begun was too much, or had no receiver: 429,
 // 503, refused, timed out. It reports whether the limit has become less.
 func (p *Pace) Pushed(begun, now time.Time) bool {
 	if begun.Before(p.since) {

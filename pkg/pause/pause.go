@@ -1,13 +1,11 @@
-// Package pause keeps functions paused: which, by whom, why and until when.
+// Package pause keeps the paused functions: which, by whom, why and until when.
 //
-// A pause is a small durable note in the store, so that it outlives the process,
-// and an order to the lanes, which begin nothing of the function meanwhile. The
-// note is written before the lanes are told, and deleted before they go on: after
-// a crash at any point a function is paused exactly if its note is there and its
-// time is not over.
+// A pause is a small durable note in the store, so that it survives a restart, and a pause
+// of the lanes, which start no calls of the function meanwhile. The note is written before
+// the lanes are paused, and deleted before they are resumed: after a crash at any point a
+// function is paused exactly if its note exists and has not expired.
 //
-// The package calls no function and knows no HTTP; what runs when a function is
-// paused is the lanes' business.
+// The package calls no function and knows no HTTP. Calls in flight are the lanes' concern.
 package pause
 
 import (
@@ -79,7 +77,7 @@ type Keeper struct {
 }
 
 // New reads the pauses and lets the lanes know. It has to come before anything is
-// called. A note that cannot be read is told of and left alone.
+// called. A note that cannot be read is logged and skipped.
 func New(notes Notes, lanes Lanes, log *slog.Logger) *Keeper {
 	k := &Keeper{notes: notes, lanes: lanes, log: log, wake: make(chan struct{}, 1), all: map[string]Pause{}}
 	for name, value := range notes.Notes(notePrefix) {
@@ -99,7 +97,7 @@ func New(notes Notes, lanes Lanes, log *slog.Logger) *Keeper {
 	return k
 }
 
-// Run ends pauses whose time is over, until ctx ends.
+// Run ends expired pauses, until ctx ends.
 func (k *Keeper) Run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -168,7 +166,7 @@ func (k *Keeper) lift(ctx context.Context, lane string) error {
 	return nil
 }
 
-// expire ends what is over, and tells when the next is.
+// expire ends expired pauses, and returns when the next expires.
 func (k *Keeper) expire(ctx context.Context, now time.Time) (next time.Time, ok bool) {
 	for lane, p := range k.held() {
 		switch {
@@ -184,8 +182,8 @@ func (k *Keeper) expire(ctx context.Context, now time.Time) (next time.Time, ok 
 	return next, ok
 }
 
-// expireOne ends a pause, unless somebody has set another meanwhile. The lanes go
-// on even if the note cannot be deleted now: it is over by itself.
+// expireOne ends a pause, unless another was set meanwhile. The lanes are
+// resumed even if the note cannot be deleted now: it has expired.
 func (k *Keeper) expireOne(ctx context.Context, lane string, now time.Time) error {
 	k.act.Lock()
 	defer k.act.Unlock()
@@ -201,7 +199,7 @@ func (k *Keeper) expireOne(ctx context.Context, lane string, now time.Time) erro
 	return nil
 }
 
-// Of tells the pause of a name, if it is paused.
+// Of returns the pause of a name, if it is paused.
 func (k *Keeper) Of(lane string) (Pause, bool) {
 	p, ok := k.All()[lane]
 	return p, ok
@@ -214,7 +212,7 @@ func (k *Keeper) All() map[string]Pause {
 	return all
 }
 
-// held is a copy of the pauses whose notes are there, those too that are over.
+// held is a copy of the pauses whose notes are there, expired ones included.
 func (k *Keeper) held() map[string]Pause {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -53,7 +53,7 @@ func (n *notes) failing(err error) {
 	n.fail = err
 }
 
-// lanes remember what they were told.
+// lanes record their calls.
 type lanes struct {
 	mu     sync.Mutex
 	paused map[string]bool
@@ -180,7 +180,7 @@ func TestAPauseOutlivesTheProcessAndOneThatIsOverDoesNot(t *testing.T) {
 		time.Sleep(time.Minute)
 		last := w.restarted()
 		if last.lanes.has("soon") || !last.lanes.has("late") {
-			t.Errorf("after its time it is paused anew: %v", last.lanes.paused)
+			t.Errorf("after its time it is paused again: %v", last.lanes.paused)
 		}
 		last.running(t)
 		if _, ok := last.notes.all[notePrefix+"soon"]; ok || len(last.All()) != 1 {

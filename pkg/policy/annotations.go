@@ -1,6 +1,6 @@
-package policy
+// File annotations.go reads the annotations of a function.
 
-// The annotations by which a function says how it wants to be called.
+package policy
 
 import (
 	"strings"
@@ -43,7 +43,7 @@ func Concerns(key string) bool {
 // Forms are the annotations and what each takes, in the order of reports.
 func Forms() []Form { return forms[:] }
 
-// Form is what an annotation takes, in words for people.
+// Form describes the values of an annotation.
 type Form struct {
 	Key, Expected string
 }

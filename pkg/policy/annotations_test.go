@@ -71,7 +71,7 @@ func TestOpenFaaSsAnnotations(t *testing.T) {
 		{"of two that contradict each other the greatest wins", map[string]string{least: "1m", greatest: "5s"}, func(p *Policy) { p.Initial, p.Max = 5*time.Second, 5*time.Second }, []string{least}},
 
 		{"attempts that are a word", map[string]string{attempts: "many"}, func(*Policy) {}, []string{attempts}},
-		{"attempts below zero, for nobody can switch on endless retries", map[string]string{attempts: "-1"}, func(*Policy) {}, []string{attempts}},
+		{"attempts below zero, because endless retries cannot be switched on", map[string]string{attempts: "-1"}, func(*Policy) {}, []string{attempts}},
 		{"attempts that are a fraction", map[string]string{attempts: "1.5"}, func(*Policy) {}, []string{attempts}},
 		{"attempts beyond the limit", map[string]string{attempts: "1000000001"}, func(*Policy) {}, []string{attempts}},
 		{"attempts beyond 64 bits", map[string]string{attempts: "99999999999999999999"}, func(*Policy) {}, []string{attempts}},
@@ -82,7 +82,7 @@ func TestOpenFaaSsAnnotations(t *testing.T) {
 		{"a wait of more than a year", map[string]string{greatest: "8761h"}, func(*Policy) {}, []string{greatest}},
 		{"a wait beyond 64 bits", map[string]string{greatest: "99999999999999999999"}, func(*Policy) {}, []string{greatest}},
 		{
-			"a bad one does not spoil the good ones, and all bad ones are told in a fixed order",
+			"a bad one does not spoil the good ones, and all bad ones are reported in a fixed order",
 			map[string]string{attempts: "x", codes: "y", least: "z", greatest: "20s"},
 			func(p *Policy) { p.Max = 20 * time.Second },
 			[]string{attempts, codes, least},

@@ -1,6 +1,6 @@
-package policy
+// File header.go reads the header fields of a message.
 
-// The header fields by which a message says how it wants to be called.
+package policy
 
 import (
 	"net/http"
@@ -24,7 +24,7 @@ func AgeOf(h http.Header) (age time.Duration) {
 	return age
 }
 
-// WithHeader is the policy with what a message asks for. Whoever may call a function
+// WithHeader is the policy with what a message asks for. Every caller of a function
 // may write its header, so without trust a field counts only where it asks for
 // less than what holds already; with trust it counts whatever it asks for. A field
 // that is invalid changes nothing and is reported; of one that is there twice the

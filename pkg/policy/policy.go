@@ -1,17 +1,16 @@
-// Package policy is what decides how a function is called: the worker's settings,
-// what the function asks for by its annotations, and what a message asks for by
-// its header, one over the other:
+// Package policy computes how a function is called, from the worker's settings, the
+// annotations of the function and the header of the message. The upper ones have
+// precedence:
 //
 //	header      X-Retry-Limit, X-Max-Age, X-Timeout of the message (header.go)
-//	annotation  of the message, else of the gateway (annotations.go)
+//	annotation  of the message, otherwise of the gateway (annotations.go)
 //	queue       the settings of one queue
 //	worker      the settings of this process
 //
-// A value that cannot be used changes nothing and is reported; each value knows
-// where it is from.
+// An invalid value is ignored and reported; each value has its source.
 //
-// The package is pure: it asks nobody, reads no clock and logs nothing. It does not
-// decide what follows a call; that is retry's.
+// The package is pure: it makes no calls, reads no clock and logs nothing. It does not
+// decide what follows a call; pkg/retry does.
 package policy
 
 import (
@@ -31,7 +30,7 @@ type Policy struct {
 	Timeout time.Duration
 	// Lane is how fast its function may be called.
 	Lane Lane
-	// Sources tells where each value is from.
+	// Sources says where each value is from.
 	Sources Sources
 }
 
@@ -70,7 +69,7 @@ var settingNames = [settingCount]string{
 	"dead_set_codes", "max_age", "timeout", "max_inflight", "rate", "priority",
 }
 
-// String is the name that people know it by.
+// String is its name.
 func (s Setting) String() string { return settingNames[s] }
 
 // Source is where a value is from.
@@ -108,7 +107,7 @@ func (s Source) String() string {
 	panic("policy: unknown source")
 }
 
-// Sources tells where each value of a policy is from. The zero value is the worker.
+// Sources says where each value of a policy is from. The zero value is the worker.
 type Sources [settingCount]Source
 
 // Set says where some values are from.

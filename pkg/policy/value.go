@@ -1,6 +1,6 @@
-package policy
+// File value.go parses values and has their bounds.
 
-// How values are written, and their bounds.
+package policy
 
 import (
 	"fmt"
@@ -28,7 +28,7 @@ const (
 	maxTimeout = 30 * 24 * time.Hour
 	// maxInflight is that of the setting of this name.
 	maxInflight = 10_000
-	// minRate is low enough for anybody, and high enough that one who mistyped a rate
+	// minRate is low enough for every use, and high enough that a mistyped rate
 	// need not wait for hours until the next call notices that it was corrected.
 	minRate, maxRate = 0.01, 100_000
 	// minPriority and maxPriority bound how many turns a lane may have more than
@@ -133,7 +133,7 @@ func parseDeadCodes(s string) (retry.Codes, error) {
 // maxQuoted bounds how much of a bad value a report repeats, in bytes.
 const maxQuoted = 64
 
-// quote prints a value that somebody else wrote, cut and escaped.
+// quote prints an untrusted value, cut and escaped.
 func quote(s string) string {
 	if len(s) > maxQuoted {
 		return strconv.Quote(s[:maxQuoted]) + "..."

@@ -17,7 +17,7 @@ const (
 )
 
 // errOnlyExclusions is returned for a list that excludes but includes nothing:
-// its set is empty, which nobody who writes it means.
+// its set is empty, which is never intended.
 var errOnlyExclusions = errors.New("it excludes codes but includes none: write for example 5xx,!501")
 
 // Codes is a set of HTTP statuses from 100 to 599. The zero value is empty.
@@ -131,7 +131,7 @@ func (c Codes) appendClass(items []string, class int) []string {
 // maxQuoted bounds how much of a bad value an error repeats, in bytes.
 const maxQuoted = 64
 
-// quote prints a value that somebody else wrote, cut and escaped.
+// quote prints an untrusted value, cut and escaped.
 func quote(s string) string {
 	if len(s) > maxQuoted {
 		return strconv.Quote(s[:maxQuoted]) + "..."

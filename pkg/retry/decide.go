@@ -37,7 +37,7 @@ type Result struct {
 	// no use.
 	NoRetry bool
 	// Missing is since when the answers say that there is no such function, which is
-	// sure; zero when there is one, or nobody knows.
+	// sure; zero when there is one, or it is unknown.
 	Missing time.Time
 	// Malformed: the invocation has a header or a URL that cannot be sent.
 	Malformed bool
@@ -115,7 +115,7 @@ func (r Result) after(wait time.Duration, now time.Time) Decision {
 	return Decision{Outcome: invocation.OutcomeRetry, Wait: wait}
 }
 
-// missing retries a function that is not there until the grace is over. The last
+// missing retries a missing function until the grace ends. The last
 // retry that the policy allows comes at the end of the grace, so that a function
 // with few of them is waited for as long as any other.
 func (p Policy) missing(retries int, r Result, now time.Time, random func() float64) Decision {

@@ -61,8 +61,8 @@ func TestDecide(t *testing.T) {
 		{"exhausted ones are kept whatever dead_set_codes says", keepNothing, 10, Result{Status: 500}, bury(invocation.AttemptsExhausted)},
 		{"a limit of 0 makes one call", once, 0, Result{Status: 500}, bury(invocation.AttemptsExhausted)},
 		{"a limit of 0 holds without an answer too", once, 0, Result{Cause: invocation.CauseRefused}, bury(invocation.AttemptsExhausted)},
-		{"unlimited goes on after a billion retries", endless, 1_000_000_000, Result{Status: 500}, retryAfter(2 * time.Minute)},
-		{"unlimited goes on at the end of the integers", endless, math.MaxInt, Result{Status: 500}, retryAfter(2 * time.Minute)},
+		{"unlimited continues after a billion retries", endless, 1_000_000_000, Result{Status: 500}, retryAfter(2 * time.Minute)},
+		{"unlimited continues at the end of the integers", endless, math.MaxInt, Result{Status: 500}, retryAfter(2 * time.Minute)},
 		{"a negative limit that is not unlimited is 0", with(func(p *Policy) { p.Attempts = -2 }), 0, Result{Status: 500}, bury(invocation.AttemptsExhausted)},
 		{"a negative number of retries counts as none", defaults(), -7, Result{Status: 500}, retryAfter(10 * time.Second)},
 
@@ -129,7 +129,7 @@ func TestDecide(t *testing.T) {
 		{"the mailbox's delay does not grow", mailbox, 8, Result{Cause: invocation.CauseRefused}, retryAfter(4 * time.Second)},
 		{"the mailbox's delay is the same whatever is asked for", mailbox, 1, Result{Status: 429, RetryAfter: "60"}, retryAfter(4 * time.Second)},
 		{"the mailbox has the limit of the delivery", mailbox, 9, Result{Status: 500}, bury(invocation.AttemptsExhausted)},
-		{"the mailbox goes on without a limit", anyMailbox, 1 << 40, Result{Status: 302}, retryAfter(time.Second)},
+		{"the mailbox continues without a limit", anyMailbox, 1 << 40, Result{Status: 302}, retryAfter(time.Second)},
 		{"204 satisfies the mailbox", mailbox, 3, Result{Status: 204}, Decision{Outcome: invocation.OutcomeDone}},
 	}
 	for _, tt := range tests {

@@ -1,4 +1,4 @@
-// Package retry decides what follows an attempt: done, again after a wait, or
+// Package retry decides what follows an attempt: done, a retry after a wait, or
 // given up with a reason.
 //
 // The n-th retry waits min(initial * 2^(n-1), max). With the default settings
@@ -8,11 +8,11 @@
 //	wait    10s  20s  40s  80s 120s 120s 120s 120s 120s 120s
 //	total   10s  30s  70s 150s 270s 390s 510s 630s 750s 870s
 //
-// So a function that always fails is given up 14m30s after its first call, and
-// the time that the calls take comes on top.
+// So a function that always fails is given up 14m30s after its first call, plus the time
+// of the calls.
 //
-// The package is pure: it does no I/O, reads no clock, draws no random number of
-// its own and logs nothing. It does not know where a policy is from and does not
+// The package is pure: it does no I/O, reads no clock, draws no random numbers of
+// its own and logs nothing. It does not know the source of a policy and does not
 // pause lanes.
 package retry
 
@@ -68,7 +68,7 @@ func ParseMode(s string) (Mode, error) {
 			return m, nil
 		}
 	}
-	return Exponential, fmt.Errorf("%s is not a backoff: exponential, full, equal or constant is expected", quote(s))
+	return Exponential, fmt.Errorf("%s is not a backoff: expected exponential, full, equal or constant", quote(s))
 }
 
 // Policy is what a worker, or a function by its annotations, wants of retries.

@@ -201,7 +201,7 @@ func TestUnknownEnumsPanic(t *testing.T) {
 			t.Parallel()
 			defer func() {
 				if recover() == nil {
-					t.Error("it goes on with a value that does not exist")
+					t.Error("it accepts a value that does not exist")
 				}
 			}()
 			f()

@@ -1,4 +1,4 @@
-// When all retries come, for people who want to know before it happens.
+// The times of all retries, computed ahead.
 
 package retry
 

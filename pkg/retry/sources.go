@@ -18,7 +18,7 @@ var failures = func() (c Codes) {
 	return c
 }()
 
-// only2xx retries everything but 2xx. Its codes say so too, for people.
+// only2xx retries everything but 2xx. Its codes say so too, for listings.
 func (p Policy) only2xx() Policy {
 	p.Only2xx, p.Codes = true, failures
 	return p

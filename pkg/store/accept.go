@@ -1,6 +1,6 @@
-package store
+// File accept.go accepts invocations.
 
-// Taking invocations in.
+package store
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 
 // Accept takes an invocation in. It returns at once, unless too much is queued,
 // and done is called exactly once: with nil when the invocation is durable, with
-// ErrSeen when its door is known and what came through it then is durable, or its
+// ErrSeen when its source is known and the invocation of it is durable, or its
 // id is there with Once, with a *KeyError when its key is known, with anything else when it was not taken. It is called on the committer's
 // goroutine, where it must not block, or, when the store is closed or has
 // failed, before Accept returns.
@@ -192,7 +192,7 @@ func (t *txn) set(key, value []byte) {
 
 // unset deletes a key. No key is ever set twice without an unset in between, so
 // Pebble may forget both as soon as they meet: most invocations never reach a
-// table. Pebble tells when that rule is broken.
+// table. Pebble reports when that rule is broken.
 func (t *txn) unset(key []byte) {
 	_ = t.batch.SingleDelete(key, nil)
 	t.key = key[:0]

@@ -1,7 +1,7 @@
-package store
+// File act.go replays and drops dead letters and cancels pending invocations, one at a
+// time or many in one batch.
 
-// What people do with what is stored: replay and drop dead letters, cancel what
-// is pending, one at a time or many in one batch.
+package store
 
 import (
 	"context"
@@ -38,15 +38,15 @@ type Batch struct {
 	IDs  []invocation.ID // an id that comes twice counts once
 	Note *Note           // nil for none
 	// Before leaves alone dead letters that died at or after it; zero for none. So
-	// one that was read, replayed by somebody else and is dead again is not taken.
+	// one that was read, replayed by another operator and is dead again is not taken.
 	Before time.Time
-	// Except tells what ActCancel leaves alone, such as what is being called; nil
+	// Except says what ActCancel leaves alone, such as calls in flight; nil
 	// for nothing. It is called on the committer's goroutine, must not block and
 	// must not call the store.
 	Except func(invocation.ID) bool
 }
 
-// Taken tells what became of one invocation of a Batch.
+// Taken is what became of one invocation of a Batch.
 type Taken struct {
 	ID invocation.ID
 	// Inv is the invocation: as it is now when it was replayed, as it was when it
@@ -64,7 +64,7 @@ type Taken struct {
 // first, the batch may still be carried out, all of it.
 func (s *Store) Act(ctx context.Context, b Batch) ([]Taken, error) {
 	if len(b.IDs) > MaxActs {
-		return nil, fmt.Errorf("%d ids in one batch, %d are possible", len(b.IDs), MaxActs)
+		return nil, fmt.Errorf("%d ids in one batch, at most %d are allowed", len(b.IDs), MaxActs)
 	}
 	if b.Note != nil {
 		if err := b.Note.check(); err != nil {
@@ -202,7 +202,7 @@ func (t *txn) act(b *Batch, id invocation.ID) (*invocation.Invocation, error) {
 }
 
 // revive makes a dead letter ready at once. What bounded its age is past, and it
-// was not a bound on what people do.
+// was not a bound on operators.
 func (t *txn) revive(inv *invocation.Invocation, was body) {
 	inv.State, inv.Since = invocation.Pending, t.now
 	inv.Retries, inv.Crashes = firstRetries(inv.Terms), 0

@@ -1,6 +1,7 @@
-package store
+// File adopt.go counts lanes separately that were counted together with others; see
+// counts.go.
 
-// Counting lanes by themselves that were counted together with others; see counts.
+package store
 
 import (
 	"context"
@@ -63,7 +64,7 @@ func (o *adoptOp) stage(t *txn) error {
 	return nil
 }
 
-// beginAdopting returns the lanes that there is room for and that nobody adopts yet.
+// beginAdopting returns the lanes that there is room for and that are not being adopted yet.
 func (c *counts) beginAdopting(lanes []invocation.Lane) map[invocation.Lane]*LaneStats {
 	c.mu.Lock()
 	defer c.mu.Unlock()

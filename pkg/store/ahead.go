@@ -154,7 +154,7 @@ func (h *handover) knows(id invocation.ID) bool {
 }
 
 // readAhead reads the records that follow those in memory, after a load of id. Its errors cost
-// nothing: whoever loads an invocation meets them again.
+// nothing: the load of an invocation meets them again.
 func (s *Store) readAhead(id invocation.ID, missed bool) {
 	from, ok := s.handover.beginReading(id, missed)
 	if !ok {

@@ -1,13 +1,13 @@
-// Package store keeps every invocation that is accepted and not over. It is a
+// Package store keeps every accepted invocation that is pending or dead. It is a
 // key-value store of Pebble in the process, under a folder or, without one, in
-// memory; keys.go draws the layout.
+// memory; keys.go shows the layout.
 //
-// One committer writes. Each change of state of one invocation is one part of
-// one batch, whatever arrived meanwhile shares that batch, and nobody is told
-// of success before the batch is on disk. So an invocation is in one place at
-// any instant, and no crash leaves it in two or in none.
+// One committer writes. A change of state of an invocation is one part of one batch,
+// operations that arrive meanwhile share a batch, and success is reported only when the
+// batch is on disk. So an invocation is in one place at any instant, and no crash leaves
+// it in two or in none.
 //
-// What an invocation is called with, how often and when, is decided elsewhere.
+// With what, how often and when an invocation is called is decided elsewhere.
 // The package knows no NATS, no HTTP and no function.
 package store
 
@@ -20,7 +20,7 @@ import (
 
 // Errors that callers branch on.
 var (
-	// ErrSeen: a message with this door, or this very invocation, has been accepted before.
+	// ErrSeen: a message with this source, or this very invocation, has been accepted before.
 	ErrSeen = errors.New("seen before")
 	// ErrNotFound: nothing with this id is there, or not in the state asked for.
 	ErrNotFound = errors.New("not found")
@@ -34,7 +34,7 @@ var (
 	ErrNewer = errors.New("written by a newer version of this program")
 )
 
-// Door says where a message came in, so that it is known when it comes again.
+// Door is the source of a message, by which a redelivery is recognised.
 // The timestamp is part of it because a NATS Streaming server that keeps its
 // messages in memory begins again at sequence 1 after a restart.
 type Door struct {
@@ -43,14 +43,14 @@ type Door struct {
 	Timestamp        int64 // Unix time in nanoseconds, given by the server
 }
 
-// Accept is an invocation that wants to be taken in. The caller fills Inv: its
+// Accept is an invocation to be accepted. The caller fills Inv: its
 // ID, which must be new, and either Pending with Since (when it is to be called)
 // or Dead with its reason. Raw is the QueueRequest as it came; the store sets
 // Inv.Size to its length, and neither may change afterwards.
 type Accept struct {
 	Inv  *invocation.Invocation
 	Raw  []byte
-	Door *Door // nil when it did not come through a door
+	Door *Door // nil when it is not from a message
 	Key  *Key  // nil for none; when it is known, nothing is taken: see KeyError
 	// Request is what Raw decodes to, for who calls it soon; nil when the caller did not
 	// decode it. It is the store's from then on.
@@ -59,7 +59,7 @@ type Accept struct {
 	Once bool
 }
 
-// Ready says where a ready invocation stands: its lane, and its place in it.
+// Ready says where a ready invocation is: its lane, and its place in it.
 type Ready struct {
 	Lane  invocation.Lane
 	Since time.Time
@@ -83,13 +83,13 @@ type Settlement struct {
 	Result *Result
 }
 
-// Watcher is told of what becomes ready and due. Both methods are called on the
+// Watcher is notified of invocations that become ready, and of due times. Both methods are called on the
 // committer's goroutine in the order of the commits, must not block and must not
 // call the store.
 type Watcher interface {
-	// Ready tells of invocations that are ready from now on. The slice is the
+	// Ready reports invocations that are ready from now on. The slice is the
 	// store's again afterwards.
 	Ready([]Ready)
-	// Due tells that nothing falls due before t. It is called when t has become earlier.
+	// Due reports that nothing is due before t. It is called when t has become earlier.
 	Due(t time.Time)
 }

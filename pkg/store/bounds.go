@@ -1,7 +1,7 @@
-package store
+// File bounds.go keeps the bounds of the dead set: beyond its age the oldest are dropped,
+// beyond its bytes those that evict.go chooses.
 
-// The bounds of the dead set: by age the oldest go, by bytes those that evict.go
-// chooses. letters.go lists it, act.go has the operations of operators.
+package store
 
 import (
 	"context"
@@ -21,7 +21,7 @@ func (t *txn) leaveDead(inv *invocation.Invocation) {
 type Bounds struct {
 	MaxAge   time.Duration
 	MaxBytes int64 // QueueRequests of all dead letters together
-	// Known reports whether a function exists as far as can be told. It may take
+	// Known reports whether a function exists as far as is known. It may take
 	// time: Expire calls it for a bounded number of functions. Nil: none is known.
 	Known func(ctx context.Context, function string) bool
 }

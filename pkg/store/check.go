@@ -33,11 +33,11 @@ type Report struct {
 	Invocations          int   // records
 	Bytes                int64 // of their QueueRequests
 	Ready, Delayed, Dead int   // index entries
-	Marks                int   // messages known at the door
-	InHand               int   // marks of what was in hand when the worker died
+	Marks                int   // dedup records
+	InFlight             int   // in-flight markers left by a crash
 	Notes                int
 	Keys                 int   // idempotency keys
-	Results              int   // of invocations that are over
+	Results              int   // of finished invocations
 	ResultBytes          int64 // that they take
 
 	Findings []string // what is wrong, a sentence each
@@ -73,7 +73,7 @@ func (f *findings) into(r Report) Report {
 }
 
 // Check reads the whole store in a data_dir and reports what it finds. progress, unless nil,
-// is told what is being looked at.
+// is called with the part that is being checked.
 //
 // It changes nothing in the folder. It returns at once when ctx ends, with its error, and
 // leaves a goroutine behind that ends with its next read. It returns a report for damage of
@@ -250,7 +250,7 @@ func (c *checker) read() (err error) {
 		do   func()
 	}{
 		{"levels", c.levels}, {"invocations", c.records}, {"indexes", c.indexes}, {"call ids", c.calls},
-		{"results", c.kept}, {"the rest", c.rest}, {"in hand", c.inHand},
+		{"results", c.kept}, {"the rest", c.rest}, {"in flight", c.inFlight},
 	} {
 		c.progress(step.name)
 		step.do()
@@ -314,18 +314,18 @@ func checkTable(fsys vfs.FS, path string, o sstable.ReaderOptions) error {
 	return closing(r.ValidateBlockChecksums(), r)
 }
 
-// inHand counts the marks of the process before.
-func (c *checker) inHand() {
+// inFlight counts the in-flight markers of the previous process.
+func (c *checker) inFlight() {
 	f, err := c.s.raw.Open(c.s.raw.PathJoin(c.s.dir, marksFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}
 	if err == nil {
 		ids, _, readErr := readMarks(f)
-		c.InHand = len(ids)
+		c.InFlight = len(ids)
 		err = closing(readErr, f)
 	}
 	if err != nil {
-		c.find("the marks of what is in hand cannot be read: %v", plainly(err))
+		c.find("the in-flight markers cannot be read: %v", plainly(err))
 	}
 }

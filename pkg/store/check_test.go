@@ -180,12 +180,12 @@ func TestCheck(t *testing.T) {
 				return
 			}
 			if !r.OK() || r.Ready != st.Ready || r.Delayed != st.Delayed || r.Dead != st.Dead || r.Bytes != st.Bytes ||
-				r.Invocations != st.Ready+st.Delayed+st.Dead || r.Marks == 0 || r.InHand != 0 || r.Notes != 1 ||
+				r.Invocations != st.Ready+st.Delayed+st.Dead || r.Marks == 0 || r.InFlight != 0 || r.Notes != 1 ||
 				r.Keys != st.Keys || r.Keys != 1 || r.Results != st.Results || r.Results != 1 || r.ResultBytes != st.ResultBytes {
 				t.Errorf("report %+v, counts %+v", r, st)
 			}
-			if r, err := check(t.Context(), Options{Dir: "data", FS: mem2}, nil); err != nil || r.InHand != 3 || !r.OK() {
-				t.Errorf("while it was in hand: %+v, %v", r, err)
+			if r, err := check(t.Context(), Options{Dir: "data", FS: mem2}, nil); err != nil || r.InFlight != 3 || !r.OK() {
+				t.Errorf("while it was in flight: %+v, %v", r, err)
 			}
 		})
 	}

@@ -1,7 +1,6 @@
-package store
+// File checkkept.go checks idempotency keys, results, and the index of their expiry.
 
-// The check of what is kept for a time: idempotency keys, results, and the index
-// of when they are forgotten.
+package store
 
 import (
 	"bytes"

@@ -11,8 +11,8 @@ import (
 	"queue-worker/pkg/invocation"
 )
 
-// told is how many entries pass between two words of progress.
-const told = 100_000
+// reportEvery is the number of entries between two reports of progress.
+const reportEvery = 100_000
 
 // each goes over the keys that begin with prefix. What cannot be read ends it,
 // and is said; so does the end of the check.
@@ -23,7 +23,7 @@ func (c *checker) each(what string, prefix []byte, f func(key, value []byte)) (w
 			return false, err
 		}
 		f(key, value)
-		if n++; n%told == 0 {
+		if n++; n%reportEvery == 0 {
 			c.progress(fmt.Sprintf("%d %s", n, what))
 		}
 		return true, nil

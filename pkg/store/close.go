@@ -1,6 +1,6 @@
-package store
+// File close.go closes a store.
 
-// How a store is closed.
+package store
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ var errAbandoned = errors.New("closed while the disk did not answer")
 // Close finishes what was submitted, syncs and closes. It may be called more
 // than once. While the disk is full or stalled or no descriptor is free, and after
 // the disk has failed, Close does not wait but leaves the files as they are: what was confirmed is in them,
-// and what waits is told ErrFailed. An error says that the disk did not answer;
+// and waiting operations get ErrFailed. An error says that the disk did not answer;
 // with an interval of store_sync the end may be missing then. After Close every
 // method that can return an error returns ErrClosed.
 func (s *Store) Close() (err error) {
@@ -69,7 +69,7 @@ func (s *Store) awaitClose(done <-chan error) error {
 		case <-failed:
 			failed = nil
 			if s.running {
-				<-s.committed // everybody has been answered
+				<-s.committed // every operation has been answered
 			}
 			if err := s.Failed(); errors.Is(err, errAbandoned) {
 				return err

@@ -1,12 +1,12 @@
-package store
-
-// The committer: the only writer. It gathers whatever operations have arrived
-// into one batch, commits it, and only then tells everybody.
+// File commit.go has the committer, the only writer. It collects the operations that have
+// arrived into one batch, commits it, and only then answers.
 //
 //	operations --> staging (committer) --> batch --> sync (syncer) --> counts, watcher, done
 //
-// The sync runs in a goroutine of its own, because a disk that fails makes it
-// stand still for good: the committer then answers ErrFailed instead.
+// The sync runs in a separate goroutine, because a failed disk can block it for ever: the
+// committer then answers ErrFailed instead.
+
+package store
 
 import (
 	"errors"
@@ -41,7 +41,7 @@ type txn struct {
 	fresh   []*kept                    // of them, those that were accepted
 	due     time.Time                  // earliest delayed entry written, zero for none
 	touched map[invocation.ID]struct{} // ids that this batch changes
-	seen    map[Door]struct{}          // door marks that this batch writes
+	seen    map[Door]struct{}          // dedup records that this batch writes
 	claimed map[[32]byte]struct{}      // idempotency keys that this batch changes; nil for none
 	notes   []Note                     // that this batch writes
 	ops     []op
@@ -145,7 +145,7 @@ func (s *Store) add(t *txn, o op) (conflict bool) {
 	return false
 }
 
-// finish commits the batch, then counts, tells the watcher and answers, in this
+// finish commits the batch, then counts, notifies the watcher and answers, in this
 // order. order matters: see docs/guarantees.md, who is answered can rely on the rest.
 func (s *Store) finish(t *txn) {
 	err := s.commit(t)

@@ -1,9 +1,8 @@
-package store
+// File counts.go counts invocations in memory. The counts of places follow the index
+// entries that a batch writes and deletes; the counts of flow follow what the operations
+// report. Stats.Difference compares the two, so that a mistake in either is visible.
 
-// What is where, counted in memory. The counts of places follow the index
-// entries that a batch writes and deletes; the counts of flow follow what the
-// operations say that they did. Stats.Difference holds the two against each
-// other, so a mistake in either shows.
+package store
 
 import (
 	"maps"
@@ -14,7 +13,7 @@ import (
 
 // LaneStats counts one lane.
 type LaneStats struct {
-	Ready   int // in hand included
+	Ready   int // in flight included
 	Delayed int
 	Dead    int
 	// DeadBytes is the size of the QueueRequests of the dead letters.
@@ -26,7 +25,7 @@ type Stats struct {
 	AtStart  uint64 // invocations that were there when it was opened
 	Accepted uint64
 	Done     uint64
-	Dropped  uint64 // discarded, dropped by a person or taken by the dead set's bounds
+	Dropped  uint64 // discarded, dropped by an operator or removed by the dead set's bounds
 
 	Ready, Delayed, Dead int
 	Bytes                int64 // QueueRequests of all that is there
@@ -34,11 +33,11 @@ type Stats struct {
 	Mailbox              int   // ready or delayed ones that came through the mailbox
 
 	Keys        int   // idempotency keys that are known
-	Results     int   // of what is over
+	Results     int   // of finished invocations
 	ResultBytes int64 // that they take
 }
 
-// Difference is invariant I6: what came in less what is there and what left.
+// Difference is invariant I6: accepted minus stored minus finished invocations.
 // It is 0, or invocations have been lost or invented.
 func (s Stats) Difference() int64 {
 	in := int64(s.AtStart + s.Accepted)                                                     // #nosec G115 -- counts of what fits on a disk

@@ -73,7 +73,7 @@ func readFolder(fsys vfs.FS) (folder, error) {
 }
 
 // killed is a store as a kill leaves it: tables of all kinds of keys, some of them twice, a
-// log that was not flushed, and marks of what was in hand.
+// log that was not flushed, and in-flight markers.
 var killed = sync.OnceValue(func() folder {
 	mem := vfs.NewMem()
 	p := newPlayer(nil)
@@ -238,7 +238,7 @@ func damagesOf(n int) (some []damage) {
 func TestCheckAndStartEndOnEveryDamage(t *testing.T) {
 	t.Parallel()
 	base := killed()
-	if r := checkAndOpen(t, base); !r.OK() || r.Invocations < 500 || r.Tables < 10 || r.InHand != 1 {
+	if r := checkAndOpen(t, base); !r.OK() || r.Invocations < 500 || r.Tables < 10 || r.InFlight != 1 {
 		t.Fatalf("undamaged: %+v", r)
 	}
 	for n, name := range base.names() {

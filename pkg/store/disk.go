@@ -1,20 +1,18 @@
-package store
+// File disk.go handles a disk that is full or fails. Every write below Pebble passes through
+// it, so Pebble never gets an error at which it would panic, retry without end, or stop
+// with its locks held.
+//
+// Full: the write waits until there is room, which is logged. Nothing is lost and nothing
+// needs a repair: commits take longer, no new calls start meanwhile, and work resumes when
+// there is room.
+//
+// Without a free file descriptor, opening a file waits in the same way: see patientfs.go.
+//
+// Failed, or not synced: the goroutine that wrote blocks for ever, and so does every later
+// write. The disk then has what a power cut would leave. All waiting operations get
+// ErrFailed, reading still works, and a restart recovers everything that was confirmed.
 
-// What happens when the disk is full or fails. Every write below Pebble passes
-// here, so Pebble never learns of an error that it would answer by a panic, by
-// trying again without end, or by stopping with its locks held.
-//
-// Full: the write waits until there is room, and says so. Nothing is lost and
-// nothing has to be repaired: commits take longer, no call is begun meanwhile,
-// and all goes on by itself.
-//
-// Without a free file descriptor, the opening of a file waits in the same way: see
-// patientfs.go.
-//
-// Failed, or not synced: the goroutine that wrote stands still for ever, and so
-// does every later write. What is on disk is then what a power cut would leave.
-// Everybody who waits is told ErrFailed, reading goes on, and a restart recovers
-// what was confirmed.
+package store
 
 import (
 	"errors"
@@ -108,7 +106,7 @@ func (d *disk) await(f func() error, err error) error {
 	}
 }
 
-// full tells since when writes wait for room, if any does.
+// full returns since when writes wait for room, if any does.
 func (d *disk) full() (since time.Time, is bool) {
 	if d.waiting.Load() == 0 {
 		return time.Time{}, false

@@ -1,7 +1,7 @@
-package store
+// File diskfs.go has the file system that Pebble writes to: another one, with every write
+// checked by disk. Reads pass unchanged, except of tables that are known to be damaged.
 
-// The file system that Pebble writes to: another one, with every write under the
-// eyes of disk. Reading passes as it is, but for tables that are known to be damaged.
+package store
 
 import (
 	"errors"

@@ -66,7 +66,7 @@ func (s *Store) noteDue(t time.Time) {
 	}
 }
 
-// MoveDue makes ready what is due, at most one step of it, and reports whether
+// MoveDue makes due invocations ready, at most one step of them, and reports whether
 // more is due already. It returns when the step is durable. After an error of
 // reading, what was read before it has been moved all the same.
 func (s *Store) MoveDue(ctx context.Context) (more bool, err error) {

@@ -101,7 +101,7 @@ func (e *evictStep) largest(barren map[string]bool) (class string, excess int64)
 		return cmp.Or(cmp.Compare(names[b], names[a]), cmp.Compare(a, b))
 	})
 	for _, name := range order {
-		if class, told := e.class(name); told {
+		if class, sure := e.class(name); sure {
 			sizes[class] += names[name]
 		} else {
 			sizes[ClassUnknown] += names[name]
@@ -128,12 +128,12 @@ func level(sizes []int64, limit int64) int64 {
 	return limit
 }
 
-// class returns the class of a lane by its name, and asks when it has to; not told means
+// class returns the class of a lane by its name, and queries Known when it has to; not sure means
 // that too many functions have been asked about in this step.
-func (e *evictStep) class(name string) (class string, told bool) {
-	class, told = e.recall(name)
-	if told || e.asked == mostAsked || e.ctx.Err() != nil {
-		return class, told
+func (e *evictStep) class(name string) (class string, sure bool) {
+	class, sure = e.recall(name)
+	if sure || e.asked == mostAsked || e.ctx.Err() != nil {
+		return class, sure
 	}
 	e.asked++
 	e.known[name] = e.b.Known(e.ctx, name)
@@ -141,15 +141,15 @@ func (e *evictStep) class(name string) (class string, told bool) {
 }
 
 // recall is class without asking.
-func (e *evictStep) recall(name string) (class string, told bool) {
+func (e *evictStep) recall(name string) (class string, sure bool) {
 	if invocation.IsCallbackLane(name) {
 		return ClassCallbacks, true
 	}
-	known, told := e.known[name]
+	known, sure := e.known[name]
 	if known {
 		return name, true
 	}
-	return ClassUnknown, told || name == "" || e.b.Known == nil
+	return ClassUnknown, sure || name == "" || e.b.Known == nil
 }
 
 // settle asks about functions and has lanes of known ones counted by themselves: their bytes
@@ -193,7 +193,7 @@ func (c *choice) full() bool {
 }
 
 // choose reads the oldest letters of a class, up to one step or excess bytes. It reads
-// outside of the committer, asks nothing, and goes on where the step before it has ended.
+// outside of the committer, queries nothing, and continues where the step before it has ended.
 func (e *evictStep) choose(class string, excess int64) (*choice, error) {
 	c := &choice{class: class, excess: excess, untold: map[invocation.Lane]bool{}, uncounted: map[invocation.Lane]bool{}}
 	if err := e.s.enter(); err != nil {
@@ -225,10 +225,10 @@ func (e *evictStep) choose(class string, excess int64) (*choice, error) {
 // first, it only looks for further ones.
 func (e *evictStep) visit(c *choice, key, value []byte) {
 	x, err := parseEntry(inDead, key, value)
-	class, told := e.recall(x.lane.Name)
+	class, sure := e.recall(x.lane.Name)
 	if err == nil && c.class == ClassUnknown {
 		switch {
-		case !told:
+		case !sure:
 			c.untold[x.lane] = true
 		case class == x.lane.Name && e.uncounted(x.lane):
 			c.uncounted[x.lane] = true

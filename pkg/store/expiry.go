@@ -1,7 +1,6 @@
-package store
+// File expiry.go has one index, by time of expiry, for idempotency keys and results.
 
-// What is kept for a time only: one index, by the time at which it ends, for
-// idempotency keys and for results.
+package store
 
 import (
 	"bytes"
@@ -80,8 +79,8 @@ func (t *txn) expires(key, value []byte) {
 	t.set(key, value)
 }
 
-// Sweep forgets idempotency keys and results whose time is over, at most one step
-// of them, and tells how many. Call it again while it returns any.
+// Sweep removes expired idempotency keys and results, at most one step
+// of them, and returns how many. Call it again while it returns any.
 func (s *Store) Sweep(ctx context.Context) (int, error) {
 	o := &sweepOp{call: make(call, 1)}
 	if err := s.wait(ctx, o, o.call); err != nil {

@@ -1,6 +1,6 @@
 package store
 
-// A disk that fails: everybody who waits is told, nobody hangs, and what was
+// A disk that fails: every waiting operation gets the error, none hangs, and what was
 // confirmed is there after a restart.
 
 import (
@@ -107,7 +107,7 @@ func TestAFailedDiskIsToldToEverybody(t *testing.T) {
 			}
 			toggle.On()
 			if err := p.untilFailed(); !errors.Is(err, ErrFailed) || !errors.Is(err, tt.err) {
-				t.Fatalf("who waited is told %v, want ErrFailed because of %v", err, tt.err)
+				t.Fatalf("the waiting operation gets %v, want ErrFailed because of %v", err, tt.err)
 			}
 			p.checkFailed(t, letter, tt.err)
 			if err := p.Close(); err != nil {
@@ -182,7 +182,7 @@ func (p *player) checkFailed(t *testing.T, letter *invocation.Invocation, cause 
 	_, _, _ = p.Usage(), p.Lanes(), p.NextDue()
 }
 
-// TestAFailureAtTheIntervalIsNoticed: nobody waits for a sync in interval mode.
+// TestAFailureAtTheIntervalIsNoticed: no operation waits for a sync in interval mode.
 func TestAFailureAtTheIntervalIsNoticed(t *testing.T) {
 	t.Parallel()
 	toggle := &errorfs.Toggle{Injector: broken{"*.log", syncs, syscall.EIO}}

@@ -1,7 +1,6 @@
-package store
+// File folder.go creates and locks the folder of the store, and explains errors of it.
 
-// The folder of the store: making it, having it for oneself, and saying what is
-// wrong with it.
+package store
 
 import (
 	"errors"

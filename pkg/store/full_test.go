@@ -157,7 +157,7 @@ func TestAFullDiskIsWaitedFor(t *testing.T) {
 	}
 }
 
-// asker is a log that asks the store each time that it is told something.
+// asker is a log that queries the store with each line.
 type asker struct {
 	events
 	ask func() error
@@ -237,7 +237,7 @@ func TestCloseDoesNotWaitForRoom(t *testing.T) {
 		}
 		all.Wait() // everybody is answered
 		if err := <-settled; err != nil && !errors.Is(err, ErrFailed) && !errors.Is(err, ErrClosed) {
-			t.Errorf("who waited is told %v", err)
+			t.Errorf("the waiting operation gets %v", err)
 		}
 		p.verifyClone(t, mem)
 	}

@@ -1,6 +1,6 @@
-package store
+// File groups.go counts the dead set in groups of one function, queue, reason and status.
 
-// The dead set in groups: what died of the same thing.
+package store
 
 import (
 	"cmp"
@@ -21,7 +21,7 @@ const ManyReplays = 3
 type Group struct {
 	Queue, Function string // the lane
 	Reason          invocation.Reason
-	Status          int // 0 for letters without an attempt
+	Status          int // 0 for dead letters without an attempt
 	Count           int
 	Bytes           int64     // of their QueueRequests
 	First, Last     time.Time // when the oldest and the youngest died

@@ -1,6 +1,6 @@
-package store
+// File health.go reports whether the store can persist outcomes, and accept more.
 
-// Whether the store can be relied upon: to store outcomes, and to take more in.
+package store
 
 import (
 	"errors"
@@ -45,7 +45,7 @@ func (f *fault) get() error {
 	return nil
 }
 
-// fail marks the store as failed, once, and returns the error for everybody.
+// fail marks the store as failed, once, and returns the error for all operations.
 // While the store is being opened, the error of Open says it all.
 func (s *Store) fail(cause error) error {
 	if s.failure.set(fmt.Errorf("%w: %w", ErrFailed, cause)) {
@@ -71,7 +71,7 @@ func (s *Store) damaged(err error) error {
 	err = plainly(err)
 	if s.damage.set(err) {
 		s.log.Error("store cannot read its data", "error", err,
-			"hint", "the rest goes on; run `queue-worker store check` on a stopped worker")
+			"hint", "Run `queue-worker store check` on a stopped worker; other invocations are not affected.")
 	}
 	return err
 }
@@ -121,7 +121,7 @@ func (s *Store) Health() error {
 	return nil
 }
 
-// Full returns nil, or why nothing more may be taken in: Err, less free space
+// Full returns nil, or why nothing more may be accepted: Err, less free space
 // than store_min_free, or as much stored as store_max_bytes allows.
 func (s *Store) Full() error {
 	if err := s.Err(); err != nil {

@@ -1,9 +1,9 @@
-package store
+// File hold.go has the in-flight markers, in a small file beside the store, one record per
+// slot. A marker is written before a call and cleared after it, without a sync: a killed
+// process leaves it behind. By the markers the next process finds invocations that crash
+// the worker repeatedly, and does not call them again.
 
-// The marks of what is in hand. They stand in a small file beside the store, one
-// record per slot, written before a call and cleared after it without a sync: a
-// killed process leaves them behind, which is what they are for. What made the
-// worker die again and again is found by them and is not called once more.
+package store
 
 import (
 	"encoding/binary"
@@ -23,11 +23,11 @@ const markLen = idLen + 4
 
 const marksFile = "in-hand"
 
-// maxMarks bounds what is read of the file: the marks of many more slots than
+// maxMarks bounds what is read of the file: the markers of many more slots than
 // max_inflight allows.
 const maxMarks = 1 << 20
 
-// marks is the file. It is written past disk: a mark that cannot be written
+// marks is the file. It is written past disk: a marker that cannot be written
 // costs the count of crashes something, and is no reason to hold up a call.
 type marks struct {
 	mu     sync.RWMutex
@@ -35,7 +35,7 @@ type marks struct {
 	mapped []byte   // the file in memory; nil where it cannot be mapped, and markers are written to file
 }
 
-// Hold marks an invocation as in hand in a slot, numbered from 0 and below
+// Hold marks an invocation as in flight in a slot, numbered from 0 and below
 // Options.Slots. The slot is the caller's until Release.
 func (s *Store) Hold(slot int, id invocation.ID) {
 	var b [markLen]byte
@@ -44,7 +44,7 @@ func (s *Store) Hold(slot int, id invocation.ID) {
 	s.mark(slot, b[:])
 }
 
-// Release clears the mark of a slot.
+// Release clears the marker of a slot.
 func (s *Store) Release(slot int) { s.mark(slot, make([]byte, markLen)) }
 
 func (s *Store) mark(slot int, b []byte) {
@@ -61,7 +61,7 @@ func (s *Store) mark(slot int, b []byte) {
 	}
 }
 
-// openMarks reads the marks of the process before, clears them, and counts what
+// openMarks reads the markers of the previous process, clears them, and counts what
 // they mean. In this order, a start that dies half way forgets a crash; in the
 // other, a start that dies again and again would count one crash for many and
 // bury what is innocent.
@@ -103,7 +103,7 @@ func readMarks(f io.ReaderAt) (ids []invocation.ID, size int, err error) {
 	return ids, size, nil
 }
 
-// closeMarks clears the marks, since what is in hand at a Close did not crash
+// closeMarks clears the markers, since invocations in flight at a Close did not crash
 // the process, and closes the file. Hold and Release do nothing from then on.
 func (s *Store) closeMarks() error {
 	s.marks.mu.Lock()

@@ -1,6 +1,6 @@
 package store
 
-// The marks of what is in hand. A kill is a copy of the file system as the
+// The in-flight markers. A kill is a copy of the file system as the
 // running process sees it: it spares what was written and not synced.
 
 import (
@@ -79,7 +79,7 @@ func TestWhatIsInHandAtACrashIsCountedAndReadyAgain(t *testing.T) {
 	v.Hold(0, held.ID)
 	v.Hold(3, released.ID)
 	v.Release(3)
-	if r := v.kill(4); r.InHand != 1 || len(r.Poisoned) != 0 {
+	if r := v.kill(4); r.InFlight != 1 || len(r.Poisoned) != 0 {
 		t.Errorf("recovered %+v", r)
 	}
 	v.wantCrashes(held, 1)
@@ -88,8 +88,8 @@ func TestWhatIsInHandAtACrashIsCountedAndReadyAgain(t *testing.T) {
 	if st := v.Stats(); st.Ready != 3 || st.Difference() != 0 {
 		t.Errorf("counts %+v", st)
 	}
-	if r := v.kill(4); r.InHand != 0 {
-		t.Errorf("it was not taken in hand again, but recovered %+v", r)
+	if r := v.kill(4); r.InFlight != 0 {
+		t.Errorf("it was not put in flight again, but recovered %+v", r)
 	}
 	v.wantCrashes(held, 1)
 }
@@ -100,7 +100,7 @@ func TestWhatCrashesTheWorkerEachTimeIsBuriedWithoutACall(t *testing.T) {
 	inv, innocent := v.accepted(), v.accepted()
 	for n := 1; n < PoisonLimit; n++ {
 		v.Hold(1, inv.ID)
-		if r := v.kill(2); r.InHand != 1 || len(r.Poisoned) != 0 {
+		if r := v.kill(2); r.InFlight != 1 || len(r.Poisoned) != 0 {
 			t.Fatalf("crash %d: recovered %+v", n, r)
 		}
 		v.wantCrashes(inv, n)
@@ -108,7 +108,7 @@ func TestWhatCrashesTheWorkerEachTimeIsBuriedWithoutACall(t *testing.T) {
 	v.Hold(0, innocent.ID)
 	v.Hold(1, inv.ID)
 	r := v.kill(2)
-	if r.InHand != 2 || len(r.Poisoned) != 1 || r.Poisoned[0].ID != inv.ID || r.Poisoned[0].Reason != invocation.Poison {
+	if r.InFlight != 2 || len(r.Poisoned) != 1 || r.Poisoned[0].ID != inv.ID || r.Poisoned[0].Reason != invocation.Poison {
 		t.Fatalf("recovered %+v", r)
 	}
 	dead, err := v.Letters(t.Context(), Filter{}, "", 10)
@@ -127,7 +127,7 @@ func TestWhatCrashesTheWorkerEachTimeIsBuriedWithoutACall(t *testing.T) {
 		t.Fatal(err)
 	}
 	v.wantCrashes(inv, 0)
-	if r := v.kill(2); r.InHand != 0 {
+	if r := v.kill(2); r.InFlight != 0 {
 		t.Errorf("recovered %+v after the burial", r)
 	}
 }
@@ -146,7 +146,7 @@ func TestWhatWasSettledBeforeTheCrashIsNotCounted(t *testing.T) {
 		}
 	}
 	v.Hold(5, invocation.NewID(v.time())) // never was
-	if r := v.kill(8); r.InHand != 0 || len(r.Poisoned) != 0 {
+	if r := v.kill(8); r.InFlight != 0 || len(r.Poisoned) != 0 {
 		t.Errorf("recovered %+v", r)
 	}
 }
@@ -162,7 +162,7 @@ func TestACleanCloseIsNoCrash(t *testing.T) {
 	v.Hold(1, inv.ID)
 	v.Release(1)
 	v.start()
-	if r := v.Recovered(); r.InHand != 0 {
+	if r := v.Recovered(); r.InFlight != 0 {
 		t.Errorf("recovered %+v", r)
 	}
 	v.wantCrashes(inv, 0)
@@ -174,19 +174,19 @@ func TestTheNumberOfSlotsMayChange(t *testing.T) {
 	last, first := v.accepted(), v.accepted()
 	v.Hold(7, last.ID)
 	v.Hold(0, first.ID)
-	if r := v.kill(2); r.InHand != 2 {
+	if r := v.kill(2); r.InFlight != 2 {
 		t.Errorf("with fewer slots recovered %+v", r)
 	}
-	if r := v.kill(2); r.InHand != 0 {
+	if r := v.kill(2); r.InFlight != 0 {
 		t.Errorf("marks of slots that are no more were counted again: %+v", r)
 	}
 	v.wantCrashes(last, 1)
 	v.Hold(1, first.ID)
-	if r := v.kill(50); r.InHand != 1 {
+	if r := v.kill(50); r.InFlight != 1 {
 		t.Errorf("with more slots recovered %+v", r)
 	}
 	v.Hold(49, last.ID)
-	if r := v.kill(50); r.InHand != 1 {
+	if r := v.kill(50); r.InFlight != 1 {
 		t.Errorf("the last of more slots: recovered %+v", r)
 	}
 	v.wantCrashes(last, 2)
@@ -209,7 +209,7 @@ func TestMarksThatAreNotWholeCountNothing(t *testing.T) {
 	if _, err := v.marks.file.WriteAt([]byte{1, 2, 3}, 4*markLen); err != nil { // begins a fifth record
 		t.Fatal(err)
 	}
-	if r := v.kill(4); r.InHand != 1 {
+	if r := v.kill(4); r.InFlight != 1 {
 		t.Errorf("recovered %+v", r)
 	}
 	v.wantCrashes(inv, 0)
@@ -246,7 +246,7 @@ func TestInMemoryNothingIsMarked(t *testing.T) {
 	}
 	s.Hold(0, invocation.NewID(time.Now()))
 	s.Release(0)
-	if r := s.Recovered(); r.InHand != 0 {
+	if r := s.Recovered(); r.InFlight != 0 {
 		t.Errorf("recovered %+v", r)
 	}
 	if err := s.Close(); err != nil {

@@ -1,30 +1,29 @@
-package store
-
-// The layout of the keys. Times are Unix nanoseconds and ids are UUIDv7, both
-// big endian, so the order of the keys is the order in which work is done.
+// File keys.go has the layout of the keys. Times are Unix nanoseconds and ids are UUIDv7,
+// both big endian, so keys are in the order of the calls.
 //
 //	v                                          layout version
 //	i/<id>                                     record of an invocation (msgpack), see record.go
 //	b/<id>                                     its QueueRequest, byte for byte, unless it is in i/
-//	c/<hash of call id><id>                    for questions by call id
+//	c/<hash of call id><id>                    for look-ups by call id
 //	s/<generation><source>                     dedup record of one message, see seen.go
 //	m/<generation><source> -> sources          dedup records of a batch, see runs.go
 //	n/<name>                                   notes, see notes.go
 //	k/<hash>                                   idempotency keys, see once.go
-//	o/<id>                                     how an invocation ended, see result.go
-//	p/<id>                                     what it answered, byte for byte
-//	q/<hash of call id><id>                    for questions by call id after the end
-//	e/<time>k<hash>, e/<time>o<id>             when a key and a result are forgotten
+//	o/<id>                                     outcome of an invocation, see result.go
+//	p/<id>                                     its answer, byte for byte
+//	q/<hash of call id><id>                    for look-ups by call id after the end
+//	e/<time>k<hash>, e/<time>o<id>             when a key and a result expire
 //
 // and exactly one of these, which says where the invocation is:
 //
-//	r/<queue>\0<lane>\0<since><id> -> size, source              ready (or in hand)
+//	r/<queue>\0<lane>\0<since><id> -> size, source              ready (or in flight)
 //	d/<due><id>                   -> size, queue\0lane, source  delayed
 //	x/<died><id>                  -> letter                    dead
 //
 // The size is that of the QueueRequest; the source is left out for the gateway.
-// With both in the index, all counts are taken at the start without reading the
-// records.
+// With both in the index, the counts at the start need no record.
+
+package store
 
 import (
 	"bytes"
@@ -100,7 +99,7 @@ func appendCallRange(b []byte, callID string) []byte {
 const lastSecond = math.MaxInt64 / int64(time.Second)
 
 // stamp appends a time. One before 1970 counts as then, one that is too late to be
-// told as never.
+// taken for never.
 func stamp(b []byte, t time.Time) []byte {
 	switch at := t.Unix(); {
 	case at < 0:
@@ -111,7 +110,7 @@ func stamp(b []byte, t time.Time) []byte {
 	return binary.BigEndian.AppendUint64(b, uint64(t.UnixNano())) // #nosec G115 -- not negative
 }
 
-// sameStamp tells whether two times are one in a key.
+// sameStamp reports whether two times are equal in a key.
 func sameStamp(a, b time.Time) bool {
 	var x, y [stampLen]byte
 	return bytes.Equal(stamp(x[:0], a), stamp(y[:0], b))

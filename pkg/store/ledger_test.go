@@ -19,7 +19,7 @@ import (
 )
 
 // state is all that the store says of an invocation, as one comparable text; ""
-// is absent. Crashes are left out, because marks of what is in hand are not synced.
+// is absent. Crashes are left out, because in-flight markers are not synced.
 type state string
 
 func stateOf(in place, inv *invocation.Invocation) state {
@@ -105,7 +105,7 @@ func (l *ledger) verify(s *Store) error {
 		return err
 	}
 	var all []error
-	settled := map[invocation.ID]bool{} // told by an open change
+	settled := map[invocation.ID]bool{} // settled by an open change
 	for _, c := range l.open {
 		all = append(all, l.verifyOpen(c, found, settled))
 	}
@@ -116,7 +116,7 @@ func (l *ledger) verify(s *Store) error {
 	}
 	for id := range found {
 		if _, known := l.is[id]; !known && !settled[id] {
-			all = append(all, fmt.Errorf("%s is there, and nobody has accepted it", id))
+			all = append(all, fmt.Errorf("%s is there, and was never accepted", id))
 		}
 	}
 	invocations := 0

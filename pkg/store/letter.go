@@ -1,6 +1,6 @@
-package store
+// File letter.go has the value of an index entry of the dead set.
 
-// The value of an index entry of the dead set.
+package store
 
 import (
 	"encoding/binary"
@@ -30,7 +30,7 @@ func letterOf(inv *invocation.Invocation) letter {
 	}
 }
 
-// invocation is what a letter alone tells of a dead invocation.
+// invocation is what a letter alone says of a dead invocation.
 func (l letter) invocation(e entry) *invocation.Invocation {
 	return &invocation.Invocation{
 		ID: e.id, Lane: l.lane(), Function: l.Function, Size: l.Size, State: invocation.Dead, Replays: l.Replays,

@@ -1,6 +1,6 @@
-package store
+// File letters.go lists the dead letters that match a filter, page by page.
 
-// Listing the dead set: the letters that pass a filter, page by page.
+package store
 
 import (
 	"bytes"
@@ -30,7 +30,7 @@ type Filter struct {
 	Match func(inv *invocation.Invocation, raw []byte) bool
 }
 
-// passes tells whether the index entry of a letter passes.
+// passes reports whether the index entry of a letter passes.
 func (f *Filter) passes(e *entry) bool {
 	l := &e.letter
 	return (f.Queue == "" || f.Queue == l.Queue) && (f.Function == "" || f.Function == l.Lane) &&
@@ -38,7 +38,7 @@ func (f *Filter) passes(e *entry) bool {
 		(len(f.Statuses) == 0 || slices.Contains(f.Statuses, l.Status))
 }
 
-// deep tells whether the index entry alone does not decide.
+// deep reports whether the index entry alone does not decide.
 func (f *Filter) deep() bool { return f.CallID != "" || f.Match != nil }
 
 // LetterPage is one page of a listing. It may be short or empty and yet have a
@@ -51,7 +51,7 @@ type LetterPage struct {
 // Letters reads up to limit dead letters that pass f, oldest first, beginning
 // after the cursor of an earlier page ("" for the start). Of what is dead
 // throughout the listing nothing is left out and nothing comes twice. A letter
-// whose record cannot be read is listed with what its index entry tells, unless
+// whose record cannot be read is listed with what its index entry has, unless
 // f asks for more than that.
 func (s *Store) Letters(ctx context.Context, f Filter, cursor string, limit int) (LetterPage, error) {
 	w := newDeadWalk(s, &f)
@@ -140,7 +140,7 @@ func (w *deadWalk) from(key []byte) {
 
 // step visits up to limit letters; with records, each with its record. When it
 // has looked at enough, or met one letter beyond the limit, it sets more; the next
-// step goes on there.
+// step continues there.
 func (w *deadWalk) step(ctx context.Context, limit int, records bool, visit func(*entry, *invocation.Invocation)) error {
 	if err := w.s.enter(); err != nil {
 		return err
@@ -231,7 +231,7 @@ func (s *Store) deadOfCall(callID string) (found []*invocation.Invocation, few b
 }
 
 // read reads the record of a letter, where it is asked for or the filter needs
-// it, and tells whether the letter passes and is still dead.
+// it, and reports whether the letter passes and is still dead.
 func (w *deadWalk) read(e *entry, records bool, left *look) (*invocation.Invocation, bool) {
 	if !records && !w.f.deep() {
 		return nil, true

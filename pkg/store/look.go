@@ -1,7 +1,7 @@
-package store
+// File look.go inspects a data_dir from outside, to find out whether a worker could use
+// it.
 
-// A look at a data_dir from the outside, for who wants to know whether a worker
-// could use it.
+package store
 
 import (
 	"crypto/rand"
@@ -18,7 +18,7 @@ import (
 type Place struct {
 	Exists bool // the folder is there
 	Used   bool // a process has the store in it open
-	// Free is the number of bytes free on its volume, -1 when that cannot be told.
+	// Free is the number of bytes free on its volume, -1 when unknown.
 	Free int64
 	// Volume is the folder that was looked at: data_dir, or what there is above it.
 	Volume string
@@ -52,7 +52,7 @@ func Look(dir string) (Place, error) {
 	}
 	inner := disk.PathJoin(dir, storeFolder)
 	if _, err := disk.Stat(inner); err != nil {
-		return p, nil // no store yet, so nobody has it open
+		return p, nil // no store yet, so no process has it open
 	}
 	lock, err := visit(inner)
 	switch {

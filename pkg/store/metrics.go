@@ -1,7 +1,6 @@
-package store
+// File metrics.go has metrics of commits. Counts of invocations come from Stats.
 
-// What the store tells Prometheus about its commits. Counts of invocations come
-// from Stats.
+package store
 
 import (
 	"time"
@@ -44,7 +43,7 @@ func (m *Metrics) commit(d time.Duration, operations int) {
 // Usage is what the store takes on its volume.
 type Usage struct {
 	DiskBytes  uint64 // Pebble's files
-	FreeBytes  uint64 // of the volume; 0 when that cannot be told
+	FreeBytes  uint64 // of the volume; 0 when unknown
 	LimitBytes int64  // Options.MaxBytes, of stored requests; 0 for no bound
 }
 

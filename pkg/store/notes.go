@@ -1,7 +1,7 @@
-package store
+// File notes.go has notes: small durable texts, such as the progress of a job. All of them
+// are in memory as well.
 
-// Notes: small durable texts of those who work on what is stored, such as how
-// far a job has come. All of them are in memory as well.
+package store
 
 import (
 	"bytes"
@@ -30,13 +30,13 @@ type Note struct {
 	Value []byte
 }
 
-// check tells whether a note can be taken at all.
+// check reports whether a note is within the bounds.
 func (n *Note) check() error {
 	switch {
 	case n.Name == "" || len(n.Name) > maxNoteName:
-		return fmt.Errorf("%w: its name has %d bytes, 1 to %d are possible", ErrNote, len(n.Name), maxNoteName)
+		return fmt.Errorf("%w: its name has %d bytes, expected 1 to %d", ErrNote, len(n.Name), maxNoteName)
 	case len(n.Value) > MaxNote:
-		return fmt.Errorf("%w: it has %d bytes, %d are possible", ErrNote, len(n.Value), MaxNote)
+		return fmt.Errorf("%w: it has %d bytes, at most %d are allowed", ErrNote, len(n.Value), MaxNote)
 	}
 	return nil
 }
@@ -116,7 +116,7 @@ func (t *txn) write(n *Note) error {
 		return fmt.Errorf("%w: there are %d", ErrNote, maxNotes)
 	}
 	if grown > 0 && known.bytes+t.noteBytes+grown > maxNoteBytes {
-		return fmt.Errorf("%w: all together have %d bytes, %d are possible", ErrNote, known.bytes, maxNoteBytes)
+		return fmt.Errorf("%w: all together have %d bytes, at most %d are allowed", ErrNote, known.bytes, maxNoteBytes)
 	}
 	t.moreNotes += more
 	t.noteBytes += grown

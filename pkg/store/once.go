@@ -1,6 +1,6 @@
-package store
+// File once.go has idempotency keys: a submission under a key is accepted once.
 
-// Idempotency keys: what a caller has submitted under a key is taken once.
+package store
 
 import (
 	"context"

@@ -1,6 +1,6 @@
-package store
+// File pebble.go configures Pebble.
 
-// How Pebble is set up.
+package store
 
 import (
 	"fmt"
@@ -33,7 +33,7 @@ const (
 )
 
 // Forms of tables. Blocks hold a few QueueRequests; an index has one level; the
-// filters answer for the keys that are not there, as most door marks are.
+// filters answer for absent keys, as those of most dedup records are.
 const (
 	blockBytes = 16 << 10
 	indexBytes = 256 << 10
@@ -41,19 +41,19 @@ const (
 )
 
 // oneKind keeps the kinds of keys in tables of their own. What grows at its end,
-// as the door marks do, is then never compacted with what came before.
+// as dedup records do, is then never compacted with what came before.
 func oneKind(first []byte) (p pebble.SpanPolicy, end []byte, err error) {
 	return p, []byte{first[0] + 1}, nil
 }
 
-// misused is told by Pebble when a key was set twice before it was deleted.
+// misused is called by Pebble when a key was set twice before it was deleted.
 func (s *Store) misused(i pebble.PossibleAPIMisuseInfo) {
 	if i.Kind == pebble.NondeterministicSingleDelete {
 		_ = s.damaged(fmt.Errorf("key %q was set twice", i.UserKey))
 	}
 }
 
-// corrupt is told by Pebble when a table could not be read.
+// corrupt is called by Pebble when a table could not be read.
 func (s *Store) corrupt(i pebble.DataCorruptionInfo) {
 	s.disk.suspects.Store(s.raw.PathBase(i.Path), true)
 	_ = s.damaged(i.Details)
@@ -114,7 +114,7 @@ var _ pebble.CompactionScheduler = (*pacer)(nil)
 // Register is called once, before anything else.
 func (p *pacer) Register(_ int, db pebble.DBForCompaction) { p.db = db }
 
-// Unregister returns when no call into db is under way, and none begins after it.
+// Unregister returns when no call into db is running, and none starts after it.
 func (p *pacer) Unregister() {
 	p.mu.Lock()
 	p.closed = true
@@ -122,7 +122,7 @@ func (p *pacer) Unregister() {
 	p.calls.Wait()
 }
 
-// TrySchedule lets the caller compact if nobody does.
+// TrySchedule lets the caller compact if no compaction is running.
 func (p *pacer) TrySchedule() (bool, pebble.CompactionGrantHandle) {
 	if !p.claim() {
 		return false, nil
@@ -165,7 +165,7 @@ func (p *pacer) Done() {
 		if waiting, _ := p.db.GetWaitingCompaction(); !waiting || !p.claim() || p.db.Schedule(p) {
 			return
 		}
-		p.release() // and look again: somebody may have been refused meanwhile
+		p.release() // and look again: another may have been refused meanwhile
 	}
 }
 
@@ -204,5 +204,5 @@ func (l pebbleLog) Errorf(format string, args ...any) {
 
 func (l pebbleLog) Fatalf(format string, args ...any) {
 	_ = l.s.fail(fmt.Errorf(format, args...))
-	select {} // Pebble holds locks here; nothing may go on behind it
+	select {} // Pebble holds locks here; nothing may continue behind it
 }

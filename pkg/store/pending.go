@@ -1,6 +1,6 @@
-package store
+// File pending.go reads pending invocations.
 
-// Asking what waits to be called.
+package store
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 
 // States of a PendingFilter.
 const (
-	StateReady   = "ready" // in hand included
+	StateReady   = "ready" // in flight included
 	StateDelayed = "delayed"
 )
 
@@ -174,7 +174,7 @@ func (w *pendingWalk) visit(ctx context.Context, in place, key, value []byte) (b
 }
 
 // read adds an invocation to the page, if it is still where its entry says. One
-// whose record cannot be read is listed with what the entry tells.
+// whose record cannot be read is listed with what the entry has.
 func (w *pendingWalk) read(e *entry) {
 	w.left.entries -= lookRecord
 	inv, err := w.s.get(e.id)
@@ -193,8 +193,8 @@ func (w *pendingWalk) read(e *entry) {
 	}
 }
 
-// Oldest tells since when the invocation is ready that comes first in a lane,
-// what is in hand included. False when nothing is ready in it.
+// Oldest returns since when the invocation is ready that is first in a lane,
+// those in flight included. False when nothing is ready in it.
 func (s *Store) Oldest(lane invocation.Lane) (since time.Time, ok bool) {
 	if n, counted := s.counts.lane(lane); counted && n.Ready == 0 {
 		return time.Time{}, false // spares a search among what was deleted

@@ -45,7 +45,7 @@ func ifPlain(name string, open func() (vfs.File, error)) (vfs.File, error) {
 	return open()
 }
 
-// visitorFS locks a store for somebody who only reads it. Nothing is written for that: a
+// visitorFS locks a store for a reader. Nothing is written for that: a
 // missing lock file stays missing, as no worker can be using the store then.
 type visitorFS struct{ plainFS }
 

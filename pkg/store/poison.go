@@ -1,7 +1,7 @@
-package store
+// File poison.go makes invocations ready again that were in flight at a crash, counts the
+// crash, and buries those that crashed too often before any call.
 
-// What was in hand when the process before died: it is ready again, its crash is
-// counted, and what crashed too often is buried before any call.
+package store
 
 import (
 	"context"
@@ -9,17 +9,17 @@ import (
 	"queue-worker/pkg/invocation"
 )
 
-// PoisonLimit is how many crashes an invocation may have been in hand at before
+// PoisonLimit is how many crashes an invocation may have been in flight at before
 // it is buried without a call.
 const PoisonLimit = 5
 
-// Recovered is what the marks of the process before came to.
+// Recovered is the result of the markers of the previous process.
 type Recovered struct {
-	InHand   int                      // invocations that were in hand when it died
+	InFlight int                      // invocations that were in flight at the crash
 	Poisoned []*invocation.Invocation // those of them that went to the dead set; the others are ready again
 }
 
-// Recovered tells what was in hand when the process before died.
+// Recovered returns the invocations that were in flight when the previous process crashed.
 func (s *Store) Recovered() Recovered { return s.recovered }
 
 // countCrashes counts one crash against each of the ids, all in one batch, so
@@ -64,7 +64,7 @@ func (o *crashOp) crashed(t *txn, at Ready, inv *invocation.Invocation) {
 		return // the error has been noted
 	}
 	t.s.handover.act(inv.ID)
-	o.found.InHand++
+	o.found.InFlight++
 	inv.Crashes++
 	if inv.Crashes < PoisonLimit {
 		t.moveBody(inv.ID, was)
@@ -76,7 +76,7 @@ func (o *crashOp) crashed(t *txn, at Ready, inv *invocation.Invocation) {
 		return // it was there a moment ago: the error has been noted
 	}
 	inv.State, inv.Reason, inv.DiedAt = invocation.Dead, invocation.Poison, t.now
-	inv.Detail = "the worker crashed each time that it was in hand"
+	inv.Detail = "the worker crashed each time while it was in flight"
 	t.rewrite(inv, encodeRecord(inv), was)
 	o.found.Poisoned = append(o.found.Poisoned, inv)
 }

@@ -1,12 +1,12 @@
-package store
+// File queue.go has the queue of operations before the committer, and their answers.
 
-// The way of an operation to the committer and back.
+package store
 
 import (
 	"context"
 )
 
-// queueOps and queueBytes bound what waits for the committer. Who comes then waits.
+// queueOps and queueBytes bound the queue of the committer. Further operations wait.
 const (
 	queueOps   = 1024
 	queueBytes = 32 << 20
@@ -54,13 +54,13 @@ func (s *Store) send(ctx context.Context, o op) error {
 	}
 }
 
-// answer tells what came of an operation and makes room for another.
+// answer returns the result of an operation and makes room for another.
 func (s *Store) answer(o op, err error) {
 	s.room.Release(int64(min(o.size(), queueBytes)))
 	o.done(err)
 }
 
-// call is the part of an operation that somebody waits for.
+// call is the part of an operation that its caller waits for.
 type call chan error
 
 func (c call) done(err error) { c <- err }

@@ -1,6 +1,6 @@
-package store
+// File read.go reads. Nothing here writes; the next commit may change what was read.
 
-// Reading. Nothing here writes; what is read may be overtaken by the next commit.
+package store
 
 import (
 	"bytes"
@@ -50,7 +50,7 @@ func (s *Store) load(id invocation.ID) (inv *invocation.Invocation, raw []byte, 
 	return inv, raw, false, nil
 }
 
-// bytesMissing tells an invocation that was settled between two reads, which is
+// bytesMissing distinguishes an invocation that was settled between two reads, which is
 // ErrNotFound, from one that has lost its QueueRequest.
 func (s *Store) bytesMissing(id invocation.ID) error {
 	if _, err := s.get(id); err != nil {

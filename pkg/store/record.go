@@ -1,6 +1,6 @@
-package store
+// File record.go encodes records and index values.
 
-// How records and index values are written.
+package store
 
 import (
 	"bytes"

@@ -1,6 +1,7 @@
-package store
+// File result.go keeps results: the outcomes of invocations, for a time after they have
+// finished.
 
-// Results: how invocations ended, kept for a time after they are over.
+package store
 
 import (
 	"bytes"
@@ -125,7 +126,7 @@ func (t *txn) putResult(id invocation.ID, o *outgoing) {
 	t.delta.resultBytes += int64(e.size)
 }
 
-// eraseResult takes a result away, as the index entry of its expiry tells it.
+// eraseResult removes a result, as the index entry of its expiry names it.
 func (t *txn) eraseResult(e *expiry) {
 	t.unset(appendResultKey(t.key[:0], e.id))
 	if e.body {
@@ -163,7 +164,7 @@ func (s *Store) Result(id invocation.ID, withBody bool) (*Result, error) {
 	return r, nil
 }
 
-// resultIn reads a result without its body, whose length it tells.
+// resultIn reads a result without its body, but with its length.
 func (s *Store) resultIn(from pebble.Reader, id invocation.ID) (r *Result, size int, err error) {
 	err = s.lookIn(from, appendResultKey(nil, id), func(v []byte) error {
 		found, record, err := decodeResult(id, v)

@@ -1,6 +1,6 @@
-package store
+// File scan.go scans the indexes, at the start and for the check.
 
-// Going over the indexes, at the start and for the check.
+package store
 
 import (
 	"time"

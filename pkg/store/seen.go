@@ -1,16 +1,14 @@
-package store
+// File seen.go has the dedup records of messages, by which a redelivery is recognised.
+//
+// Dedup records are kept in generations. A new one begins with the first record after ten
+// minutes of the one before, and all but the latest two are dropped. So they age only while
+// messages arrive: redeliveries of a server that was away for a day are still recognised.
+//
+// Servers give each channel's messages rising timestamps. A message newer than the newest
+// dedup record is therefore new, needs no look-up, and its own record shares a key with
+// others of its batch: see runs.go.
 
-// The marks of messages that came through a door, so that one is known when it
-// comes again.
-//
-// Marks live in generations. A new one begins with the first mark after ten
-// minutes of the one before, and with it all but the latest two are dropped. So
-// marks age only while the door is in use: a server that was away for a day finds
-// what it delivers again still known.
-//
-// Servers give each channel's messages rising timestamps. One that is younger
-// than the youngest mark is therefore new, no mark is looked up for it, and its own mark
-// shares a key with others of its batch: see runs.go.
+package store
 
 import (
 	"bytes"
@@ -18,14 +16,14 @@ import (
 	"time"
 )
 
-// seenGeneration is how long one generation of marks lasts at least.
+// seenGeneration is how long one generation of dedup records lasts at least.
 const seenGeneration = 10 * time.Minute
 
-// doors is what the committer knows of marks.
+// doors is what the committer knows of dedup records.
 type doors struct {
-	generation uint32                 // the one that new marks go to
-	began      time.Time              // zero until the first mark of this process
-	youngest   map[channel]int64      // timestamps of the youngest marks
+	generation uint32                 // the one that new records go to
+	began      time.Time              // zero until the first record of this process
+	youngest   map[channel]int64      // timestamps of the newest records
 	runs       map[channel][]position // of the batch being built, see runs.go
 }
 
@@ -33,7 +31,7 @@ type channel struct{ cluster, name string }
 
 func channelOf(d *Door) channel { return channel{d.Cluster, d.Channel} }
 
-// openDoors finds the generation that marks go to.
+// openDoors finds the generation that dedup records go to.
 func (s *Store) openDoors() error {
 	s.doors = doors{generation: 1, youngest: map[channel]int64{}, runs: map[channel][]position{}}
 	for _, prefix := range [][]byte{seenPrefix, runPrefix} {
@@ -60,7 +58,7 @@ func (s *Store) lastKey(prefix []byte) (key []byte, err error) {
 	return key, closing(it.Error(), it)
 }
 
-// markSeen writes the mark of a door, or returns ErrSeen. A mark that cannot be
+// markSeen writes the dedup record of a message, or returns ErrSeen. One that cannot be
 // read counts as none: better a message twice than one that is never taken.
 func (t *txn) markSeen(d *Door) error {
 	s := t.s
@@ -94,7 +92,7 @@ func (t *txn) markSeen(d *Door) error {
 	return nil
 }
 
-// kept are the generations whose marks count.
+// kept are the generations whose records apply.
 func (d *doors) kept() [2]uint32 { return [2]uint32{d.generation, d.generation - 1} }
 
 // turnGeneration begins a new generation when it is time, and drops the old ones.
@@ -115,8 +113,8 @@ func (t *txn) turnGeneration() {
 	}
 }
 
-// youngestMark is the latest timestamp that a channel has a mark of. Without any,
-// or when it cannot be read, every message is compared with the marks.
+// youngestMark is the latest timestamp that a channel has a dedup record of. Without any,
+// or when it cannot be read, every message is compared with the records.
 func (s *Store) youngestMark(d *Door) int64 {
 	const all = int64(^uint64(0) >> 1)
 	youngest := int64(-1)

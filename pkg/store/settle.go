@@ -1,6 +1,6 @@
-package store
+// File settle.go settles: an invocation that was in flight gets its next state.
 
-// Settling: an invocation that was in flight gets its next state.
+package store
 
 import (
 	"context"
@@ -88,7 +88,7 @@ func (t *txn) leaveReady(r Ready) error {
 	key := appendReadyKey(t.key[:0], r)
 	var from invocation.Source
 	err := t.s.look(key, func(v []byte) error {
-		_, from, _ = parseReadyValue(v) // a value that is damaged keeps nobody here
+		_, from, _ = parseReadyValue(v) // a damaged value stops nothing here
 		return nil
 	})
 	if err == nil {

@@ -1,6 +1,6 @@
-package store
+// File store.go opens a store.
 
-// What a store is, and how it is opened.
+package store
 
 import (
 	"cmp"
@@ -32,9 +32,9 @@ type Options struct {
 	Sync time.Duration
 	// MaxBytes bounds the QueueRequests that are stored; 0 for no bound.
 	MaxBytes int64
-	// MinFree is the free space in bytes below which nothing more is taken in; 0 for no bound.
+	// MinFree is the free space in bytes below which nothing more is accepted; 0 for no bound.
 	MinFree int64
-	// Slots is how many invocations can be in hand at once.
+	// Slots is how many invocations can be in flight at once.
 	Slots int
 	// Descriptors logs when no file descriptor is free; nil for a monitor of its own.
 	Descriptors *descriptor.Monitor
@@ -77,7 +77,7 @@ type Store struct {
 	// for the committer alone
 	doors     doors
 	dueCursor []byte
-	dueWait   time.Duration // after the latest error of reading what is due; 0 for none
+	dueWait   time.Duration // after the latest error of reading due invocations; 0 for none
 	sweepFrom []byte        // nothing in the expiry index comes before it
 
 	ops    chan op
@@ -106,7 +106,7 @@ type Store struct {
 }
 
 // Open opens the store, making the folder when it is missing, counts what is
-// there, and settles what was in hand when the process before died. A folder
+// there, and settles what was in flight at a crash. A folder
 // that another process has is refused with ErrLocked, one of a newer layout with
 // ErrNewer. The caller must call Close.
 func Open(o Options) (*Store, error) {
@@ -194,7 +194,7 @@ func (s *Store) unlessFailed(f func() error) (err error, returned bool) {
 }
 
 // open takes the folder, opens Pebble, checks the layout, counts, starts the
-// goroutines and looks at the marks.
+// goroutines and reads the in-flight markers.
 func (s *Store) open() (err error) {
 	if _, ours := s.raw.(plainFS); ours {
 		_, err := patiently(s.disk, func() (struct{}, error) { return struct{}{}, datadir.Check(s.opts.Dir) })

@@ -1,8 +1,7 @@
-package store
+// File tally.go compares two sets of keys for the check, without holding them in memory
+// and without a look-up for each: expected and found keys must have the same sums.
 
-// How the check compares two sets of keys without holding them in memory and
-// without looking up each: what is expected and what is met have to come to the
-// same sums.
+package store
 
 import (
 	"hash/maphash"

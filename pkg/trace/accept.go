@@ -1,6 +1,7 @@
-package trace
+// File accept.go has the span of a submission over HTTP, which is the parent of its
+// attempts.
 
-// The span of taking an invocation in over HTTP, which its attempts are children of.
+package trace
 
 import (
 	"net/http"
@@ -35,8 +36,8 @@ func (t *Tracer) Accept(inv *invocation.Invocation, header http.Header) *Accept 
 	return &Accept{span}
 }
 
-// End ends the span. id is what the caller was told to be the id: another one when
-// an earlier submission had the same key. err: it was not taken in.
+// End ends the span. id is the one that the caller got: another one when
+// an earlier submission had the same key. err: it was not accepted.
 func (a *Accept) End(id string, err error) {
 	if a == nil {
 		return

@@ -1,6 +1,6 @@
-package trace
+// File attempt.go has the span of an attempt.
 
-// The span of an attempt.
+package trace
 
 import (
 	"context"
@@ -53,7 +53,7 @@ type Answer struct {
 	Unsent string
 }
 
-// End ends the span, and notes in the record of the invocation where it stands now.
+// End ends the span, and notes the trace context in the record of the invocation.
 func (a *Attempt) End(inv *invocation.Invocation, r Answer) {
 	if a == nil {
 		return
@@ -79,7 +79,7 @@ func (a *Attempt) failed(why string) {
 	a.span.SetStatus(codes.Error, "")
 }
 
-// stand is where the invocation stands after an attempt.
+// stand is the trace context of the invocation after an attempt.
 func stand(inv *invocation.Invocation, span oteltrace.Span, named bool) *invocation.Trace {
 	parent, state := texts(span.SpanContext())
 	s := &invocation.Trace{Last: parent}

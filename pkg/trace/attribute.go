@@ -1,7 +1,7 @@
-package trace
+// File attribute.go has names and attributes of spans: the semantic conventions where they
+// exist, our own otherwise.
 
-// What spans are called, and what they say: the words of the semantic conventions
-// where there are any, ours otherwise.
+package trace
 
 import (
 	"net"

@@ -1,8 +1,8 @@
-package trace
+// File export.go exports spans so that an unreachable receiver does no harm. Spans wait in
+// the bounded queue of the SDK and are dropped when it is full; errors become one warning,
+// and the end of the process ends a running export.
 
-// Exporting: what keeps an exporter that is away from harming anybody. Spans wait in
-// the bounded queue of the SDK's batches and are dropped when it is full; here
-// errors become one warning, and the end of the process ends an export under way.
+package trace
 
 import (
 	"context"
@@ -35,7 +35,7 @@ func (x *exports) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan
 	defer cancel()
 	defer context.AfterFunc(x.stopping, cancel)()
 	x.tell(x.SpanExporter.ExportSpans(ctx, spans))
-	return nil // it is told
+	return nil // it is logged
 }
 
 // tell logs the first error, and the first success after it.
@@ -45,7 +45,7 @@ func (x *exports) tell(err error) {
 		if x.failing.CompareAndSwap(true, false) {
 			x.log.Info("span export recovered")
 		}
-	case x.stopping.Err() != nil: // Close tells of it
+	case x.stopping.Err() != nil: // Close logs it
 	case x.failing.CompareAndSwap(false, true):
 		x.log.Warn("cannot export spans, dropping them",
 			"error", clip(err.Error()), "hint", "is the receiver at OTEL_EXPORTER_OTLP_ENDPOINT up, and does it speak OTEL_EXPORTER_OTLP_PROTOCOL?")

@@ -88,8 +88,8 @@ func (s *settings) readProtocol() {
 	}
 }
 
-// readPropagators knows W3C's trace context alone. Baggage needs nobody: it is a
-// header field of the caller that goes on like any other.
+// readPropagators knows W3C's trace context alone. Baggage needs no propagator: it is a
+// header field of the caller that is passed on like any other.
 func (s *settings) readPropagators() {
 	value := variable("OTEL_PROPAGATORS")
 	if value == "" {

@@ -1,6 +1,6 @@
-package trace
+// File settle.go has the span of a settlement, and the trace context of a callback.
 
-// The span of a settlement, and what a callback takes along of its origin.
+package trace
 
 import (
 	"context"

@@ -1,6 +1,6 @@
-// Package trace makes spans of OpenTelemetry: one for every attempt, one for what
-// came of it, and one for what is taken in over HTTP. They stand in the trace of who sent the work, over waits,
-// restarts, replays and callbacks:
+// Package trace makes spans of OpenTelemetry: one for every attempt, one for its
+// settlement, and one for each submission over HTTP. They are part of the caller's trace,
+// over waits, restarts, replays and callbacks:
 //
 //	caller ---+--- attempt ---- the function's own spans
 //	          |       +---- settle: retry
@@ -8,10 +8,10 @@
 //	          |       +---- settle: done
 //	          +--- attempt of the callback (linked to the one whose result it carries)
 //
-// It is set up by the variables OTEL_* alone, and off without them. A *Tracer that
+// It is configured by the variables OTEL_* only, and off without them. A *Tracer that
 // is off is nil: every method of it, and of what it returns, does nothing then and
 // allocates nothing. Nothing here blocks or fails: spans that cannot be exported
-// are dropped, and one warning says so.
+// are dropped, with one warning.
 //
 // The package makes no metrics and no logs of OpenTelemetry, and puts neither
 // bodies nor header values nor query strings nor URLs into a span.
@@ -79,7 +79,7 @@ func newExporter(ctx context.Context, s *settings) (sdktrace.SpanExporter, error
 }
 
 // newResource says what makes the spans. OTEL_SERVICE_NAME and
-// OTEL_RESOURCE_ATTRIBUTES come before what is told here.
+// OTEL_RESOURCE_ATTRIBUTES have precedence over these.
 func newResource(ctx context.Context, version string, log *slog.Logger) *resource.Resource {
 	r, err := resource.New(ctx,
 		resource.WithAttributes(semconv.ServiceName(service), semconv.ServiceVersion(version)),

@@ -201,7 +201,7 @@ func TestWhatTheCallerDoesNotSampleIsNotExported(t *testing.T) {
 	}
 }
 
-// TestAReceiverThatIsAwayCostsOneWarning, and nobody waits for it.
+// TestAReceiverThatIsAwayCostsOneWarning, and nothing waits for it.
 func TestAReceiverThatIsAwayCostsOneWarning(t *testing.T) {
 	r := tracetest.New(t)
 	r.Answer(http.StatusForbidden)
@@ -229,7 +229,7 @@ func TestAReceiverThatIsAwayCostsOneWarning(t *testing.T) {
 
 // TestTheEndDoesNotWaitForAReceiverThatHangs, and leaves no export behind.
 func TestTheEndDoesNotWaitForAReceiverThatHangs(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") // nobody accepts
+	l, err := net.Listen("tcp", "127.0.0.1:0") // nothing accepts
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,15 +1,14 @@
-// Package watch knows who waits for the end of an invocation, and the latest that
-// ended.
+// Package watch keeps the callers that wait for the end of an invocation, and the latest
+// ends.
 //
-//	worker, people --Ended--> Watch --wakes--> Await: looks again
+//	worker, API    --Ended--> Watch --wakes--> Await: looks again
 //	intake --Arrived-----------^
 //
-// What is pending or dead lies in the store, and so do results for as long as
-// result_ttl says. What is over leaves the store and nothing else would know of it:
-// here it is remembered, in memory, until enough others have ended. Whoever looks an
-// invocation up asks the store first and this package after it; because an end is
-// noted here before it is written there (Ending), there is no instant at which
-// neither knows it.
+// Pending and dead invocations are in the store, and so are results for as long as
+// result_ttl says. Finished invocations leave the store. Their ends are kept here in
+// memory, until enough others have ended. A lookup reads the store first and this package
+// after it. Because an end is noted here before it is written there (Ending), there is no
+// instant at which neither knows it.
 //
 // The package reads no store, decides nothing and starts no goroutine.
 package watch
@@ -34,10 +33,10 @@ const (
 )
 
 var (
-	// ErrClosed: nobody waits any more, because the process is about to end.
-	ErrClosed = errors.New("nobody waits while the process drains")
+	// ErrClosed: waiting has ended, because the process is about to end.
+	ErrClosed = errors.New("waiting is refused while the process drains")
 	// ErrCrowded: too many wait already.
-	ErrCrowded = errors.New("too many requests wait for the end of an invocation")
+	ErrCrowded = errors.New("too many requests are waiting for an invocation")
 )
 
 // End is how an invocation ended.
@@ -59,7 +58,7 @@ type Watch struct {
 	isClosed bool
 }
 
-// key is what somebody waits for: one invocation, or all of a call id.
+// key is what a caller waits for: one invocation, or all of a call id.
 type key struct {
 	id   invocation.ID
 	call string
@@ -74,7 +73,7 @@ func New() *Watch {
 }
 
 // Ending notes an end that is about to be written to the store. Until it is, the
-// store still has the invocation, and whoever asks the store first is told so.
+// store still has the invocation, and a caller that asks the store first sees so.
 // Ended follows, or withdraw, which takes it back because nothing was written.
 func (w *Watch) Ending(e End) (withdraw func()) {
 	w.mu.Lock()
@@ -100,7 +99,7 @@ func (w *Watch) Ended(e End) {
 	w.wake(e.Inv)
 }
 
-// Changed wakes who waits for an invocation: it was taken in, or got another place
+// Changed wakes who waits for an invocation: it was accepted, or got another place
 // in the store.
 func (w *Watch) Changed(inv *invocation.Invocation) {
 	w.mu.Lock()
@@ -108,7 +107,7 @@ func (w *Watch) Changed(inv *invocation.Invocation) {
 	w.wake(inv)
 }
 
-// Lately tells how an invocation ended, if that is remembered.
+// Lately returns how an invocation ended, if that is remembered.
 func (w *Watch) Lately(id invocation.ID) (End, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -121,13 +120,13 @@ func (w *Watch) Lately(id invocation.ID) (End, bool) {
 	return End{}, false
 }
 
-// LatelyByCall tells how the invocations of a call id ended, as far as that is
+// LatelyByCall returns how the invocations of a call id ended, as far as that is
 // remembered: the one that ended last first, and at most limit.
 func (w *Watch) LatelyByCall(call string, limit int) []End {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var found []End
-	for _, ending := range w.ending { // no more than slots, or people who cancel
+	for _, ending := range w.ending { // no more than slots, or cancellations
 		if e := ending[0]; e.Inv.CallID == call && len(found) < limit {
 			found = append(found, *e)
 		}
@@ -169,7 +168,7 @@ func (w *Watch) await(ctx context.Context, id invocation.ID, call string, closed
 	}
 }
 
-// Close wakes all who wait, and lets nobody wait from then on. Idempotent.
+// Close wakes all waiting callers, and refuses new ones from then on. Idempotent.
 func (w *Watch) Close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

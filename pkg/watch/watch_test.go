@@ -22,7 +22,7 @@ func inv(n int, call string) *invocation.Invocation {
 	return &invocation.Invocation{ID: idOf(n), CallID: call, Function: "figlet"}
 }
 
-// awaiting is a request that waits for one end of what it was told of.
+// awaiting is a request that waits for the end of one of its invocations.
 type awaiting struct {
 	looks atomic.Int64
 	err   chan error
@@ -131,7 +131,7 @@ func TestAwaitEndsWithItsContextWithACloseAndWithTheErrorOfALook(t *testing.T) {
 			t.Errorf("after the close it looked %d times and ended with %v", late.looks.Load(), err)
 		}
 		if err := w.Await(t.Context(), idOf(1), "", func() (bool, error) { return true, nil }); err != nil {
-			t.Errorf("what is over is told after the close too: %v", err)
+			t.Errorf("a finished one is reported after the close too: %v", err)
 		}
 	})
 }

@@ -1,6 +1,6 @@
-package worker
+// File activity.go has the load and the latest error of each lane, for listings.
 
-// How busy each lane is, and what went wrong there last: for people who look.
+package worker
 
 import (
 	"container/list"
@@ -32,7 +32,7 @@ type LastError struct {
 	Cause  invocation.Cause // "" when there was an answer
 }
 
-// Activity tells of the lanes of the latest calls, up to 1000 of them.
+// Activity returns the lanes of the latest calls, up to 1000 of them.
 func (w *Worker) Activity() map[invocation.Lane]Activity { return w.activities.all(time.Now()) }
 
 // activities remember bounded numbers per lane. A call costs no allocation but for

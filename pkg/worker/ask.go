@@ -55,7 +55,7 @@ func (l *Lanes) nextUnasked() (key invocation.Lane, ok bool) {
 func (l *Lanes) asked(key invocation.Lane, unknown bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	t := l.tempo(key)
+	t := l.throttle(key)
 	t.unasked, t.unknown = false, unknown
 	if ln := l.lanes[key]; ln != nil {
 		l.classify(ln)

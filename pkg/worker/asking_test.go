@@ -243,7 +243,7 @@ func TestAnAgeIsCountedFromWhenItWasAccepted(t *testing.T) {
 				}
 				for _, c := range calls {
 					if tt.deadline > 0 && (c.Terms == nil || !c.Terms.Expires.Equal(deadline)) {
-						t.Errorf("call %d was told %+v", c.Retry, c.Terms)
+						t.Errorf("call %d has %+v", c.Retry, c.Terms)
 					}
 				}
 				// What a person does is bound by no age.

@@ -1,7 +1,7 @@
-package worker
+// File attempt.go has one attempt: load, call, decide, settle. handle and attempt have all
+// steps of an entry in flight, in their order.
 
-// One attempt: load, call, decide, settle. Everything that an entry goes through
-// while it is in hand is in handle and attempt, in the order in which it happens.
+package worker
 
 import (
 	"context"
@@ -43,7 +43,7 @@ type attempt struct {
 	span     *trace.Attempt // of the call; nil without traces, or without a call
 }
 
-// handle takes one entry through its attempt. The mark of the slot is set before
+// handle takes one entry through its attempt. The marker of the slot is set before
 // anything of the entry is looked at and cleared after the settlement, so that
 // what makes the process die in between is found at the next start.
 func (w *Worker) handle(c contexts, slot int, t taken) {
@@ -106,7 +106,7 @@ func (w *Worker) load(r store.Ready) (*attempt, error) {
 }
 
 // read decodes the QueueRequest and finds out how it is to be called. One that cannot
-// be decoded has no req after it; the decoder's error is not told, because it repeats
+// be decoded has no req after it; the decoder's error is not shown, because it repeats
 // parts of the message.
 func (w *Worker) read(ctx context.Context, a *attempt) {
 	if a.req == nil {
@@ -120,7 +120,7 @@ func (w *Worker) read(ctx context.Context, a *attempt) {
 }
 
 // unreadable passes over an entry that cannot be loaded. One that is gone was
-// dropped by a person meanwhile; any other stays in the store for the check.
+// dropped by an operator meanwhile; any other stays in the store for the check.
 func (w *Worker) unreadable(r store.Ready, err error) (over bool) {
 	if errors.Is(err, store.ErrNotFound) {
 		w.gone(r.ID)

@@ -41,7 +41,7 @@ func (answersAtOnce) Callback(context.Context, string, invoke.Call) invoke.Resul
 	return invoke.Result{Status: 200}
 }
 
-// BenchmarkTurns takes entries in hand and gives them back, one after the other.
+// BenchmarkTurns takes entries and gives them back, one after the other.
 func BenchmarkTurns(b *testing.B) {
 	for _, lanes := range []int{1, 100, 10_000} {
 		b.Run(fmt.Sprint("lanes ", lanes), func(b *testing.B) {

@@ -1,8 +1,8 @@
-package worker
-
-// Callbacks: the result of an invocation, to be posted where its caller asked.
-// A callback is an invocation of its own, written in the batch that settles its
+// File callback.go makes callbacks: the result of an invocation, posted to its caller's
+// URL. A callback is an invocation of its own, written in the batch that settles its
 // origin, so it is neither lost nor sent for a result that is not final.
+
+package worker
 
 import (
 	"net/url"

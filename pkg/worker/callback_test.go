@@ -161,7 +161,7 @@ func TestARefusedCallbackIsDeadAtOnceAndTheResultStands(t *testing.T) {
 					t.Error("not counted")
 				}
 				if l := r.log.lines(t, "callback"); len(l) != 1 || l[0]["next"] != next || l[0]["reason"] != "callback_refused" {
-					t.Errorf("told %v", l)
+					t.Errorf("logged %v", l)
 				}
 			})
 		})
@@ -197,7 +197,7 @@ func (q *quick) Settle(ctx context.Context, st store.Settlement) error {
 	err := q.Store.Settle(ctx, st)
 	if st.Callback != nil {
 		<-q.posted
-		synctest.Wait() // the callback's slot has told all
+		synctest.Wait() // the callback's slot has reported all
 	}
 	return err
 }

@@ -29,7 +29,7 @@ func TestACancelledCallEndsAtOnceAndLeavesNothing(t *testing.T) {
 			id := r.accept(calling("slow", "http://cb.example/done"))
 			next := r.accept(to("next"))
 			pass(time.Minute)
-			if ids := r.worker.InHand(); !r.worker.Running(id) || r.worker.Running(next) || len(ids) != 1 || ids[0] != id {
+			if ids := r.worker.InFlight(); !r.worker.Running(id) || r.worker.Running(next) || len(ids) != 1 || ids[0] != id {
 				t.Fatalf("it is not the one that runs: %v", ids)
 			}
 			if r.worker.Cancel(next) || r.worker.Cancel(invocation.ID{1}) {
@@ -39,7 +39,7 @@ func TestACancelledCallEndsAtOnceAndLeavesNothing(t *testing.T) {
 				t.Error("what is running was not cancelled")
 			}
 			synctest.Wait()
-			if r.worker.Cancel(id) || r.worker.Running(id) || slices.Contains(r.worker.InHand(), id) {
+			if r.worker.Cancel(id) || r.worker.Running(id) || slices.Contains(r.worker.InFlight(), id) {
 				t.Error("it is running still")
 			}
 			if _, err := r.store.Get(id); err == nil {
@@ -63,7 +63,7 @@ func TestACancelledCallEndsAtOnceAndLeavesNothing(t *testing.T) {
 			t.Errorf("%v counted", n)
 		}
 		if r.holds.count() != 0 {
-			t.Error("nobody was told that it is over")
+			t.Error("its end was not reported")
 		}
 		lines := 0
 		for _, l := range r.log.lines(t, "invoked") {

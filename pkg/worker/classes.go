@@ -96,7 +96,7 @@ func (l *lane) classNow() class {
 	switch {
 	case l.isURL:
 		return classURL
-	case l.tempo.unknown:
+	case l.throttle.unknown:
 		return classUnknown
 	}
 	return classFunction

@@ -207,7 +207,7 @@ func TestANewHostIsCalledWithinAMinuteBesideSilentHosts(t *testing.T) {
 func (l *Lanes) unprovenNow() (hosts []invocation.Lane) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for key, t := range l.tempos {
+	for key, t := range l.throttles {
 		if t.silent {
 			hosts = append(hosts, key)
 		}
@@ -442,7 +442,7 @@ func TestAMessageCannotRaiseThePriorityOfItsFunction(t *testing.T) {
 				synctest.Wait()
 				r.lanes.mu.Lock()
 				defer r.lanes.mu.Unlock()
-				if got := r.lanes.tempos[invocation.Lane{Queue: queue, Name: "fn"}].priority; got != tt.want {
+				if got := r.lanes.throttles[invocation.Lane{Queue: queue, Name: "fn"}].priority; got != tt.want {
 					t.Errorf("priority %d, want %d", got, tt.want)
 				}
 			})

@@ -1,6 +1,6 @@
-package worker
+// File collector.go has gauges that are read when Prometheus scrapes.
 
-// Gauges of what is where, read when Prometheus asks.
+package worker
 
 import (
 	"time"
@@ -98,7 +98,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(descDelayed, float64(n.delayed), s.queue, s.function)
 		gauge(descDead, float64(n.dead), s.queue, s.function)
 	}
-	for s, n := range c.tempos() {
+	for s, n := range c.throttles() {
 		gauge(descPace, float64(n.limit), s.queue, s.function)
 		gauge(descBreaker, float64(n.open), s.queue, s.function)
 	}
@@ -182,13 +182,13 @@ func (c *Collector) addRest(m map[series]level, lanes map[invocation.Lane]store.
 // held is what holds the lanes of one label back.
 type held struct{ limit, open int }
 
-// tempos adds up what holds the lanes back that were called lately.
-func (c *Collector) tempos() map[series]held {
+// throttles adds up what holds the lanes back that were called lately.
+func (c *Collector) throttles() map[series]held {
 	m := map[series]held{}
 	for _, q := range c.queues {
 		m[series{q, callbackLabel}] = held{}
 	}
-	for l, t := range c.lanes.Tempos() {
+	for l, t := range c.lanes.Throttles() {
 		key := series{l.Queue, c.labels.Lane(l)}
 		n := m[key]
 		n.limit += t.Limit
@@ -200,9 +200,9 @@ func (c *Collector) tempos() map[series]held {
 	return m
 }
 
-// since tells when the first entry of a lane became ready that is not in hand;
+// since returns when the first entry of a lane became ready that is not in flight;
 // now when there is none. Where the lane does not know, because it has not read
-// the index so far, the store tells, what is in hand included.
+// the index so far, the store answers, those in flight included.
 func (c *Collector) since(l invocation.Lane, waiting map[invocation.Lane]time.Time, now time.Time) time.Time {
 	since, is := waiting[l]
 	if is && since.IsZero() {

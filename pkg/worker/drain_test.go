@@ -89,12 +89,12 @@ func TestAnAbortLeavesEverythingAsItWas(t *testing.T) {
 		pass(time.Minute)
 		r.close()
 		if n := len(r.log.lines(t, "aborted")); n != 1 || r.holds.count() != 1 {
-			t.Errorf("told %d times, %d unacked", n, r.holds.count())
+			t.Errorf("reported %d times, %d unacked", n, r.holds.count())
 		}
 
 		r = build(t, s)
-		if rec := r.store.Recovered(); rec.InHand != 0 {
-			t.Errorf("%d marks are left of a call that was aborted", rec.InHand)
+		if rec := r.store.Recovered(); rec.InFlight != 0 {
+			t.Errorf("%d marks are left of a call that was aborted", rec.InFlight)
 		}
 		inv, err := r.store.Get(id)
 		if err != nil || inv.Calls() != 1 || inv.Retries != 1 || inv.Crashes != 0 {
@@ -126,7 +126,7 @@ func TestAnAbortBeginsNothingMore(t *testing.T) {
 		pass(time.Second)
 		r.close()
 		if len(f.calls) != s.inflight {
-			t.Errorf("%d calls, want only those that were under way", len(f.calls))
+			t.Errorf("%d calls, want only those that were in flight", len(f.calls))
 		}
 	})
 }
@@ -184,13 +184,13 @@ func TestAnAbortEndsAlthoughTheDiskTakesNoMore(t *testing.T) {
 		select {
 		case <-r.ended:
 		default:
-			t.Fatal("Run goes on")
+			t.Fatal("Run continues")
 		}
 		if n := len(r.log.lines(t, "outcome not persisted, call will be repeated after restart")); n != 1 || r.metric("unsettled_total") != 1 {
-			t.Errorf("told %d times", n)
+			t.Errorf("reported %d times", n)
 		}
 		if r.holds.count() != 1 {
-			t.Error("told that it is over")
+			t.Error("its end was reported")
 		}
 	})
 }

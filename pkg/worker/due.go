@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// timetable knows what is due when.
+// timetable knows the due times.
 type timetable interface {
 	// NextDue is a time before which MoveDue has nothing to move.
 	NextDue() time.Time
-	// MoveDue makes a step of what is due ready and reports whether more is due.
+	// MoveDue makes a step of due invocations ready and reports whether more are due.
 	MoveDue(context.Context) (more bool, err error)
 }
 
@@ -21,7 +21,7 @@ type timetable interface {
 // the store can be relied upon again.
 const longestSleep = time.Second
 
-// afterError is how long the timer rests after an error of the store.
+// afterError is how long the timer waits after an error of the store.
 const afterError = 200 * time.Millisecond
 
 // runTimer moves what falls due until ctx ends. It also lets slots begin again
@@ -43,10 +43,10 @@ func (w *Worker) runTimer(ctx context.Context) {
 			}
 			w.moveDue(ctx)
 			now := time.Now()
-			w.Lanes.open(now) // after what is due, which may have to go first
+			w.Lanes.open(now) // after the due ones, which may have to go first
 			if !now.Before(sweep) {
-				w.Lanes.forgetTempos(now)
-				sweep = now.Add(tempoSweep)
+				w.Lanes.forgetThrottles(now)
+				sweep = now.Add(throttleSweep)
 			}
 		}
 		w.Lanes.refill(w.Store)
@@ -64,7 +64,7 @@ func (w *Worker) sleep() time.Duration {
 }
 
 // moveDue makes all due invocations ready. After an error it waits a little; the store has
-// logged the error, and raises NextDue while it cannot read what is due.
+// logged the error, and raises NextDue while it cannot read due invocations.
 func (w *Worker) moveDue(ctx context.Context) {
 	if time.Now().Before(w.Store.NextDue()) {
 		return

@@ -36,7 +36,7 @@ func TestWaitingForADescriptorIsNoAttempt(t *testing.T) {
 			t.Errorf("attempts are %+v, accepted at %s", inv.Attempts, begun)
 		}
 		for _, name := range []string{"late", "fn"} {
-			if b := r.lanes.Tempo(invocation.Lane{Queue: queue, Name: name}).Breaker; b.Open {
+			if b := r.lanes.Throttle(invocation.Lane{Queue: queue, Name: name}).Breaker; b.Open {
 				t.Errorf("the breaker of %s is open", name)
 			}
 		}

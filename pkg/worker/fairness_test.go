@@ -1,6 +1,6 @@
 package worker
 
-// Nobody waits for somebody else's function.
+// No function waits for another one.
 
 import (
 	"cmp"
@@ -88,7 +88,7 @@ func TestCallsNeverExceedMaxInflight(t *testing.T) {
 	}
 }
 
-// shelf is an index of entries that are never settled; what is in hand stays.
+// shelf is an index of entries that are never settled; entries in flight stay.
 type shelf map[invocation.Lane][]store.Ready
 
 func (s shelf) Err() error { return nil }
@@ -325,7 +325,7 @@ func TestWhatIsSettledWhileItsLaneIsReadIsNotCalledOnceMore(t *testing.T) {
 	l.Ready(s.shelf[key][1:])
 	first, _ := l.take(0, s)
 	// An entry before it has become ready behind a full window, so the lane is read
-	// from there, and what is in hand is read too.
+	// from there, and entries in flight are read too.
 	l.lanes[key].leave(placeOf(s.shelf[key][0]))
 	l.enqueue(l.lanes[key])
 	s.do = func() { s.settle(first.Ready); l.finish(first.Ready) }
@@ -356,6 +356,6 @@ func TestADueTimeNeverBlocksTheCommitter(t *testing.T) {
 	t.Parallel()
 	l := NewLanes(LanesOptions{MaxInflight: 1})
 	for range 3 {
-		l.Due(time.Now()) // nobody listens
+		l.Due(time.Now()) // no watcher
 	}
 }

@@ -80,7 +80,7 @@ func TestAFunctionThatShrinksIsFollowed(t *testing.T) {
 					t.Errorf("%d calls too many in the first ten rounds after it has shrunk from 25 to 5", spent)
 				}
 				pass(10 * call)
-				limit := r.lanes.Tempo(invocation.Lane{Queue: queue, Name: "fn"}).Limit
+				limit := r.lanes.Throttle(invocation.Lane{Queue: queue, Name: "fn"}).Limit
 				if limit > 6 || limit < 4 {
 					t.Errorf("twenty rounds after it has shrunk to 5 the limit is %d; most at a time %d", limit, most)
 				}
@@ -110,7 +110,7 @@ func TestAFunctionWithAFew503sOfItsOwnIsNotStrangled(t *testing.T) {
 		took := r.finish(from, n)
 		t.Logf("%.1f calls at a time, %.3f calls per invocation", n*call.Seconds()/took.Seconds(), float64(len(f.of("fn")))/n)
 		if at := n * call.Seconds() / took.Seconds(); at < 5 {
-			t.Errorf("on average only %.1f calls were under way", at)
+			t.Errorf("on average only %.1f calls were in flight", at)
 		}
 	})
 }

@@ -1,6 +1,6 @@
-package worker
+// File handout.go gives entries to slots, and takes them back.
 
-// Handing out: a slot takes an entry in hand, and gives it back.
+package worker
 
 import (
 	"time"
@@ -18,7 +18,7 @@ type index interface {
 	Err() error
 }
 
-// taken is an entry in hand.
+// taken is an entry in flight.
 type taken struct {
 	store.Ready
 	full  bool // with it, its lane has as many calls as it may have
@@ -60,11 +60,11 @@ func (l *Lanes) take(slot int, x index) (h taken, ok bool) {
 	return taken{}, false
 }
 
-// hand takes a lane's next entry in hand.
+// hand takes a lane's next entry: it is in flight then.
 func (l *Lanes) hand(ln *lane) taken {
-	h := taken{Ready: ln.ready(ln.pop()), asked: ln.tempo.asked, introduced: ln.tempo.introduced, unknown: ln.tempo.unknown}
-	h.full = ln.running >= ln.tempo.limit()
-	h.probe = ln.tempo.begin(time.Now())
+	h := taken{Ready: ln.ready(ln.pop()), asked: ln.throttle.asked, introduced: ln.throttle.introduced, unknown: ln.throttle.unknown}
+	h.full = ln.running >= ln.throttle.limit()
+	h.probe = ln.throttle.begin(time.Now())
 	return h
 }
 
@@ -97,8 +97,8 @@ func (l *Lanes) fetch(from store.Ready, limit int, x index) ([]store.Ready, erro
 	return x.NextReady(from.Lane, from, limit)
 }
 
-// finish tells that an entry is no longer in hand, nor in its place. The slot that
-// had it goes on to take the next.
+// finish says that an entry is no longer in flight, nor in its place. The slot that
+// had it takes the next.
 func (l *Lanes) finish(r store.Ready) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -108,7 +108,7 @@ func (l *Lanes) finish(r store.Ready) {
 	l.forget(ln)
 }
 
-// park tells that an entry is no longer in hand and must not be called again in
+// park says that an entry is no longer in flight and must not be called again in
 // this process's life, although it stays in its place.
 func (l *Lanes) park(r store.Ready) {
 	l.mu.Lock()

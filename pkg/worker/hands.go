@@ -1,6 +1,6 @@
-package worker
+// File hands.go has the calls in flight by slot, so that they can be listed and cancelled.
 
-// What is in hand, slot by slot, so that a person can ask for it and end it.
+package worker
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"queue-worker/pkg/invocation"
 )
 
-// hand is what one slot has in hand.
+// hand is the invocation that one slot is calling.
 //
 //	begin --> [ may be cancelled ] --> decided --> [ being settled ] --> end
 type hand struct {
@@ -19,12 +19,12 @@ type hand struct {
 	cancelled bool
 
 	// ctx is that of the slot's calls. It lives on from one call to the next until
-	// somebody cancels one, so that a call need not make its own.
+	// one is cancelled, so that a call need not make its own.
 	ctx    context.Context
 	cancel context.CancelFunc
 }
 
-// begin takes an invocation in hand, and returns the context of its call.
+// begin puts an invocation in flight, and returns the context of its call.
 func (h *hand) begin(calls context.Context, id invocation.ID) context.Context {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -71,9 +71,9 @@ func (h *hand) holding() invocation.ID {
 }
 
 // Cancel ends the call of an invocation, which is then settled as cancelled, with
-// no retry and no callback; Options.Over tells when that is durable. A crash before
-// that calls it again. It is false when the invocation is not in hand, or when its
-// call has ended and is being settled; somebody who finds it waiting in the store
+// no retry and no callback; Options.Over reports when that is durable. A crash before
+// that calls it again. It is false when the invocation is not in flight, or when its
+// call has ended and is being settled; a caller that finds it pending in the store
 // may cancel it there. It does not wait, and may be called again.
 func (w *Worker) Cancel(id invocation.ID) bool {
 	for n := range w.hands {
@@ -84,7 +84,7 @@ func (w *Worker) Cancel(id invocation.ID) bool {
 	return false
 }
 
-// Running reports whether an invocation is in hand: being called or settled.
+// Running reports whether an invocation is in flight: being called or settled.
 func (w *Worker) Running(id invocation.ID) bool {
 	for n := range w.hands {
 		if w.hands[n].holding() == id {
@@ -94,8 +94,8 @@ func (w *Worker) Running(id invocation.ID) bool {
 	return false
 }
 
-// InHand lists the invocations that are in hand, in no order.
-func (w *Worker) InHand() []invocation.ID {
+// InFlight lists the invocations that are in flight, in no order.
+func (w *Worker) InFlight() []invocation.ID {
 	var ids []invocation.ID
 	for n := range w.hands {
 		if id := w.hands[n].holding(); !id.IsZero() {

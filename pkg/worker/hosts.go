@@ -30,7 +30,7 @@ type hosts struct {
 	latest *list.List                        // the host of the latest answer first
 }
 
-// answered is a host that has answered a call; last tells whether it was the last one.
+// answered is a host that has answered a call; last says whether it was the last one.
 type answered struct {
 	lane invocation.Lane
 	last bool
@@ -51,7 +51,7 @@ func (h *hosts) of(ln *lane) host {
 		}
 		return hostLapsed
 	}
-	if ln.tempo.silent {
+	if ln.throttle.silent {
 		return hostSilent
 	}
 	return hostNew

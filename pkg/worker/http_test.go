@@ -269,7 +269,7 @@ func TestAHeaderThatCannotBeSentIsMalformed(t *testing.T) {
 		t.Errorf("%+v", inv)
 	}
 	if posts := hook.requests("/hook"); len(posts) != 1 || posts[0].Header.Get("X-Function-Status") != "503" {
-		t.Errorf("its caller is told %v", posts)
+		t.Errorf("its caller gets %v", posts)
 	}
 }
 

@@ -1,7 +1,7 @@
-package worker
+// File inforce.go returns the policy in force for an invocation, and the source of each
+// value.
 
-// What is in force for an invocation, and where each value comes from: for people
-// who ask why.
+package worker
 
 import (
 	"context"
@@ -14,14 +14,14 @@ import (
 // InForce is a policy as it is applied.
 type InForce struct {
 	policy.Policy
-	// From tells for each setting, by its name, where the value comes from: worker or
+	// From says for each setting, by its name, where the value comes from: worker or
 	// queue (the settings of this process), gateway annotation, annotation (of the
 	// message), header (of the message), mailbox (the delivery or what mailboxes do) or
 	// producer.
 	From map[string]string
 }
 
-// askedPatience is how long people wait for what a function asks for.
+// askedPatience is how long a request waits for what a function asks for.
 const askedPatience = 2 * time.Second
 
 // PolicyFor is what is in force in a queue for a function, by the name of its lanes,
@@ -31,7 +31,7 @@ func (w *Worker) PolicyFor(queue, function string) InForce {
 }
 
 // PolicyOf is what is in force for an invocation. It reads the message of one that
-// is stored; of one that is over it cannot tell any more what that asked for.
+// is stored; of a finished one it no longer knows what that asked for.
 func (w *Worker) PolicyOf(inv *invocation.Invocation) InForce {
 	var req *invocation.Request
 	if _, raw, err := w.Store.Load(inv.ID); err == nil {

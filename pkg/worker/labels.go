@@ -1,6 +1,6 @@
-package worker
+// File labels.go bounds the label function_name, whose values callers choose.
 
-// The label function_name, which callers could fill without end.
+package worker
 
 import (
 	"sync"

@@ -1,17 +1,17 @@
-package worker
-
-// A lane: what one function has waiting, as far as it is in memory. Only a
-// bounded window of it is; the rest stays in the store's index and is read when
-// the window is empty.
+// File lane.go has a lane: the pending invocations of one function, as far as they are in
+// memory. A lane has a bounded window in memory; the rest stays in the store's index and is
+// read when the window is empty.
 //
-//	index:   [ done | in hand | window .......... | rest ................. ]
+//	index:   [ done | in flight | window ........ | rest ................. ]
 //	                                              ^ cursor
 //
-// Every entry up to the cursor has been in the window, or is in it. One that is
-// added before the cursor while the window is full draws the cursor back.
+// Every entry up to the cursor has been in the window, or is in it. An entry that is added
+// before the cursor while the window is full moves the cursor back.
 //
-// Entries are called in the order of the index, but for those that join the
-// window's end because the index held no more just then.
+// Entries are called in the order of the index, except for those that join the window's end
+// because the index had no more at that moment.
+
+package worker
 
 import (
 	"bytes"
@@ -36,7 +36,7 @@ type lane struct {
 	waiting []place // the window
 	more    bool    // the index may hold entries after the cursor
 	cursor  place   // see above; zero for the lane's beginning
-	// known are the entries in the window and in hand, and those that are parked.
+	// known are the entries in the window and in flight, and those that are parked.
 	// They are in the index too, and are passed over when it is read.
 	known   map[place]struct{}
 	running int  // calls in flight, and a turn of which the entry is still being read
@@ -47,7 +47,7 @@ type lane struct {
 	host    host  // likewise, of a URL
 
 	// Where it stands: in a heap of its round, or in a list, or nowhere.
-	tempo        *tempo
+	throttle     *throttle
 	in           *turns
 	at           int     // its place there
 	turnAt       float64 // its pass, see round.go
@@ -59,8 +59,8 @@ type lane struct {
 	opens   time.Time // when it may begin a call, see openings
 	opensAt int       // its place there, from 1; 0 for none
 
-	// While somebody reads the index, others go on. What they do is kept until the
-	// reading is over, because it may or may not be in what was read.
+	// While one reads the index, others continue. What they do is kept until the
+	// reading has ended, because it may or may not be in what was read.
 	reading bool
 	missed  *place  // the first of what was added
 	gone    []place // what was settled
@@ -98,8 +98,8 @@ var lastID = invocation.ID(bytes.Repeat([]byte{0xff}, len(invocation.ID{})))
 // predecessor is a place that only p and what follows p come after.
 func (p place) predecessor() place { return place{p.since - 1, lastID} }
 
-func newLane(key invocation.Lane, t *tempo) *lane {
-	return &lane{key: key, known: map[place]struct{}{}, tempo: t, isURL: invocation.IsCallbackLane(key.Name)}
+func newLane(key invocation.Lane, t *throttle) *lane {
+	return &lane{key: key, known: map[place]struct{}{}, throttle: t, isURL: invocation.IsCallbackLane(key.Name)}
 }
 
 // stands reports whether the lane waits for its turn, or for an answer.
@@ -159,7 +159,7 @@ func (l *lane) leave(p place) {
 	}
 }
 
-// pop takes the first entry out of the window; it stays known, in hand.
+// pop takes the first entry out of the window; it stays known, in flight.
 func (l *lane) pop() place {
 	p := l.waiting[0]
 	l.waiting = l.waiting[1:]
@@ -197,16 +197,16 @@ func (l *lane) filled(found []store.Ready, full bool) {
 	}
 }
 
-// hasWork reports whether the lane has anything that is not in hand.
+// hasWork reports whether the lane has anything that is not in flight.
 func (l *lane) hasWork() bool { return len(l.waiting) > 0 || l.more }
 
 // hasRoom reports whether one more call may be in flight. While it is not known what
 // the function asks for, or whether the host answers, one goes alone to find out.
 func (l *lane) hasRoom() bool {
-	return l.running == 0 || l.running < l.tempo.limit() && l.tempo.introduced && (!l.isURL || l.host == hostProven)
+	return l.running == 0 || l.running < l.throttle.limit() && l.throttle.introduced && (!l.isURL || l.host == hostProven)
 }
 
-// hasLittle reports whether what is not in hand is little.
+// hasLittle reports whether the lane has few entries that are not in flight.
 func (l *lane) hasLittle() bool { return !l.more && len(l.waiting) <= littleWaiting }
 
 // idle reports whether nothing is lost when the lane is forgotten. A lane that

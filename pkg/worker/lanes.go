@@ -1,12 +1,13 @@
-package worker
-
-// The lanes and the slots: who is called next. Slots go round the classes of lanes
-// (turn.go), and within each round its lanes, one entry at a time (round.go), so a lane with a hundred thousand waiting takes no
-// more turns than one with a single entry. A lane that its function's pace holds
-// back (tempo.go) has no turn meanwhile, and what waits in it costs nothing.
+// File lanes.go has the lanes and the slots, and decides which call is next. The classes of
+// lanes take turns for slots (turn.go), and within a class its lanes, one entry at a time
+// (round.go). So a lane with a hundred thousand entries has no more turns than one with a
+// single entry. A lane that its throttle holds back (throttle.go) has no turn meanwhile, and
+// its entries cost nothing.
 //
-// A slot is a goroutine that takes an entry, has it called, and takes the next;
-// it ends when there is nothing for it, and is started again when there is.
+// A slot is a goroutine that takes an entry, has it called, and takes the next; it ends when
+// there is nothing for it, and is started again when there is.
+
+package worker
 
 import (
 	"cmp"
@@ -52,18 +53,18 @@ type Lanes struct {
 	urlReserve, mostUnproven int
 	wake                     chan struct{}
 
-	mu     sync.Mutex
-	lanes  map[invocation.Lane]*lane
-	tempos map[invocation.Lane]*tempo
-	alone  bool                // a lane's first call goes alone until Tune, see askFirst
-	paused map[string]struct{} // names of lanes, there or not, of which nothing is begun
-	rounds map[string]*round   // by queue: lanes that may begin a call
-	room   room                // of all queues
-	clocks [classCount]turnClock
-	last   lastTurns
-	came   uint64   // who came when, in all rounds
-	timed  openings // lanes that wait for a time
-	slots  []int    // numbers of the free slots
+	mu        sync.Mutex
+	lanes     map[invocation.Lane]*lane
+	throttles map[invocation.Lane]*throttle
+	alone     bool                // a lane's first call goes alone until Tune, see askFirst
+	paused    map[string]struct{} // names of lanes, there or not, of which nothing is begun
+	rounds    map[string]*round   // by queue: lanes that may begin a call
+	room      room                // of all queues
+	clocks    [classCount]turnClock
+	last      lastTurns
+	came      uint64   // who came when, in all rounds
+	timed     openings // lanes that wait for a time
+	slots     []int    // numbers of the free slots
 
 	residents               [2]residents // of functions and of URLs
 	mostResident, mostFresh int
@@ -87,7 +88,7 @@ type Lanes struct {
 // NewLanes makes lanes.
 func NewLanes(o LanesOptions) *Lanes {
 	l := &Lanes{
-		o: o, most: mostWindow, lanes: map[invocation.Lane]*lane{}, tempos: map[invocation.Lane]*tempo{},
+		o: o, most: mostWindow, lanes: map[invocation.Lane]*lane{}, throttles: map[invocation.Lane]*throttle{},
 		paused: map[string]struct{}{}, rounds: map[string]*round{},
 		wake: make(chan struct{}, 1), halt: make(chan struct{}),
 		mostResident: mostResident, mostFresh: mostFresh,
@@ -117,8 +118,8 @@ func (l *Lanes) Ready(entries []store.Ready) {
 			ln.leave(placeOf(r))
 			continue
 		}
-		if r.ID == ln.tempo.heard {
-			ln.tempo.heard = invocation.ID{}
+		if r.ID == ln.throttle.heard {
+			ln.throttle.heard = invocation.ID{}
 			ln.front(placeOf(r))
 		} else {
 			ln.add(placeOf(r), l.window())
@@ -148,7 +149,7 @@ func (l *Lanes) start(x scan, begin func(slot int)) {
 	l.refill(x)
 }
 
-// stop ends the handing out. What is in hand stays so until finish.
+// stop ends the handing out. Entries in flight stay so until finish.
 func (l *Lanes) stop() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -179,7 +180,7 @@ func (l *Lanes) kick() {
 	l.enqueueAll()
 }
 
-// Waiting tells since when the first entry of each lane is ready that is not in
+// Waiting returns since when the first entry of each lane is ready that is not in
 // hand. The zero time stands for a lane that has some in the index, unread.
 func (l *Lanes) Waiting() map[invocation.Lane]time.Time {
 	l.mu.Lock()
@@ -207,7 +208,7 @@ func (l *Lanes) lane(key invocation.Lane) *lane {
 }
 
 func (l *Lanes) newLane(key invocation.Lane) *lane {
-	ln := newLane(key, l.tempo(key))
+	ln := newLane(key, l.throttle(key))
 	ln.class, ln.host = ln.classNow(), l.hosts.of(ln)
 	_, ln.paused = l.paused[key.Name]
 	return ln
@@ -225,11 +226,11 @@ func (l *Lanes) enqueue(ln *lane) {
 	if ln.stands() || ln.reading || ln.paused || !ln.hasWork() || !ln.hasRoom() {
 		return
 	}
-	if ln.tempo.unasked {
+	if ln.throttle.unasked {
 		l.awaitAnswer(ln)
 		return
 	}
-	if ln.tempo.timed && !l.inTime(ln) {
+	if ln.throttle.timed && !l.inTime(ln) {
 		return
 	}
 	l.came++
@@ -274,7 +275,7 @@ func byName(a, b *lane) int {
 	return cmp.Or(strings.Compare(a.key.Queue, b.key.Queue), strings.Compare(a.key.Name, b.key.Name))
 }
 
-// InFlight counts the calls under way by lane.
+// InFlight counts the calls in flight by lane.
 func (l *Lanes) InFlight() map[invocation.Lane]int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -26,9 +26,9 @@ type lanesModel struct {
 	limit   int
 	window  int
 	names   int                               // of lanes
-	index   map[invocation.Lane][]store.Ready // what is ready or in hand, in order
+	index   map[invocation.Lane][]store.Ready // ready or in flight, in order
 	untold  []store.Ready                     // committed, and the watcher does not know yet
-	out     map[store.Ready]int               // in hand, by slot
+	out     map[store.Ready]int               // in flight, by slot
 	held    map[store.Ready]taken             // the same, as they were handed out
 	asking  chan bool                         // goroutines that ask the gateway
 	given   map[store.Ready]bool              // handed out since the start
@@ -106,7 +106,7 @@ func (m *lanesModel) settled() {
 		m.t.Fatalf("%d slots of %d are left", len(seen), m.lanes.Slots())
 	}
 	if next, _ := m.lanes.next(len(m.lanes.slots)); len(m.active) == 0 && !m.lanes.stuck && next != nil {
-		m.t.Fatalf("a turn is there and a slot is free, and nobody takes it")
+		m.t.Fatalf("a turn is there and a slot is free, and it is not used")
 	}
 }
 
@@ -195,7 +195,7 @@ func (m *lanesModel) tell() {
 	m.untold = nil
 }
 
-// NextReady implements index. The world goes on between the reading and the return.
+// NextReady implements index. The world changes between the reading and the return.
 func (m *lanesModel) NextReady(l invocation.Lane, from store.Ready, limit int) ([]store.Ready, error) {
 	var found []store.Ready
 	for _, r := range m.index[l] {
@@ -293,7 +293,7 @@ func (m *lanesModel) answer() {
 
 // learn tells what came of a call that has not ended.
 func (m *lanesModel) learn() {
-	held := m.inHand()
+	held := m.inFlight()
 	if len(held) == 0 {
 		return
 	}
@@ -351,8 +351,8 @@ func (m *lanesModel) take() {
 	m.out[r], m.held[r] = n, h
 }
 
-// inHand lists what is in hand, in a fixed order.
-func (m *lanesModel) inHand() []store.Ready {
+// inFlight lists the entries in flight, in a fixed order.
+func (m *lanesModel) inFlight() []store.Ready {
 	var s []store.Ready
 	for r := range m.out {
 		s = append(s, r)
@@ -363,7 +363,7 @@ func (m *lanesModel) inHand() []store.Ready {
 
 // end ends an attempt.
 func (m *lanesModel) end() {
-	held := m.inHand()
+	held := m.inFlight()
 	if len(held) == 0 {
 		return
 	}
@@ -423,7 +423,7 @@ func (m *lanesModel) rest() {
 			m.nested = 0
 			m.settled()
 		}
-		held := m.inHand()
+		held := m.inFlight()
 		if len(held) == 0 {
 			m.nested = 3
 			m.lanes.rotate()

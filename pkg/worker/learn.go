@@ -1,6 +1,6 @@
-package worker
+// File learn.go feeds the result of a call to the throttle of its lane.
 
-// What a call says of its function's pace, beside what becomes of the invocation.
+package worker
 
 import (
 	"net/http"
@@ -10,7 +10,7 @@ import (
 	"queue-worker/pkg/retry"
 )
 
-// learn tells the lane what the call has shown, and people when the function can
+// learn feeds the result of a call to the lane, and logs when the function can
 // no longer, or again, be reached. It may change the decision: a call that finds a
 // function still out of reach costs the invocation no retry.
 func (w *Worker) learn(a *attempt) {
@@ -75,7 +75,7 @@ func (w *Worker) keepAttempt(a *attempt, now time.Time) {
 	if a.Outcome != invocation.OutcomeRetry && a.Reason != invocation.AttemptsExhausted {
 		return
 	}
-	wait := max(w.Lanes.Tempo(a.at.Lane).Breaker.Next.Sub(now), 0)
+	wait := max(w.Lanes.Throttle(a.at.Lane).Breaker.Next.Sub(now), 0)
 	if expires := a.inv.Expires(); !expires.IsZero() && now.Add(wait).After(expires) {
 		a.Decision = retry.Decision{Outcome: invocation.OutcomeDead, Reason: invocation.MaxAgeExceeded}
 		return

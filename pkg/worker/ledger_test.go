@@ -68,15 +68,15 @@ type ledger struct {
 	plans      map[string]*plan
 	order      []*plan
 	calls      map[try]int
-	breaks     map[try]int            // crashes and aborts that it was in hand at
-	hand       map[task]int           // what is in hand, and which retry it is
+	breaks     map[try]int            // crashes and aborts that it was in flight at
+	hand       map[task]int           // tasks in flight, and which retry each is
 	settling   map[task]bool          // of those, what is being settled
 	marked     map[invocation.ID]bool // what a slot holds
 	stale      map[invocation.ID]bool // what one has ever held
-	kills      map[invocation.ID]int  // crashes that it was held at, as far as can be told afterwards
+	kills      map[invocation.ID]int  // crashes that it was held at, as far as is known afterwards
 	due        map[try]time.Time      // no earlier than this
 	done       map[task]int           // successes
-	ids        map[task]invocation.ID // of what is in hand
+	ids        map[task]invocation.ID // of tasks in flight
 	cancels    map[invocation.ID]bool // what a person has cancelled
 	paused     map[string]time.Time   // functions that are paused, and since when
 	limit, now int
@@ -181,7 +181,7 @@ func (l *ledger) begin(p *process, t task, c invoke.Call) bool {
 	}
 	a := try{t, c.Retry}
 	if _, ok := l.hand[t]; ok && !l.settling[t] {
-		l.complain("%v is called while it is in hand", t)
+		l.complain("%v is called while it is in flight", t)
 	}
 	delete(l.settling, t) // its retry may come before the slot that settles it hears of that
 	if l.now++; l.now > l.limit {
@@ -236,7 +236,7 @@ func (l *ledger) canceled(p *process, id invocation.ID) {
 	}
 }
 
-// settle enters that a settlement is under way, and returns what it is of.
+// settle enters that a settlement is running, and returns what it is of.
 func (l *ledger) settle(inv *invocation.Invocation) try {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -268,7 +268,7 @@ func (l *ledger) mark(p *process, id invocation.ID, held bool) {
 	}
 }
 
-// interrupted enters that a process ended with something in hand. The caller has the lock.
+// interrupted enters that a process ended with calls in flight. The caller has the lock.
 func (l *ledger) interrupted(crash, cut bool) {
 	for t, retries := range l.hand {
 		l.breaks[try{t, retries}]++
@@ -332,7 +332,7 @@ func (l *ledger) auditTask(m *plan, t task, dead map[task]*invocation.Invocation
 	}
 	if inv.Reason == invocation.Poison {
 		if l.kills[inv.ID] < store.PoisonLimit {
-			l.complain("%v is poison after %d times in hand at a crash", t, l.kills[inv.ID])
+			l.complain("%v is poison after %d crashes in flight", t, l.kills[inv.ID])
 		}
 		return true
 	}

@@ -1,7 +1,7 @@
-package worker
+// File log.go logs an attempt: one line, with its outcome. No body, no header value, no
+// query string and no URL is ever in it.
 
-// What the log says of an attempt: one line, with what comes next. No body, no
-// header value, no query string and no URL is ever in it.
+package worker
 
 import (
 	"context"

@@ -1,7 +1,7 @@
-package worker
+// File metrics.go has the metrics of the worker. Label values are from closed sets, or,
+// for functions, from the bounded set of names.
 
-// What the worker tells Prometheus. Label values come from closed sets, or, for
-// functions, from the bounded set of names.
+package worker
 
 import (
 	"net/http"
@@ -146,9 +146,9 @@ func hasAnswered(a *attempt) bool {
 	return a.inv.Kind == invocation.KindFunction && a.result.Cause == "" && len(a.result.Header[headerInternal]) == 0
 }
 
-// observe records the duration of a call, and why it got no answer. Whoever sends
+// observe records the duration of a call, and why it got no answer. A sender of
 // callbacks may read the metrics as well, and must not learn from them whether
-// somebody listens at an address: how a callback failed, and how soon, is only in
+// there is a listener at an address: how a callback failed, and how soon, is only in
 // the log and in the dead letter.
 func (m *Metrics) observe(a *attempt) {
 	cause := a.result.Cause
@@ -164,7 +164,7 @@ func (m *Metrics) observe(a *attempt) {
 	}
 }
 
-// ended counts an invocation that is over or in the dead set.
+// ended counts an invocation that has finished.
 func (m *Metrics) ended(inv *invocation.Invocation, outcome invocation.Outcome) {
 	m.processed.WithLabelValues(inv.Lane.Queue).Inc()
 	m.outcomes.WithLabelValues(m.labels.Lane(inv.Lane), string(outcome)).Inc()

@@ -1,7 +1,7 @@
-package worker
+// File missing.go handles a 404, which is of a function, or of a gateway that has no such
+// function, perhaps because it is being redeployed.
 
-// A 404 may come from a function that found nothing, or from a gateway that has no
-// such function, perhaps because it is being deployed anew.
+package worker
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 )
 
 // missing is since when the calls of an invocation find no function, the zero time
-// when there is one or nobody knows. Only where a 404 is final the gateway is asked.
+// when there is one or it is unknown. Only where a 404 is final the gateway is queried.
 func (w *Worker) missing(ctx context.Context, a *attempt) time.Time {
 	r := a.result
 	if r.Status != http.StatusNotFound || r.Cause != "" || len(r.Header[headerInternal]) > 0 {

@@ -28,7 +28,7 @@ func TestTheOldestThatWaitsIsTold(t *testing.T) {
 		r.accept(to("slow"))
 		pass(time.Minute)
 		if got := oldest(); got != 0 {
-			t.Errorf("%s while one is called and none waits: what is in hand does not wait", got)
+			t.Errorf("%s while one is called and none waits: an entry in flight does not wait", got)
 		}
 		for range 2 * mostWindow { // more than a lane holds in memory
 			r.accept(to("fast"))

@@ -59,7 +59,7 @@ func (o *openings) leave(ln *lane) {
 // inTime reports whether time lets a lane begin a call. If not, the timer is set
 // to look at it again.
 func (l *Lanes) inTime(ln *lane) bool {
-	open, at := ln.tempo.opens(time.Now())
+	open, at := ln.throttle.opens(time.Now())
 	if open || at.IsZero() {
 		return open
 	}

@@ -1,6 +1,6 @@
-package worker
+// File over.go reports the end of an invocation, and keeps its result.
 
-// The end of an invocation: who is told, and what is kept of it.
+package worker
 
 import (
 	"net/http"
@@ -39,8 +39,8 @@ func (w *Worker) header(a *attempt) http.Header {
 	})
 }
 
-// ended tells of an invocation that has ended, and of its callback when that was
-// refused and so is over too.
+// ended reports an invocation that has ended, and its callback when that was
+// refused and so has finished too.
 func (w *Worker) ended(a *attempt, st store.Settlement) {
 	if w.Over == nil || st.Outcome == invocation.OutcomeRetry {
 		return

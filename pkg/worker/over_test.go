@@ -24,16 +24,16 @@ func TestEveryEndIsToldOnceAndKept(t *testing.T) {
 		t.Run(fmt.Sprint("dead_set off is ", noDead), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				var mu sync.Mutex
-				told := map[invocation.ID][]Over{}
+				reported := map[invocation.ID][]Over{}
 				var r *rig
 				s := defaults(t)
 				s.keep, s.noDead = time.Hour, noDead
 				s.over = func(o Over) {
 					mu.Lock()
 					defer mu.Unlock()
-					told[o.Inv.ID] = append(told[o.Inv.ID], o)
+					reported[o.Inv.ID] = append(reported[o.Inv.ID], o)
 					if _, err := r.store.Get(o.Inv.ID); (err == nil) != (o.Outcome == invocation.OutcomeDead) {
-						t.Errorf("%s as %s is told before it is stored: %v", o.Inv.Function, o.Outcome, err)
+						t.Errorf("%s as %s is reported before it is stored: %v", o.Inv.Function, o.Outcome, err)
 					}
 				}
 				s.check = func(raw string) (*url.URL, error) {
@@ -90,9 +90,9 @@ func TestEveryEndIsToldOnceAndKept(t *testing.T) {
 					{"old", dead, 0, 0, ""},
 					{"slow", invocation.OutcomeCancelled, 0, 0, ""},
 				} {
-					all := told[ids[tt.what]]
+					all := reported[ids[tt.what]]
 					if len(all) != 1 || all[0].Outcome != tt.end || all[0].Status != tt.last || all[0].Result == nil {
-						t.Errorf("%s was told as %+v", tt.what, all)
+						t.Errorf("%s was reported as %+v", tt.what, all)
 					}
 					res, err := r.store.Result(ids[tt.what], true)
 					if err != nil {
@@ -106,9 +106,9 @@ func TestEveryEndIsToldOnceAndKept(t *testing.T) {
 						t.Errorf("%s is kept with %v", tt.what, res.Header)
 					}
 				}
-				// Callbacks are told too, and not kept.
+				// Callbacks are reported too, and not kept.
 				ends := map[string]int{}
-				for _, all := range told {
+				for _, all := range reported {
 					for _, o := range all {
 						if o.Inv.Kind == invocation.KindCallback {
 							ends[o.Inv.URL+" "+string(o.Outcome)]++
@@ -121,8 +121,8 @@ func TestEveryEndIsToldOnceAndKept(t *testing.T) {
 				if d := cmp.Diff(map[string]int{"http://cb.example/ " + kept: 1, "http://forbidden/ " + kept: 1}, ends); d != "" {
 					t.Errorf("callbacks (-want +got):\n%s", d)
 				}
-				if len(told) != 8 {
-					t.Errorf("%d invocations were told of", len(told))
+				if len(reported) != 8 {
+					t.Errorf("%d invocations were reported", len(reported))
 				}
 			})
 		})
@@ -137,16 +137,16 @@ func TestWithoutAResultTTLNothingIsKept(t *testing.T) {
 			keep = keep || c.KeepBody
 			return status(200)
 		})
-		var told []Over
-		s.over = func(o Over) { told = append(told, o) }
+		var reported []Over
+		s.over = func(o Over) { reported = append(reported, o) }
 		r := start(t, s)
 		id := r.accept(to("fn"))
 		pass(time.Second)
 		if _, err := r.store.Result(id, true); !errors.Is(err, store.ErrNotFound) || keep {
 			t.Errorf("the result is %v, the body was kept: %v", err, keep)
 		}
-		if len(told) != 1 || told[0].Result != nil {
-			t.Errorf("told was %+v", told)
+		if len(reported) != 1 || reported[0].Result != nil {
+			t.Errorf("reported %+v", reported)
 		}
 	})
 }

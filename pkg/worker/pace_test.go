@@ -151,7 +151,7 @@ func TestARetryAfterHoldsTheLaneAndCostsTheOthersNothing(t *testing.T) {
 		s.caller, s.inflight = f, 1
 		r := start(t, s)
 		first := r.accept(to("fn"))
-		told := time.Now()
+		answered := time.Now()
 		for range 5 {
 			r.accept(to("fn"))
 		}
@@ -160,7 +160,7 @@ func TestARetryAfterHoldsTheLaneAndCostsTheOthersNothing(t *testing.T) {
 		if c := f.of("fn"); len(c) != 1 {
 			t.Fatalf("%d calls while the function wants none", len(c))
 		}
-		if until := r.lanes.Tempo(invocation.Lane{Queue: queue, Name: "fn"}).Until; !until.Equal(told.Add(30 * time.Second)) {
+		if until := r.lanes.Throttle(invocation.Lane{Queue: queue, Name: "fn"}).Until; !until.Equal(answered.Add(30 * time.Second)) {
 			t.Errorf("the lane is held until %s", until)
 		}
 		pass(time.Minute)
@@ -168,8 +168,8 @@ func TestARetryAfterHoldsTheLaneAndCostsTheOthersNothing(t *testing.T) {
 		if len(c) != 7 {
 			t.Fatalf("%d calls, want 7", len(c))
 		}
-		if c[1].ID != first || c[1].begun.Sub(told) != 30*time.Second {
-			t.Errorf("after the pause the first call is of %s after %s, want the one that heard it", c[1].ID, c[1].begun.Sub(told))
+		if c[1].ID != first || c[1].begun.Sub(answered) != 30*time.Second {
+			t.Errorf("after the pause the first call is of %s after %s, want the one that heard it", c[1].ID, c[1].begun.Sub(answered))
 		}
 		for _, later := range c[2:] {
 			if later.Retry != 0 {
@@ -210,7 +210,7 @@ func TestWhatARetryAfterMayAskFor(t *testing.T) {
 				from := time.Now()
 				r.accept(to("fn"))
 				pass(0)
-				until := r.lanes.Tempo(invocation.Lane{Queue: queue, Name: "fn"}).Until
+				until := r.lanes.Throttle(invocation.Lane{Queue: queue, Name: "fn"}).Until
 				if got := until.Sub(from); tt.want == 0 && !until.IsZero() || tt.want > 0 && got != tt.want {
 					t.Errorf("held for %s, want %s", got, tt.want)
 				}
@@ -243,14 +243,14 @@ func TestAFunctionOutOfReachIsOnlyProbed(t *testing.T) {
 		if len(opened) != 1 || opened[0]["cause"] != "refused" {
 			t.Fatalf("the log says %v", opened)
 		}
-		// 20 before it opens, and those that were under way; then one every 30 s.
+		// 20 before it opens, and those that were in flight; then one every 30 s.
 		if calls := len(f.of("fn")); calls > 20+4+130 || calls < 100 {
 			t.Errorf("%d calls in an hour", calls)
 		}
 		if len(r.letters()) != 0 {
 			t.Errorf("%d letters died of an outage", len(r.letters()))
 		}
-		status := r.lanes.Tempo(invocation.Lane{Queue: queue, Name: "fn"}).Breaker
+		status := r.lanes.Throttle(invocation.Lane{Queue: queue, Name: "fn"}).Breaker
 		if !status.Open || status.Cause != invocation.CauseRefused || status.Next.IsZero() {
 			t.Errorf("the breaker is %+v", status)
 		}
@@ -309,7 +309,7 @@ func TestAStatusThatTheFunctionChoseOpensNoBreaker(t *testing.T) {
 					r.accept(to("fn"))
 				}
 				pass(10 * time.Second)
-				if got := r.lanes.Tempo(invocation.Lane{Queue: queue, Name: "fn"}).Breaker.Open; got != tt.want {
+				if got := r.lanes.Throttle(invocation.Lane{Queue: queue, Name: "fn"}).Breaker.Open; got != tt.want {
 					t.Errorf("open is %v, want %v", got, tt.want)
 				}
 			})
@@ -365,8 +365,8 @@ func TestAQueueHasALimitOfItsOwn(t *testing.T) {
 			many[h.Lane.Queue]++
 		}
 	}
-	if many["slow"] != 2 || many[queue] != 5 { // the reserve is for lanes with nothing in hand
-		t.Fatalf("in hand are %v", many)
+	if many["slow"] != 2 || many[queue] != 5 { // the reserve is for lanes with nothing in flight
+		t.Fatalf("in flight are %v", many)
 	}
 	for _, h := range held {
 		if h.Lane == slow {

@@ -1,10 +1,10 @@
+// File pause.go pauses a function, or a callback's host: no new calls start. Accepted and
+// due entries keep their place in the lane meanwhile.
+
 package worker
 
-// Pausing: a function, or a callback's host, of which nothing is begun for a while.
-// What comes in and what falls due meanwhile keeps its place in the lane.
-
 // Pause begins nothing more of the lanes with this name, in every queue, until
-// Resume. Calls under way end. It holds for lanes that come later too, and costs
+// Resume. Calls in flight finish. It applies to later lanes too, and costs
 // those of other names nothing: a paused lane takes no slot and no turn.
 func (l *Lanes) Pause(name string) {
 	l.mu.Lock()
@@ -18,7 +18,7 @@ func (l *Lanes) Pause(name string) {
 	}
 }
 
-// Resume ends a pause. What waits is begun at once, as far as slots are free.
+// Resume ends a pause. Ready invocations are called at once, as far as slots are free.
 func (l *Lanes) Resume(name string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -29,7 +29,7 @@ func TestAPausedFunctionBeginsNothing(t *testing.T) {
 		other := r.accept(to("other"))
 		pass(time.Hour)
 
-		// The call that was under way has ended, its retry is due and waits.
+		// The call that was in flight has ended, its retry is due and waits.
 		if n := len(f.of("fn")); n != 1 {
 			t.Fatalf("%d calls of a paused function", n)
 		}

@@ -1,6 +1,6 @@
-package worker
+// File policy.go finds the settings that apply to an invocation.
 
-// Whose settings hold for an invocation.
+package worker
 
 import (
 	"cmp"
@@ -15,7 +15,7 @@ import (
 // Functions knows what the gateway says of functions, by the names of their lanes.
 type Functions interface {
 	// Annotations are those of a function. Of one that is called often they are there
-	// at once; otherwise they are waited for as long as patience lasts. unknown tells
+	// at once; otherwise they are waited for as long as patience lasts. unknown means
 	// that there is surely no such function.
 	Annotations(ctx context.Context, function string, patience time.Duration) (annotations map[string]string, unknown bool)
 	// Missing reports whether there surely is no such function now.
@@ -43,7 +43,7 @@ func reads(inv *invocation.Invocation) bool {
 func asksGateway(name string) bool { return name != "" && !invocation.IsCallbackLane(name) }
 
 // annotations are those that the gateway has of the function of an invocation; unknown
-// tells that there is surely no such function.
+// means that there is surely no such function.
 func (w *Worker) annotations(ctx context.Context, inv *invocation.Invocation, patience time.Duration) (a map[string]string, unknown bool) {
 	if w.Functions == nil || !reads(inv) {
 		return nil, false
@@ -129,7 +129,7 @@ func shorter(a, b time.Duration) time.Duration {
 	return min(a, b)
 }
 
-// apply finds out what is in force for an invocation that is in hand, and tells its
+// apply finds out what is in force for an invocation in flight, and passes its
 // lane what the function asks for.
 func (w *Worker) apply(ctx context.Context, a *attempt) {
 	var c complaints
@@ -138,7 +138,7 @@ func (w *Worker) apply(ctx context.Context, a *attempt) {
 	w.complain(a.inv, c)
 	lane := a.policy.Lane
 	if a.inv.Kind == invocation.KindCallback {
-		lane = policy.Lane{} // nobody speaks for a URL
+		lane = policy.Lane{} // a URL has no policy
 	}
 	if !a.hand.introduced || a.hand.asked != lane || a.hand.unknown != unknown {
 		w.Lanes.Tune(a.at.Lane, lane, unknown)
@@ -173,7 +173,7 @@ func expire(inv *invocation.Invocation, age time.Duration) {
 	inv.Terms = &terms
 }
 
-// complain tells once of each value that cannot be used. Those of a header are not
+// complain logs each value once that cannot be used. Those of a header are not
 // repeated: no header's value is ever logged.
 func (w *Worker) complain(inv *invocation.Invocation, c complaints) {
 	for _, p := range c.annotations {

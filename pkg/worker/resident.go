@@ -16,7 +16,7 @@ import (
 )
 
 // Bounds of the resident lanes of functions, and as many of URLs. Those that favoured
-// tells are beyond them, and bounded otherwise.
+// says are beyond them, and bounded otherwise.
 const (
 	mostResident = 8192
 	mostFresh    = 512
@@ -40,7 +40,7 @@ type residents struct {
 	absent bool    // there may be absent lanes
 	clean  bool    // no lane was dropped since the scan began at the beginning
 	cursor invocation.Lane
-	// scanning: somebody reads the index. A second scan would move the cursor under it.
+	// scanning: the index is being read. A second scan would move the cursor under it.
 	scanning bool
 }
 
@@ -54,7 +54,7 @@ func (l *Lanes) residentsOf(ln *lane) *residents {
 // favoured reports whether a lane is never dropped: it is paused, or its function or
 // host has answered, so that it is none of those that callers have invented.
 func (l *Lanes) favoured(ln *lane) bool {
-	return ln.paused || ln.tempo.proven || ln.isURL && ln.host == hostProven
+	return ln.paused || ln.throttle.proven || ln.isURL && ln.host == hostProven
 }
 
 // Proven lists the lanes of functions of which a call has succeeded lately. Callers
@@ -62,7 +62,7 @@ func (l *Lanes) favoured(ln *lane) bool {
 func (l *Lanes) Proven() (lanes []invocation.Lane) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for key, t := range l.tempos {
+	for key, t := range l.throttles {
 		if t.proven && !invocation.IsCallbackLane(key.Name) {
 			lanes = append(lanes, key)
 		}
@@ -111,8 +111,8 @@ func (l *Lanes) drop(ln *lane) bool {
 // remove takes a lane out of memory.
 func (l *Lanes) remove(ln *lane) {
 	delete(l.lanes, ln.key)
-	if len(l.tempos) > mostTempos+len(l.lanes) && !ln.tempo.proven {
-		delete(l.tempos, ln.key)
+	if len(l.throttles) > mostThrottles+len(l.lanes) && !ln.throttle.proven {
+		delete(l.throttles, ln.key)
 	}
 	s := l.residentsOf(ln)
 	s.count--
@@ -190,7 +190,7 @@ func (l *Lanes) rotate() {
 		switch {
 		case !l.droppable(ln):
 			s.spared++
-		case left > 0 && s.absent && !ln.stands() && !ln.tempo.unasked:
+		case left > 0 && s.absent && !ln.stands() && !ln.throttle.unasked:
 			l.drop(ln)
 			left--
 		}

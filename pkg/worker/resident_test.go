@@ -21,8 +21,8 @@ func resident(t *testing.T, l *Lanes, most int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	fresh := len(l.residents[0].fresh) + len(l.residents[1].fresh)
-	if len(l.lanes) > most || len(l.tempos) > mostTempos+most || fresh > 2*mostFresh || l.residents[0].count+l.residents[1].count != len(l.lanes) {
-		t.Fatalf("%d lanes and %d tempos are in memory, %d are fresh, %+v counted", len(l.lanes), len(l.tempos), fresh, l.residents[0].count)
+	if len(l.lanes) > most || len(l.throttles) > mostThrottles+most || fresh > 2*mostFresh || l.residents[0].count+l.residents[1].count != len(l.lanes) {
+		t.Fatalf("%d lanes and %d throttles are in memory, %d are fresh, %+v counted", len(l.lanes), len(l.throttles), fresh, l.residents[0].count)
 	}
 }
 
@@ -98,7 +98,7 @@ func TestAFunctionThatHasSucceededIsResidentBesideAFlood(t *testing.T) {
 	if got := l.Proven(); len(got) != 1 || got[0] != known {
 		t.Errorf("proven are %v", got)
 	}
-	if l.lanes[known] == nil || l.tempos[known] == nil || !l.tempos[known].proven {
+	if l.lanes[known] == nil || l.throttles[known] == nil || !l.throttles[known].proven {
 		t.Error("it is not in memory")
 	}
 }

@@ -136,7 +136,7 @@ func (r *rig) close() {
 	r.abort()
 	<-r.ended
 	if n := len(r.lanes.InFlight()); n != 0 {
-		r.t.Errorf("%d lanes have calls under way after the end", n)
+		r.t.Errorf("%d lanes have calls in flight after the end", n)
 	}
 	if d := r.store.Stats().Difference(); d != 0 {
 		r.t.Errorf("the accounts of the store differ by %d", d)
@@ -380,7 +380,7 @@ type fake struct {
 	mu    sync.Mutex
 	calls []*called
 	many  map[string]int
-	now   int // calls under way
+	now   int // calls in flight
 	most  int
 }
 
@@ -451,7 +451,7 @@ func takes(ctx context.Context, d time.Duration, then invoke.Result) invoke.Resu
 	}
 }
 
-// bubble runs a test with a clock of its own, which goes on only when everybody
+// bubble runs a test with a clock of its own, which advances only when everybody
 // waits. Pebble fits into one: its goroutines wait on channels and conditions.
 func bubble(t *testing.T, test func(t *testing.T)) {
 	t.Helper()

@@ -1,15 +1,15 @@
-package worker
-
-// Whose turn is next within a class. Every lane that may begin a call stands in the
-// round of its queue with a pass, and the lowest pass is next; but hosts that are not
-// proven (hosts.go) stand in the order in which they came. A turn costs a lane one pass
-// divided by its priority; who comes new, or comes back, begins behind the latest
-// turn. So lanes of one priority go round one after the other, and a lane of twice
-// the priority takes twice the turns.
+// File round.go decides which lane of a class has the next turn. Every lane that may start a
+// call is in the round of its queue with a pass, and the lowest pass is next; hosts that are
+// not proven (hosts.go) are in order of arrival instead. A turn costs a lane one pass divided
+// by its priority; a lane that is new, or returns, begins behind the latest turn. So lanes of
+// one priority take turns one after the other, and a lane of twice the priority has twice
+// the turns.
 //
-// A lane that has little waiting goes ahead of all that have much: so a quiet function
-// waits for no turn of the others, however many of them are flooded. In the long run
-// at most half of all turns go that way. The rest go round as ever, so nobody starves.
+// A lane with few entries has precedence over those with many: so a quiet function waits for
+// no turn of the others, however many of them are flooded. In the long run at most half of
+// all turns are given that way. The others take turns as usual, so no lane starves.
+
+package worker
 
 import "container/heap"
 
@@ -55,7 +55,7 @@ func (r *round) push(c *turnClock, ln *lane) {
 		r.hosts[ln.host].push(ln)
 		return
 	}
-	ln.turnAt = max(ln.turnAt, c.pass) + 1/float64(ln.tempo.priority)
+	ln.turnAt = max(ln.turnAt, c.pass) + 1/float64(ln.throttle.priority)
 	if ln.ahead = ln.hasLittle() && c.favours > 0; ln.ahead {
 		c.favours--
 	}
@@ -78,7 +78,7 @@ func (r *round) leave(ln *lane) {
 	}
 	heap.Remove(ln.in, ln.at)
 	ln.in = nil
-	ln.turnAt -= 1 / float64(ln.tempo.priority)
+	ln.turnAt -= 1 / float64(ln.throttle.priority)
 }
 
 // shift moves a lane to the heap where it belongs after a call of it has ended.

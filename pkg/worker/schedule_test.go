@@ -51,7 +51,7 @@ func TestAFunctionThatAlwaysFailsIsCalledOnScheduleAndThenDead(t *testing.T) {
 			t.Errorf("died at %s, want %s", inv.DiedAt, calls[10].end)
 		}
 		if r.holds.count() != 0 {
-			t.Error("nobody was told that it is over")
+			t.Error("its end was not reported")
 		}
 		if n := r.metric("retries_total", "fn.openfaas-fn"); n != 10 {
 			t.Errorf("%v retries counted", n)
@@ -197,7 +197,7 @@ func TestAnUnusableAnnotationIsToldOnceAndTheWorkersSettingHolds(t *testing.T) {
 		}
 		lines := r.log.lines(t, "invalid annotation, worker setting applies")
 		if len(lines) != 1 || lines[0]["annotation"] != policy.AnnotationAttempts || lines[0]["function"] != "fn" {
-			t.Errorf("told %v, want once", lines)
+			t.Errorf("logged %v, want once", lines)
 		}
 	})
 }

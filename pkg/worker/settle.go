@@ -1,6 +1,6 @@
-package worker
+// File settle.go persists the outcome of an attempt, and then reports it.
 
-// Settling: the decision is written down, and then told.
+package worker
 
 import (
 	"context"
@@ -12,13 +12,13 @@ import (
 )
 
 // settle writes what the attempt came to, and reports whether that is written.
-// Only then is anybody told. order matters: see docs/guarantees.md
+// Only then is it reported. order matters: see docs/guarantees.md
 func (w *Worker) settle(ctx context.Context, a *attempt) (over bool) {
 	st := store.Settlement{At: a.at, Inv: a.inv}
 	w.conclude(a, &st)
 	next := follower(st)
 	if !next.IsZero() {
-		// Told before, since the callback may be over before Settle has returned.
+		// Reported before, since the callback may have finished before Settle has returned.
 		w.answersFor(a.inv.ID, next)
 	}
 	begun := time.Now()
@@ -36,11 +36,11 @@ func (w *Worker) settle(ctx context.Context, a *attempt) (over bool) {
 	if st.Outcome != invocation.OutcomeRetry && next.IsZero() {
 		w.answersFor(a.inv.ID, next)
 	}
-	w.ended(a, st) // last: whoever waits for the end finds everything done
+	w.ended(a, st) // last: a caller that waits for the end finds everything done
 	return true
 }
 
-// unsettled tells that nothing was written.
+// unsettled logs that nothing was written.
 func (w *Worker) unsettled(a *attempt, err error) (over bool) {
 	if errors.Is(err, store.ErrNotFound) {
 		w.Logger.Info("invocation removed while in flight", attrs(a)...)
@@ -52,7 +52,7 @@ func (w *Worker) unsettled(a *attempt, err error) (over bool) {
 	return false
 }
 
-// answersFor tells who answers for an invocation: nobody, because it is over, or
+// answersFor returns the successor of an invocation: none, because it has finished, or
 // the one that takes its place.
 func (w *Worker) answersFor(id, successor invocation.ID) {
 	if w.Settled != nil {
@@ -68,8 +68,8 @@ func (w *Worker) remember(a *attempt) {
 	}
 }
 
-// gone is called for an entry that is not where it was: somebody else has moved
-// it. It is over only when the store has nothing of it any more.
+// gone is called for an entry that is not where it was: another operation has moved
+// it. It has finished only when the store has nothing of it any more.
 func (w *Worker) gone(id invocation.ID) {
 	if _, _, err := w.Store.Load(id); errors.Is(err, store.ErrNotFound) {
 		w.answersFor(id, invocation.ID{})
@@ -77,7 +77,7 @@ func (w *Worker) gone(id invocation.ID) {
 }
 
 // follower is the callback that is still to be made for a settlement; zero for
-// none, or one that was refused and is over.
+// none, or one that was refused and has finished.
 func follower(st store.Settlement) invocation.ID {
 	if st.Callback == nil || st.Callback.Inv.State == invocation.Dead {
 		return invocation.ID{}

@@ -134,8 +134,8 @@ func (w *world) live() {
 	p.bury()
 }
 
-// act is what a person does after a while: a function is paused or goes on, or one
-// of what is in hand is cancelled.
+// act is what an operator does after a while: a function is paused or resumed, or one
+// of tasks in flight is cancelled.
 type act struct {
 	after    time.Duration
 	what     int // one of three
@@ -185,7 +185,7 @@ func (p *process) meddle(ctx context.Context, acts []act) {
 	}
 }
 
-// cancel cancels one of what is in hand.
+// cancel cancels one of the calls in flight.
 func (p *process) cancel(nth int) {
 	p.mu.Lock()
 	var held []invocation.ID
@@ -445,7 +445,7 @@ func (p *process) call(ctx context.Context, m *plan, c invoke.Call, callback boo
 	case <-time.After(m.takes):
 	case <-ctx.Done():
 		p.canceled(p, c.ID)
-		return invoke.Result{Canceled: true} // when it was no person, it stays in hand for the next process
+		return invoke.Result{Canceled: true} // otherwise it stays in flight for the next process
 	}
 	p.passed("answer")
 	code := m.answer(callback, c.Retry)

@@ -53,7 +53,7 @@ func TestAMailboxDelivery(t *testing.T) {
 		name    string
 		terms   func(*invocation.Invocation)
 		answers []int
-		retries []int // what the calls were told
+		retries []int // the retry numbers of the calls
 		reason  invocation.Reason
 	}{
 		{"a success is the end of it", mailbox(2, 9, time.Second), []int{204}, []int{2}, ""},
@@ -81,15 +81,15 @@ func TestAMailboxDelivery(t *testing.T) {
 				pass(time.Hour)
 
 				calls := f.of("fn")
-				var told []int
+				var got []int
 				for n, c := range calls {
-					told = append(told, c.Retry)
+					got = append(got, c.Retry)
 					if n > 0 && c.begun.Sub(calls[n-1].end) != c.Terms.Delay {
 						t.Errorf("retry %d comes %s after the one before", n, c.begun.Sub(calls[n-1].end))
 					}
 				}
-				if !slices.Equal(told, tt.retries) {
-					t.Errorf("the calls were told %v, want %v", told, tt.retries)
+				if !slices.Equal(got, tt.retries) {
+					t.Errorf("the calls got %v, want %v", got, tt.retries)
 				}
 				if len(calls) > 0 && calls[0].begun.Sub(begun) != calls[0].Terms.Delay {
 					t.Errorf("the first call comes after %s", calls[0].begun.Sub(begun))
@@ -104,7 +104,7 @@ func TestAMailboxDelivery(t *testing.T) {
 					t.Errorf("%d callbacks", n)
 				}
 				if r.holds.count() != 0 {
-					t.Error("nobody was told that it is over")
+					t.Error("its end was not reported")
 				}
 			})
 		})

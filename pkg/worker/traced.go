@@ -1,6 +1,6 @@
-package worker
+// File traced.go has the spans of an attempt and of its settlement.
 
-// What the trace tells of an attempt and of what came of it.
+package worker
 
 import (
 	"time"

@@ -50,7 +50,7 @@ func TestOneTraceFromTheFirstCallToTheCallbackAfterAReplay(t *testing.T) {
 	receiver := tracetest.New(t)
 	hook := serve(t, func(http.ResponseWriter, *http.Request, int) {})
 	gateway := serve(t, func(w http.ResponseWriter, _ *http.Request, n int) {
-		w.Header().Set("Traceparent", "00-11111111111111111111111111111111-2222222222222222-01") // nobody's
+		w.Header().Set("Traceparent", "00-11111111111111111111111111111111-2222222222222222-01") // unrelated
 		if n < 2 {
 			w.WriteHeader(http.StatusInternalServerError)
 		}

@@ -185,10 +185,10 @@ func TestWhatCannotBeSettledIsNotCalledAgainBeforeARestart(t *testing.T) {
 			t.Errorf("%d calls, %+v", len(f.calls), r.store.Stats())
 		}
 		if lines := r.log.lines(t, "outcome not persisted, call will be repeated after restart"); len(lines) != 1 || lines[0]["error"] != "disk full" {
-			t.Errorf("told %v", lines)
+			t.Errorf("logged %v", lines)
 		}
 		if r.holds.count() != 1 || len(r.log.lines(t, "invoked")) != 1 || r.metric("unsettled_total") != 1 || r.metric("attempts_total", "2xx") != 1 {
-			t.Error("somebody was told of an outcome that is not stored")
+			t.Error("an outcome was reported that is not stored")
 		}
 		r.close()
 		r = start(t, s)
@@ -215,7 +215,7 @@ func TestAnEntryThatCannotBeLoadedDelaysNoOther(t *testing.T) {
 			t.Errorf("%+v", st)
 		}
 		if lines := r.log.lines(t, "cannot load invocation, skipped until restart"); len(lines) != 1 || lines[0]["error"] != "disk full" {
-			t.Errorf("told %v", lines)
+			t.Errorf("logged %v", lines)
 		}
 	})
 }
@@ -244,7 +244,7 @@ func TestWhatWaitsElsewhereByNowIsNotCalledEarly(t *testing.T) {
 		accepted := time.Now()
 		id := r.accept(to("fn"))
 		pass(time.Second)
-		// The lanes are told of the place that it has left, as if by a stale read.
+		// The lanes get the place that it has left, as if by a stale read.
 		r.lanes.Ready([]store.Ready{{Lane: invocation.Lane{Queue: queue, Name: "fn"}, Since: accepted, ID: id}})
 		pass(time.Second)
 		if len(f.calls) != 1 || r.holds.count() != 1 {
@@ -285,7 +285,7 @@ func TestAPanicCostsOneInvocation(t *testing.T) {
 			said[line["function"]] = line["panic"]
 		}
 		if len(lines) != 2 || said["text"] != "string" || said["bug"] != "runtime error: invalid memory address or nil pointer dereference" || lines[0]["stack"] == "" {
-			t.Errorf("told %v", lines)
+			t.Errorf("logged %v", lines)
 		}
 		if strings.Contains(r.log.String(), "CANARY") {
 			t.Error("the log repeats what a panic says")

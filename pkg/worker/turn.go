@@ -206,7 +206,7 @@ func (l *Lanes) turn() *lane {
 		}
 		l.last.took(g)
 		l.round(ln.key.Queue).take(&l.clocks[ln.class], ln)
-		if ln.hasRoom() && (!ln.tempo.timed || l.inTime(ln)) {
+		if ln.hasRoom() && (!ln.throttle.timed || l.inTime(ln)) {
 			l.count(ln, 1)
 			return ln
 		}

@@ -378,12 +378,12 @@ func TestMetricsDoNotTellHowACallbackFailed(t *testing.T) {
 		if got := r.metric("attempts_total", callbackLabel, "none"); got != float64(len(causes)) {
 			t.Errorf("%v calls are counted", got)
 		}
-		var told []string // in the dead letter
+		var got []string // in the dead letter
 		for _, a := range r.letters()[0].Attempts {
-			told = append(told, string(a.Cause))
+			got = append(got, string(a.Cause))
 		}
-		if want := fmt.Sprint(causes); fmt.Sprint(told) != want {
-			t.Errorf("the dead letter tells %v, want %v", told, want)
+		if want := fmt.Sprint(causes); fmt.Sprint(got) != want {
+			t.Errorf("the dead letter has %v, want %v", got, want)
 		}
 	})
 }

@@ -1,18 +1,16 @@
-// Package worker takes what is ready in the store, calls it, decides what comes
-// of it and writes that down, in this order:
+// Package worker calls the ready invocations of the store, decides what follows, and
+// persists it, in this order:
 //
 //	lanes -> slot -> attempt -> decision -> settle
 //	  ^                                        |
 //	  +---- due <---- delayed <----- retry ----+--> done, dead, callback
 //
-// Fairness is the lanes' (lanes.go), waiting is the timer's (due.go), and an
-// invocation is in hand from the moment that a slot takes it until its next
-// state is durable. There are two ways to stop: Drain takes nothing more and lets
-// the calls end, and the end of Run's context aborts the calls. An aborted
-// call leaves its invocation as it was, ready to be called again.
+// Fairness is in lanes.go, due times are in due.go. An invocation is in flight from the
+// moment that a slot takes it until its next state is durable. There are two ways to stop:
+// Drain takes nothing more and lets the calls finish, and the end of Run's context aborts
+// the calls. An aborted call leaves its invocation ready.
 //
-// The package knows no NATS, serves no HTTP and knows nothing of how the store
-// lays out its keys.
+// The package knows no NATS, serves no HTTP and does not know the keys of the store.
 package worker
 
 import (
@@ -45,7 +43,7 @@ type records interface {
 	Settle(context.Context, store.Settlement) error
 }
 
-// marks say what is in hand, for the next process if this one dies.
+// marks are the in-flight markers, for the next process if this one crashes.
 type marks interface {
 	Hold(slot int, id invocation.ID)
 	Release(slot int)
@@ -78,13 +76,13 @@ type Options struct {
 	DeadSet bool
 	// CheckURL reads a callback's URL; its error means that it is refused.
 	CheckURL URLChecker
-	// Settled is told who answers for an invocation. With the zero successor: it is
+	// Settled is called with the successor of an invocation. With the zero successor: it is
 	// over, and that is durable. Otherwise the successor, which is its callback,
-	// takes its place and will be over in its turn; that is told before it is
+	// takes its place and will finish in its turn; that is reported before it is
 	// written, and taken back the same way when it could not be. It must not
 	// block. May be nil.
 	Settled func(id, successor invocation.ID)
-	// Over is told of every invocation that has ended, once that is durable, and of
+	// Over is called for every invocation that has ended, once that is durable, and for
 	// no retry. It must not block. May be nil.
 	Over func(Over)
 	// ResultTTL is how long what became of a function's invocation is kept in the
@@ -100,7 +98,7 @@ type Options struct {
 type Worker struct {
 	Options
 
-	warned     *warnings // annotations that were told of already
+	warned     *warnings // annotations that were logged already
 	activities *activities
 	hands      []hand // by slot
 }
@@ -119,8 +117,8 @@ const settleGrace = 5 * time.Second
 // settlements only after a while, since what is known is worth storing.
 type contexts struct{ calls, settlements context.Context }
 
-// Run calls what is ready until ctx ends, which aborts the calls under way, or
-// until Drain. It returns when no call is under way and nothing is left to
+// Run calls ready invocations until ctx ends, which aborts the calls in flight, or
+// until Drain. It returns when no call is in flight and nothing is left to
 // settle. It may be called once.
 func (w *Worker) Run(ctx context.Context) {
 	calls, abort := context.WithCancel(ctx)
@@ -155,7 +153,7 @@ func graceful(ended context.Context, giveUp func()) {
 	}
 }
 
-// Drain takes nothing more. Run returns when the calls under way have ended.
+// Drain takes nothing more. Run returns when the calls in flight have ended.
 func (w *Worker) Drain() { w.Lanes.stop() }
 
 // slot takes one entry after the other until there is none.

@@ -54,7 +54,7 @@ func TestTheFragmentsForFaasd(t *testing.T) {
 				}
 			}
 			if !inVolume || secrets != 2 || !slices.Contains(s.Environment, "secret_mount_path=/run/secrets") {
-				t.Errorf("data_dir lies in a volume: %t, %d secrets, volumes %v", inVolume, secrets, s.Volumes)
+				t.Errorf("data_dir is in a volume: %t, %d secrets, volumes %v", inVolume, secrets, s.Volumes)
 			}
 			embedded := slices.Contains(s.Environment, "stan_embedded=true")
 			if embedded == slices.Contains(s.Depends, "nats") {

@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// user is who runs the program: nobody in particular, and not root.
+// user runs the program: an unprivileged id, not root.
 const user = "65532:65532"
 
 // config says how the image is started. The Dockerfile says the same. The

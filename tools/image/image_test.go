@@ -102,7 +102,7 @@ func TestTheImageIsSmall(t *testing.T) {
 }
 
 // TestTwoBuildsAreOne builds from another folder. With REPRODUCE=full it also
-// uses an empty cache, so that everything is compiled anew; that takes minutes.
+// uses an empty cache, so that everything is compiled again; that takes minutes.
 func TestTwoBuildsAreOne(t *testing.T) {
 	t.Parallel()
 	source := filepath.Join(t.TempDir(), "elsewhere")

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	if workDir, err = os.MkdirTemp("", "image"); err != nil {
 		panic(err)
 	}
-	// Whoever runs the program in the image's tree has to reach it.
+	// Every user that runs the program in the image's tree has to reach it.
 	if err := os.Chmod(workDir, 0o755); err != nil { // #nosec G302 -- others run what is in it
 		panic(err)
 	}

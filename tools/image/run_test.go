@@ -75,7 +75,7 @@ func TestEveryGenerationOfChartsStartsIt(t *testing.T) {
 type setting struct{ Name, Value, From string }
 
 // checkSettings asks the program in the container what it makes of its
-// environment: each variable is a setting in force, or one that is told to be
+// environment: each variable is a setting in force, or one that is reported to be
 // without meaning.
 func checkSettings(t *testing.T, c container, environ []string) {
 	t.Helper()
@@ -102,7 +102,7 @@ func checkSettings(t *testing.T, c container, environ []string) {
 		})
 		ignored := slices.Contains(known.Ignored, name)
 		if !foreign && !set && !ignored {
-			t.Errorf("%s is neither in force nor told to be ignored", e)
+			t.Errorf("%s is neither in force nor reported to be ignored", e)
 		}
 	}
 }

@@ -101,7 +101,7 @@ func (t tree) content(path string) []byte {
 	return t[i].content
 }
 
-// tar writes the files as a layer, owned by root and writable by nobody else.
+// tar writes the files as a layer, owned by root and writable only by root.
 func (o options) tar(w io.Writer, t tree) error {
 	out := tar.NewWriter(w)
 	for _, f := range t {

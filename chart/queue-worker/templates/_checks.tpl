@@ -1,5 +1,5 @@
 {{/*
-What cannot work, told before anything is made. lookup finds nothing where there
+Checks for what cannot work, before anything is created. lookup finds nothing where there
 is no cluster, as in helm template.
 */}}
 {{- define "queue-worker.checks" -}}

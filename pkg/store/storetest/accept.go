@@ -139,22 +139,22 @@ var accepting = []test{
 			w.Errorf("found %v for what never was, %v", ids(found), err)
 		}
 	}},
-	{"the watcher has been told when the answer comes", func(w *world) {
+	{"the watcher is notified before the answer", func(w *world) {
 		now, later := w.now("fn"), w.pending("fn", w.clock.Now().Add(time.Minute))
-		told := make(chan bool)
+		notified := make(chan bool)
 		go w.Accept(store.Accept{Inv: now, Raw: raw(now)}, func(error) {
 			ready, _ := w.watcher.take()
-			told <- len(ready) == 1 && ready[0].ID == now.ID
+			notified <- len(ready) == 1 && ready[0].ID == now.ID
 		})
-		if !<-told {
+		if !<-notified {
 			w.Error("the watcher hears later than the caller of what is ready")
 		}
 		go w.Accept(store.Accept{Inv: later, Raw: raw(later)}, func(error) {
 			_, due := w.watcher.take()
-			told <- len(due) == 1 && due[0].Equal(later.Since)
+			notified <- len(due) == 1 && due[0].Equal(later.Since)
 		})
-		if !<-told {
-			w.Error("the watcher hears later than the caller of what is due")
+		if !<-notified {
+			w.Error("the watcher hears of a due time later than the caller")
 		}
 	}},
 }

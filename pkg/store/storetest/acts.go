@@ -34,7 +34,7 @@ func idsOf(all ...*invocation.Invocation) []invocation.ID {
 func (w *world) wantTaken(taken []store.Taken, want ...bool) {
 	w.Helper()
 	if len(taken) != len(want) {
-		w.Fatalf("%d are told of, want %d", len(taken), len(want))
+		w.Fatalf("%d are reported, want %d", len(taken), len(want))
 	}
 	for n, x := range taken {
 		switch {
@@ -57,8 +57,8 @@ var acts = []test{
 		taken := w.act(store.Batch{Verb: store.ActReplay, IDs: idsOf(all[2], all[0], all[2], ready, stranger, all[1])})
 		w.wantTaken(taken, true, true, false, false, true)
 		w.wantDead(all[3])
-		if told, _ := w.watcher.take(); len(told) != 3 {
-			w.Errorf("the watcher was told %v", told)
+		if notified, _ := w.watcher.take(); len(notified) != 3 {
+			w.Errorf("the watcher got %v", notified)
 		}
 		for n, i := range []int{0, 1, 4} {
 			w.wantKept(taken[i].Inv)
@@ -198,7 +198,7 @@ var acts = []test{
 			}
 		}
 	}},
-	{"what is cancelled is told as it was, and is gone", func(w *world) {
+	{"what is cancelled is reported as it was, and is gone", func(w *world) {
 		ready, delayed := w.now("fn"), w.pending("fn", w.clock.Now().Add(time.Hour))
 		moved := w.pending("fn", w.clock.Now().Add(time.Second))
 		w.take(ready, delayed, moved)

@@ -66,13 +66,13 @@ var crowd = []test{
 				w.Error(err)
 			}
 		}
-		told, _ := w.watcher.take()
-		if len(told) != n {
-			w.Fatalf("told of %d", len(told))
+		notified, _ := w.watcher.take()
+		if len(notified) != n {
+			w.Fatalf("notified of %d", len(notified))
 		}
 		for i, r := range w.ready("fn") {
-			if told[i].ID != r.ID {
-				w.Fatalf("entry %d was told out of order", i)
+			if notified[i].ID != r.ID {
+				w.Fatalf("entry %d was reported out of order", i)
 			}
 		}
 	}},

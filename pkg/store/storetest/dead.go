@@ -69,7 +69,7 @@ var deadSet = []test{
 		}
 		w.wantDead(all...)
 	}},
-	{"a listing goes on where it was, whatever came and went meanwhile", func(w *world) {
+	{"a listing continues where it was, whatever came and went meanwhile", func(w *world) {
 		all := w.kill(6)
 		first, err := w.Letters(w.Context(), store.Filter{}, "", 3)
 		if err != nil {
@@ -117,8 +117,8 @@ var deadSet = []test{
 		w.wantDead()
 		w.wantReady("fn", inv)
 		w.wantKept(inv)
-		if told, _ := w.watcher.take(); len(told) != 1 || told[0].ID != inv.ID {
-			w.Errorf("the watcher was told %v", told)
+		if notified, _ := w.watcher.take(); len(notified) != 1 || notified[0].ID != inv.ID {
+			w.Errorf("the watcher got %v", notified)
 		}
 		if st := w.Stats(); st.DeadBytes != 0 || st.Bytes != int64(inv.Size) {
 			w.Errorf("counts %+v", st)
@@ -236,7 +236,7 @@ var deadSet = []test{
 			w.Errorf("%d bytes are dead, want %d", got, held)
 		}
 	}},
-	{"a letter that expired is gone, and told with its attempts", func(w *world) {
+	{"a dead letter that expired is gone, and reported with its attempts", func(w *world) {
 		inv := w.now("fn")
 		w.take(inv)
 		inv.Record(invocation.Attempt{At: w.clock.Now(), Status: 404})

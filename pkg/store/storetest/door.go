@@ -9,16 +9,16 @@ import (
 	"queue-worker/pkg/store"
 )
 
-// minimum is how long a door is known for at least.
+// minimum is how long a source is known at least.
 const minimum = 10 * time.Minute
 
-// through accepts a new invocation through a door.
+// through accepts a new invocation from a source.
 func (w *world) through(d store.Door) error {
 	inv := w.now("fn")
 	return w.try(store.Accept{Inv: inv, Raw: raw(inv), Door: &d})
 }
 
-// enter is through for a door that must not be known.
+// enter is through for a source that must not be known.
 func (w *world) enter(d store.Door) {
 	w.Helper()
 	if err := w.through(d); err != nil {
@@ -26,7 +26,7 @@ func (w *world) enter(d store.Door) {
 	}
 }
 
-// wantSeen checks that a door is known.
+// wantSeen checks that a source is known.
 func (w *world) wantSeen(d store.Door) {
 	w.Helper()
 	if err := w.through(d); !errors.Is(err, store.ErrSeen) {

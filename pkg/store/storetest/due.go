@@ -24,14 +24,14 @@ var fallingDue = []test{
 		if got := w.NextDue(); !got.Equal(second.Since) {
 			w.Errorf("next due is %v, want %v", got, second.Since)
 		}
-		_, told := w.watcher.take()
+		_, notified := w.watcher.take()
 		want := []*invocation.Invocation{hour, minute, second}
-		if len(told) != len(want) {
-			w.Fatalf("told %v", told)
+		if len(notified) != len(want) {
+			w.Fatalf("notified of %v", notified)
 		}
 		for i, inv := range want {
-			if !told[i].Equal(inv.Since) {
-				w.Errorf("told %v, want %v", told[i], inv.Since)
+			if !notified[i].Equal(inv.Since) {
+				w.Errorf("notified of %v, want %v", notified[i], inv.Since)
 			}
 		}
 	}},
@@ -45,8 +45,8 @@ var fallingDue = []test{
 		w.move()
 		w.wantReady("fn", a, b, c)
 		w.wantReady("gn", g)
-		if told, _ := w.watcher.take(); len(told) != 4 {
-			w.Errorf("the watcher heard of %d", len(told))
+		if notified, _ := w.watcher.take(); len(notified) != 4 {
+			w.Errorf("the watcher heard of %d", len(notified))
 		}
 		if st := w.Lanes()[lane("fn")]; st != (store.LaneStats{Ready: 3}) {
 			w.Errorf("lane counts %+v", st)
@@ -129,8 +129,8 @@ var fallingDue = []test{
 		if st := w.Stats(); st.Ready != n || st.Delayed != 0 {
 			w.Errorf("after %d steps %+v", steps, st)
 		}
-		if told, _ := w.watcher.take(); len(told) != n {
-			w.Errorf("the watcher heard of %d", len(told))
+		if notified, _ := w.watcher.take(); len(notified) != n {
+			w.Errorf("the watcher heard of %d", len(notified))
 		}
 	}},
 }

@@ -1,7 +1,7 @@
-package storetest
+// File modelacts.go has the actions of Model that affect more than one state: batches,
+// keys, results and notes.
 
-// The actions of Model that are not about a single state: acts on many, keys,
-// results and notes.
+package storetest
 
 import (
 	"errors"
@@ -72,13 +72,13 @@ func (m *model) actOnSome(*rapid.T) {
 	if b.Note != nil {
 		m.noted(*b.Note)
 	}
-	var told []invocation.ID
+	var notified []invocation.ID
 	for _, x := range taken {
-		told = append(told, x.ID)
+		notified = append(notified, x.ID)
 		m.checkTaken(b, x)
 	}
-	if d := gocmp.Diff(unique(b.IDs), told); d != "" {
-		m.r.Fatalf("told of (-want +got):\n%s", d)
+	if d := gocmp.Diff(unique(b.IDs), notified); d != "" {
+		m.r.Fatalf("reported (-want +got):\n%s", d)
 	}
 }
 

@@ -50,7 +50,7 @@ func (w *world) sweep() (total int) {
 }
 
 var once = []test{
-	{"what comes again under a key is not taken, and told what came first", func(w *world) {
+	{"a repetition under a key is not accepted, and gets the id of the first", func(w *world) {
 		first := w.now("fn")
 		if err := w.under(first, w.key(1, 1)); err != nil {
 			w.Fatal(err)
@@ -232,7 +232,7 @@ var once = []test{
 		}
 		w.wantReady("fn", inv)
 	}},
-	{"many keys are swept in bounded steps, and nobody's who lives", func(w *world) {
+	{"many keys are swept in bounded steps, and only expired ones", func(w *world) {
 		const n = 1500
 		var wg sync.WaitGroup
 		wg.Add(n)

@@ -77,7 +77,7 @@ var pending = []test{
 			w.Errorf("records (-want +got):\n%s", d)
 		}
 	}},
-	{"a listing of what is pending goes on where it was, whatever came and went meanwhile", func(w *world) {
+	{"a listing of pending invocations continues where it was, whatever came and went meanwhile", func(w *world) {
 		all := w.crowdOf()
 		_, next, err := w.Pending(w.Context(), store.PendingFilter{}, "", 2)
 		if err != nil {

@@ -1,9 +1,8 @@
 // Package storetest is the contract of a store: what any store has to do for
-// the intake, the worker and the API, whatever it keeps its data in. Run holds
-// one kind of store against all of it, Model holds it against a simple model.
+// the intake, the worker and the API. Run tests a store against all of it, Model
+// compares it with a simple model.
 //
-// What only one kind of store can do, such as surviving a power cut, is tested
-// beside that store.
+// What only one engine can do, such as surviving a power cut, is tested beside that engine.
 package storetest
 
 import (

@@ -14,7 +14,7 @@ import (
 )
 
 // start is when the clock of a world begins: somewhere within a generation of
-// door marks.
+// dedup records.
 var start = time.Date(2026, 3, 1, 12, 3, 0, 123, time.UTC)
 
 // clock is a clock that tests move.
@@ -35,7 +35,7 @@ func (c *clock) add(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// watcher remembers what it is told, in order.
+// watcher records its notifications, in order.
 type watcher struct {
 	mu    sync.Mutex
 	ready []store.Ready
@@ -54,7 +54,7 @@ func (w *watcher) Due(t time.Time) {
 	w.due = append(w.due, t)
 }
 
-// take returns what the watcher was told since the last take.
+// take returns the notifications since the last take.
 func (w *watcher) take() (ready []store.Ready, due []time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -1,5 +1,5 @@
 // Package tracetest is a receiver of spans for tests: it speaks OTLP over HTTP, and
-// tells what came in the words that tests compare.
+// describes what arrived in the words that tests compare.
 package tracetest
 
 import (
@@ -99,7 +99,7 @@ func read(req *http.Request) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(from, maxRequest))
 }
 
-// Read tells what is in a request.
+// Read returns what is in a request.
 func Read(sent *collector.ExportTraceServiceRequest) []Span {
 	var all []Span
 	for _, rs := range sent.GetResourceSpans() {

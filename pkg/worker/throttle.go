@@ -1,7 +1,7 @@
-package worker
+// File throttle.go has the throttle of a lane: limiter, breaker, rate limit and
+// Retry-After. A throttle outlives its lane, which is gone whenever it is empty.
 
-// How fast a lane may go: what was found out about its function and what the
-// function asks for. A tempo outlives its lane, which is gone whenever it is empty.
+package worker
 
 import (
 	"time"
@@ -12,28 +12,28 @@ import (
 )
 
 const (
-	// tempoAge is how long a tempo is kept after the latest call.
-	tempoAge = 10 * time.Minute
-	// tempoSweep is how often those are looked for that are older.
-	tempoSweep = time.Minute
-	// mostTempos bounds how many tempos of lanes that are gone are kept.
-	mostTempos = 10_000
+	// throttleAge is how long a throttle is kept after the latest call.
+	throttleAge = 10 * time.Minute
+	// throttleSweep is how often those are looked for that are older.
+	throttleSweep = time.Minute
+	// mostThrottles bounds how many throttles of lanes that are gone are kept.
+	mostThrottles = 10_000
 )
 
-// tempo is what holds a lane back, beside people who pause it.
+// throttle is what holds a lane back, other than a pause.
 //
 //	pace      more calls at a time than the function takes
 //	until     the function has said when to come again (Retry-After)
 //	breaker   the function cannot be reached
 //	rate      the function wants no more calls in a second
-type tempo struct {
+type throttle struct {
 	pace     *pace.Pace // nil: only the ceiling holds
 	ceiling  int
 	breaker  pace.Breaker
 	rate     pace.Rate
 	priority int
 	until    time.Time
-	heard    invocation.ID // was told until, and goes first then
+	heard    invocation.ID // got the Retry-After, and is called first then
 	timed    bool          // any of until, breaker and rate may hold it back
 	used     time.Time
 	asked    policy.Lane
@@ -45,8 +45,8 @@ type tempo struct {
 	proven     bool // a call of it has succeeded
 }
 
-func (l *Lanes) newTempo(key invocation.Lane) *tempo {
-	t := &tempo{ceiling: l.ceiling(key), priority: commonPriority, used: time.Now(), introduced: !l.alone}
+func (l *Lanes) newThrottle(key invocation.Lane) *throttle {
+	t := &throttle{ceiling: l.ceiling(key), priority: commonPriority, used: time.Now(), introduced: !l.alone}
 	t.unasked = l.ask != nil && asksGateway(key.Name)
 	if !l.o.Greedy {
 		t.pace = pace.New(t.ceiling)
@@ -62,17 +62,17 @@ func (l *Lanes) ceiling(key invocation.Lane) int {
 	return l.o.MaxInflight
 }
 
-// limit is how many calls may be in hand.
-func (t *tempo) limit() int {
+// limit is how many calls may be in flight.
+func (t *throttle) limit() int {
 	if t.pace == nil {
 		return t.ceiling
 	}
 	return t.pace.Limit()
 }
 
-// opens tells whether time lets a call begin, and if not, when it will; the zero
+// opens reports whether time lets a call begin, and if not, when it will; the zero
 // time when something else than time has to happen first.
-func (t *tempo) opens(now time.Time) (open bool, at time.Time) {
+func (t *throttle) opens(now time.Time) (open bool, at time.Time) {
 	if !t.timed {
 		return true, time.Time{}
 	}
@@ -90,7 +90,7 @@ func (t *tempo) opens(now time.Time) (open bool, at time.Time) {
 
 // begin counts a call that begins, and reports whether it is the probe of an open
 // breaker.
-func (t *tempo) begin(now time.Time) (probe bool) {
+func (t *throttle) begin(now time.Time) (probe bool) {
 	t.used = now
 	if !t.timed {
 		return false
@@ -103,7 +103,7 @@ func (t *tempo) begin(now time.Time) (probe bool) {
 
 // tune takes what the function asks for, as far as it may: never more calls at a
 // time than the worker makes.
-func (t *tempo) tune(s policy.Lane, most int) {
+func (t *throttle) tune(s policy.Lane, most int) {
 	t.introduced, t.asked = true, s
 	t.ceiling = most
 	if s.MaxInflight > 0 {
@@ -129,14 +129,14 @@ type effect struct {
 	cause   invocation.Cause // of missed
 	resume  time.Time        // when the function wants to be called again, zero for any time
 	success bool             // of the call
-	breaker bool             // whether a breaker is there to be told
+	breaker bool             // whether there is a breaker
 }
 
-// news is what an effect has changed that people should know.
+// news is what an effect has changed that has to be logged.
 type news struct{ opened, closed bool }
 
 // learn takes an effect in.
-func (t *tempo) learn(h taken, e effect, now time.Time) (n news) {
+func (t *throttle) learn(h taken, e effect, now time.Time) (n news) {
 	if e.silent {
 		if h.probe {
 			t.breaker.Ended()
@@ -169,45 +169,45 @@ func (t *tempo) learn(h taken, e effect, now time.Time) (n news) {
 	return n
 }
 
-// Tempo is what holds a lane back, for people who look.
-type Tempo struct {
+// Throttle is what holds a lane back, for listings.
+type Throttle struct {
 	Limit   int         // calls at a time
 	Until   time.Time   // nothing begins before, by a Retry-After; zero for none
 	Breaker pace.Status // open when the function cannot be reached
 }
 
-// Tempo tells what holds a lane back.
-func (l *Lanes) Tempo(key invocation.Lane) Tempo {
+// Throttle returns what holds a lane back.
+func (l *Lanes) Throttle(key invocation.Lane) Throttle {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	t := l.tempos[key]
+	t := l.throttles[key]
 	if t == nil {
-		t = l.newTempo(key)
+		t = l.newThrottle(key)
 	}
 	return t.shown()
 }
 
-// Tempos tells what holds back the lanes that were called lately.
-func (l *Lanes) Tempos() map[invocation.Lane]Tempo {
+// Throttles returns what holds back the lanes that were called lately.
+func (l *Lanes) Throttles() map[invocation.Lane]Throttle {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	m := make(map[invocation.Lane]Tempo, len(l.tempos))
-	for key, t := range l.tempos {
+	m := make(map[invocation.Lane]Throttle, len(l.throttles))
+	for key, t := range l.throttles {
 		m[key] = t.shown()
 	}
 	return m
 }
 
-func (t *tempo) shown() Tempo {
-	s := Tempo{Limit: t.limit(), Breaker: t.breaker.Status()}
+func (t *throttle) shown() Throttle {
+	s := Throttle{Limit: t.limit(), Breaker: t.breaker.Status()}
 	if t.until.After(time.Now()) {
 		s.Until = t.until
 	}
 	return s
 }
 
-// askFirst lets the first call of a lane that nobody knows go alone, until Tune has
-// told what its function asks for.
+// askFirst lets the first call of an unknown lane run alone, until Tune has
+// set what its function asks for.
 func (l *Lanes) askFirst() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -219,7 +219,7 @@ func (l *Lanes) askFirst() {
 func (l *Lanes) Tune(key invocation.Lane, s policy.Lane, unknown bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	t := l.tempo(key)
+	t := l.throttle(key)
 	if t.introduced && t.asked == s && t.unknown == unknown {
 		return
 	}
@@ -246,7 +246,7 @@ func (l *Lanes) learn(h taken, e effect) news {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e.breaker = !l.o.NoBreaker
-	t := l.tempo(h.Lane)
+	t := l.throttle(h.Lane)
 	n := t.learn(h, e, now)
 	ln := l.lanes[h.Lane]
 	if ln != nil && ln.isURL && !e.silent {
@@ -261,23 +261,23 @@ func (l *Lanes) learn(h taken, e effect) news {
 	return n
 }
 
-// tempo finds the tempo of a lane or makes it.
-func (l *Lanes) tempo(key invocation.Lane) *tempo {
-	t := l.tempos[key]
+// throttle finds the throttle of a lane or makes it.
+func (l *Lanes) throttle(key invocation.Lane) *throttle {
+	t := l.throttles[key]
 	if t == nil {
-		t = l.newTempo(key)
-		l.tempos[key] = t
+		t = l.newThrottle(key)
+		l.throttles[key] = t
 	}
 	return t
 }
 
-// forgetTempos drops the tempos that are of no use any more.
-func (l *Lanes) forgetTempos(now time.Time) {
+// forgetThrottles drops the throttles that are of no use any more.
+func (l *Lanes) forgetThrottles(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for key, t := range l.tempos {
-		if _, alive := l.lanes[key]; !alive && now.Sub(t.used) > tempoAge && now.After(t.until) {
-			delete(l.tempos, key)
+	for key, t := range l.throttles {
+		if _, alive := l.lanes[key]; !alive && now.Sub(t.used) > throttleAge && now.After(t.until) {
+			delete(l.throttles, key)
 		}
 	}
 }
