@@ -85,7 +85,7 @@ func (w *worker) attempts() []entry {
 // client follows no redirects and keeps no connection, so that a worker that was
 // killed and one that took its port are never mixed up.
 var client = &http.Client{
-	Timeout:       20 * time.Second,
+	Timeout:       patience,
 	Transport:     &http.Transport{DisableKeepAlives: true},
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
