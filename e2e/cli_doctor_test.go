@@ -85,7 +85,7 @@ func TestCLI_TheDoctorFindsWhatIsWrong(t *testing.T) {
 		{"a secret that is not there", "basic_auth=true\nsecret_mount_path=" + t.TempDir(), "credentials", "bad"},
 		{"a setting", "max_inflight=none", "settings", "bad"},
 	} {
-		got := s.doctor(w, strings.Split(tt.setting, "\n")...).want(t, 1, "some checks failed")
+		got := s.doctor(w, strings.Split(tt.setting, "\n")...).want(t, 1, " checks failed")
 		if is := got.statuses(t)[tt.check]; is != tt.status {
 			t.Errorf("%s: %s is %q: %s", tt.name, tt.check, is, got.stdout)
 		}

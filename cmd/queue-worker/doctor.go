@@ -5,6 +5,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -48,18 +49,18 @@ limits, and queries the worker at --server. Each line says ok, warn or bad.`,
 	return c
 }
 
-var errBad = errors.New("some checks failed")
-
 func showFindings(c *cli.Console, all []doctor.Finding) error {
-	bad := false
+	bad := 0
 	rows := make([][]cli.Cell, len(all))
 	for i, f := range all {
-		bad = bad || f.Status == doctor.Bad
+		if f.Status == doctor.Bad {
+			bad++
+		}
 		rows[i] = []cli.Cell{cli.Text(string(f.Status)), cli.Text(f.Check), cli.Text(f.Text), cli.Text(f.Advice)}
 	}
 	err := writeFindings(c, all, rows)
-	if err == nil && bad {
-		err = errBad
+	if err == nil && bad > 0 {
+		err = fmt.Errorf("%d of %d checks failed", bad, len(all))
 	}
 	return err
 }
