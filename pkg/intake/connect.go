@@ -78,7 +78,11 @@ func (i *Intake) noteUp(s *session) {
 	if again {
 		i.opts.Metrics.reconnects.Inc()
 	}
-	i.log.Info("connected to NATS Streaming", "url", i.url, "cluster", i.opts.Cluster, "client_id", s.clientID, "queues", i.queueNames(), "failed_connects", failed)
+	attrs := []any{"url", i.url, "cluster", i.opts.Cluster, "client_id", s.clientID, "queues", i.queueNames()}
+	if failed > 0 {
+		attrs = append(attrs, "failed_connects", failed)
+	}
+	i.log.Info("connected to NATS Streaming", attrs...)
 }
 
 func (i *Intake) noteDown(err error) {

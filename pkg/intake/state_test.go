@@ -34,4 +34,9 @@ func TestAStateOfTheConnectionIsLoggedOnceWithItsCount(t *testing.T) {
 	if i.failed != 0 {
 		t.Errorf("%d failed connections counted after a session began, want 0", i.failed)
 	}
+	out.Reset()
+	i.noteUp(&session{})
+	if strings.Contains(out.String(), "failed_connects") {
+		t.Errorf("a first connection has a count of failed ones:\n%s", &out)
+	}
 }
