@@ -253,13 +253,13 @@ func (endless) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// telling tells of every letter that was accepted.
-type telling struct {
+// announcing reports every dead letter that was accepted.
+type announcing struct {
 	*store.Store
 	taken chan error
 }
 
-func (s telling) Accept(a store.Accept, done func(error)) {
+func (s announcing) Accept(a store.Accept, done func(error)) {
 	s.Store.Accept(a, func(err error) {
 		done(err)
 		s.taken <- err
@@ -268,7 +268,7 @@ func (s telling) Accept(a store.Accept, done func(error)) {
 
 func TestAnImportThatIsCutOffKeepsWhatWasConfirmed(t *testing.T) {
 	t.Parallel()
-	s := telling{openStore(t, store.Options{}), make(chan error, 10)}
+	s := announcing{openStore(t, store.Options{}), make(chan error, 10)}
 	r := newRigOn(t, s.Store, func(o *Options) { o.Store = s })
 	r.bury(t, 3)
 	lines := r.export(t, "")

@@ -98,7 +98,7 @@ func TestDecide(t *testing.T) {
 		{"without a grace it is dead at once", defaults(), 0, Result{Status: 404, Missing: noon}, bury(invocation.FunctionNotFound)},
 		{"a clock that was set back makes the grace no longer", graceful, 3, Result{Status: 404, Missing: noon.Add(time.Hour)}, retryAfter(30 * time.Second)},
 		{"it is kept whatever dead_set_codes says", keepNothing, 0, Result{Status: 404, Missing: noon}, bury(invocation.FunctionNotFound)},
-		{"it may be too late before the grace is over", graceful, 0, Result{Status: 404, Missing: noon, Expires: noon.Add(time.Second)}, bury(invocation.MaxAgeExceeded)},
+		{"it may be too late before the grace period ends", graceful, 0, Result{Status: 404, Missing: noon, Expires: noon.Add(time.Second)}, bury(invocation.MaxAgeExceeded)},
 
 		{"malformed is buried at once", defaults(), 0, Result{Malformed: true}, bury(invocation.Malformed)},
 		{"malformed is buried whatever the limit", endless, 5, Result{Malformed: true, Status: 503}, bury(invocation.Malformed)},

@@ -176,7 +176,7 @@ func (s *Store) LoadReady(r Ready) (Loaded, error) {
 	return l, nil
 }
 
-// holds reports whether an invocation stands where r says, as far as its record tells.
+// holds reports whether an invocation stands where r says, as far as its record shows.
 func (r *Ready) holds(inv *invocation.Invocation) bool {
 	return inv.State == invocation.Pending && inv.Lane == r.Lane && sameStamp(inv.Since, r.Since)
 }
