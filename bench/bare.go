@@ -25,9 +25,9 @@ import (
 	"github.com/nats-io/stan.go"
 	"github.com/openfaas/faas-provider/types"
 
-	"queue-worker/pkg/broker"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/invoke"
+	"queue-worker/pkg/stanserver"
 )
 
 // bareClient is a way to call functions.
@@ -95,8 +95,8 @@ func bareServer(dir string) (stan.Option, func(), error) {
 }
 
 // startEmbedded is the embedded server as the worker starts it.
-func startEmbedded(dir string) (*broker.Server, error) {
-	return broker.Start(broker.Options{Listen: "127.0.0.1:0", Cluster: cluster, Queues: []string{channel}, WorkerPrefix: "faas-worker-", Dir: dir})
+func startEmbedded(dir string) (*stanserver.Server, error) {
+	return stanserver.Start(stanserver.Options{Listen: "127.0.0.1:0", Cluster: cluster, Queues: []string{channel}, WorkerPrefix: "faas-worker-", Dir: dir})
 }
 
 func onNetHTTP(inflight int, gateway string) bareClient {

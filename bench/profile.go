@@ -139,7 +139,7 @@ var areas = []area{
 	{"NATS Streaming client", []string{"nats-io/nats%2ego.", "nats-io/stan%2ego."}},
 	{"intake", []string{"pkg/intake."}},
 	{"log", []string{"worker.(*Worker).tell", "log/slog."}},
-	{"memory of ends", []string{"pkg/watch."}},
+	{"memory of ends", []string{"pkg/finished."}},
 	{"metrics", []string{"worker.(*Metrics)."}},
 	{"lanes", []string{"Lanes).take", "Lanes).read", "Lanes).fetch", "Lanes).finish", "Lanes).Ready", "Lanes).askFirst", "Lanes).learn", "Lanes).wakeTimer"}},
 	{"worker, the rest", []string{"pkg/worker."}},

@@ -8,8 +8,8 @@ import (
 	"fmt"
 	"time"
 
-	"queue-worker/pkg/cli"
 	"queue-worker/pkg/client"
+	"queue-worker/pkg/term"
 )
 
 // ask refuses early a command that would need an answer without a terminal.
@@ -17,7 +17,7 @@ func (b *bulk) ask(s *session) error {
 	if b.yes || b.dryRun || s.Asking {
 		return nil
 	}
-	return usageError{cli.ErrNotTerminal}
+	return usageError{term.ErrNotTerminal}
 }
 
 // carryOut shows a plan, asks, begins and watches.

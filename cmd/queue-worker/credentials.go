@@ -15,7 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"queue-worker/pkg/cli"
+	"queue-worker/pkg/term"
 )
 
 const (
@@ -54,7 +54,7 @@ func (r *remote) credentials(server string) (user, password string, err error) {
 func (r *remote) password() (string, error) {
 	switch {
 	case r.passwordStdin:
-		return readPassword(cli.Until(r.e.drain, r.e.stdin))
+		return readPassword(term.Until(r.e.drain, r.e.stdin))
 	case r.passwordFile != "":
 		return readFile(r.e.drain, r.passwordFile)
 	}

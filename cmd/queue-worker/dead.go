@@ -11,8 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"queue-worker/pkg/cli"
 	"queue-worker/pkg/client"
+	"queue-worker/pkg/term"
 )
 
 func newDead(e *env) *cobra.Command {
@@ -69,7 +69,7 @@ func rows(limit int, all bool) int {
 	return limit
 }
 
-var letterColumns = []cli.Column{
+var letterColumns = []term.Column{
 	{Title: "id"}, {Title: "function", Wide: true}, {Title: "reason"}, {Title: "status", Number: true}, {Title: "died", Spare: true},
 	{Title: "queue", Wide: true, Spare: true}, {Title: "retries", Number: true, Spare: true}, {Title: "replays", Number: true, Spare: true},
 	{Title: "call id", Wide: true, Spare: true},
@@ -83,7 +83,7 @@ func (s *session) listLetters(ctx context.Context, f client.Filter, limit int) e
 			return err
 		}
 		more, note = page.Next != "", page.Note
-		if err := l.page(page.JSON(), len(page.Letters), func(i int) []cli.Cell { return s.letterRow(&page.Letters[i]) }); err != nil {
+		if err := l.page(page.JSON(), len(page.Letters), func(i int) []term.Cell { return s.letterRow(&page.Letters[i]) }); err != nil {
 			return err
 		}
 	}
@@ -98,23 +98,23 @@ func noLetter(f client.Filter) string {
 	return "no such dead letter"
 }
 
-func (s *session) letterRow(l *client.Letter) []cli.Cell {
+func (s *session) letterRow(l *client.Letter) []term.Cell {
 	ago := s.Since(l.Died)
 	if ago.Short != "" {
 		ago.Short += " ago"
 	}
-	return []cli.Cell{
-		cli.Text(l.ID), cli.Text(l.Topic), cli.Text(l.Reason), status(l.Status), ago, cli.Text(l.Queue),
-		cli.Number(l.Retries), cli.Number(l.Replays), cli.Text(l.CallID),
+	return []term.Cell{
+		term.Text(l.ID), term.Text(l.Topic), term.Text(l.Reason), status(l.Status), ago, term.Text(l.Queue),
+		term.Number(l.Retries), term.Number(l.Replays), term.Text(l.CallID),
 	}
 }
 
 // status is a cell with a status; there is none when no answer came.
-func status(n int) cli.Cell {
+func status(n int) term.Cell {
 	if n == 0 {
-		return cli.Cell{Short: "-", Long: "0"}
+		return term.Cell{Short: "-", Long: "0"}
 	}
-	return cli.Number(n)
+	return term.Number(n)
 }
 
 func newDeadGroups(r *remote) *cobra.Command {
@@ -142,17 +142,17 @@ func (s *session) showGroups(f client.Filter, g *client.Groups) error {
 	if s.JSON {
 		return s.Document(g.JSON())
 	}
-	rows := make([][]cli.Cell, len(g.Groups))
+	rows := make([][]term.Cell, len(g.Groups))
 	for i, g := range g.Groups {
-		rows[i] = []cli.Cell{
-			cli.Number(g.Count), cli.Size(g.Bytes), cli.Text(g.Topic), cli.Text(g.Queue), cli.Text(g.Reason), status(g.Status),
+		rows[i] = []term.Cell{
+			term.Number(g.Count), term.Size(g.Bytes), term.Text(g.Topic), term.Text(g.Queue), term.Text(g.Reason), status(g.Status),
 			s.Since(g.First), s.Since(g.Last),
 		}
 	}
 	if len(rows) == 0 {
 		s.Tell("%s", noLetter(f))
 	}
-	return s.Table([]cli.Column{
+	return s.Table([]term.Column{
 		{Title: "count", Number: true}, {Title: "size", Number: true}, {Title: "function", Wide: true}, {Title: "queue", Wide: true},
 		{Title: "reason"}, {Title: "status", Number: true}, {Title: "oldest", Spare: true}, {Title: "latest", Spare: true},
 	}, rows)
@@ -182,19 +182,19 @@ else; not on a terminal it is exactly the bytes that came.`, codesPlain,
 }
 
 func (s *session) showLetter(l *client.Letter) error {
-	fields := []cli.Field{
-		{Name: "id", Value: cli.Text(l.ID)}, {Name: "call id", Value: cli.Text(l.CallID)}, {Name: "kind", Value: cli.Text(l.Kind)},
-		{Name: "function", Value: cli.Text(l.Function)}, {Name: "queue", Value: cli.Text(l.Queue)}, {Name: "path", Value: cli.Text(l.Path)},
-		{Name: "target", Value: cli.Text(l.Target)}, {Name: "origin", Value: cli.Text(l.Origin)},
-		{Name: "reason", Value: cli.Text(l.Reason)}, {Name: "detail", Value: cli.Text(l.Detail)}, {Name: "status", Value: status(l.Status)},
+	fields := []term.Field{
+		{Name: "id", Value: term.Text(l.ID)}, {Name: "call id", Value: term.Text(l.CallID)}, {Name: "kind", Value: term.Text(l.Kind)},
+		{Name: "function", Value: term.Text(l.Function)}, {Name: "queue", Value: term.Text(l.Queue)}, {Name: "path", Value: term.Text(l.Path)},
+		{Name: "target", Value: term.Text(l.Target)}, {Name: "origin", Value: term.Text(l.Origin)},
+		{Name: "reason", Value: term.Text(l.Reason)}, {Name: "detail", Value: term.Text(l.Detail)}, {Name: "status", Value: status(l.Status)},
 		{Name: "first seen", Value: s.At(l.First)}, {Name: "died", Value: s.At(l.Died)},
-		{Name: "retries", Value: cli.Number(l.Retries)}, {Name: "replays", Value: cli.Number(l.Replays)}, {Name: "crashes", Value: cli.Number(l.Crashes)},
+		{Name: "retries", Value: term.Number(l.Retries)}, {Name: "replays", Value: term.Number(l.Replays)}, {Name: "crashes", Value: term.Number(l.Crashes)},
 	}
 	fields = append(fields, attemptFields(s, l.Attempts, l.Omitted)...)
 	for _, name := range slices.Sorted(maps.Keys(l.Headers)) {
-		fields = append(fields, cli.Field{Name: "header", Value: cli.Text(name + ": " + strings.Join(l.Headers[name], ", "))})
+		fields = append(fields, term.Field{Name: "header", Value: term.Text(name + ": " + strings.Join(l.Headers[name], ", "))})
 	}
-	fields = append(fields, cli.Field{Name: "body", Value: cli.Size(l.MessageSize)})
+	fields = append(fields, term.Field{Name: "body", Value: term.Size(l.MessageSize)})
 	if err := s.Fields(fields); err != nil || !s.Showing {
 		return err
 	}
@@ -217,7 +217,7 @@ func (s *session) showMessage(l *client.Letter) error {
 		}
 	}
 	if l.MessageCut && !l.Withheld {
-		s.Tell("this is the beginning of %s; --body writes all of it", cli.Bytes(l.MessageSize))
+		s.Tell("this is the beginning of %s; --body writes all of it", term.Bytes(l.MessageSize))
 	}
 	return nil
 }

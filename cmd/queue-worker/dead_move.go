@@ -11,9 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"queue-worker/pkg/cli"
 	"queue-worker/pkg/client"
 	"queue-worker/pkg/escape"
+	"queue-worker/pkg/term"
 )
 
 func newDeadExport(r *remote) *cobra.Command {
@@ -56,7 +56,7 @@ func (s *session) exported(m client.Moved, err error) error {
 		s.Tell("%s written", letters(m.Letters))
 		return err
 	}
-	s.Tell("%s, %s", letters(m.Letters), cli.Bytes(m.Bytes))
+	s.Tell("%s, %s", letters(m.Letters), term.Bytes(m.Bytes))
 	if m.Unreadable > 0 {
 		return partlyError{fmt.Errorf("%s could not be read by the store; their lines say so", letters(m.Unreadable))}
 	}

@@ -10,10 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"queue-worker/pkg/cli"
 	"queue-worker/pkg/config"
 	"queue-worker/pkg/doctor"
 	"queue-worker/pkg/escape"
+	"queue-worker/pkg/term"
 )
 
 func newDoctor(e *env) *cobra.Command {
@@ -49,14 +49,14 @@ limits, and queries the worker at --server. Each line says ok, warn or bad.`,
 	return c
 }
 
-func showFindings(c *cli.Console, all []doctor.Finding) error {
+func showFindings(c *term.Console, all []doctor.Finding) error {
 	bad := 0
-	rows := make([][]cli.Cell, len(all))
+	rows := make([][]term.Cell, len(all))
 	for i, f := range all {
 		if f.Status == doctor.Bad {
 			bad++
 		}
-		rows[i] = []cli.Cell{cli.Text(string(f.Status)), cli.Text(f.Check), cli.Text(f.Text), cli.Text(f.Advice)}
+		rows[i] = []term.Cell{term.Text(string(f.Status)), term.Text(f.Check), term.Text(f.Text), term.Text(f.Advice)}
 	}
 	err := writeFindings(c, all, rows)
 	if err == nil && bad > 0 {
@@ -65,7 +65,7 @@ func showFindings(c *cli.Console, all []doctor.Finding) error {
 	return err
 }
 
-func writeFindings(c *cli.Console, all []doctor.Finding, rows [][]cli.Cell) error {
+func writeFindings(c *term.Console, all []doctor.Finding, rows [][]term.Cell) error {
 	switch {
 	case c.JSON:
 		return writeJSON(c, struct {
@@ -88,7 +88,7 @@ func writeFindings(c *cli.Console, all []doctor.Finding, rows [][]cli.Cell) erro
 }
 
 // writeJSON writes a document of our own.
-func writeJSON(c *cli.Console, v any) error {
+func writeJSON(c *term.Console, v any) error {
 	e := json.NewEncoder(c.Documents())
 	e.SetEscapeHTML(false)
 	return e.Encode(v)
@@ -116,7 +116,7 @@ headings: name, value, origin, default.`,
 
 var errSettings = errors.New("the worker would not start with these settings")
 
-func showConfig(c *cli.Console, o config.Overview) error {
+func showConfig(c *term.Console, o config.Overview) error {
 	err := writeConfig(c, o)
 	if err == nil && len(o.Problems) > 0 {
 		err = errSettings
@@ -124,19 +124,19 @@ func showConfig(c *cli.Console, o config.Overview) error {
 	return err
 }
 
-func writeConfig(c *cli.Console, o config.Overview) error {
+func writeConfig(c *term.Console, o config.Overview) error {
 	if c.JSON {
 		return writeJSON(c, o)
 	}
-	rows := make([][]cli.Cell, len(o.Settings))
+	rows := make([][]term.Cell, len(o.Settings))
 	for i, s := range o.Settings {
-		standard := cli.Text(s.Default)
+		standard := term.Text(s.Default)
 		if s.From == config.FromDefault {
 			standard.Short = ""
 		}
-		rows[i] = []cli.Cell{cli.Text(s.Name), cli.Text(s.Value), cli.Text(s.From), standard}
+		rows[i] = []term.Cell{term.Text(s.Name), term.Text(s.Value), term.Text(s.From), standard}
 	}
-	if err := c.Table([]cli.Column{{Title: "name"}, {Title: "value", Wide: true}, {Title: "from"}, {Title: "default", Wide: true}}, rows); err != nil {
+	if err := c.Table([]term.Column{{Title: "name"}, {Title: "value", Wide: true}, {Title: "from"}, {Title: "default", Wide: true}}, rows); err != nil {
 		return err
 	}
 	for _, p := range o.Problems {

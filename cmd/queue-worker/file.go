@@ -7,7 +7,7 @@ import (
 	"io"
 	"os"
 
-	"queue-worker/pkg/cli"
+	"queue-worker/pkg/term"
 )
 
 // namedFile is a file that the user has named. Reading it ends with the context.
@@ -35,7 +35,7 @@ func openNamed(ctx context.Context, name string) (*namedFile, error) {
 		if r.err != nil {
 			return nil, r.err
 		}
-		n := &namedFile{Reader: cli.Until(ctx, r.f), Closer: r.f}
+		n := &namedFile{Reader: term.Until(ctx, r.f), Closer: r.f}
 		if info, err := r.f.Stat(); err == nil && info.Mode().IsRegular() {
 			n.size = info.Size()
 		}

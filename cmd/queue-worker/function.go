@@ -13,8 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"queue-worker/pkg/cli"
 	"queue-worker/pkg/client"
+	"queue-worker/pkg/term"
 )
 
 func newFunction(e *env) *cobra.Command {
@@ -51,7 +51,7 @@ to 500 functions.`, codesPlain,
 const nothingOfFunctions = "the worker has nothing of any function"
 
 func (s *session) functionListing() listing {
-	return listing{s: s, columns: []cli.Column{
+	return listing{s: s, columns: []term.Column{
 		{Title: "function", Wide: true}, {Title: "queue", Wide: true}, {Title: "ready", Number: true}, {Title: "running", Number: true},
 		{Title: "delayed", Number: true}, {Title: "dead", Number: true}, {Title: "paused", Wide: true}, {Title: "oldest", Spare: true},
 		{Title: "rate", Number: true, Spare: true}, {Title: "last error", Wide: true, Spare: true},
@@ -67,7 +67,7 @@ func (s *session) listFunctions(ctx context.Context) error {
 			return err
 		}
 		others = page.Others
-		if err := l.page(page.JSON(), len(page.Functions), func(i int) []cli.Cell { return s.functionRow(&page.Functions[i]) }); err != nil {
+		if err := l.page(page.JSON(), len(page.Functions), func(i int) []term.Cell { return s.functionRow(&page.Functions[i]) }); err != nil {
 			return err
 		}
 	}
@@ -82,52 +82,52 @@ func (s *session) listFunctions(ctx context.Context) error {
 
 func (s *session) showFunctions(all *client.Functions) error {
 	l := s.functionListing()
-	if err := l.page(all.JSON(), len(all.Functions), func(i int) []cli.Cell { return s.functionRow(&all.Functions[i]) }); err != nil {
+	if err := l.page(all.JSON(), len(all.Functions), func(i int) []term.Cell { return s.functionRow(&all.Functions[i]) }); err != nil {
 		return err
 	}
 	return l.end(nothingOfFunctions, false, "")
 }
 
-func (s *session) functionRow(f *client.Function) []cli.Cell {
-	oldest, lastError, paused := cli.Cell{Long: fmt.Sprint(f.OldestAge)}, cli.Cell{}, cli.Cell{}
+func (s *session) functionRow(f *client.Function) []term.Cell {
+	oldest, lastError, paused := term.Cell{Long: fmt.Sprint(f.OldestAge)}, term.Cell{}, term.Cell{}
 	if f.OldestAge > 0 {
-		oldest.Short = cli.Seconds(f.OldestAge)
+		oldest.Short = term.Seconds(f.OldestAge)
 	}
 	if e := f.LastError; e != nil {
 		at := s.Since(e.At)
-		lastError = cli.Cell{Short: statusText(e.Status, e.Cause) + ", " + at.Short + " ago", Long: statusText(e.Status, e.Cause) + ", " + at.Long}
+		lastError = term.Cell{Short: statusText(e.Status, e.Cause) + ", " + at.Short + " ago", Long: statusText(e.Status, e.Cause) + ", " + at.Long}
 	}
 	if p := f.Paused; p != nil {
-		paused = cli.Text("paused")
+		paused = term.Text("paused")
 		if p.Author != "" {
-			paused = cli.Text("by " + p.Author)
+			paused = term.Text("by " + p.Author)
 		}
 		if p.Reason != "" {
-			paused = cli.Text(paused.Long + ": " + p.Reason)
+			paused = term.Text(paused.Long + ": " + p.Reason)
 		}
 		if until := s.Until(p.Until); until.Long != "" {
-			paused = cli.Cell{Short: paused.Short + ", ends " + until.Short, Long: paused.Long + ", ends " + until.Long}
+			paused = term.Cell{Short: paused.Short + ", ends " + until.Short, Long: paused.Long + ", ends " + until.Long}
 		}
 	}
-	return []cli.Cell{
-		cli.Text(f.Function), cli.Text(f.Queue), cli.Number(f.Ready), cli.Number(f.Running), cli.Number(f.Delayed), cli.Number(f.Dead),
-		paused, oldest, cli.Cell{Short: fmt.Sprintf("%.1f/s", f.Rate), Long: fmt.Sprint(f.Rate)}, lastError,
-		cli.Number(f.Limit), s.held(f),
+	return []term.Cell{
+		term.Text(f.Function), term.Text(f.Queue), term.Number(f.Ready), term.Number(f.Running), term.Number(f.Delayed), term.Number(f.Dead),
+		paused, oldest, term.Cell{Short: fmt.Sprintf("%.1f/s", f.Rate), Long: fmt.Sprint(f.Rate)}, lastError,
+		term.Number(f.Limit), s.held(f),
 	}
 }
 
 // held is what holds a function back, other than a pause.
-func (s *session) held(f *client.Function) cli.Cell {
+func (s *session) held(f *client.Function) term.Cell {
 	if b := f.Breaker; b.State != "" && b.State != "closed" {
 		since := s.Since(b.Since)
 		why := "out of reach (" + b.Cause + ")"
-		return cli.Cell{Short: why + " for " + since.Short, Long: why + " since " + since.Long}
+		return term.Cell{Short: why + " for " + since.Short, Long: why + " since " + since.Long}
 	}
 	until := s.Until(f.HeldUntil)
 	if until.Long == "" {
-		return cli.Cell{}
+		return term.Cell{}
 	}
-	return cli.Cell{Short: "Retry-After, ends " + until.Short, Long: "Retry-After, ends " + until.Long}
+	return term.Cell{Short: "Retry-After, ends " + until.Short, Long: "Retry-After, ends " + until.Long}
 }
 
 func newFunctionPause(r *remote) *cobra.Command {
@@ -224,7 +224,7 @@ func unless(value, none, words string) string {
 	return value
 }
 
-func policyFields(p *client.Policy) []cli.Field {
+func policyFields(p *client.Policy) []term.Field {
 	attempts := fmt.Sprint(p.Attempts)
 	if p.Attempts < 0 {
 		attempts = "without end"
@@ -239,15 +239,15 @@ func policyFields(p *client.Policy) []cli.Field {
 		"max_retry_attempts": attempts, "initial_retry_wait": p.Initial, "max_retry_wait": p.Max, "backoff": p.Backoff,
 		"retry_http_codes": p.Codes, "max_retry_after": p.MaxAfter, "timeout": unless(p.Timeout, "0s", "the gateway's"),
 	}
-	var fields []cli.Field
+	var fields []term.Field
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		value := values[name]
 		if from := p.From[name]; from != "" && value != "" {
 			value += " (" + from + ")"
 		}
-		fields = append(fields, cli.Field{Name: name, Value: cli.Text(value)})
+		fields = append(fields, term.Field{Name: name, Value: term.Text(value)})
 	}
 	return append(fields,
-		cli.Field{Name: "waits", Value: cli.Text(strings.Join(p.Schedule, " "))},
-		cli.Field{Name: "all waits", Value: cli.Text(p.TotalWaiting)})
+		term.Field{Name: "waits", Value: term.Text(strings.Join(p.Schedule, " "))},
+		term.Field{Name: "all waits", Value: term.Text(p.TotalWaiting)})
 }

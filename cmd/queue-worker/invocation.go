@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"queue-worker/pkg/cli"
 	"queue-worker/pkg/client"
+	"queue-worker/pkg/term"
 )
 
 func newInvocation(e *env) *cobra.Command {
@@ -78,21 +78,21 @@ func (s *session) showInvocations(all *client.Invocations) error {
 }
 
 func (s *session) showInvocation(i *client.Invocation) error {
-	fields := []cli.Field{
-		{Name: "id", Value: cli.Text(i.ID)}, {Name: "call id", Value: cli.Text(i.CallID)}, {Name: "kind", Value: cli.Text(i.Kind)},
-		{Name: "source", Value: cli.Text(i.Source)}, {Name: "target", Value: cli.Text(i.Target)}, {Name: "function", Value: cli.Text(i.Function)}, {Name: "queue", Value: cli.Text(i.Queue)},
-		{Name: "state", Value: cli.Text(i.State)}, {Name: "due", Value: s.Until(i.Due)}, {Name: "status", Value: status(i.Status)},
-		{Name: "reason", Value: cli.Text(i.Reason)}, {Name: "detail", Value: cli.Text(i.Detail)},
+	fields := []term.Field{
+		{Name: "id", Value: term.Text(i.ID)}, {Name: "call id", Value: term.Text(i.CallID)}, {Name: "kind", Value: term.Text(i.Kind)},
+		{Name: "source", Value: term.Text(i.Source)}, {Name: "target", Value: term.Text(i.Target)}, {Name: "function", Value: term.Text(i.Function)}, {Name: "queue", Value: term.Text(i.Queue)},
+		{Name: "state", Value: term.Text(i.State)}, {Name: "due", Value: s.Until(i.Due)}, {Name: "status", Value: status(i.Status)},
+		{Name: "reason", Value: term.Text(i.Reason)}, {Name: "detail", Value: term.Text(i.Detail)},
 		{Name: "first seen", Value: s.At(i.First)}, {Name: "died", Value: s.At(i.Died)}, {Name: "finished", Value: s.At(i.Finished)},
-		{Name: "expires", Value: s.Until(i.Expires)}, {Name: "retries", Value: cli.Number(i.Retries)}, {Name: "replays", Value: cli.Number(i.Replays)},
-		{Name: "size", Value: cli.Size(i.Size)},
+		{Name: "expires", Value: s.Until(i.Expires)}, {Name: "retries", Value: term.Number(i.Retries)}, {Name: "replays", Value: term.Number(i.Replays)},
+		{Name: "size", Value: term.Size(i.Size)},
 	}
 	fields = append(fields, attemptFields(s, i.Attempts, i.Omitted)...)
 	if i.Policy != nil {
 		fields = append(fields, policyFields(i.Policy)...)
 	}
 	if i.HasResult {
-		fields = append(fields, cli.Field{Name: "result", Value: cli.Cell{Short: "kept: --result writes it", Long: "kept"}})
+		fields = append(fields, term.Field{Name: "result", Value: term.Cell{Short: "kept: --result writes it", Long: "kept"}})
 	}
 	return s.Fields(fields)
 }
@@ -232,7 +232,7 @@ state, due, time of acceptance, queue, retries, call id.`, codesPlain,
 }
 
 func (s *session) listPending(ctx context.Context, f client.PendingFilter, limit int) error {
-	l := listing{s: s, columns: []cli.Column{
+	l := listing{s: s, columns: []term.Column{
 		{Title: "id"}, {Title: "function", Wide: true}, {Title: "state"}, {Title: "due"}, {Title: "age", Spare: true},
 		{Title: "queue", Wide: true, Spare: true}, {Title: "retries", Number: true, Spare: true}, {Title: "call id", Wide: true, Spare: true},
 	}}
@@ -242,7 +242,7 @@ func (s *session) listPending(ctx context.Context, f client.PendingFilter, limit
 			return err
 		}
 		more = page.Next != ""
-		if err := l.page(page.JSON(), len(page.Invocations), func(i int) []cli.Cell { return s.pendingRow(&page.Invocations[i]) }); err != nil {
+		if err := l.page(page.JSON(), len(page.Invocations), func(i int) []term.Cell { return s.pendingRow(&page.Invocations[i]) }); err != nil {
 			return err
 		}
 	}
@@ -253,9 +253,9 @@ func (s *session) listPending(ctx context.Context, f client.PendingFilter, limit
 	return l.end(none, more, "")
 }
 
-func (s *session) pendingRow(i *client.Invocation) []cli.Cell {
-	return []cli.Cell{
-		cli.Text(i.ID), cli.Text(i.Topic), cli.Text(i.State), s.Until(i.Due), s.Since(i.First), cli.Text(i.Queue),
-		cli.Number(i.Retries), cli.Text(i.CallID),
+func (s *session) pendingRow(i *client.Invocation) []term.Cell {
+	return []term.Cell{
+		term.Text(i.ID), term.Text(i.Topic), term.Text(i.State), s.Until(i.Due), s.Since(i.First), term.Text(i.Queue),
+		term.Number(i.Retries), term.Text(i.CallID),
 	}
 }

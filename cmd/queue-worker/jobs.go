@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"queue-worker/pkg/cli"
 	"queue-worker/pkg/client"
+	"queue-worker/pkg/term"
 )
 
 func newReplay(e *env) *cobra.Command {
@@ -44,7 +44,7 @@ planned, done, failed again, skipped, time of the plan, who.`, codesPlain,
 				return err
 			}
 			more = page.Next != ""
-			if err := l.page(page.JSON(), len(page.Jobs), func(i int) []cli.Cell { return s.jobRow(&page.Jobs[i]) }); err != nil {
+			if err := l.page(page.JSON(), len(page.Jobs), func(i int) []term.Cell { return s.jobRow(&page.Jobs[i]) }); err != nil {
 				return err
 			}
 		}
@@ -53,16 +53,16 @@ planned, done, failed again, skipped, time of the plan, who.`, codesPlain,
 	return c
 }
 
-var jobColumns = []cli.Column{
+var jobColumns = []term.Column{
 	{Title: "id"}, {Title: "act"}, {Title: "state"}, {Title: "planned", Number: true}, {Title: "done", Number: true},
 	{Title: "failed again", Number: true, Spare: true}, {Title: "skipped", Number: true, Spare: true}, {Title: "age", Spare: true},
 	{Title: "by", Wide: true, Spare: true},
 }
 
-func (s *session) jobRow(j *client.Job) []cli.Cell {
-	return []cli.Cell{
-		cli.Text(j.ID), cli.Text(j.Act), cli.Text(j.State), cli.Number(j.Plan.Count), cli.Number(j.Done),
-		cli.Number(j.FailedAgain), cli.Number(j.Skipped), s.Since(j.Created), cli.Text(j.By),
+func (s *session) jobRow(j *client.Job) []term.Cell {
+	return []term.Cell{
+		term.Text(j.ID), term.Text(j.Act), term.Text(j.State), term.Number(j.Plan.Count), term.Number(j.Done),
+		term.Number(j.FailedAgain), term.Number(j.Skipped), s.Since(j.Created), term.Text(j.By),
 	}
 }
 
@@ -115,13 +115,13 @@ func newSteer(r *remote, verb, short string, do func(*client.Client, context.Con
 }
 
 // showPlan is what an operator has to know before saying yes.
-func showPlan(c *cli.Console, j *client.Job) error {
+func showPlan(c *term.Console, j *client.Job) error {
 	p := j.Plan
 	if p.Count == 0 {
 		c.Tell("nothing to %s", j.Act)
 		return nil
 	}
-	text := fmt.Sprintf("%s: %d, %s", j.Act, p.Count, cli.Bytes(p.Bytes))
+	text := fmt.Sprintf("%s: %d, %s", j.Act, p.Count, term.Bytes(p.Bytes))
 	if !p.Oldest.IsZero() {
 		text += ", oldest " + c.At(p.Oldest).Short
 	}
@@ -135,11 +135,11 @@ func showPlan(c *cli.Console, j *client.Job) error {
 	if p.NeedsForce > 0 {
 		c.Tell("%d of them died again after 3 replays: they are skipped without --force", p.NeedsForce)
 	}
-	rows := make([][]cli.Cell, len(p.Groups))
+	rows := make([][]term.Cell, len(p.Groups))
 	for i, g := range p.Groups {
-		rows[i] = []cli.Cell{cli.Number(g.Count), cli.Text(g.Function), cli.Text(g.Queue), cli.Text(g.Reason)}
+		rows[i] = []term.Cell{term.Number(g.Count), term.Text(g.Function), term.Text(g.Queue), term.Text(g.Reason)}
 	}
-	err := c.Table([]cli.Column{{Title: "count", Number: true}, {Title: "function", Wide: true}, {Title: "queue", Wide: true}, {Title: "reason"}}, rows)
+	err := c.Table([]term.Column{{Title: "count", Number: true}, {Title: "function", Wide: true}, {Title: "queue", Wide: true}, {Title: "reason"}}, rows)
 	if p.MoreGroups > 0 {
 		c.Tell("and %d more groups", p.MoreGroups)
 	}
@@ -150,24 +150,24 @@ func (s *session) showJob(j *client.Job) error {
 	if s.JSON {
 		return s.Document(j.JSON())
 	}
-	fields := []cli.Field{
-		{Name: "id", Value: cli.Text(j.ID)}, {Name: "act", Value: cli.Text(j.Act)}, {Name: "state", Value: cli.Text(j.State)},
-		{Name: "why", Value: cli.Text(j.StateReason)}, {Name: "filter", Value: cli.Text(filterText(j.Filter))}, {Name: "by", Value: cli.Text(j.By)},
-		{Name: "planned", Value: cli.Number(j.Plan.Count)}, {Name: "done", Value: cli.Number(j.Done)},
-		{Name: "skipped", Value: cli.Number(j.Skipped)}, {Name: "failed again", Value: cli.Number(j.FailedAgain)},
-		{Name: "rate", Value: rateText(j.Rate)}, {Name: "canary", Value: cli.Text(fmt.Sprint(j.Canary))},
-		{Name: "force", Value: cli.Text(fmt.Sprint(j.Force))}, {Name: "created", Value: s.At(j.Created)},
+	fields := []term.Field{
+		{Name: "id", Value: term.Text(j.ID)}, {Name: "act", Value: term.Text(j.Act)}, {Name: "state", Value: term.Text(j.State)},
+		{Name: "why", Value: term.Text(j.StateReason)}, {Name: "filter", Value: term.Text(filterText(j.Filter))}, {Name: "by", Value: term.Text(j.By)},
+		{Name: "planned", Value: term.Number(j.Plan.Count)}, {Name: "done", Value: term.Number(j.Done)},
+		{Name: "skipped", Value: term.Number(j.Skipped)}, {Name: "failed again", Value: term.Number(j.FailedAgain)},
+		{Name: "rate", Value: rateText(j.Rate)}, {Name: "canary", Value: term.Text(fmt.Sprint(j.Canary))},
+		{Name: "force", Value: term.Text(fmt.Sprint(j.Force))}, {Name: "created", Value: s.At(j.Created)},
 		{Name: "applied", Value: s.At(j.Applied)}, {Name: "finished", Value: s.At(j.Finished)}, {Name: "expires", Value: s.Until(j.Expires)},
 	}
 	return s.Fields(fields)
 }
 
 // rateText is a cell with a rate.
-func rateText(n int) cli.Cell {
+func rateText(n int) term.Cell {
 	if n == 0 {
-		return cli.Cell{Short: "no limit", Long: "0"}
+		return term.Cell{Short: "no limit", Long: "0"}
 	}
-	return cli.Cell{Short: fmt.Sprintf("%d/s", n), Long: fmt.Sprint(n)}
+	return term.Cell{Short: fmt.Sprintf("%d/s", n), Long: fmt.Sprint(n)}
 }
 
 // filterText is a filter as the flags that it was made of.

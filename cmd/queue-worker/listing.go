@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 
-	"queue-worker/pkg/cli"
 	"queue-worker/pkg/client"
+	"queue-worker/pkg/term"
 )
 
 var errLimit = errors.New("--limit: expected a whole number from 1")
@@ -16,13 +16,13 @@ var errLimit = errors.New("--limit: expected a whole number from 1")
 // in the end.
 type listing struct {
 	s       *session
-	columns []cli.Column
-	rows    [][]cli.Cell
+	columns []term.Column
+	rows    [][]term.Cell
 	seen    int
 }
 
 // page shows a page of n items.
-func (l *listing) page(raw []byte, n int, row func(i int) []cli.Cell) error {
+func (l *listing) page(raw []byte, n int, row func(i int) []term.Cell) error {
 	l.seen += n
 	if l.s.JSON {
 		return l.s.Document(raw)
@@ -62,15 +62,15 @@ func (l *listing) end(nothing string, more bool, note string) error {
 }
 
 // attemptFields are the attempts of an invocation, one field each.
-func attemptFields(s *session, attempts []client.Attempt, omitted int) []cli.Field {
-	var fields []cli.Field
+func attemptFields(s *session, attempts []client.Attempt, omitted int) []term.Field {
+	var fields []term.Field
 	for i, a := range attempts {
-		what := fmt.Sprintf("%s, %s", statusText(a.Status, a.Cause), cli.Seconds(a.Duration))
-		fields = append(fields, cli.Field{Name: "attempt", Value: cli.Cell{
-			Short: s.At(a.At).Short + ", " + what, Long: cli.Stamp(a.At) + ", " + what,
+		what := fmt.Sprintf("%s, %s", statusText(a.Status, a.Cause), term.Seconds(a.Duration))
+		fields = append(fields, term.Field{Name: "attempt", Value: term.Cell{
+			Short: s.At(a.At).Short + ", " + what, Long: term.Stamp(a.At) + ", " + what,
 		}})
 		if omitted > 0 && i == len(attempts)/2-1 {
-			fields = append(fields, cli.Field{Name: "attempt", Value: cli.Text(fmt.Sprintf("... %d more", omitted))})
+			fields = append(fields, term.Field{Name: "attempt", Value: term.Text(fmt.Sprintf("... %d more", omitted))})
 		}
 	}
 	return fields

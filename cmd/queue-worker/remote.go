@@ -13,8 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"queue-worker/pkg/cli"
 	"queue-worker/pkg/client"
+	"queue-worker/pkg/term"
 )
 
 // Variables of the environment. Those of the worker count too, where a command
@@ -62,7 +62,7 @@ func addOutput(c *cobra.Command, output *string) {
 // session is what a command works with.
 type session struct {
 	*client.Client
-	*cli.Console
+	*term.Console
 }
 
 // run makes the function of a command of one that asks a worker.
@@ -92,11 +92,11 @@ func judged(err error) error {
 }
 
 // console is where a command writes.
-func (e *env) console(output string) (*cli.Console, error) {
+func (e *env) console(output string) (*term.Console, error) {
 	if output != "table" && output != "json" {
 		return nil, usageError{fmt.Errorf("--output %q: expected table or json", output)}
 	}
-	c := cli.New(e.drain, e.stdin, e.stdout, e.stderr, e.get)
+	c := term.New(e.drain, e.stdin, e.stdout, e.stderr, e.get)
 	c.JSON = output == "json"
 	return c, nil
 }

@@ -16,9 +16,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"queue-worker/pkg/app"
-	"queue-worker/pkg/cli"
 	"queue-worker/pkg/config"
 	"queue-worker/pkg/escape"
+	"queue-worker/pkg/term"
 )
 
 // usageError is an error of how the program was called.
@@ -94,12 +94,12 @@ func newLogger(w io.Writer, c *config.Config) (_ *slog.Logger, end func()) {
 	if c.Debug {
 		level = slog.LevelDebug
 	}
-	buffer := cli.NewLogBuffer(w)
-	var h slog.Handler = cli.NewLogHandler(buffer, level, cli.IsTerminal(w))
+	buffer := term.NewLogBuffer(w)
+	var h slog.Handler = term.NewLogHandler(buffer, level, term.IsTerminal(w))
 	if c.LogEncoding == "json" {
 		h = slog.NewJSONHandler(escape.JSONWriter(buffer), &slog.HandlerOptions{Level: level, ReplaceAttr: durationsAsText})
 	}
-	return slog.New(cli.FlushWarnings(h, buffer)), func() { _ = buffer.Close() }
+	return slog.New(term.FlushWarnings(h, buffer)), func() { _ = buffer.Close() }
 }
 
 // durationsAsText writes 1.5s instead of a number of nanoseconds.

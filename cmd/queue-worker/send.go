@@ -14,8 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"queue-worker/pkg/cli"
 	"queue-worker/pkg/client"
+	"queue-worker/pkg/term"
 )
 
 // sendFlags are the flags of send.
@@ -143,7 +143,7 @@ func (s *session) sent(receipt *client.Receipt) error {
 	if s.JSON {
 		return writeJSON(s.Console, receipt)
 	}
-	return s.Table([]cli.Column{{Title: "call id"}, {Title: "id"}}, [][]cli.Cell{{cli.Text(receipt.CallID), cli.Text(receipt.ID)}})
+	return s.Table([]term.Column{{Title: "call id"}, {Title: "id"}}, [][]term.Cell{{term.Text(receipt.CallID), term.Text(receipt.ID)}})
 }
 
 // awaitSent waits for the end of what was sent, and shows it.

@@ -19,26 +19,26 @@ var layers = []struct {
 	pkg     string
 	imports []string
 }{
-	{"cmd/queue-worker", []string{"pkg/app", "pkg/dev", "pkg/doctor", "pkg/client", "pkg/cli", "pkg/config", "pkg/store", "pkg/escape"}},
+	{"cmd/queue-worker", []string{"pkg/app", "pkg/dev", "pkg/doctor", "pkg/client", "pkg/term", "pkg/config", "pkg/store", "pkg/escape"}},
 	{"pkg/app", []string{
-		"pkg/api", "pkg/console", "pkg/jobs", "pkg/watch", "pkg/pause", "pkg/gateway", "pkg/dev", "pkg/intake", "pkg/broker", "pkg/worker", "pkg/config",
+		"pkg/api", "pkg/console", "pkg/jobs", "pkg/finished", "pkg/pause", "pkg/gateway", "pkg/dev", "pkg/intake", "pkg/stanserver", "pkg/worker", "pkg/config",
 		"pkg/datadir", "pkg/descriptor", "pkg/listen", "pkg/store", "pkg/invoke", "pkg/egress", "pkg/policy", "pkg/retry", "pkg/trace", "pkg/invocation",
 	}},
 	{"pkg/doctor", []string{"pkg/client", "pkg/intake", "pkg/config", "pkg/datadir", "pkg/store", "pkg/descriptor"}},
-	{"pkg/cli", []string{"pkg/escape"}},
+	{"pkg/term", []string{"pkg/escape"}},
 	{"pkg/client", nil}, // knows the program only by its HTTP surface
 	{"pkg/api", []string{
-		"pkg/console", "pkg/jobs", "pkg/watch", "pkg/pause", "pkg/gateway", "pkg/worker", "pkg/store", "pkg/egress", "pkg/policy", "pkg/retry", "pkg/pace", "pkg/trace", "pkg/invocation", "pkg/escape",
+		"pkg/console", "pkg/jobs", "pkg/finished", "pkg/pause", "pkg/gateway", "pkg/worker", "pkg/store", "pkg/egress", "pkg/policy", "pkg/retry", "pkg/throttle", "pkg/trace", "pkg/invocation", "pkg/escape",
 	}},
 	{"pkg/console", []string{"pkg/invocation"}},
 	{"pkg/jobs", []string{"pkg/store", "pkg/invocation"}},
-	{"pkg/watch", []string{"pkg/invocation"}},
+	{"pkg/finished", []string{"pkg/invocation"}},
 	{"pkg/pause", []string{"pkg/store"}},
 	{"pkg/gateway", []string{"pkg/descriptor", "pkg/invocation"}},
 	{"pkg/dev", []string{"pkg/invocation"}},
 	{"pkg/intake", []string{"pkg/store", "pkg/policy", "pkg/crash", "pkg/invocation"}},
-	{"pkg/broker", []string{"pkg/datadir", "pkg/descriptor"}},
-	{"pkg/worker", []string{"pkg/store", "pkg/invoke", "pkg/policy", "pkg/retry", "pkg/pace", "pkg/trace", "pkg/crash", "pkg/invocation"}},
+	{"pkg/stanserver", []string{"pkg/datadir", "pkg/descriptor"}},
+	{"pkg/worker", []string{"pkg/store", "pkg/invoke", "pkg/policy", "pkg/retry", "pkg/throttle", "pkg/trace", "pkg/crash", "pkg/invocation"}},
 	{"pkg/store/storetest", []string{"pkg/store", "pkg/invocation"}},
 	{"pkg/store", []string{"pkg/crash", "pkg/datadir", "pkg/descriptor", "pkg/invocation"}},
 	{"pkg/invoke", []string{"pkg/descriptor", "pkg/egress", "pkg/invocation"}},
@@ -46,7 +46,7 @@ var layers = []struct {
 	{"pkg/egress", []string{"pkg/invocation"}},
 	{"pkg/policy", []string{"pkg/retry"}},
 	{"pkg/retry", []string{"pkg/invocation"}},
-	{"pkg/pace", []string{"pkg/invocation"}},
+	{"pkg/throttle", []string{"pkg/invocation"}},
 	{"pkg/trace/tracetest", nil},
 	{"pkg/trace", []string{"pkg/invocation"}},
 	{"pkg/invocation", nil},
@@ -61,17 +61,17 @@ var layers = []struct {
 
 // confined are the libraries that only some packages may use.
 var confined = []confinement{
-	{"github.com/nats-io", []string{"pkg/intake", "pkg/broker", "pkg/dev"}, "NATS Streaming is a door, and no longer maintained"},
+	{"github.com/nats-io", []string{"pkg/intake", "pkg/stanserver", "pkg/dev"}, "NATS Streaming is a door, and no longer maintained"},
 	{"github.com/openfaas/nats-queue-worker", []string{"pkg/dev"}, "only the small gateway publishes as the real one does"},
 	{"github.com/cockroachdb", []string{"pkg/store", "pkg/store/storetest"}, "nothing outside the store may know which store it is"},
 	{"github.com/vmihailenco/msgpack", []string{"pkg/store"}, "how records are written is the store's own matter"},
 	{"github.com/caarlos0/env", []string{"pkg/config"}, "settings are read in one place"},
 	{"github.com/spf13/cobra", []string{"cmd/queue-worker"}, "commands are the business of the command line alone"},
-	{"github.com/jedib0t/go-pretty", []string{"pkg/cli"}, "how things look is decided in one place"},
-	{"github.com/schollz/progressbar", []string{"pkg/cli"}, "how things look is decided in one place"},
+	{"github.com/jedib0t/go-pretty", []string{"pkg/term"}, "how things look is decided in one place"},
+	{"github.com/schollz/progressbar", []string{"pkg/term"}, "how things look is decided in one place"},
 	{"go.opentelemetry.io", []string{"pkg/trace", "pkg/trace/tracetest"}, "without traces nothing else knows of them"},
 	{"os", []string{
-		"cmd/queue-worker", "pkg/app", "pkg/api", "pkg/broker", "pkg/cli", "pkg/config", "pkg/datadir", "pkg/dev", "pkg/doctor", "pkg/intake", "pkg/store", "pkg/store/storetest", "pkg/trace", "e2e",
+		"cmd/queue-worker", "pkg/app", "pkg/api", "pkg/stanserver", "pkg/term", "pkg/config", "pkg/datadir", "pkg/dev", "pkg/doctor", "pkg/intake", "pkg/store", "pkg/store/storetest", "pkg/trace", "e2e",
 	}, "the packages that decide and call work without files and environment"},
 	{"log", []string{"cmd/queue-worker", "pkg/dev"}, "logging goes through a *slog.Logger that is passed in"},
 }
@@ -162,7 +162,7 @@ func list(t *testing.T) []listed {
 func TestABuildWithoutTheEmbeddedServerHasNoPartOfIt(t *testing.T) {
 	t.Parallel()
 	for _, pkg := range linked(t, "-tags", "nostan") {
-		for _, left := range []string{"github.com/nats-io/nats-server", "github.com/nats-io/nats-streaming-server", "queue-worker/pkg/broker"} {
+		for _, left := range []string{"github.com/nats-io/nats-server", "github.com/nats-io/nats-streaming-server", "queue-worker/pkg/stanserver"} {
 			if strings.HasPrefix(pkg, left) {
 				t.Errorf("the build tag nostan leaves %s in", pkg)
 			}

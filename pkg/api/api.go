@@ -21,10 +21,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/semaphore"
 
+	"queue-worker/pkg/finished"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/jobs"
 	"queue-worker/pkg/store"
-	"queue-worker/pkg/watch"
 )
 
 // Letters reads the dead set.
@@ -78,7 +78,7 @@ type Options struct {
 	Jobs *jobs.Jobs
 	// Watch reports finished invocations. Without it there are no invocations and no
 	// functions to look at; with it all up to Pauses are required too.
-	Watch *watch.Watch
+	Watch *finished.Watch
 	Hands Hands
 	// Forget returns when nothing that was cancelled before can come back with a
 	// restart; nil where it never can.

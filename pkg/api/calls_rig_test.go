@@ -11,12 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"queue-worker/pkg/finished"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/pause"
 	"queue-worker/pkg/policy"
 	"queue-worker/pkg/retry"
 	"queue-worker/pkg/store"
-	"queue-worker/pkg/watch"
 	"queue-worker/pkg/worker"
 )
 
@@ -41,7 +41,7 @@ func withCalls(o *Options) {
 			Timeout: time.Minute, Lane: policy.Lane{MaxInflight: 4, Priority: 5},
 		},
 	})
-	o.Watch, o.Hands, o.Policies, o.Activity = watch.New(), &hands{}, w, idle{w, lanes}
+	o.Watch, o.Hands, o.Policies, o.Activity = finished.New(), &hands{}, w, idle{w, lanes}
 	o.Pauses = pause.New(o.Store.(*store.Store), lanes, slog.New(slog.DiscardHandler))
 	o.MaxResponseBytes = 1 << 20
 }

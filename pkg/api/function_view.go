@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"queue-worker/pkg/invocation"
-	"queue-worker/pkg/pace"
 	"queue-worker/pkg/pause"
 	"queue-worker/pkg/store"
+	"queue-worker/pkg/throttle"
 	"queue-worker/pkg/worker"
 )
 
@@ -58,7 +58,7 @@ type breakerView struct {
 	Next  time.Time `json:"next_probe,omitzero"` // of one that is open
 }
 
-func breakerViewOf(s pace.Status) breakerView {
+func breakerViewOf(s throttle.Status) breakerView {
 	v := breakerView{State: breakerOpen, Since: utc(s.Since), Cause: cmp.Or(string(s.Cause), "internal"), Next: utc(s.Next)}
 	switch {
 	case !s.Open:

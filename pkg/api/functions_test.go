@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"queue-worker/pkg/finished"
 	"queue-worker/pkg/invocation"
-	"queue-worker/pkg/pace"
 	"queue-worker/pkg/store"
-	"queue-worker/pkg/watch"
+	"queue-worker/pkg/throttle"
 	"queue-worker/pkg/worker"
 )
 
@@ -31,22 +31,22 @@ func (b busyLanes) Activity() map[invocation.Lane]worker.Activity {
 func (b busyLanes) Throttle(invocation.Lane) worker.Throttle {
 	return worker.Throttle{
 		Limit: 3, Until: begin.Add(time.Hour),
-		Breaker: pace.Status{Open: true, Since: begin, Cause: invocation.CauseRefused, Next: begin.Add(time.Minute)},
+		Breaker: throttle.Status{Open: true, Since: begin, Cause: invocation.CauseRefused, Next: begin.Add(time.Minute)},
 	}
 }
 
 func TestWhatABreakerShows(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		status pace.Status
+		status throttle.Status
 		want   breakerView
 	}{
-		{pace.Status{}, breakerView{State: "closed"}},
+		{throttle.Status{}, breakerView{State: "closed"}},
 		{
-			pace.Status{Open: true, Since: begin, Cause: invocation.CauseDNS, Next: begin},
+			throttle.Status{Open: true, Since: begin, Cause: invocation.CauseDNS, Next: begin},
 			breakerView{State: "open", Since: begin.UTC(), Cause: "dns", Next: begin.UTC()},
 		},
-		{pace.Status{Open: true, Since: begin}, breakerView{State: "probing", Since: begin.UTC(), Cause: "internal"}},
+		{throttle.Status{Open: true, Since: begin}, breakerView{State: "probing", Since: begin.UTC(), Cause: "internal"}},
 	} {
 		if got := breakerViewOf(tt.status); got != tt.want {
 			t.Errorf("%+v shows %+v, want %+v", tt.status, got, tt.want)
@@ -223,7 +223,7 @@ func TestAResultFromBeforeAReplayIsNotShownAsThatOfTheReplay(t *testing.T) {
 				t.Errorf("after it was cancelled %s is %+v, want %s", key, v, want)
 			}
 		}
-		r.Watch.Ended(watch.End{Inv: cancelled, Outcome: invocation.OutcomeCancelled, At: time.Now()})
+		r.Watch.Ended(finished.End{Inv: cancelled, Outcome: invocation.OutcomeCancelled, At: time.Now()})
 	}
 }
 

@@ -15,9 +15,9 @@ import (
 	"net/http"
 	"time"
 
+	"queue-worker/pkg/finished"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
-	"queue-worker/pkg/watch"
 )
 
 var (
@@ -155,7 +155,7 @@ func (a *api) cancel(ctx context.Context, id invocation.ID) error {
 		}
 		return a.isCancelled(id)
 	})
-	if errors.Is(err, watch.ErrCrowded) {
+	if errors.Is(err, finished.ErrCrowded) {
 		return problemManyWait
 	}
 	return err

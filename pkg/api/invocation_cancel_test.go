@@ -12,24 +12,24 @@ import (
 	"testing/synctest"
 	"time"
 
+	"queue-worker/pkg/finished"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
-	"queue-worker/pkg/watch"
 )
 
 // reporting is a store that tells of what was cancelled, as the program's does.
 type reporting struct {
 	*store.Store
-	watch *watch.Watch
+	watch *finished.Watch
 }
 
 func (s reporting) Cancel(ctx context.Context, id invocation.ID) (*invocation.Invocation, error) {
 	if inv, err := s.Get(id); err == nil {
-		defer s.watch.Ending(watch.End{Inv: inv, Outcome: invocation.OutcomeCancelled, At: time.Now()})()
+		defer s.watch.Ending(finished.End{Inv: inv, Outcome: invocation.OutcomeCancelled, At: time.Now()})()
 	}
 	inv, err := s.Store.Cancel(ctx, id)
 	if err == nil {
-		s.watch.Ended(watch.End{Inv: inv, Outcome: invocation.OutcomeCancelled, At: time.Now()})
+		s.watch.Ended(finished.End{Inv: inv, Outcome: invocation.OutcomeCancelled, At: time.Now()})
 	}
 	return inv, err
 }
@@ -54,7 +54,7 @@ func TestCancellingMeetsAnInvocationAtAnyPoint(t *testing.T) {
 			case invocation.OutcomeDone, invocation.OutcomeDropped, invocation.OutcomeCancelled:
 			}
 			if outcome.Leaves() {
-				defer r.Watch.Ending(watch.End{Inv: inv, Outcome: outcome, At: time.Now()})()
+				defer r.Watch.Ending(finished.End{Inv: inv, Outcome: outcome, At: time.Now()})()
 			}
 			if err := r.store.Settle(context.Background(), store.Settlement{At: at, Outcome: outcome, Inv: inv}); err != nil {
 				t.Error(err)
@@ -63,7 +63,7 @@ func TestCancellingMeetsAnInvocationAtAnyPoint(t *testing.T) {
 				r.Watch.Changed(inv)
 				return
 			}
-			r.Watch.Ended(watch.End{Inv: inv, Outcome: outcome, At: time.Now()})
+			r.Watch.Ended(finished.End{Inv: inv, Outcome: outcome, At: time.Now()})
 		}
 	}
 	tests := []struct {
@@ -176,7 +176,7 @@ func TestWithoutADurableStoreCancellingWaitsForWhatIsOnItsWay(t *testing.T) {
 	t.Parallel()
 	for _, durable := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
-			s, w := &callStore{}, watch.New()
+			s, w := &callStore{}, finished.New()
 			a, err := newAPI(Options{
 				Store: s, Watch: w, Hands: &hands{}, Policies: noPolicy{}, Durable: durable, Queues: []string{"q"},
 				Gatherer: noMetrics, Healthy: fine, Ready: fine, AdminOpen: true,

@@ -10,9 +10,9 @@ import (
 	"slices"
 	"time"
 
+	"queue-worker/pkg/finished"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
-	"queue-worker/pkg/watch"
 )
 
 // Invocations are read in any state, and cancelled.
@@ -198,7 +198,7 @@ func latest(result, end *found) *found {
 	return end
 }
 
-func remembered(end watch.End) *found {
+func remembered(end finished.End) *found {
 	return &found{inv: end.Inv, state: string(end.Outcome), ended: end.At}
 }
 

@@ -9,8 +9,8 @@ import (
 	"net/http"
 	"time"
 
+	"queue-worker/pkg/finished"
 	"queue-worker/pkg/invocation"
-	"queue-worker/pkg/watch"
 )
 
 const (
@@ -103,11 +103,11 @@ func (a *api) awaitOver(w http.ResponseWriter, r *http.Request, key string, wait
 	switch {
 	case err == nil:
 		return all, nil
-	case errors.Is(err, watch.ErrCrowded):
+	case errors.Is(err, finished.ErrCrowded):
 		return nil, problemManyWait
 	case r.Context().Err() != nil: // the client has gone
 		return nil, r.Context().Err()
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, watch.ErrClosed):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, finished.ErrClosed):
 		return a.find(key) // the state then
 	}
 	return nil, err

@@ -14,9 +14,9 @@ import (
 
 	"github.com/openfaas/faas-provider/types"
 
+	"queue-worker/pkg/finished"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
-	"queue-worker/pkg/watch"
 )
 
 // shown are the invocations in an answer.
@@ -37,10 +37,10 @@ func (s shown) states() []string {
 // num is how states names the n-th id.
 func num(n int) string { return idOf(n).String()[30:] }
 
-func endAt(n int, call string, outcome invocation.Outcome) watch.End {
+func endAt(n int, call string, outcome invocation.Outcome) finished.End {
 	inv := pendingAt(n, "figlet")
 	inv.CallID = call
-	return watch.End{Inv: inv, Outcome: outcome, At: begin.Add(time.Hour)}
+	return finished.End{Inv: inv, Outcome: outcome, At: begin.Add(time.Hour)}
 }
 
 func TestAnInvocationIsFoundInEveryStateByItsIDAndByItsCallID(t *testing.T) {
@@ -197,12 +197,12 @@ func (*callStore) ResultsOf(string, int) ([]*store.Result, error)    { return ni
 // waiting is a server in a bubble, and a request to it that is running.
 type waiting struct {
 	store *callStore
-	watch *watch.Watch
+	watch *finished.Watch
 	ask   func(path string) <-chan answer
 }
 
 func newWaiting(t *testing.T) *waiting {
-	w := &waiting{store: &callStore{}, watch: watch.New()}
+	w := &waiting{store: &callStore{}, watch: finished.New()}
 	w.store.inv.Store(readyNow())
 	p := servePipes(t, func(o *Options) {
 		o.Store, o.Watch, o.Hands, o.Policies = w.store, w.watch, &hands{}, noPolicy{}
@@ -252,7 +252,7 @@ func TestWaitAnswersAsSoonAsItIsOver(t *testing.T) {
 				}
 				inv := w.store.inv.Swap(nil)
 				start := time.Now()
-				w.watch.Ended(watch.End{Inv: inv, Outcome: invocation.OutcomeDone, At: start})
+				w.watch.Ended(finished.End{Inv: inv, Outcome: invocation.OutcomeDone, At: start})
 				got := <-c
 				if took := time.Since(start); got.status != http.StatusOK || !strings.Contains(got.body, `"state":"done"`) || took > 0 {
 					t.Errorf("after %s it answers %d %s", took, got.status, got.body)
@@ -289,7 +289,7 @@ func TestWaitWaitsForWhatIsNotThereYet(t *testing.T) {
 			t.Fatal("it answered when it was taken in")
 		}
 		w.store.inv.Store(nil)
-		w.watch.Ended(watch.End{Inv: inv, Outcome: invocation.OutcomeDone, At: time.Now()})
+		w.watch.Ended(finished.End{Inv: inv, Outcome: invocation.OutcomeDone, At: time.Now()})
 		if got := <-c; got.status != http.StatusOK || !strings.Contains(got.body, `"state":"done"`) {
 			t.Errorf("it answers %d %s", got.status, got.body)
 		}

@@ -24,6 +24,7 @@ import (
 
 	"queue-worker/pkg/config"
 	"queue-worker/pkg/descriptor"
+	"queue-worker/pkg/finished"
 	"queue-worker/pkg/gateway"
 	"queue-worker/pkg/intake"
 	"queue-worker/pkg/invocation"
@@ -31,7 +32,6 @@ import (
 	"queue-worker/pkg/pause"
 	"queue-worker/pkg/store"
 	"queue-worker/pkg/trace"
-	"queue-worker/pkg/watch"
 	"queue-worker/pkg/worker"
 )
 
@@ -67,7 +67,7 @@ type App struct {
 	functions *gateway.Functions
 	intake    *intake.Intake
 	jobs      *jobs.Jobs
-	watch     *watch.Watch
+	watch     *finished.Watch
 	pauses    *pause.Keeper
 	tracer    *trace.Tracer // nil without traces
 
@@ -89,7 +89,7 @@ type undo struct {
 func Run(drain, abort context.Context, o Options) (err error) {
 	a := &App{
 		Options: o, log: o.Logger, registry: prometheus.NewRegistry(),
-		names: invocation.Names{DefaultNamespace: o.Config.DefaultNamespace}, watch: watch.New(),
+		names: invocation.Names{DefaultNamespace: o.Config.DefaultNamespace}, watch: finished.New(),
 		descriptors: descriptor.NewMonitor(o.Logger),
 	}
 	defer func() { err = errors.Join(err, a.teardown()) }()

@@ -7,9 +7,9 @@ import (
 	"context"
 	"time"
 
+	"queue-worker/pkg/finished"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
-	"queue-worker/pkg/watch"
 	"queue-worker/pkg/worker"
 )
 
@@ -122,6 +122,6 @@ func (a *App) over(o worker.Over) {
 	a.watch.Ended(endOf(o.Inv, o.Outcome))
 }
 
-func endOf(inv *invocation.Invocation, outcome invocation.Outcome) watch.End {
-	return watch.End{Inv: inv, Outcome: outcome, At: time.Now()}
+func endOf(inv *invocation.Invocation, outcome invocation.Outcome) finished.End {
+	return finished.End{Inv: inv, Outcome: outcome, At: time.Now()}
 }

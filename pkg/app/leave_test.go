@@ -16,9 +16,9 @@ import (
 	"time"
 
 	"queue-worker/pkg/config"
+	"queue-worker/pkg/finished"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
-	"queue-worker/pkg/watch"
 )
 
 // hooked calls hook for each record before it is dropped.
@@ -154,7 +154,7 @@ func TestABatchNotesItsEndsBeforeTheyAreCommitted(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = s.Close() }()
-	a := &App{store: s, watch: watch.New()}
+	a := &App{store: s, watch: finished.New()}
 	id := invocation.NewID(time.Now())
 	accepted := make(chan error, 1)
 	inv := &invocation.Invocation{ID: id, CallID: "call-1", Lane: invocation.Lane{Queue: "q", Name: "fn"}, Accepted: time.Now(), Since: time.Now()}
@@ -162,7 +162,7 @@ func TestABatchNotesItsEndsBeforeTheyAreCommitted(t *testing.T) {
 	if err := <-accepted; err != nil {
 		t.Fatal(err)
 	}
-	var end watch.End
+	var end finished.End
 	var known bool
 	_, err = watched{s, a}.Act(t.Context(), store.Batch{Verb: store.ActCancel, IDs: []invocation.ID{id}, Except: func(id invocation.ID) bool {
 		end, known = a.watch.Lately(id)

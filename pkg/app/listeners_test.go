@@ -7,13 +7,13 @@ import (
 	"slices"
 	"testing"
 
-	"queue-worker/pkg/broker"
 	"queue-worker/pkg/config"
+	"queue-worker/pkg/stanserver"
 )
 
 func TestThePortOfTheEmbeddedDoorIsOneOfItsOwn(t *testing.T) {
 	t.Parallel()
-	door, err := broker.Start(broker.Options{Listen: "127.0.0.1:0", Cluster: "c", Queues: []string{"faas-request"}})
+	door, err := stanserver.Start(stanserver.Options{Listen: "127.0.0.1:0", Cluster: "c", Queues: []string{"faas-request"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/stan.go"
 
-	"queue-worker/pkg/broker"
+	"queue-worker/pkg/stanserver"
 )
 
 const (
@@ -64,9 +64,9 @@ func freePort(t *testing.T) int {
 }
 
 // startDoor runs NATS Streaming on port; dir "" keeps everything in memory.
-func startDoor(t *testing.T, port int, dir string) *broker.Server {
+func startDoor(t *testing.T, port int, dir string) *stanserver.Server {
 	t.Helper()
-	s, err := broker.Start(broker.Options{Listen: fmt.Sprintf("127.0.0.1:%d", port), Cluster: testCluster, Queues: []string{testChannel}, Dir: dir})
+	s, err := stanserver.Start(stanserver.Options{Listen: fmt.Sprintf("127.0.0.1:%d", port), Cluster: testCluster, Queues: []string{testChannel}, Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func startDoor(t *testing.T, port int, dir string) *broker.Server {
 }
 
 // receive subscribes to the channel from its beginning and hands over messages.
-func receive(t *testing.T, door *broker.Server) <-chan []byte {
+func receive(t *testing.T, door *stanserver.Server) <-chan []byte {
 	t.Helper()
 	c, err := stan.Connect(testCluster, "test-"+strconv.FormatInt(time.Now().UnixNano(), 36), stan.NatsOptions(nats.InProcessServer(door)))
 	if err != nil {

@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"queue-worker/pkg/broker"
 	"queue-worker/pkg/client"
 	"queue-worker/pkg/config"
+	"queue-worker/pkg/stanserver"
 )
 
 // surroundings are what the settings of a test lead to.
@@ -45,7 +45,7 @@ func gateway(open bool, skew time.Duration) http.HandlerFunc {
 // healthy are surroundings in which nothing is wrong.
 func healthy(t *testing.T) *surroundings {
 	t.Helper()
-	door, err := broker.Start(broker.Options{Listen: "127.0.0.1:0", Cluster: "faas-cluster"})
+	door, err := stanserver.Start(stanserver.Options{Listen: "127.0.0.1:0", Cluster: "faas-cluster"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestWhatIsWrongIsSaidWithWhatToDo(t *testing.T) {
 	closed := httptest.NewServer(nil)
 	closed.Close()
 	port := strconv.Itoa(closedPort(t))
-	guarded, err := broker.Start(broker.Options{Listen: "127.0.0.1:0", Cluster: "faas-cluster", Credentials: "publisher:hunter2"})
+	guarded, err := stanserver.Start(stanserver.Options{Listen: "127.0.0.1:0", Cluster: "faas-cluster", Credentials: "publisher:hunter2"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,9 +26,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
-	"queue-worker/pkg/broker"
 	"queue-worker/pkg/egress"
 	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/stanserver"
 	"queue-worker/pkg/store"
 )
 
@@ -55,9 +55,9 @@ func restart(t *testing.T, s *stanServer, dir string) *stanServer {
 }
 
 // startEmbedded opens embedded NATS Streaming, which lets others only publish.
-func startEmbedded(t *testing.T) *broker.Server {
+func startEmbedded(t *testing.T) *stanserver.Server {
 	t.Helper()
-	s, err := broker.Start(broker.Options{Listen: "127.0.0.1:0", Cluster: cluster, Queues: []string{channel}, WorkerPrefix: ClientIDPrefix})
+	s, err := stanserver.Start(stanserver.Options{Listen: "127.0.0.1:0", Cluster: cluster, Queues: []string{channel}, WorkerPrefix: ClientIDPrefix})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,10 +21,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"queue-worker/pkg/cli"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/invoke"
 	"queue-worker/pkg/store"
+	"queue-worker/pkg/term"
 )
 
 // Of the measurement: what the goals in docs/performance.md are stated for.
@@ -110,9 +110,9 @@ func startCounted(t *testing.T, gateway *url.URL, files *countedFS) (*Worker, *s
 	if err != nil {
 		t.Fatal(err)
 	}
-	buffer := cli.NewLogBuffer(out)
+	buffer := term.NewLogBuffer(out)
 	t.Cleanup(func() { _, _ = buffer.Close(), out.Close() })
-	logger := slog.New(cli.FlushWarnings(cli.NewLogHandler(buffer, slog.LevelInfo, false), buffer))
+	logger := slog.New(term.FlushWarnings(term.NewLogHandler(buffer, slog.LevelInfo, false), buffer))
 	lanes := NewLanes(LanesOptions{MaxInflight: costInflight})
 	s, err := store.Open(store.Options{Dir: dir, FS: files.on(), Slots: lanes.Slots(), Watcher: lanes, Logger: logger})
 	if err != nil {

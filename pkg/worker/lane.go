@@ -47,7 +47,7 @@ type lane struct {
 	host    host  // likewise, of a URL
 
 	// Where it stands: in a heap of its round, or in a list, or nowhere.
-	throttle     *throttle
+	throttle     *laneThrottle
 	in           *turns
 	at           int     // its place there
 	turnAt       float64 // its pass, see round.go
@@ -98,7 +98,7 @@ var lastID = invocation.ID(bytes.Repeat([]byte{0xff}, len(invocation.ID{})))
 // predecessor is a place that only p and what follows p come after.
 func (p place) predecessor() place { return place{p.since - 1, lastID} }
 
-func newLane(key invocation.Lane, t *throttle) *lane {
+func newLane(key invocation.Lane, t *laneThrottle) *lane {
 	return &lane{key: key, known: map[place]struct{}{}, throttle: t, isURL: invocation.IsCallbackLane(key.Name)}
 }
 

@@ -55,7 +55,7 @@ type Lanes struct {
 
 	mu        sync.Mutex
 	lanes     map[invocation.Lane]*lane
-	throttles map[invocation.Lane]*throttle
+	throttles map[invocation.Lane]*laneThrottle
 	alone     bool                // a lane's first call goes alone until Tune, see askFirst
 	paused    map[string]struct{} // names of lanes, there or not, of which nothing is begun
 	rounds    map[string]*round   // by queue: lanes that may begin a call
@@ -88,7 +88,7 @@ type Lanes struct {
 // NewLanes makes lanes.
 func NewLanes(o LanesOptions) *Lanes {
 	l := &Lanes{
-		o: o, most: mostWindow, lanes: map[invocation.Lane]*lane{}, throttles: map[invocation.Lane]*throttle{},
+		o: o, most: mostWindow, lanes: map[invocation.Lane]*lane{}, throttles: map[invocation.Lane]*laneThrottle{},
 		paused: map[string]struct{}{}, rounds: map[string]*round{},
 		wake: make(chan struct{}, 1), halt: make(chan struct{}),
 		mostResident: mostResident, mostFresh: mostFresh,

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"queue-worker/pkg/invocation"
-	"queue-worker/pkg/pace"
 	"queue-worker/pkg/policy"
+	"queue-worker/pkg/throttle"
 )
 
 const (
@@ -20,17 +20,17 @@ const (
 	mostThrottles = 10_000
 )
 
-// throttle is what holds a lane back, other than a pause.
+// laneThrottle is what holds a lane back, other than a pause.
 //
-//	pace      more calls at a time than the function takes
+//	limiter   more calls at a time than the function takes
 //	until     the function has said when to come again (Retry-After)
 //	breaker   the function cannot be reached
 //	rate      the function wants no more calls in a second
-type throttle struct {
-	pace     *pace.Pace // nil: only the ceiling holds
+type laneThrottle struct {
+	limiter  *throttle.Limiter // nil: only the ceiling holds
 	ceiling  int
-	breaker  pace.Breaker
-	rate     pace.Rate
+	breaker  throttle.Breaker
+	rate     throttle.Rate
 	priority int
 	until    time.Time
 	heard    invocation.ID // got the Retry-After, and is called first then
@@ -45,11 +45,11 @@ type throttle struct {
 	proven     bool // a call of it has succeeded
 }
 
-func (l *Lanes) newThrottle(key invocation.Lane) *throttle {
-	t := &throttle{ceiling: l.ceiling(key), priority: commonPriority, used: time.Now(), introduced: !l.alone}
+func (l *Lanes) newThrottle(key invocation.Lane) *laneThrottle {
+	t := &laneThrottle{ceiling: l.ceiling(key), priority: commonPriority, used: time.Now(), introduced: !l.alone}
 	t.unasked = l.ask != nil && asksGateway(key.Name)
 	if !l.o.Greedy {
-		t.pace = pace.New(t.ceiling)
+		t.limiter = throttle.NewLimiter(t.ceiling)
 	}
 	return t
 }
@@ -63,16 +63,16 @@ func (l *Lanes) ceiling(key invocation.Lane) int {
 }
 
 // limit is how many calls may be in flight.
-func (t *throttle) limit() int {
-	if t.pace == nil {
+func (t *laneThrottle) limit() int {
+	if t.limiter == nil {
 		return t.ceiling
 	}
-	return t.pace.Limit()
+	return t.limiter.Limit()
 }
 
 // opens reports whether time lets a call begin, and if not, when it will; the zero
 // time when something else than time has to happen first.
-func (t *throttle) opens(now time.Time) (open bool, at time.Time) {
+func (t *laneThrottle) opens(now time.Time) (open bool, at time.Time) {
 	if !t.timed {
 		return true, time.Time{}
 	}
@@ -90,7 +90,7 @@ func (t *throttle) opens(now time.Time) (open bool, at time.Time) {
 
 // begin counts a call that begins, and reports whether it is the probe of an open
 // breaker.
-func (t *throttle) begin(now time.Time) (probe bool) {
+func (t *laneThrottle) begin(now time.Time) (probe bool) {
 	t.used = now
 	if !t.timed {
 		return false
@@ -103,14 +103,14 @@ func (t *throttle) begin(now time.Time) (probe bool) {
 
 // tune takes what the function asks for, as far as it may: never more calls at a
 // time than the worker makes.
-func (t *throttle) tune(s policy.Lane, most int) {
+func (t *laneThrottle) tune(s policy.Lane, most int) {
 	t.introduced, t.asked = true, s
 	t.ceiling = most
 	if s.MaxInflight > 0 {
 		t.ceiling = min(s.MaxInflight, most)
 	}
-	if t.pace != nil {
-		t.pace.SetCeiling(t.ceiling)
+	if t.limiter != nil {
+		t.limiter.SetCeiling(t.ceiling)
 	}
 	t.rate.Set(s.Rate)
 	t.timed = t.timed || s.Rate > 0
@@ -136,7 +136,7 @@ type effect struct {
 type news struct{ opened, closed bool }
 
 // learn takes an effect in.
-func (t *throttle) learn(h taken, e effect, now time.Time) (n news) {
+func (t *laneThrottle) learn(h taken, e effect, now time.Time) (n news) {
 	if e.silent {
 		if h.probe {
 			t.breaker.Ended()
@@ -144,12 +144,12 @@ func (t *throttle) learn(h taken, e effect, now time.Time) (n news) {
 		return n
 	}
 	t.proven = t.proven || e.success
-	if t.pace != nil {
+	if t.limiter != nil {
 		switch {
 		case e.pushed:
-			t.pace.Pushed(e.began, now)
+			t.limiter.Pushed(e.began, now)
 		case !e.missed:
-			t.pace.Took(e.began, now, h.full)
+			t.limiter.Took(e.began, now, h.full)
 		}
 	}
 	if e.resume.After(t.until) {
@@ -171,9 +171,9 @@ func (t *throttle) learn(h taken, e effect, now time.Time) (n news) {
 
 // Throttle is what holds a lane back, for listings.
 type Throttle struct {
-	Limit   int         // calls at a time
-	Until   time.Time   // nothing begins before, by a Retry-After; zero for none
-	Breaker pace.Status // open when the function cannot be reached
+	Limit   int             // calls at a time
+	Until   time.Time       // nothing begins before, by a Retry-After; zero for none
+	Breaker throttle.Status // open when the function cannot be reached
 }
 
 // Throttle returns what holds a lane back.
@@ -198,7 +198,7 @@ func (l *Lanes) Throttles() map[invocation.Lane]Throttle {
 	return m
 }
 
-func (t *throttle) shown() Throttle {
+func (t *laneThrottle) shown() Throttle {
 	s := Throttle{Limit: t.limit(), Breaker: t.breaker.Status()}
 	if t.until.After(time.Now()) {
 		s.Until = t.until
@@ -262,7 +262,7 @@ func (l *Lanes) learn(h taken, e effect) news {
 }
 
 // throttle finds the throttle of a lane or makes it.
-func (l *Lanes) throttle(key invocation.Lane) *throttle {
+func (l *Lanes) throttle(key invocation.Lane) *laneThrottle {
 	t := l.throttles[key]
 	if t == nil {
 		t = l.newThrottle(key)

@@ -1,0 +1,243 @@
+// Package finished keeps the callers that wait for the end of an invocation, and the latest
+// ends.
+//
+//	worker, API    --Ended--> Watch --wakes--> Await: looks again
+//	intake --Arrived-----------^
+//
+// Pending and dead invocations are in the store, and so are results for as long as
+// result_ttl says. Finished invocations leave the store. Their ends are kept here in
+// memory, until enough others have ended. A lookup reads the store first and this package
+// after it. Because an end is noted here before it is written there (Ending), there is no
+// instant at which neither knows it.
+//
+// The package reads no store, decides nothing and starts no goroutine.
+package finished
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"queue-worker/pkg/invocation"
+)
+
+const (
+	// mostEnds and mostBytes bound what is kept. Most ends take half of the bytes that
+	// are there for each; those with a long history take more.
+	mostEnds  = 10_000
+	mostBytes = 4 << 20
+	// mostWaiting bounds those who wait. Each costs a channel and a connection.
+	mostWaiting = 10_000
+)
+
+var (
+	// ErrClosed: waiting has ended, because the process is about to end.
+	ErrClosed = errors.New("waiting is refused while the process drains")
+	// ErrCrowded: too many wait already.
+	ErrCrowded = errors.New("too many requests are waiting for an invocation")
+)
+
+// End is how an invocation ended.
+type End struct {
+	Inv     *invocation.Invocation // as it was then; it is not changed any more
+	Outcome invocation.Outcome
+	At      time.Time
+}
+
+// Watch is safe for use by many goroutines. Make it with New.
+type Watch struct {
+	closed chan struct{}
+
+	mu       sync.Mutex
+	memory   memory
+	ending   map[invocation.ID][]*End
+	waiting  map[key]map[chan struct{}]struct{}
+	waiters  int
+	isClosed bool
+}
+
+// key is what a caller waits for: one invocation, or all of a call id.
+type key struct {
+	id   invocation.ID
+	call string
+}
+
+// New makes a Watch that knows of nothing.
+func New() *Watch {
+	return &Watch{
+		closed: make(chan struct{}), waiting: map[key]map[chan struct{}]struct{}{},
+		memory: newMemory(mostEnds, mostBytes), ending: map[invocation.ID][]*End{},
+	}
+}
+
+// Ending notes an end that is about to be written to the store. Until it is, the
+// store still has the invocation, and a caller that asks the store first sees so.
+// Ended follows, or withdraw, which takes it back because nothing was written.
+func (w *Watch) Ending(e End) (withdraw func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	id := e.Inv.ID
+	w.ending[id] = append(w.ending[id], &e)
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.ending[id] = slices.DeleteFunc(w.ending[id], func(other *End) bool { return other == &e })
+		if len(w.ending[id]) == 0 {
+			delete(w.ending, id)
+		}
+	}
+}
+
+// Ended notes an end that is durable, and wakes who waits for it.
+func (w *Watch) Ended(e End) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.ending, e.Inv.ID)
+	w.memory.add(e)
+	w.wake(e.Inv)
+}
+
+// Changed wakes who waits for an invocation: it was accepted, or got another place
+// in the store.
+func (w *Watch) Changed(inv *invocation.Invocation) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wake(inv)
+}
+
+// Lately returns how an invocation ended, if that is remembered.
+func (w *Watch) Lately(id invocation.ID) (End, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if e, ok := w.memory.find(id); ok {
+		return e, true
+	}
+	if ending := w.ending[id]; len(ending) > 0 {
+		return *ending[0], true
+	}
+	return End{}, false
+}
+
+// LatelyByCall returns how the invocations of a call id ended, as far as that is
+// remembered: the one that ended last first, and at most limit.
+func (w *Watch) LatelyByCall(call string, limit int) []End {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var found []End
+	for _, ending := range w.ending { // no more than slots, or cancellations
+		if e := ending[0]; e.Inv.CallID == call && len(found) < limit {
+			found = append(found, *e)
+		}
+	}
+	return append(found, w.memory.findCall(call, limit-len(found))...)
+}
+
+// Await calls look at once, and again whenever anything happens to the invocation
+// with this id or to one with this call id (zero and "" stand for nothing), until
+// look reports that it has seen enough. It returns look's error, ErrCrowded before
+// it has looked, the error of ctx, or ErrClosed, which wakes all. No change is
+// missed: one that comes after look began makes it look again.
+func (w *Watch) Await(ctx context.Context, id invocation.ID, call string, look func() (enough bool, err error)) error {
+	return w.await(ctx, id, call, w.closed, look)
+}
+
+// Follow is Await for those who have begun something: Close does not end it.
+func (w *Watch) Follow(ctx context.Context, id invocation.ID, look func() (enough bool, err error)) error {
+	return w.await(ctx, id, "", nil, look)
+}
+
+func (w *Watch) await(ctx context.Context, id invocation.ID, call string, closed <-chan struct{}, look func() (bool, error)) error {
+	changed, err := w.attend(id, call)
+	if err != nil {
+		return err
+	}
+	defer w.leave(id, call, changed)
+	for {
+		if enough, err := look(); enough || err != nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-closed:
+			return ErrClosed
+		}
+	}
+}
+
+// Close wakes all waiting callers, and refuses new ones from then on. Idempotent.
+func (w *Watch) Close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.isClosed {
+		w.isClosed = true
+		close(w.closed)
+	}
+}
+
+// attend registers a channel that is signalled with every change.
+func (w *Watch) attend(id invocation.ID, call string) (chan struct{}, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.waiters >= mostWaiting {
+		return nil, ErrCrowded
+	}
+	w.waiters++
+	changed := make(chan struct{}, 1)
+	for _, k := range keysOf(id, call) {
+		if w.waiting[k] == nil {
+			w.waiting[k] = map[chan struct{}]struct{}{}
+		}
+		w.waiting[k][changed] = struct{}{}
+	}
+	return changed, nil
+}
+
+func (w *Watch) leave(id invocation.ID, call string, changed chan struct{}) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waiters--
+	for _, k := range keysOf(id, call) {
+		delete(w.waiting[k], changed)
+		if len(w.waiting[k]) == 0 {
+			delete(w.waiting, k)
+		}
+	}
+}
+
+// wake signals those who wait for an invocation; the lock is held.
+func (w *Watch) wake(inv *invocation.Invocation) {
+	if w.waiters == 0 {
+		return
+	}
+	byID, byCall := w.waiting[key{id: inv.ID}], w.waiting[key{call: inv.CallID}]
+	for changed := range byID {
+		signal(changed)
+	}
+	for changed := range byCall {
+		if _, both := byID[changed]; !both {
+			signal(changed)
+		}
+	}
+}
+
+func signal(changed chan struct{}) {
+	select {
+	case changed <- struct{}{}:
+	default: // it was signalled before and has not looked yet
+	}
+}
+
+func keysOf(id invocation.ID, call string) []key {
+	var keys []key
+	if !id.IsZero() {
+		keys = append(keys, key{id: id})
+	}
+	if call != "" {
+		keys = append(keys, key{call: call})
+	}
+	return keys
+}

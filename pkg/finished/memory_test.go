@@ -1,0 +1,218 @@
+package finished
+
+// What is remembered, and for how long.
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"queue-worker/pkg/invocation"
+)
+
+// numbers are the ids of ends, as in idOf.
+func numbers(ends []End) []int {
+	var ns []int
+	for _, e := range ends {
+		ns = append(ns, int(e.Inv.ID[14])<<8|int(e.Inv.ID[15]))
+	}
+	return ns
+}
+
+func TestTheLatestEndsAreFoundByIDAndByCallLatestFirst(t *testing.T) {
+	t.Parallel()
+	w := New()
+	for n, call := range []string{"a", "b", "a", "a"} {
+		w.Ended(End{Inv: inv(n, call), Outcome: "done"})
+	}
+	w.Ended(End{Inv: inv(0, "a"), Outcome: "dropped"}) // once more, otherwise
+	if got := numbers(w.LatelyByCall("a", 10)); !slices.Equal(got, []int{0, 3, 2}) {
+		t.Errorf("of call a there are %v", got)
+	}
+	if got := numbers(w.LatelyByCall("a", 2)); !slices.Equal(got, []int{0, 3}) {
+		t.Errorf("the latest two of call a are %v", got)
+	}
+	if e, ok := w.Lately(idOf(0)); !ok || e.Outcome != "dropped" {
+		t.Errorf("number 0 is %+v, %v", e, ok)
+	}
+	if got := w.LatelyByCall("", 10); got != nil {
+		t.Errorf("of no call there are %v", numbers(got))
+	}
+}
+
+func TestAnEndThatIsBeingWrittenIsKnownUntilItIsWithdrawnAndThenAsItCameOut(t *testing.T) {
+	t.Parallel()
+	w := New()
+	first := w.Ending(End{Inv: inv(1, "a"), Outcome: "done"})
+	second := w.Ending(End{Inv: inv(1, "a"), Outcome: "cancelled"})
+	if e, ok := w.Lately(idOf(1)); !ok || e.Outcome != "done" || len(w.LatelyByCall("a", 10)) != 1 || len(w.LatelyByCall("b", 10)) != 0 {
+		t.Errorf("it is %+v, %v", e, ok)
+	}
+	first()
+	first()
+	if e, _ := w.Lately(idOf(1)); e.Outcome != "cancelled" {
+		t.Errorf("with one withdrawn it is %+v", e)
+	}
+	w.Ended(End{Inv: inv(1, "a"), Outcome: "dropped"})
+	second()
+	if e, _ := w.Lately(idOf(1)); e.Outcome != "dropped" || len(w.LatelyByCall("a", 10)) != 1 || len(w.ending) != 0 {
+		t.Errorf("at the end it is %+v", e)
+	}
+	w.Ending(End{Inv: inv(2, "b"), Outcome: "done"})()
+	if _, ok := w.Lately(idOf(2)); ok || len(w.ending) != 0 {
+		t.Error("what was withdrawn is known")
+	}
+}
+
+func TestWhatIsRememberedIsBoundedInNumberAndInBytes(t *testing.T) {
+	t.Parallel()
+	w := New()
+	for n := range mostEnds + 10 {
+		w.Ended(End{Inv: inv(n, "a")})
+	}
+	if _, ok := w.Lately(idOf(9)); ok || w.memory.next-w.memory.first != mostEnds || len(w.LatelyByCall("a", 2*mostEnds)) != mostEnds {
+		t.Errorf("%d ends are kept", w.memory.next-w.memory.first)
+	}
+	for n := range mostEnds {
+		long := inv(n, "b")
+		long.Attempts = make([]invocation.Attempt, invocation.MaxHistory)
+		w.Ended(End{Inv: long})
+	}
+	m := &w.memory
+	if bytes := m.head - m.tail; bytes > mostBytes || bytes < mostBytes*9/10 || len(m.data) != mostBytes || len(w.LatelyByCall("a", 1)) != 0 {
+		t.Errorf("they take %d of %d bytes", bytes, len(m.data))
+	}
+	if len(m.slots) != mostEnds {
+		t.Errorf("%d slots are kept, want %d", len(m.slots), mostEnds)
+	}
+	whole, ok := w.Lately(idOf(mostEnds - 1))
+	if !ok || len(whole.Inv.Attempts) != invocation.MaxHistory {
+		t.Errorf("the latest is %+v", whole)
+	}
+	huge := inv(1, "c")
+	huge.Detail = strings.Repeat("x", mostBytes)
+	if w.Ended(End{Inv: huge}); len(w.LatelyByCall("c", 1)) != 0 || m.head-m.tail > mostBytes {
+		t.Error("what is longer than all bytes is kept")
+	}
+}
+
+// TestAnEndIsReadAsItWasKept fills every field, also those that are added later.
+func TestAnEndIsReadAsItWasKept(t *testing.T) {
+	t.Parallel()
+	full := End{Inv: &invocation.Invocation{}}
+	n := 0
+	fill(t, reflect.ValueOf(&full).Elem(), &n)
+	for _, want := range []End{full, {Inv: &invocation.Invocation{}}, {Inv: &invocation.Invocation{Terms: &invocation.Terms{MaxRetries: -1}}}} {
+		if d := cmp.Diff(want, readEnd(appendEnd(nil, &want))); d != "" {
+			t.Errorf("(-want +got):\n%s", d)
+		}
+	}
+}
+
+// fill gives every field that v has a value of its own.
+func fill(t *testing.T, v reflect.Value, n *int) {
+	t.Helper()
+	*n++
+	if v.Type() == reflect.TypeFor[time.Time]() {
+		v.Set(reflect.ValueOf(time.Unix(1_700_000_000+int64(*n), int64(*n)).UTC()))
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(t, v.Field(i), n)
+		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(t, v.Elem(), n)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		fill(t, v.Index(0), n)
+		fill(t, v.Index(1), n)
+	case reflect.Array:
+		for i := range v.Len() {
+			fill(t, v.Index(i), n)
+		}
+	case reflect.String:
+		v.SetString(fmt.Sprint("text ", *n))
+	case reflect.Int, reflect.Int64:
+		v.SetInt(int64(*n))
+	case reflect.Uint8:
+		v.SetUint(uint64(*n % 256))
+	default:
+		t.Fatalf("codec and this test have to learn %s", v.Type())
+	}
+}
+
+// TestMemoryIsAListThatIsSearched holds the rings against a plain list of the latest ends, of which one that has a
+// successor is not found.
+func TestMemoryIsAListThatIsSearched(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		const most, room = 5, 1 << 10
+		m := newMemory(most, room)
+		var list []kept // oldest first
+		for range rapid.IntRange(0, 60).Draw(t, "steps") {
+			n := rapid.IntRange(0, 8).Draw(t, "id")
+			i := inv(n, []string{"a", "b"}[n%2])
+			i.Detail = strings.Repeat("x", rapid.IntRange(0, 300).Draw(t, "size"))
+			for at := range list {
+				list[at].removed = list[at].removed || list[at].inv.ID == i.ID
+			}
+			if rapid.Bool().Draw(t, "remove") {
+				m.remove(i.ID)
+			} else {
+				m.add(End{Inv: i})
+				list = append(list, kept{i, len(appendEnd(nil, &End{Inv: i})), false})
+			}
+			for len(list) > most || bytesOf(list) > room {
+				list = list[1:]
+			}
+			checkMemory(t, &m, list)
+		}
+	})
+}
+
+type kept struct {
+	inv     *invocation.Invocation
+	size    int
+	removed bool
+}
+
+func bytesOf(list []kept) (n int) {
+	for _, k := range list {
+		n += k.size
+	}
+	return n
+}
+
+func checkMemory(t *rapid.T, m *memory, list []kept) {
+	calls := map[string][]*invocation.Invocation{"a": nil, "b": nil}
+	for _, k := range slices.Backward(list) {
+		if k.removed {
+			continue
+		}
+		calls[k.inv.CallID] = append(calls[k.inv.CallID], k.inv)
+		if e, ok := m.find(k.inv.ID); !ok || !cmp.Equal(e.Inv, k.inv) {
+			t.Fatalf("found is %+v, want %+v", e.Inv, k.inv)
+		}
+	}
+	for call, want := range calls {
+		var got []*invocation.Invocation
+		for _, e := range m.findCall(call, 100) {
+			got = append(got, e.Inv)
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Fatalf("of %s (-want +got):\n%s", call, d)
+		}
+	}
+	if int(m.head-m.tail) != bytesOf(list) || int(m.next-m.first) != len(list) {
+		t.Fatalf("it has %d ends in %d bytes, want %d in %d", m.next-m.first, m.head-m.tail, len(list), bytesOf(list))
+	}
+}
