@@ -2,124 +2,22 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/google/go-cmp/cmp"
-
-	"queue-worker/pkg/config"
-	"queue-worker/pkg/escape"
-	"queue-worker/pkg/invocation"
-	"queue-worker/pkg/store"
 )
 
-func TestExitCodesAndWhatIsSaid(t *testing.T) {
-	empty := t.TempDir()
-	tests := []struct {
-		name           string
-		args, environ  []string
-		code           int
-		stdout, stderr string // parts of them
-	}{
-		{"the version", []string{"version"}, nil, exitOK, "dev\n", ""},
-		{"help", []string{"--help"}, nil, exitOK, "queue-worker [command]", ""},
-		{"help of dev", []string{"dev", "-h"}, nil, exitOK, "--gateway-listen", ""},
-		{"an unknown command", []string{"run"}, nil, exitUsage, "", "unknown command run"},
-		{"an unknown flag", []string{"--nope"}, nil, exitUsage, "", "--help"},
-		{"every wrong setting at once", nil, []string{"max_inflight=0", "backoff=linear"}, exitUsage, "", "max_inflight"},
-		{"a function without a URL", []string{"dev", "--function", "fn"}, nil, exitUsage, "", "name=http://host:port"},
-		{"a check of no folder", []string{"store", "check"}, nil, exitUsage, "", "--data-dir"},
-		{"a check of an empty folder", []string{"store", "check", "--data-dir", empty}, nil, exitFailed, "", "no store"},
+func TestRunPassesArgumentsAndReturnsTheExitCode(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	if got, want := run([]string{"version"}, nil, strings.NewReader(""), &stdout, &stderr), 0; got != want {
+		t.Errorf("version: exit code %d, want %d", got, want)
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			var stdout, stderr bytes.Buffer
-			code := run(tt.args, tt.environ, strings.NewReader(""), &stdout, &stderr)
-			if code != tt.code || !strings.Contains(stdout.String(), tt.stdout) || !strings.Contains(stderr.String(), tt.stderr) {
-				t.Errorf("code %d, stdout %q, stderr %q; want %d, %q, %q", code, &stdout, &stderr, tt.code, tt.stdout, tt.stderr)
-			}
-		})
+	if got, want := stdout.String(), version+"\n"; got != want {
+		t.Errorf("version: standard output is %q, want %q", got, want)
 	}
-}
-
-func TestCheckReadsAStore(t *testing.T) {
-	dir := t.TempDir()
-	s, err := store.Open(store.Options{Dir: dir, Slots: 1})
-	if err != nil {
-		t.Fatal(err)
+	if got, want := run(nil, []string{"max_inflight=0"}, strings.NewReader(""), &stdout, &stderr), 2; got != want {
+		t.Errorf("a wrong setting: exit code %d, want %d", got, want)
 	}
-	done := make(chan error, 1)
-	now := time.Now()
-	s.Accept(store.Accept{Inv: &invocation.Invocation{
-		ID: invocation.NewID(now), CallID: "c", Function: "fn", Lane: invocation.Lane{Queue: "q", Name: "fn"}, Accepted: now, Since: now,
-	}, Raw: []byte("{}")}, func(err error) { done <- err })
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
-	check := func() (code int, stdout, stderr string) {
-		var out, errs bytes.Buffer
-		code = run([]string{"store", "check"}, []string{"data_dir=" + dir}, strings.NewReader(""), &out, &errs)
-		return code, out.String(), errs.String()
-	}
-	if code, _, stderr := check(); code != exitFailed || !strings.Contains(stderr, "in use") {
-		t.Errorf("beside a running worker: code %d, %q", code, stderr)
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if code, stdout, _ := check(); code != exitOK || !strings.Contains(stdout, "invocations 1 (2 bytes): ready 1") {
-		t.Errorf("of a stopped worker: code %d, %q", code, stdout)
-	}
-}
-
-func TestFlagsOfTheCommercialWorkerAreTakenOut(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		name     string
-		in, want []string
-	}{
-		{"nothing", nil, nil},
-		{"with a value", []string{"-license-file=/var/secrets/license/license"}, nil},
-		{"with a value of its own", []string{"-license-file", "/l", "version"}, []string{"version"}},
-		{"two dashes", []string{"--license-file", "/l", "--pprof=true"}, nil},
-		{"a switch has no value", []string{"-pprof", "dev"}, []string{"dev"}},
-		{"others stay", []string{"dev", "--data", "x"}, []string{"dev", "--data", "x"}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			got := withoutIgnored(tt.in)
-			if len(got) == 0 && len(tt.want) == 0 {
-				return
-			}
-			if d := cmp.Diff(tt.want, got); d != "" {
-				t.Errorf("(-want +got):\n%s", d)
-			}
-		})
-	}
-}
-
-func TestNoLogLineControlsATerminal(t *testing.T) {
-	t.Parallel()
-	const hostile = "\x1b[2J\u009b31m\u202e\u2066\ufeff\x7f\nx"
-	for _, encoding := range []string{"console", "json"} {
-		var out bytes.Buffer
-		log, closeLog := newLogger(&out, &config.Config{LogEncoding: encoding})
-		log.Info(hostile, "call_id", hostile)
-		closeLog()
-		if got := strings.TrimSuffix(out.String(), "\n"); got != escape.Line(got) || got == "" {
-			t.Errorf("%s: %q", encoding, got)
-		}
-	}
-}
-
-func TestFindingsOfACheckAreEscaped(t *testing.T) {
-	t.Parallel()
-	var out bytes.Buffer
-	err := printReport(&out, store.Report{Findings: []string{"lane \x1b[2J\nall is well"}})
-	if got := out.String(); !errors.Is(err, errFindings) || got != escape.Lines(got) || strings.Contains(got, "\nall") {
-		t.Errorf("%v: %q", err, got)
+	if got, want := stderr.String(), `max_inflight="0"`; !strings.Contains(got, want) {
+		t.Errorf("a wrong setting: standard error is %q, want it to contain %q", got, want)
 	}
 }

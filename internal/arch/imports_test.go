@@ -19,7 +19,8 @@ var layers = []struct {
 	pkg     string
 	imports []string
 }{
-	{"cmd/queue-worker", []string{"pkg/app", "pkg/dev", "pkg/doctor", "pkg/client", "pkg/term", "pkg/config", "pkg/store", "pkg/escape"}},
+	{"cmd/queue-worker", []string{"pkg/command"}},
+	{"pkg/command", []string{"pkg/app", "pkg/dev", "pkg/doctor", "pkg/client", "pkg/term", "pkg/config", "pkg/store", "pkg/escape"}},
 	{"pkg/app", []string{
 		"pkg/api", "pkg/console", "pkg/jobs", "pkg/finished", "pkg/pause", "pkg/gateway", "pkg/dev", "pkg/intake", "pkg/stanserver", "pkg/worker", "pkg/config",
 		"pkg/datadir", "pkg/descriptor", "pkg/listen", "pkg/store", "pkg/invoke", "pkg/egress", "pkg/policy", "pkg/retry", "pkg/trace", "pkg/invocation",
@@ -66,14 +67,14 @@ var confined = []confinement{
 	{"github.com/cockroachdb", []string{"pkg/store", "pkg/store/storetest"}, "nothing outside the store may know which store it is"},
 	{"github.com/vmihailenco/msgpack", []string{"pkg/store"}, "how records are written is the store's own matter"},
 	{"github.com/caarlos0/env", []string{"pkg/config"}, "settings are read in one place"},
-	{"github.com/spf13/cobra", []string{"cmd/queue-worker"}, "commands are the business of the command line alone"},
+	{"github.com/spf13/cobra", []string{"pkg/command"}, "commands are the business of the command line alone"},
 	{"github.com/jedib0t/go-pretty", []string{"pkg/term"}, "how things look is decided in one place"},
 	{"github.com/schollz/progressbar", []string{"pkg/term"}, "how things look is decided in one place"},
 	{"go.opentelemetry.io", []string{"pkg/trace", "pkg/trace/tracetest"}, "without traces nothing else knows of them"},
 	{"os", []string{
-		"cmd/queue-worker", "pkg/app", "pkg/api", "pkg/stanserver", "pkg/term", "pkg/config", "pkg/datadir", "pkg/dev", "pkg/doctor", "pkg/intake", "pkg/store", "pkg/store/storetest", "pkg/trace", "e2e",
+		"cmd/queue-worker", "pkg/command", "pkg/app", "pkg/api", "pkg/stanserver", "pkg/term", "pkg/config", "pkg/datadir", "pkg/dev", "pkg/doctor", "pkg/intake", "pkg/store", "pkg/store/storetest", "pkg/trace", "e2e",
 	}, "the packages that decide and call work without files and environment"},
-	{"log", []string{"cmd/queue-worker", "pkg/dev"}, "logging goes through a *slog.Logger that is passed in"},
+	{"log", []string{"pkg/command", "pkg/dev"}, "logging goes through a *slog.Logger that is passed in"},
 }
 
 type confinement struct {

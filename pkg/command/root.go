@@ -1,6 +1,6 @@
 // File root.go has the commands and their flags. docs/cli.md is generated from them.
 
-package main
+package command
 
 //go:generate go test -run ^TestCommandsPage$ . -update
 
@@ -67,7 +67,7 @@ func newVersion(e *env) *cobra.Command {
 	c := command("version", "Print the version", "", codesPlain, "queue-worker version")
 	c.Args = noArgs
 	c.RunE = func(*cobra.Command, []string) error {
-		_, err := io.WriteString(e.stdout, version+"\n")
+		_, err := io.WriteString(e.Stdout, e.Version+"\n")
 		return err
 	}
 	return c
@@ -78,13 +78,13 @@ func runWorker(e *env) error {
 	// net/http writes parts of answers that it did not ask for to the global
 	// logger. Nothing of ours does, and bodies have no place in a log.
 	log.SetOutput(io.Discard)
-	c, err := config.Load(e.environ)
+	c, err := config.Load(e.Environ)
 	if err != nil {
 		return usageError{err}
 	}
-	logger, closeLog := newLogger(e.stdout, c)
+	logger, closeLog := newLogger(e.Stdout, c)
 	defer closeLog()
-	return app.Run(e.drain, e.abort, app.Options{Config: c, Version: version, Logger: logger})
+	return app.Run(e.drain, e.abort, app.Options{Config: c, Version: e.Version, Logger: logger})
 }
 
 // newLogger returns a logger of lines for a terminal, or of JSON. Its lines leave some milliseconds later, all of

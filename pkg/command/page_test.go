@@ -1,4 +1,4 @@
-package main
+package command
 
 // The page of commands: docs/cli.md is written from the commands, and must not fall
 // behind them.
@@ -24,7 +24,10 @@ var update = flag.Bool("update", false, "write docs/cli.md")
 
 // commands is the whole tree, in a world of nothing.
 func commands() *cobra.Command {
-	return newRoot(&env{drain: context.Background(), abort: context.Background(), stdin: strings.NewReader(""), stdout: io.Discard, stderr: io.Discard})
+	return newRoot(&env{
+		Process: Process{Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard},
+		drain:   context.Background(), abort: context.Background(),
+	})
 }
 
 func TestCommandsPage(t *testing.T) {
@@ -40,7 +43,7 @@ func TestCommandsPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff(string(want), got); d != "" {
-		t.Errorf("docs/cli.md is stale, run go generate ./cmd/queue-worker (-want +got):\n%s", d)
+		t.Errorf("docs/cli.md is stale, run go generate ./pkg/command (-want +got):\n%s", d)
 	}
 }
 
@@ -88,7 +91,7 @@ func walk(c *cobra.Command, visit func(*cobra.Command)) {
 
 const pageIntro = `# Command line
 
-<!-- Written by go generate from cmd/queue-worker. Change it there. -->
+<!-- Written by go generate from pkg/command. Change it there. -->
 
 The program is one binary. Without a command it is the worker; the other commands use a running worker over HTTP.
 

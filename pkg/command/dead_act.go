@@ -1,6 +1,6 @@
 // File dead_act.go replays and drops dead letters, by id or by a filter.
 
-package main
+package command
 
 import (
 	"context"

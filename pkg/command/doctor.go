@@ -1,6 +1,6 @@
 // File doctor.go has the commands doctor and config.
 
-package main
+package command
 
 import (
 	"encoding/json"
@@ -40,9 +40,9 @@ limits, and queries the worker at --server. Each line says ok, warn or bad.`,
 		if err != nil {
 			host = "unknown" // it only names a connection
 		}
-		o := doctor.Options{Worker: worker, Version: version, Hostname: host}
-		if o.Config, err = config.Load(e.environ); err != nil {
-			o.Problems = config.List(e.environ).Problems
+		o := doctor.Options{Worker: worker, Version: e.Version, Hostname: host}
+		if o.Config, err = config.Load(e.Environ); err != nil {
+			o.Problems = config.List(e.Environ).Problems
 		}
 		return showFindings(console, doctor.Examine(e.drain, o))
 	}
@@ -109,7 +109,7 @@ headings: name, value, origin, default.`,
 		if err != nil {
 			return err
 		}
-		return showConfig(console, config.List(e.environ))
+		return showConfig(console, config.List(e.Environ))
 	}
 	return c
 }

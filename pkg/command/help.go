@@ -1,6 +1,6 @@
 // File help.go has the help of commands.
 
-package main
+package command
 
 import (
 	"errors"

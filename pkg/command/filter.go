@@ -1,7 +1,7 @@
 // File filter.go has the flags that select dead letters for listing, exporting, replaying
 // and dropping.
 
-package main
+package command
 
 import (
 	"fmt"

@@ -1,6 +1,6 @@
 // File invocation.go shows, lists, awaits and cancels invocations.
 
-package main
+package command
 
 import (
 	"context"

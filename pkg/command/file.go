@@ -1,6 +1,6 @@
 // File file.go reads files that the user names, which may be pipes.
 
-package main
+package command
 
 import (
 	"context"

@@ -1,7 +1,7 @@
 // File remote.go has what all commands share that use a worker: its address, the
 // credentials, and the form of answers.
 
-package main
+package command
 
 import (
 	"context"
@@ -96,7 +96,7 @@ func (e *env) console(output string) (*term.Console, error) {
 	if output != "table" && output != "json" {
 		return nil, usageError{fmt.Errorf("--output %q: expected table or json", output)}
 	}
-	c := term.New(e.drain, e.stdin, e.stdout, e.stderr, e.get)
+	c := term.New(e.drain, e.Stdin, e.Stdout, e.Stderr, e.get)
 	c.JSON = output == "json"
 	return c, nil
 }
@@ -108,7 +108,7 @@ func (r *remote) client() (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return client.New(client.Options{Server: server, User: user, Password: password, Timeout: r.timeout, Version: version})
+	return client.New(client.Options{Server: server, User: user, Password: password, Timeout: r.timeout, Version: r.e.Version})
 }
 
 // address is the server: of the flag, of the environment, or of the worker beside

@@ -1,4 +1,4 @@
-package main
+package command
 
 import (
 	"io"
@@ -62,7 +62,7 @@ func TestWhereCredentialsComeFrom(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			c := &cobra.Command{}
-			r := newRemote(&env{drain: t.Context(), environ: tt.environ, stdin: strings.NewReader(tt.stdin)}, c)
+			r := newRemote(&env{drain: t.Context(), Process: Process{Environ: tt.environ, Stdin: strings.NewReader(tt.stdin)}}, c)
 			if err := c.ParseFlags(tt.args); err != nil {
 				t.Fatal(err)
 			}
@@ -99,7 +99,7 @@ func TestWhichServerIsAsked(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := &remote{e: &env{environ: tt.environ}, server: tt.flag}
+			r := &remote{e: &env{Process: Process{Environ: tt.environ}}, server: tt.flag}
 			if got := r.address(); got != tt.want {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}

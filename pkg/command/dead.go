@@ -1,6 +1,6 @@
 // File dead.go lists, groups and shows dead letters.
 
-package main
+package command
 
 import (
 	"bytes"

@@ -1,6 +1,6 @@
 // File dead_move.go exports and imports dead letters as lines of JSON.
 
-package main
+package command
 
 import (
 	"context"

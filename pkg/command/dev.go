@@ -1,6 +1,6 @@
 // File dev.go runs everything on one machine.
 
-package main
+package command
 
 import (
 	"fmt"
@@ -60,7 +60,7 @@ func runDev(e *env, o devOptions) error {
 			return usageError{err}
 		}
 	}
-	c, err := config.Load(devEnviron(e.environ, o))
+	c, err := config.Load(devEnviron(e.Environ, o))
 	if err != nil {
 		return usageError{err}
 	}
@@ -70,7 +70,7 @@ func runDev(e *env, o devOptions) error {
 // runStand runs gateway and chaos function around the worker. They end after
 // it, so that it can drain.
 func runStand(e *env, o devOptions, c *config.Config, functions dev.Functions) (err error) {
-	log, closeLog := newLogger(e.stdout, c)
+	log, closeLog := newLogger(e.Stdout, c)
 	defer closeLog()
 	host, port, err := net.SplitHostPort(o.stan)
 	if err != nil {
@@ -92,7 +92,7 @@ func runStand(e *env, o devOptions, c *config.Config, functions dev.Functions) (
 		}
 	}()
 	return app.Run(e.drain, e.abort, app.Options{
-		Config: c, Version: version, Logger: log,
+		Config: c, Version: e.Version, Logger: log,
 		Started: func(net.Addr) { greet(log, o) },
 	})
 }

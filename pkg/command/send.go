@@ -1,6 +1,6 @@
 // File send.go invokes a function once.
 
-package main
+package command
 
 import (
 	"bytes"

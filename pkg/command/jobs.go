@@ -1,6 +1,6 @@
 // File jobs.go lists jobs, shows their progress, and pauses, resumes and cancels them.
 
-package main
+package command
 
 import (
 	"context"

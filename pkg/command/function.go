@@ -1,6 +1,6 @@
 // File function.go has the commands function and policy.
 
-package main
+package command
 
 import (
 	"cmp"

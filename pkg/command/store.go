@@ -1,6 +1,6 @@
 // File store.go has the command that checks the store of a stopped worker.
 
-package main
+package command
 
 import (
 	"context"
@@ -37,7 +37,7 @@ var errFindings = errors.New("the store is damaged")
 
 func checkStore(ctx context.Context, e *env, dir string) error {
 	if dir == "" {
-		c, err := config.Load(e.environ)
+		c, err := config.Load(e.Environ)
 		if err != nil {
 			return usageError{err}
 		}
@@ -45,11 +45,11 @@ func checkStore(ctx context.Context, e *env, dir string) error {
 			return usageError{errors.New("no folder given: use --data-dir, or set data_dir")}
 		}
 	}
-	report, err := store.Check(ctx, dir, func(what string) { _, _ = fmt.Fprintf(e.stderr, "checking: %s\n", what) })
+	report, err := store.Check(ctx, dir, func(what string) { _, _ = fmt.Fprintf(e.Stderr, "checking: %s\n", what) })
 	if err != nil {
 		return err
 	}
-	return printReport(e.stdout, report)
+	return printReport(e.Stdout, report)
 }
 
 // printReport writes what a check has found, and returns errFindings when it is

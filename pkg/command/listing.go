@@ -1,6 +1,6 @@
 // File listing.go prints listings page by page, and fields that several commands share.
 
-package main
+package command
 
 import (
 	"errors"

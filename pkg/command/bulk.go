@@ -1,6 +1,6 @@
 // File bulk.go shows the plan of a job, asks for confirmation, and watches the job.
 
-package main
+package command
 
 import (
 	"context"

@@ -1,6 +1,6 @@
 // File logged.go reports the error that ended a worker in the form of its log.
 
-package main
+package command
 
 import (
 	"context"
@@ -22,7 +22,7 @@ func (e *env) reported(err error) error {
 	if err == nil || e.get("log_encoding") != "json" {
 		return err
 	}
-	log := slog.New(slog.NewJSONHandler(escape.JSONWriter(e.stderr), nil))
+	log := slog.New(slog.NewJSONHandler(escape.JSONWriter(e.Stderr), nil))
 	for line := range strings.Lines(errorText(err)) {
 		log.Error("worker ended", "error", strings.TrimSuffix(line, "\n"))
 	}

@@ -1,7 +1,8 @@
-package main
+package command
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -18,7 +19,9 @@ type ran struct {
 // with runs a command line in an environment, without a terminal.
 func with(environ []string, args ...string) ran {
 	var out, errs bytes.Buffer
-	code := run(args, environ, strings.NewReader(""), &out, &errs)
+	code := Run(context.Background(), context.Background(), args, Process{
+		Version: "test", Environ: environ, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs,
+	})
 	return ran{code, out.String(), errs.String()}
 }
 

@@ -2,7 +2,7 @@
 // the secret that OpenFaaS mounts. A password is never an argument, where every user on
 // the machine can read it.
 
-package main
+package command
 
 import (
 	"context"
@@ -54,7 +54,7 @@ func (r *remote) credentials(server string) (user, password string, err error) {
 func (r *remote) password() (string, error) {
 	switch {
 	case r.passwordStdin:
-		return readPassword(term.Until(r.e.drain, r.e.stdin))
+		return readPassword(term.Until(r.e.drain, r.e.Stdin))
 	case r.passwordFile != "":
 		return readFile(r.e.drain, r.passwordFile)
 	}

@@ -1,6 +1,6 @@
 // File completion.go prints completion scripts for shells.
 
-package main
+package command
 
 import (
 	"fmt"
@@ -16,13 +16,13 @@ func newCompletion(e *env) *cobra.Command {
 	c.RunE = func(c *cobra.Command, args []string) error {
 		switch root := c.Root(); args[0] {
 		case "bash":
-			return root.GenBashCompletionV2(e.stdout, true)
+			return root.GenBashCompletionV2(e.Stdout, true)
 		case "zsh":
-			return root.GenZshCompletion(e.stdout)
+			return root.GenZshCompletion(e.Stdout)
 		case "fish":
-			return root.GenFishCompletion(e.stdout, true)
+			return root.GenFishCompletion(e.Stdout, true)
 		case "powershell":
-			return root.GenPowerShellCompletionWithDesc(e.stdout)
+			return root.GenPowerShellCompletionWithDesc(e.Stdout)
 		}
 		return usageError{fmt.Errorf("no completion for %q: expected bash, zsh, fish or powershell", args[0])}
 	}

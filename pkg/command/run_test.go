@@ -1,0 +1,129 @@
+package command
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"queue-worker/pkg/config"
+	"queue-worker/pkg/escape"
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+)
+
+func TestExitCodesAndWhatIsSaid(t *testing.T) {
+	empty := t.TempDir()
+	tests := []struct {
+		name           string
+		args, environ  []string
+		code           int
+		stdout, stderr string // parts of them
+	}{
+		{"the version", []string{"version"}, nil, exitOK, "test\n", ""},
+		{"help", []string{"--help"}, nil, exitOK, "queue-worker [command]", ""},
+		{"help of dev", []string{"dev", "-h"}, nil, exitOK, "--gateway-listen", ""},
+		{"an unknown command", []string{"run"}, nil, exitUsage, "", "unknown command run"},
+		{"an unknown flag", []string{"--nope"}, nil, exitUsage, "", "--help"},
+		{"every wrong setting at once", nil, []string{"max_inflight=0", "backoff=linear"}, exitUsage, "", "max_inflight"},
+		{"a function without a URL", []string{"dev", "--function", "fn"}, nil, exitUsage, "", "name=http://host:port"},
+		{"a check of no folder", []string{"store", "check"}, nil, exitUsage, "", "--data-dir"},
+		{"a check of an empty folder", []string{"store", "check", "--data-dir", empty}, nil, exitFailed, "", "no store"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := with(tt.environ, tt.args...)
+			if got.code != tt.code {
+				t.Errorf("exit code %d, want %d", got.code, tt.code)
+			}
+			if !strings.Contains(got.stdout, tt.stdout) {
+				t.Errorf("standard output is %q, want it to contain %q", got.stdout, tt.stdout)
+			}
+			if !strings.Contains(got.stderr, tt.stderr) {
+				t.Errorf("standard error is %q, want it to contain %q", got.stderr, tt.stderr)
+			}
+		})
+	}
+}
+
+func TestCheckReadsAStore(t *testing.T) {
+	dir := t.TempDir()
+	s, err := store.Open(store.Options{Dir: dir, Slots: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	now := time.Now()
+	s.Accept(store.Accept{Inv: &invocation.Invocation{
+		ID: invocation.NewID(now), CallID: "c", Function: "fn", Lane: invocation.Lane{Queue: "q", Name: "fn"}, Accepted: now, Since: now,
+	}, Raw: []byte("{}")}, func(err error) { done <- err })
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	check := func() (code int, stdout, stderr string) {
+		got := with([]string{"data_dir=" + dir}, "store", "check")
+		return got.code, got.stdout, got.stderr
+	}
+	if code, _, stderr := check(); code != exitFailed || !strings.Contains(stderr, "in use") {
+		t.Errorf("beside a running worker: code %d, %q", code, stderr)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if code, stdout, _ := check(); code != exitOK || !strings.Contains(stdout, "invocations 1 (2 bytes): ready 1") {
+		t.Errorf("of a stopped worker: code %d, %q", code, stdout)
+	}
+}
+
+func TestFlagsOfTheCommercialWorkerAreTakenOut(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name     string
+		in, want []string
+	}{
+		{"nothing", nil, nil},
+		{"with a value", []string{"-license-file=/var/secrets/license/license"}, nil},
+		{"with a value of its own", []string{"-license-file", "/l", "version"}, []string{"version"}},
+		{"two dashes", []string{"--license-file", "/l", "--pprof=true"}, nil},
+		{"a switch has no value", []string{"-pprof", "dev"}, []string{"dev"}},
+		{"others stay", []string{"dev", "--data", "x"}, []string{"dev", "--data", "x"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := withoutIgnored(tt.in)
+			if len(got) == 0 && len(tt.want) == 0 {
+				return
+			}
+			if d := cmp.Diff(tt.want, got); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+func TestNoLogLineControlsATerminal(t *testing.T) {
+	t.Parallel()
+	const hostile = "\x1b[2J\u009b31m\u202e\u2066\ufeff\x7f\nx"
+	for _, encoding := range []string{"console", "json"} {
+		var out bytes.Buffer
+		log, closeLog := newLogger(&out, &config.Config{LogEncoding: encoding})
+		log.Info(hostile, "call_id", hostile)
+		closeLog()
+		if got := strings.TrimSuffix(out.String(), "\n"); got != escape.Line(got) || got == "" {
+			t.Errorf("%s: %q", encoding, got)
+		}
+	}
+}
+
+func TestFindingsOfACheckAreEscaped(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	err := printReport(&out, store.Report{Findings: []string{"lane \x1b[2J\nall is well"}})
+	if got := out.String(); !errors.Is(err, errFindings) || got != escape.Lines(got) || strings.Contains(got, "\nall") {
+		t.Errorf("%v: %q", err, got)
+	}
+}
