@@ -50,7 +50,7 @@ func TestCLI_APersonIsAsked(t *testing.T) {
 	if screen := p.want(0, "drop done: 3 of 3 done"); !strings.Contains(screen, "fn1.openfaas-fn") {
 		t.Errorf("the screen is %q", screen)
 	}
-	for _, line := range w.cli(t, "replay", "ls").want(t, 0).lines() {
+	for _, line := range w.cli(t, "job", "ls").want(t, 0).lines() {
 		if strings.Contains(line, "planned") {
 			t.Errorf("a plan is left: %q", line)
 		}
@@ -62,14 +62,14 @@ func TestCLI_WhatFailsAgainIsPartly(t *testing.T) {
 	s, w := givingUp(t)
 	s.bury(w, "fn1", "a", "b", "c")
 	got := w.cli(t, "dead", "replay", "--all", "--canary", "--yes").want(t, 3, "it has stopped because of failures", "replay stopped: ")
-	job := strings.Fields(w.cli(t, "replay", "ls").want(t, 0).lines()[0])[0]
-	w.cli(t, "replay", "status", job).want(t, 0, "state\tstopped\n", "canary\ttrue\n")
-	w.cli(t, "replay", "status", job, "--watch").want(t, 3)
-	if !strings.Contains(got.stderr, "queue-worker replay resume "+job) {
+	job := strings.Fields(w.cli(t, "job", "ls").want(t, 0).lines()[0])[0]
+	w.cli(t, "job", "status", job).want(t, 0, "state\tstopped\n", "canary\ttrue\n")
+	w.cli(t, "job", "status", job, "--watch").want(t, 3)
+	if !strings.Contains(got.stderr, "queue-worker job resume "+job) {
 		t.Errorf("it says %q", got.stderr)
 	}
 	s.gateway.tell(always(status(200)))
-	w.cli(t, "replay", "resume", job).want(t, 0, "replay "+job+": running")
+	w.cli(t, "job", "resume", job).want(t, 0, "replay "+job+": running")
 	eventually(t, "the rest to be replayed", func() bool { return len(w.deadSet(t)) <= 1 })
 }
 
@@ -83,17 +83,17 @@ func TestCLI_CtrlCLeavesTheJobRunning(t *testing.T) {
 	if err := p.cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
-	screen := p.want(1, "the job continues", "queue-worker replay status", "queue-worker replay cancel")
-	job := strings.Fields(screen[strings.Index(screen, "replay cancel ")+len("replay cancel "):])[0]
-	if got := w.cli(t, "replay", "status", job).want(t, 0).stdout; !strings.Contains(got, "state\trunning\n") && !strings.Contains(got, "state\twaiting\n") {
+	screen := p.want(1, "the job continues", "queue-worker job status", "queue-worker job cancel")
+	job := strings.Fields(screen[strings.Index(screen, "job cancel ")+len("job cancel "):])[0]
+	if got := w.cli(t, "job", "status", job).want(t, 0).stdout; !strings.Contains(got, "state\trunning\n") && !strings.Contains(got, "state\twaiting\n") {
 		t.Errorf("the job is %s", got)
 	}
-	w.cli(t, "replay", "pause", job).want(t, 0, ": paused")
-	w.cli(t, "replay", "resume", job).want(t, 0, ": running")
-	w.cli(t, "replay", "cancel", job).want(t, 0, ": cancelled")
-	w.cli(t, "replay", "resume", job).want(t, 1, "the job has finished")
-	w.cli(t, "replay", "cancel", "0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7", job).want(t, 1, "no job has this id")
-	w.cli(t, "replay", "status", "x").want(t, 2, "not a job's id")
+	w.cli(t, "job", "pause", job).want(t, 0, ": paused")
+	w.cli(t, "job", "resume", job).want(t, 0, ": running")
+	w.cli(t, "job", "cancel", job).want(t, 0, ": cancelled")
+	w.cli(t, "job", "resume", job).want(t, 1, "the job has finished")
+	w.cli(t, "job", "cancel", "0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7", job).want(t, 1, "no job has this id")
+	w.cli(t, "job", "status", "x").want(t, 2, "not a job's id")
 }
 
 func TestCLI_NoWaitReturnsAtOnce(t *testing.T) {
@@ -105,7 +105,7 @@ func TestCLI_NoWaitReturnsAtOnce(t *testing.T) {
 	if len(job) != 1 {
 		t.Fatalf("it writes %q", job)
 	}
-	w.cli(t, "replay", "status", job[0], "--watch", "-o", "json").want(t, 0, `"state":"done"`, `"done":2`)
+	w.cli(t, "job", "status", job[0], "--watch", "-o", "json").want(t, 0, `"state":"done"`, `"done":2`)
 }
 
 // A worker that is away for a while does not end the watching.

@@ -69,7 +69,7 @@ func TestCLI_JSONIsWhatTheAPIAnswers(t *testing.T) {
 		{"/v1/dead_set/groups", []string{"dead", "groups"}},
 		{"/v1/dead_set/" + letter.ID, []string{"dead", "show", letter.ID}},
 		{"/v1/dead_set/" + letter.ID + "?body=true", []string{"dead", "show", letter.ID, "--body"}},
-		{"/v1/jobs?limit=50", []string{"replay", "ls"}},
+		{"/v1/jobs?limit=50", []string{"job", "ls"}},
 	} {
 		code, body := w.ask(t, http.MethodGet, tt.path)
 		if code != http.StatusOK {

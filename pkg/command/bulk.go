@@ -69,7 +69,7 @@ func (s *session) forget(ctx context.Context, job *client.Job) error {
 
 // begun says that the job continues in the worker.
 func (s *session) begun(job *client.Job) error {
-	s.Tell("the job continues in the worker; show it:  queue-worker replay status %s --watch", job.ID)
+	s.Tell("the job continues in the worker; show it:  queue-worker job status %s --watch", job.ID)
 	if s.JSON {
 		return s.Document(job.JSON())
 	}
@@ -112,14 +112,14 @@ func (s *session) watch(ctx context.Context, job *client.Job) error {
 	}
 	p.End()
 	if job.State == client.JobStopped {
-		s.Tell("it has stopped because of failures\n  resume: queue-worker replay resume %s\n  cancel: queue-worker replay cancel %s", job.ID, job.ID)
+		s.Tell("it has stopped because of failures\n  resume: queue-worker job resume %s\n  cancel: queue-worker job cancel %s", job.ID, job.ID)
 	}
 	return s.ended(job)
 }
 
 // interrupted says what has become of a job that is no longer watched.
 func (s *session) interrupted(job *client.Job) error {
-	s.Tell("the job continues in the worker\n  show it:    queue-worker replay status %s --watch\n  cancel it:  queue-worker replay cancel %s", job.ID, job.ID)
+	s.Tell("the job continues in the worker\n  show it:    queue-worker job status %s --watch\n  cancel it:  queue-worker job cancel %s", job.ID, job.ID)
 	if s.JSON {
 		if err := s.Document(job.JSON()); err != nil {
 			return err

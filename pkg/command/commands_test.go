@@ -79,7 +79,7 @@ func TestWrongUsageIsTwoAndAsksNobody(t *testing.T) {
 			t.Errorf("%s: code %d, %q, %q", line, got.code, got.stdout, got.stderr)
 		}
 	}
-	for _, line := range []string{"dead", "replay", "invocation", "function", "policy"} {
+	for _, line := range []string{"dead", "job", "replay", "invocation", "function", "policy"} {
 		if got := with(environ, line); got.code != exitOK || !strings.Contains(got.stdout, "Available Commands") {
 			t.Errorf("%s alone: code %d, %q", line, got.code, got.stdout)
 		}

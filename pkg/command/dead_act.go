@@ -19,7 +19,7 @@ of what, how long it takes. The plan is shown, and carried out after a "yes", or
 once with --yes. Where standard input is not a terminal, --yes is needed.
 
 The job continues in the worker when this command ends, also by Ctrl-C:
-'queue-worker replay' shows, pauses, resumes and cancels it.`
+'queue-worker job' shows, pauses, resumes and cancels it.`
 
 func newDeadReplay(r *remote) *cobra.Command {
 	c := command("replay [ID...]", "Replay dead letters", bulkHelp+`

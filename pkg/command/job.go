@@ -16,12 +16,19 @@ import (
 	"queue-worker/pkg/term"
 )
 
+// newReplay returns the group job under its first name, which scripts still use.
 func newReplay(e *env) *cobra.Command {
-	c := group("replay", "List, pause, resume and cancel jobs", `
+	c := newJob(e)
+	c.Use, c.Aliases, c.Hidden = "replay", nil, true
+	return c
+}
+
+func newJob(e *env) *cobra.Command {
+	c := group("job", "List, pause, resume and cancel jobs", `
 A job replays or drops dead letters, or purges what a function has pending. It is
 started by 'dead replay', 'dead drop' and 'function purge', and runs in the worker,
 after a restart too. These commands show and control all three kinds.`)
-	c.Aliases = []string{"job", "jobs"}
+	c.Aliases = []string{"jobs"}
 	r := newRemote(e, c)
 	c.AddCommand(newJobList(r), newJobStatus(r),
 		newSteer(r, "pause", "Pause jobs until they are resumed", (*client.Client).PauseJob),
@@ -34,7 +41,7 @@ func newJobList(r *remote) *cobra.Command {
 	c := command("ls", "List jobs, the latest first", `
 Not on a terminal, the columns are tab separated and have no headings: id, act, state,
 planned, done, failed again, skipped, time of the plan, who.`, codesPlain,
-		"queue-worker replay ls", "queue-worker replay ls -o json")
+		"queue-worker job ls", "queue-worker job ls -o json")
 	c.Args = args(0, 0, "there are none")
 	limit, all := addLimit(c)
 	c.RunE = r.run(func(ctx context.Context, s *session, _ []string) error {
@@ -70,7 +77,7 @@ func newJobStatus(r *remote) *cobra.Command {
 	c := command("status JOB", "Show a job", `
 With --watch the progress is shown until the job has finished, and the exit code is that of
 its end; Ctrl-C leaves it running.`, codesBulk,
-		"queue-worker replay status 0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7 --watch")
+		"queue-worker job status 0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7 --watch")
 	c.Args = args(1, 1, "the id of one job")
 	watch := c.Flags().BoolP("watch", "w", false, "show the progress until the job has finished")
 	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
@@ -90,7 +97,7 @@ its end; Ctrl-C leaves it running.`, codesBulk,
 
 func newSteer(r *remote, verb, short string, do func(*client.Client, context.Context, string) (*client.Job, error)) *cobra.Command {
 	c := command(verb+" JOB...", short, "", codesPlain+", 3 not all of them",
-		"queue-worker replay "+verb+" 0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7")
+		"queue-worker job "+verb+" 0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7")
 	c.Args = args(1, -1, "the ids of one or more jobs")
 	c.RunE = r.run(func(ctx context.Context, s *session, ids []string) error {
 		t := tally{of: len(ids)}
