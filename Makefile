@@ -19,7 +19,7 @@ FUZZTIME ?= 15s
 # the program is built from.
 TOOL := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: build run test lint fuzz chaos bench test-nostan test-chart image image-tar test-image clean help
+.PHONY: build run test lint vuln fuzz chaos bench test-nostan test-chart image image-tar test-image clean help
 
 build: ## build bin/queue-worker, static
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/queue-worker ./cmd/queue-worker
@@ -36,13 +36,21 @@ test: ## run all tests; with the race detector but for the black-box ones, which
 	$(GO) test -shuffle=on -timeout $(TESTTIME) ./e2e/...
 	$(GO) test -C bench -timeout $(TESTTIME) ./...
 
-lint: ## gofmt, go vet, staticcheck and gosec
+lint: ## gofmt, go mod tidy, go vet, staticcheck and gosec
 	@unformatted="$$(gofmt -l .)"; \
 	if [[ -n "$$unformatted" ]]; then echo "make lint: not formatted, run gofmt -w on:" >&2; echo "$$unformatted" >&2; exit 1; fi
+	$(GO) mod tidy -diff
+	$(GO) mod tidy -C bench -diff
+	$(GO) mod tidy -C tools -diff
+	$(GO) mod tidy -C tools/image -diff
+	$(GO) mod tidy -C chart/test -diff
 	$(GO) vet ./...
 	$(GO) vet -C bench ./...
 	$(TOOL) staticcheck ./...
 	$(TOOL) gosec -quiet -exclude-generated ./...
+
+vuln: ## look for known vulnerabilities in what the program calls; needs vuln.go.dev
+	$(TOOL) govulncheck ./...
 
 fuzz: ## run every fuzz target for FUZZTIME (15s)
 	@for pkg in $$($(GO) list ./...); do \

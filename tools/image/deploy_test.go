@@ -27,7 +27,7 @@ type compose struct {
 func TestTheFragmentsForFaasd(t *testing.T) {
 	t.Parallel()
 	c := unpack(t)
-	for _, file := range []string{"queue-worker.yaml", "embedded-door.yaml"} {
+	for _, file := range []string{"queue-worker.yaml", "embedded-nats-streaming.yaml"} {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
 			var f compose
