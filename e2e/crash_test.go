@@ -148,7 +148,7 @@ func checkPlanned(t testing.TB, calls []asked, initial time.Duration) {
 	}
 }
 
-func TestR9_AKillDuringAWaitForgetsNeitherTheMessageNorItsAttempts(t *testing.T) {
+func TestR9_AKillDuringADelayForgetsNothing(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, "initial_retry_wait=2s")
 	s.gateway.tell(failing(2))

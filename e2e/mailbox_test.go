@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// field gives the values that a function got, as M5 has them.
+// mailFields gives the values that a function got, as M5 has them.
 func mailFields(a asked) [3]string {
 	return [3]string{a.Header.Get("X-Retries"), a.Header.Get("X-Max-Retries"), a.Header.Get("X-Delay-Duration")}
 }
 
-func TestM1_M2_M3_M5_ALetterIsTakenAtOnceAndDeliveredOnceAfterItsDelay(t *testing.T) {
+func TestM1_M2_M3_M5_OneDeliveryAfterTheDelay(t *testing.T) {
 	t.Parallel()
 	inBothModes(t, func(t *testing.T, mode string) {
 		s := newStand(t, mode)
@@ -56,7 +56,7 @@ func TestM4_ABodyOfAnyBytesArrivesAsItWas(t *testing.T) {
 	}
 }
 
-func TestM6_M7_M8_WithoutFieldsALetterWaitsFourSecondsAndIsDelivered(t *testing.T) {
+func TestM6_M7_M8_WithoutHeadersTheDelayIsFourSeconds(t *testing.T) {
 	t.Parallel()
 	inBothModes(t, func(t *testing.T, mode string) {
 		s := newStand(t, mode)
@@ -82,7 +82,7 @@ func TestM6_M7_M8_WithoutFieldsALetterWaitsFourSecondsAndIsDelivered(t *testing.
 	})
 }
 
-func TestM9_AGatewayThatFailsIsAskedAgainAfterTheSameWait(t *testing.T) {
+func TestM9_AFailedDeliveryIsRepeatedAfterTheSameDelay(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, "max_retry_wait=1s", "initial_retry_wait=1ms", "max_retry_attempts=0") // not for the mailbox
 	s.gateway.tell(func(a asked) answer {
@@ -126,7 +126,7 @@ func TestM10_AGatewayThatIsDownIsWaitedFor(t *testing.T) {
 	})
 }
 
-func TestM11_ALetterWithNoRetriesLeftIsDeadOnArrival(t *testing.T) {
+func TestM11_WithNoRetriesLeftItIsDeadOnArrival(t *testing.T) {
 	t.Parallel()
 	inBothModes(t, func(t *testing.T, mode string) {
 		s := newStand(t, mode)
@@ -144,7 +144,7 @@ func TestM11_ALetterWithNoRetriesLeftIsDeadOnArrival(t *testing.T) {
 	})
 }
 
-func TestM12_ALetterThatFailsUpToItsLimitIsDead(t *testing.T) {
+func TestM12_AfterItsLimitItIsDead(t *testing.T) {
 	t.Parallel()
 	inBothModes(t, func(t *testing.T, mode string) {
 		s := newStand(t, mode)
@@ -162,7 +162,7 @@ func TestM12_ALetterThatFailsUpToItsLimitIsDead(t *testing.T) {
 	})
 }
 
-func TestM13_EverySuccessIsOne(t *testing.T) {
+func TestM13_Every2xxIsASuccess(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)
 	w := s.worker()
@@ -178,7 +178,7 @@ func TestM13_EverySuccessIsOne(t *testing.T) {
 	w.next(t, w.submit(t, "/deadletter/fn1", "", "X-Max-Retries", "1", "X-Delay-Duration", "0"), "dead")
 }
 
-func TestM14_FieldsThatAreNoNumbersAreRefused(t *testing.T) {
+func TestM14_HeadersThatAreNoNumbersAreRefused(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)
 	w := s.worker()
@@ -193,7 +193,7 @@ func TestM14_FieldsThatAreNoNumbersAreRefused(t *testing.T) {
 	w.untouched(t)
 }
 
-func TestM15_M16_M17_OnlyAPOSTToAFunctionsNameIsTaken(t *testing.T) {
+func TestM15_M16_M17_OnlyAPOSTToAFunctionIsAccepted(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)
 	w := s.worker()
@@ -217,7 +217,7 @@ func TestM15_M16_M17_OnlyAPOSTToAFunctionsNameIsTaken(t *testing.T) {
 	}
 }
 
-func TestM18_ALetterThatWaitsSurvivesAKill(t *testing.T) {
+func TestM18_ADelayedDeliverySurvivesAKill(t *testing.T) {
 	t.Parallel()
 	inBothModes(t, func(t *testing.T, mode string) {
 		s := newStand(t, mode)
@@ -235,7 +235,7 @@ func TestM18_ALetterThatWaitsSurvivesAKill(t *testing.T) {
 	})
 }
 
-func TestM19_WhatIsUnderWayIsNotSentAgainByWhatComesNext(t *testing.T) {
+func TestM19_ACallInFlightIsNotRepeatedByALaterPost(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)
 	release := make(chan struct{})
@@ -348,7 +348,7 @@ func TestM24_TheClientOfTheREADMEIsServed(t *testing.T) {
 	}
 }
 
-func TestM25_OtherFieldsArriveUnchanged(t *testing.T) {
+func TestM25_OtherHeadersArriveUnchanged(t *testing.T) {
 	t.Parallel()
 	inBothModes(t, func(t *testing.T, mode string) {
 		s, target := newStand(t, mode), newStub(t)
@@ -374,7 +374,7 @@ func TestM25_OtherFieldsArriveUnchanged(t *testing.T) {
 	})
 }
 
-func TestM26_ABodyThatIsCutOffIsNotTaken(t *testing.T) {
+func TestM26_ABodyThatIsCutOffIsNotAccepted(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)
 	w := s.worker()

@@ -195,7 +195,7 @@ func TestAMemoryServerThatBeginsAgainAtSequence1IsNotTakenForTheOldOne(t *testin
 	})
 }
 
-func TestO7_AWorkerWithoutNATSStreamingLivesAndWaitsForIt(t *testing.T) {
+func TestO7_WithoutNATSStreamingTheWorkerIsNotReady(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)
 	s.broker.kill()

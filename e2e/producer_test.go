@@ -124,7 +124,7 @@ func TestD8_ATargetThatNeverAnswersFailsAndDelaysNoOther(t *testing.T) {
 	hangs.await(t, 2)
 }
 
-func TestD9_AMessageThatIsNeverTakenIsDead(t *testing.T) {
+func TestD9_AMessageThatIsAlwaysRefusedIsDead(t *testing.T) {
 	t.Parallel()
 	inBothModes(t, func(t *testing.T, mode string) {
 		s, target := newStand(t, "max_retry_attempts=2", "max_retry_wait=1s", "initial_retry_wait=1ms", mode), newStub(t)

@@ -31,7 +31,7 @@ func retries(calls []asked) []int {
 	return n
 }
 
-func TestR1_AFunctionThatAlwaysFailsIsCalledOnceAndAsOftenAgainAsAllowed(t *testing.T) {
+func TestR1_NRetriesMakeOnePlusNCalls(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, "max_retry_attempts=3", "initial_retry_wait=50ms")
 	s.gateway.tell(always(status(http.StatusInternalServerError)))
@@ -119,7 +119,7 @@ func TestR5_ThirtyRetriesAreAllMade(t *testing.T) {
 	}
 }
 
-func TestR6_EveryAttemptTellsItsNumberAndKeepsItsIds(t *testing.T) {
+func TestR6_EachAttemptHasItsNumberAndTheSameIDs(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, "max_retry_attempts=5", "initial_retry_wait=10ms")
 	s.gateway.tell(byRetry(status(500), status(502), status(503), answer{}))

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-func TestR12_AFullStoreTakesNothingAndGoesOnByItself(t *testing.T) {
+func TestR12_AFullStoreRefusesUntilThereIsRoom(t *testing.T) {
 	t.Parallel()
 	inBothModes(t, func(t *testing.T, mode string) {
 		s := newStand(t, "store_max_bytes=1MiB", mode)

@@ -14,10 +14,10 @@ import (
 )
 
 // newMorgue is a stand with a worker whose function fn1 has failed with some
-// bodies.
+// bodies. A replay that waited for its turn as a retry does would wait an hour.
 func newMorgue(t *testing.T, bodies ...string) (*stand, *worker, []*message) {
 	t.Helper()
-	s := newStand(t, "max_retry_attempts=0")
+	s := newStand(t, "max_retry_attempts=0", "initial_retry_wait=1h", "max_retry_wait=1h")
 	s.gateway.deploys(status(500), "fn1", "fn2")
 	w := s.worker()
 	return s, w, s.bury(w, "fn1", bodies...)
@@ -130,7 +130,7 @@ func TestZ8_AReplayOfMoreThanThereIsTakesWhatThereIs(t *testing.T) {
 	checkCalled(t, s, map[*message]int{all[0]: 2, all[1]: 2, all[2]: 2})
 }
 
-func TestZ9_ADeleteTakesTheOldestAndCallsNobody(t *testing.T) {
+func TestZ9_ADeleteTakesTheOldestAndCallsNothing(t *testing.T) {
 	t.Parallel()
 	s, w, _ := newMorgue(t, "0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
 	w.deleteOldest(t, "count=8&topic-entity=fn1")
@@ -164,13 +164,13 @@ func checkRefused(t *testing.T, w *worker, rows ...refusal) {
 				}
 			})
 			if code != row.status || errorOf(t, body) != row.text {
-				t.Errorf("%s: %s is answered %d %s", row.name, line, code, body)
+				t.Errorf("%s: %s: got %d %s, want %d with %q", row.name, line, code, body, row.status, row.text)
 			}
 		}
 	}
 }
 
-func TestZ10_Z11_Z12_Z13_Z18_WhatIsRefusedAndInWhichOrder(t *testing.T) {
+func TestZ10_Z11_Z12_Z13_Z18_ErrorsAndTheirOrder(t *testing.T) {
 	t.Parallel()
 	const js = "application/json"
 	s, w, _ := newMorgue(t, "a", "b", "c")
@@ -193,8 +193,18 @@ func TestZ10_Z11_Z12_Z13_Z18_WhatIsRefusedAndInWhichOrder(t *testing.T) {
 		refusal{"Z18: bad JSON", "", js, `{bad`, 400, "Malformed JSON in request body."},
 		refusal{"Z18: beside a good query", "count=1&topic-entity=fn1", js, `{bad`, 400, "Malformed JSON in request body."},
 	)
-	if left := w.peek(t, "count=10&topic-entity=fn1"); len(left) != 3 || len(s.gateway.calls()) != 3 {
-		t.Errorf("what was refused has left %v", left)
+	for _, line := range []string{"DELETE /v1/dead_set", "POST /v1/dead_set/replay"} { // Z10: neither topic nor count
+		method, path, _ := strings.Cut(line, " ")
+		code, body := w.ask(t, method, path)
+		if code != 400 || errorOf(t, body) != textTopic {
+			t.Errorf("%s: got %d %s, want 400 with %q", line, code, body, textTopic)
+		}
+	}
+	if got := len(w.peek(t, "count=10&topic-entity=fn1")); got != 3 {
+		t.Errorf("got %d dead letters after the refused requests, want 3", got)
+	}
+	if got := len(s.gateway.calls()); got != 3 {
+		t.Errorf("got %d calls after the refused requests, want 3", got)
 	}
 }
 

@@ -1,3 +1,3 @@
 // Package arch has no code. Its tests hold which package may import which, who may use
-// which library, and which words do not occur.
+// which library, which words do not occur, and that pages and tests refer to what exists.
 package arch

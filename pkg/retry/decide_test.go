@@ -143,7 +143,7 @@ func TestDecide(t *testing.T) {
 }
 
 // R1: a limit of N makes exactly 1+N calls, then the dead set.
-func TestR1LimitCountsRetriesAfterTheFirstCall(t *testing.T) {
+func TestR1_TheLimitCountsRetriesAfterTheFirstCall(t *testing.T) {
 	t.Parallel()
 	for _, limit := range []int{0, 1, 3, 30} {
 		p := defaults()
