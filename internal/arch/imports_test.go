@@ -20,7 +20,7 @@ var layers = []struct {
 	imports []string
 }{
 	{"cmd/queue-worker", []string{"pkg/command"}},
-	{"pkg/command", []string{"pkg/app", "pkg/dev", "pkg/doctor", "pkg/client", "pkg/term", "pkg/config", "pkg/store", "pkg/escape"}},
+	{"pkg/command", []string{"pkg/app", "pkg/dev", "pkg/doctor", "pkg/client", "pkg/term", "pkg/config", "pkg/store", "pkg/duration", "pkg/escape"}},
 	{"pkg/app", []string{
 		"pkg/api", "pkg/console", "pkg/jobs", "pkg/finished", "pkg/pause", "pkg/gateway", "pkg/dev", "pkg/intake", "pkg/stanserver", "pkg/worker", "pkg/config",
 		"pkg/datadir", "pkg/descriptor", "pkg/listen", "pkg/store", "pkg/invoke", "pkg/egress", "pkg/policy", "pkg/retry", "pkg/trace", "pkg/invocation",
@@ -29,7 +29,7 @@ var layers = []struct {
 	{"pkg/term", []string{"pkg/escape"}},
 	{"pkg/client", nil}, // knows the program only by its HTTP surface
 	{"pkg/api", []string{
-		"pkg/console", "pkg/jobs", "pkg/finished", "pkg/pause", "pkg/gateway", "pkg/worker", "pkg/store", "pkg/egress", "pkg/policy", "pkg/retry", "pkg/throttle", "pkg/trace", "pkg/invocation", "pkg/escape",
+		"pkg/console", "pkg/jobs", "pkg/finished", "pkg/pause", "pkg/gateway", "pkg/worker", "pkg/store", "pkg/egress", "pkg/policy", "pkg/retry", "pkg/throttle", "pkg/trace", "pkg/invocation", "pkg/duration", "pkg/escape",
 	}},
 	{"pkg/console", []string{"pkg/invocation"}},
 	{"pkg/jobs", []string{"pkg/store", "pkg/invocation"}},
@@ -43,14 +43,15 @@ var layers = []struct {
 	{"pkg/store/storetest", []string{"pkg/store", "pkg/invocation"}},
 	{"pkg/store", []string{"pkg/crash", "pkg/datadir", "pkg/descriptor", "pkg/invocation"}},
 	{"pkg/invoke", []string{"pkg/descriptor", "pkg/egress", "pkg/invocation"}},
-	{"pkg/config", []string{"pkg/descriptor", "pkg/egress", "pkg/retry", "pkg/invocation"}},
+	{"pkg/config", []string{"pkg/duration", "pkg/descriptor", "pkg/egress", "pkg/retry", "pkg/invocation"}},
 	{"pkg/egress", []string{"pkg/invocation"}},
-	{"pkg/policy", []string{"pkg/retry"}},
+	{"pkg/policy", []string{"pkg/retry", "pkg/duration"}},
 	{"pkg/retry", []string{"pkg/invocation"}},
 	{"pkg/throttle", []string{"pkg/invocation"}},
 	{"pkg/trace/tracetest", nil},
 	{"pkg/trace", []string{"pkg/invocation"}},
 	{"pkg/invocation", nil},
+	{"pkg/duration", nil},
 	{"pkg/crash", nil},
 	{"pkg/escape", nil},
 	{"pkg/datadir", nil},

@@ -4,7 +4,6 @@
 package api
 
 import (
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/retry"
 	"queue-worker/pkg/store"
 )
 
@@ -151,7 +151,7 @@ func joined(reasons []invocation.Reason) string {
 func readStatuses(list words) ([]int, error) {
 	var all []int
 	for _, s := range list.split() {
-		first, last, ok := parseStatus(s)
+		first, last, ok := statusRange(s)
 		if !ok {
 			return nil, refuse("status is not a list of statuses", "such as 500 or 429,5xx; 0 for dead letters without an attempt")
 		}
@@ -163,23 +163,12 @@ func readStatuses(list words) ([]int, error) {
 	return slices.Compact(all), nil
 }
 
-// parseStatus reads 503 or 5xx, and 0, as the first and the last that are meant.
-func parseStatus(s string) (first, last int, ok bool) {
+// statusRange reads 503 or 5xx, and 0, as the first and the last that are meant.
+func statusRange(s string) (first, last int, ok bool) {
 	if s == "0" {
 		return 0, 0, true
 	}
-	if len(s) != 3 || s[0] < '1' || s[0] > '9' {
-		return 0, 0, false
-	}
-	if s[1:] == "xx" {
-		n := int(s[0]-'0') * 100
-		return n, n + 99, true
-	}
-	var n int
-	if _, err := fmt.Sscanf(s, "%3d", &n); err != nil || n < 100 {
-		return 0, 0, false
-	}
-	return n, n, true
+	return retry.ParseStatus(s)
 }
 
 func readWhen(name string, s word, now time.Time) (time.Time, error) {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"queue-worker/pkg/duration"
 	"queue-worker/pkg/invocation"
 )
 
@@ -34,7 +35,7 @@ const (
 const (
 	hintCount    = "a whole number from 0 to 1000000000, in digits alone"
 	hintSeconds  = "whole seconds from 0 to 31622400 (366 days), in digits alone"
-	hintDuration = "whole seconds, or a duration such as 90s, 5m or 1h30m, at most 366 days"
+	hintDuration = "whole seconds, or a duration such as 90s, 5m, 1h30m or 7d, at most 366 days"
 	hintMoment   = "a time of RFC 3339 such as 2026-03-04T05:06:07Z, at most 366 days ahead"
 )
 
@@ -81,19 +82,13 @@ func digits(h http.Header, name string, most int64, hint string) (n int64, there
 	return int64(u), true, nil // #nosec G115 -- the same
 }
 
-// duration reads seconds or a Go duration, none below 0.
-func duration(h http.Header, name string) (d time.Duration, there bool, err error) {
+// span reads a duration, none below 0.
+func span(h http.Header, name string) (d time.Duration, there bool, err error) {
 	s, there, err := field(h, name, hintDuration)
 	if err != nil || !there {
 		return 0, false, err
 	}
-	if n, err := strconv.ParseUint(s, 10, 63); err == nil {
-		if n > uint64(invocation.MaxDelay/time.Second) {
-			return 0, false, refuse(name+" is longer than 366 days", hintDuration)
-		}
-		return time.Duration(n) * time.Second, true, nil // #nosec G115 -- checked just there
-	}
-	d, err = time.ParseDuration(s)
+	d, err = duration.Parse(s)
 	if err != nil || d < 0 || d > invocation.MaxDelay {
 		return 0, false, refuse(name+" is not a duration in its range", hintDuration)
 	}
@@ -111,13 +106,13 @@ type timing struct {
 // us, and carried out.
 func readTiming(h http.Header, now time.Time) (w timing, err error) {
 	delayed, aged := false, false
-	if w.delay, delayed, err = duration(h, headerDelay); err != nil {
+	if w.delay, delayed, err = span(h, headerDelay); err != nil {
 		return w, err
 	}
 	if w.notBefore, err = moment(h, headerNotBefore, now); err != nil {
 		return w, err
 	}
-	if w.maxAge, aged, err = duration(h, headerMaxAge); err != nil {
+	if w.maxAge, aged, err = span(h, headerMaxAge); err != nil {
 		return w, err
 	}
 	switch {

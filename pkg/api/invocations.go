@@ -59,7 +59,7 @@ func (a *api) showInvocation(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	wait, err := p.duration("wait", maxWait)
+	wait, err := p.span("wait", maxWait)
 	if err != nil {
 		return err
 	}

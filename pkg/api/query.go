@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"queue-worker/pkg/duration"
 	"queue-worker/pkg/invocation"
 )
 
@@ -85,18 +86,15 @@ func (p params) flag(name string) (bool, error) {
 	return false, refuse(name+" is neither true nor false", "leave it out for false")
 }
 
-// duration is a time span up to most, in Go's form or in seconds; 0 when it is absent.
-func (p params) duration(name string, most time.Duration) (time.Duration, error) {
+// span is a duration up to most; 0 when it is absent.
+func (p params) span(name string, most time.Duration) (time.Duration, error) {
 	if !p.has(name) {
 		return 0, nil
 	}
 	s := p.text(name)
-	if n, err := strconv.ParseUint(s, 10, 31); err == nil {
-		s = strconv.FormatUint(n, 10) + "s"
-	}
-	d, err := time.ParseDuration(s)
+	d, err := duration.Parse(s)
 	if err != nil || d < 0 || d > most || strings.HasPrefix(s, "+") {
-		return 0, refuse(name+" is not a duration in its range", "such as 30s, at most "+most.String())
+		return 0, refuse(name+" is not a duration in its range", "such as 30s, at most "+duration.Format(most))
 	}
 	return d, nil
 }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"queue-worker/pkg/duration"
 )
 
 // maxWord bounds a word in bytes. Nothing that exists comes near it.
@@ -107,22 +109,11 @@ func parseWhen(s string, now time.Time) (time.Time, error) {
 	return now.Add(-age), nil
 }
 
-// parseAge reads a Go duration that may begin with days: 7d, 1d12h, 90m.
+// parseAge reads an age, none below 0.
 func parseAge(s string) (time.Duration, error) {
-	var age time.Duration
-	if days, rest, ok := strings.Cut(s, "d"); ok {
-		n, err := strconv.ParseUint(days, 10, 16)
-		if err != nil {
-			return 0, errNoTime
-		}
-		age, s = time.Duration(n)*24*time.Hour, rest // #nosec G115 -- 16 bits
-		if s == "" {
-			s = "0s"
-		}
-	}
-	d, err := time.ParseDuration(s)
-	if err != nil || d < 0 || strings.HasPrefix(s, "+") || d > longestAge || age+d > longestAge {
+	d, err := duration.ParseAge(s)
+	if err != nil || d < 0 || d > longestAge || strings.HasPrefix(s, "+") {
 		return 0, errNoTime
 	}
-	return age + d, nil
+	return d, nil
 }

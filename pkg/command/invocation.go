@@ -103,12 +103,13 @@ Without --timeout it waits without a limit. Ctrl-C ends the waiting, not the
 invocation.`, "0 done, 1 dead, dropped, cancelled or not finished in time, 2 wrong usage, 3 a call id of several: some are done",
 		"queue-worker invocation wait 5c5f2b7e-8f5c-4b57-9b0d-8c6d6f6f1a11 --timeout 10m")
 	c.Args = args(1, 1, "one id or call id")
-	timeout := c.Flags().Duration("timeout", 0, "wait at most this long (default: no limit)")
+	var timeout time.Duration
+	spanVar(c.Flags(), &timeout, "timeout", 0, "wait at most this long (default: no limit)")
 	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
 		if _, err := s.Invocation(ctx, args[0], onItsWay); client.IsNotFound(err) {
 			return err
 		}
-		all, err := s.await(ctx, args[0], *timeout)
+		all, err := s.await(ctx, args[0], timeout)
 		if err != nil {
 			return err
 		}

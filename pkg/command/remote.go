@@ -49,7 +49,7 @@ func newRemote(e *env, c *cobra.Command) *remote {
 	f.StringVar(&r.passwordFile, "password-file", "", "file with the password (default: the password in "+envPassword+")")
 	f.BoolVar(&r.passwordStdin, "password-stdin", false, "read the password from standard input")
 	f.StringVar(&r.secretDir, "secret-dir", "", "folder with basic-auth-user and basic-auth-password, as OpenFaaS mounts it (default secret_mount_path)")
-	f.DurationVar(&r.timeout, "request-timeout", client.DefaultTimeout, "how long an answer of the worker may take")
+	spanVar(f, &r.timeout, "request-timeout", client.DefaultTimeout, "how long an answer of the worker may take")
 	addOutput(c, &r.output)
 	return r
 }

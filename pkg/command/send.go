@@ -44,12 +44,12 @@ Ctrl-C ends the waiting, not the invocation.`,
 	f := c.Flags()
 	f.StringVarP(&o.data, "data", "d", "", "the body; @FILE reads it from a file, @- from standard input")
 	f.StringArrayVarP(&o.headers, "header", "H", nil, "a header for the function, 'Name: value'; may be given more than once")
-	f.DurationVar(&o.delay, "delay", 0, "call it after this long, such as 90s or 10m")
+	spanVar(f, &o.delay, "delay", 0, "call it after this long, such as 90s or 10m")
 	f.StringVar(&o.notBefore, "not-before", "", "call it then or later, such as 2026-01-31T12:00:00Z")
-	f.DurationVar(&o.maxAge, "max-age", 0, "give up when it is older than this")
+	spanVar(f, &o.maxAge, "max-age", 0, "give up when it is older than this")
 	f.StringVar(&o.key, "idempotency-key", "", "the same key within idempotency_window runs once")
 	f.BoolVar(&o.wait, "wait", false, "wait until it has finished")
-	f.DurationVar(&o.timeout, "timeout", 0, "with --wait: wait at most this long (default: no limit)")
+	spanVar(f, &o.timeout, "timeout", 0, "with --wait: wait at most this long (default: no limit)")
 	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
 		sub, closer, err := o.submission(ctx, c, s, args[0])
 		if err != nil {

@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+
+	"queue-worker/pkg/duration"
 )
 
 // valid are the checks of texts by name; of lists, of each item.
@@ -89,7 +91,7 @@ func (s setting) same(a, b string) bool {
 func (l *loader) checkTogether() {
 	c := l.config
 	if l.right("max_retry_wait", "initial_retry_wait") && c.MaxRetryWait < c.InitialRetryWait {
-		l.reportWaits(formatDuration(c.InitialRetryWait), formatDuration(c.MaxRetryWait))
+		l.reportWaits(duration.Format(c.InitialRetryWait), duration.Format(c.MaxRetryWait))
 	}
 	if l.right("callback_max_inflight", "max_inflight") && c.CallbackMaxInflight > c.MaxInflight {
 		l.report("callback_max_inflight", strconv.Itoa(c.CallbackMaxInflight), fmt.Sprintf("at most max_inflight, which is %d", c.MaxInflight))

@@ -40,7 +40,7 @@ func TestValues(t *testing.T) {
 		{"store_sync", []string{"always", "0", "10ms", "1m"}, []string{"never", "61s", "-1ms", "Always"}},
 		{"store_max_bytes", []string{"0", "1MiB", "1PiB"}, []string{"1", "-1", "2PiB"}},
 		{"dead_set_codes", []string{"none", "404", "4xx,5xx,!404"}, []string{"off", "700"}},
-		{"dead_set_max_age", []string{"0", "1s", "87600h"}, []string{"30d", "87601h", "-1h"}},
+		{"dead_set_max_age", []string{"0", "1s", "30d", "87600h"}, []string{"3651d", "87601h", "-1h"}},
 		{"callback_policy", []string{"guarded", "strict", "open"}, []string{"on", "private"}},
 		{"callback_max_inflight", []string{"half", "1", "50"}, []string{"none", "0.5", "-1", "51", "10001", "many"}},
 		{"callback_allow", []string{"none", "hooks.example.com", "10.1.2.3", "10.0.0.0/8,fd00::/8", "::1", "[::1]", "a, b"}, []string{"http://a", "a:80", "10.0.0.0/33", "a/8", "*.example.com", "a,a", "10.0.0"}},

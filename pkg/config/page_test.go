@@ -78,7 +78,7 @@ one line each, with the name, the value and what is expected.
 How values are written:
 
 - An **empty** value is the default; only an empty ` + "`dead_set_codes`" + ` means none. Spaces around a value are dropped.
-- A **duration** is a number with a unit: ` + "`250ms`, `10s`, `5m`, `1h30m`, `720h`" + `. A bare whole number is seconds.
+- A **duration** is a number with a unit: ` + "`250ms`, `10s`, `5m`, `1h30m`, `30d`" + `. A bare whole number is seconds.
 - A **size** is a number of bytes, or of ` + "`KiB`, `MiB`, `GiB`, `TiB`, `PiB`" + `, each 1024 times the one before; ` + "`256Mi`" + ` as in
   Kubernetes is the same as ` + "`256MiB`" + `. ` + "`MB` and `GB`" + ` are refused, because they mean two things.
 - **Yes and no** are ` + "`true`, `1`, `t`, `yes`, `on` and `false`, `0`, `f`, `no`, `off`" + `, in any case.

@@ -1,5 +1,5 @@
-// This file reads and writes the forms of values: durations, sizes, yes and no,
-// lists. The library that walks Config calls the readers by the field's type.
+// File parse.go reads and writes the forms of values: sizes, yes and no, lists. The library
+// that walks Config calls the readers by the field's type.
 
 package config
 
@@ -14,11 +14,13 @@ import (
 	"time"
 
 	"github.com/caarlos0/env/v11"
+
+	"queue-worker/pkg/duration"
 )
 
 // parsers are the readers by type. Every int64 of Config is a size in bytes.
 var parsers = map[reflect.Type]env.ParserFunc{
-	reflect.TypeFor[time.Duration](): reader(parseDuration),
+	reflect.TypeFor[time.Duration](): reader(duration.Parse),
 	reflect.TypeFor[int64]():         reader(parseBytes),
 	reflect.TypeFor[bool]():          reader(parseBool),
 	reflect.TypeFor[[]string]():      reader(parseList),
@@ -27,34 +29,6 @@ var parsers = map[reflect.Type]env.ParserFunc{
 
 func reader[T any](parse func(string) (T, error)) env.ParserFunc {
 	return func(s string) (any, error) { return parse(s) }
-}
-
-// maxSeconds is the largest bare number that a time.Duration can hold.
-const maxSeconds = math.MaxInt64 / int64(time.Second)
-
-// parseDuration reads a Go duration. A bare whole number means seconds, as the
-// gateway of OpenFaaS reads it.
-func parseDuration(s string) (time.Duration, error) {
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil {
-		return time.ParseDuration(s)
-	}
-	if n > maxSeconds || n < -maxSeconds {
-		return 0, errors.New("longer than 292 years")
-	}
-	return time.Duration(n) * time.Second, nil
-}
-
-// formatDuration is the short form: 2m, not 2m0s.
-func formatDuration(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
 }
 
 // units are the steps of sizes, the largest first. All are powers of 1024.

@@ -5,7 +5,6 @@ package config
 
 import (
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -37,27 +36,6 @@ func checkForms[T any](t *testing.T, parse func(string) (T, error), forms []form
 			}
 		})
 	}
-}
-
-func TestDuration(t *testing.T) {
-	t.Parallel()
-	checkForms(t, parseDuration, []form[time.Duration]{
-		{"a Go duration", "1m30s", new(90 * time.Second)},
-		{"milliseconds", "250ms", new(250 * time.Millisecond)},
-		{"a fraction with a unit", "1.5h", new(90 * time.Minute)},
-		{"a bare number is seconds", "10", new(10 * time.Second)},
-		{"zero needs no unit", "0", new(time.Duration(0))},
-		{"zero with a unit", "0s", new(time.Duration(0))},
-		{"a negative one is read, and out of range later", "-5", new(-5 * time.Second)},
-		{"the longest bare number", "9223372036", new(9223372036 * time.Second)},
-		{"a bare number that overflows", "9223372037", nil},
-		{"a bare negative number that overflows", "-9223372037", nil},
-		{"a number that no integer holds", "99999999999999999999", nil},
-		{"a bare fraction", "1.5", nil},
-		{"days, which Go does not know", "30d", nil},
-		{"a space before the unit", "10 s", nil},
-		{"a word", "soon", nil},
-	})
 }
 
 func TestBytes(t *testing.T) {
@@ -122,21 +100,5 @@ func TestPropertyWhatIsWrittenReadsBack(t *testing.T) {
 		if got, err := parseBytes(formatBytes(n)); err != nil || got != n {
 			t.Fatalf("%d bytes are written %q and read as %d, %v", n, formatBytes(n), got, err)
 		}
-		d := time.Duration(n)
-		if got, err := parseDuration(formatDuration(d)); err != nil || got != d {
-			t.Fatalf("%d ns are written %q and read as %d, %v", n, formatDuration(d), got, err)
-		}
 	})
-}
-
-func TestDurationsAreWrittenShort(t *testing.T) {
-	t.Parallel()
-	for d, want := range map[time.Duration]string{
-		0: "0s", 2 * time.Minute: "2m", 720 * time.Hour: "720h", 90 * time.Second: "1m30s",
-		time.Hour + time.Second: "1h0m1s", 10 * time.Minute: "10m", time.Millisecond: "1ms", 10 * time.Second: "10s",
-	} {
-		if got := formatDuration(d); got != want {
-			t.Errorf("%d ns are written %q, want %q", d, got, want)
-		}
-	}
 }

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"queue-worker/pkg/duration"
 )
 
 // Retries are the settings that a queue may have of its own.
@@ -165,11 +167,11 @@ func (l *loader) readQueue(queue string, names map[string]string) {
 // the queue has of its own.
 func (l *loader) reportQueueWaits(names map[string]string, r Retries) {
 	if name := names["max_retry_wait"]; name != "" {
-		l.report(name, l.vars[name], fmt.Sprintf("at least the initial_retry_wait of this queue, which is %s", formatDuration(r.InitialRetryWait)))
+		l.report(name, l.vars[name], fmt.Sprintf("at least the initial_retry_wait of this queue, which is %s", duration.Format(r.InitialRetryWait)))
 		return
 	}
 	if name := names["initial_retry_wait"]; name != "" {
-		l.report(name, l.vars[name], fmt.Sprintf("at most the max_retry_wait of this queue, which is %s", formatDuration(r.MaxRetryWait)))
+		l.report(name, l.vars[name], fmt.Sprintf("at most the max_retry_wait of this queue, which is %s", duration.Format(r.MaxRetryWait)))
 	}
 }
 

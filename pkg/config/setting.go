@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strings"
 	"time"
+
+	"queue-worker/pkg/duration"
 )
 
 // setting is one variable, as the tags of its field in Config describe it.
@@ -98,7 +100,7 @@ func (s setting) noun() string {
 func (s setting) write(n int64) string {
 	switch s.field.Type {
 	case reflect.TypeFor[time.Duration]():
-		return formatDuration(time.Duration(n))
+		return duration.Format(time.Duration(n))
 	case reflect.TypeFor[int64]():
 		return formatBytes(n)
 	}

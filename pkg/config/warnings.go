@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+
+	"queue-worker/pkg/duration"
 )
 
 // warningsOf judges a configuration that is otherwise right. Set reports whether
@@ -53,7 +55,7 @@ func warnOfDurability(c *Config, warn warner) {
 		"data_dir is not set and stan_embedded=true: everything is in memory, and a restart loses what was accepted")
 	warn(c.DataDir != "" && c.StoreSync > 0,
 		"store_sync=%s: a kill or a power cut may take what was accepted and settled in the last %s; always loses nothing",
-		formatDuration(c.StoreSync), formatDuration(c.StoreSync))
+		duration.Format(c.StoreSync), duration.Format(c.StoreSync))
 	warn(c.DeadSet && c.StoreMaxBytes > 0 && (c.DeadSetMaxBytes == 0 || c.DeadSetMaxBytes >= c.StoreMaxBytes),
 		"the dead set may fill the store: set dead_set_max_bytes (%s) below store_max_bytes (%s)",
 		formatBytes(c.DeadSetMaxBytes), formatBytes(c.StoreMaxBytes))

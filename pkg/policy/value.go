@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"queue-worker/pkg/duration"
 	"queue-worker/pkg/retry"
 )
 
@@ -110,14 +111,10 @@ func parseMaxAge(s string) (time.Duration, error) { return parseDuration(s, minA
 
 func parseTimeout(s string) (time.Duration, error) { return parseDuration(s, minTimeout, maxTimeout) }
 
-// parseDuration reads a Go duration, or a bare number of seconds as the gateway does.
 func parseDuration(s string, least, most time.Duration) (time.Duration, error) {
-	if strings.Trim(s, "0123456789") == "" {
-		s += "s"
-	}
-	d, err := time.ParseDuration(s)
+	d, err := duration.Parse(s)
 	if err != nil || d < least || d > most {
-		return 0, fmt.Errorf("%s is not a duration from %s to %s", quote(s), least, most)
+		return 0, fmt.Errorf("%s is not a duration from %s to %s", quote(s), duration.Format(least), duration.Format(most))
 	}
 	return d, nil
 }

@@ -1,4 +1,4 @@
-// The sets of HTTP statuses: how they are written, read and asked.
+// File codes.go has sets of HTTP statuses: how they are written, read and asked.
 
 package retry
 
@@ -41,8 +41,8 @@ func ParseCodes(list string) (Codes, error) {
 			continue
 		}
 		code, excluded := strings.CutPrefix(item, "!")
-		first, last, ok := parseCode(code)
-		if !ok {
+		first, last, ok := ParseStatus(code)
+		if !ok || last > maxCode {
 			return Codes{}, fmt.Errorf("%s is not a code from %d to %d, a class such as 5xx or an exclusion such as !501", quote(item), minCode, maxCode)
 		}
 		if excluded {
@@ -62,9 +62,10 @@ func ParseCodes(list string) (Codes, error) {
 	return in, nil
 }
 
-// parseCode reads "404" or "4xx" as the range of statuses that it stands for.
-func parseCode(s string) (first, last int, ok bool) {
-	if len(s) != 3 || s[0] < '1' || s[0] > '5' {
+// ParseStatus reads a status such as 404, or a class of them such as 4xx, as the first and
+// the last status that it stands for. Functions answer with statuses up to 999.
+func ParseStatus(s string) (first, last int, ok bool) {
+	if len(s) != 3 || s[0] < '1' || s[0] > '9' {
 		return 0, 0, false
 	}
 	class := int(s[0]-'0') * classSize
