@@ -142,15 +142,36 @@ func TestABodyOf8MiBArrivesWhole(t *testing.T) {
 	w.idle(t)
 }
 
-func TestARedirectIsAnAnswerAndNotFollowed(t *testing.T) {
+func TestARedirectOfTheFunctionIsItsAnswer(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)
 	elsewhere := newStub(t)
-	s.gateway.tell(always(answer{Status: http.StatusTemporaryRedirect, Header: http.Header{"Location": {elsewhere.url()}}}))
+	s.gateway.tell(always(answer{Status: http.StatusFound, Header: http.Header{"Location": {elsewhere.url()}}}))
 	once(t, s, call("fn1", ""))
 	if n := len(elsewhere.all()); n != 0 {
-		t.Errorf("the redirect was followed %d times", n)
+		t.Errorf("the redirect was followed %d times, want 0", n)
 	}
+}
+
+// TestNothingIsLostBehindALoginPage: what is before the gateway redirects each call, until the operator has corrected that.
+func TestNothingIsLostBehindALoginPage(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, "initial_retry_wait=10ms", "max_retry_wait=20ms", "max_retry_attempts=1000")
+	s.gateway.tell(always(answer{Status: http.StatusFound, Header: http.Header{"Location": {"https://login.example/"}}, Before: true}))
+	w := s.worker()
+	calls := make([]*message, 20)
+	for i := range calls {
+		calls[i] = call("fn1", "")
+		s.broker.publish(t, calls[i])
+	}
+	s.gateway.await(t, 40)
+	s.gateway.tell(always(answer{}))
+	for _, m := range calls {
+		s.gateway.awaitThat(t, "the call that comes to the function", func(all []asked) bool {
+			return slices.ContainsFunc(all, func(a asked) bool { return a.callID() == id(m) && a.Status == http.StatusOK })
+		})
+	}
+	w.idle(t)
 }
 
 func TestTheSettingsOfTheCommunityWorkerFindTheGateway(t *testing.T) {

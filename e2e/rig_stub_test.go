@@ -51,6 +51,7 @@ type answer struct {
 	Delay  time.Duration
 	Until  <-chan struct{} // not before it is closed
 	Hangup bool            // break the connection instead
+	Before bool            // it is not the gateway's, which sets X-Start-Time, but of something before it
 }
 
 // stub is the server.
@@ -162,6 +163,9 @@ func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.end(a, say.Status, broken)
 	if say.Hangup {
 		panic(http.ErrAbortHandler)
+	}
+	if a.Function != "" && !say.Before {
+		w.Header().Set("X-Start-Time", strconv.FormatInt(a.At.UnixNano(), 10))
 	}
 	for name, values := range say.Header {
 		w.Header()[name] = values

@@ -15,31 +15,6 @@ import (
 // hidden stands for a value that is there and not shown.
 const hidden = "[hidden]"
 
-// headersWithURL have URLs as values, whose path, query and userinfo can hold secrets.
-var headersWithURL = map[string]bool{
-	invocation.HeaderCallbackURL: true, "Referer": true, "Location": true, "Content-Location": true, "X-Original-Url": true,
-}
-
-// secretWords mark header names whose values are not shown, wherever in the name
-// they stand. Rather too many are hidden than one too few.
-var secretWords = []string{
-	"auth", "cookie", "token", "secret", "passw", "credential", "signature", "session", "apikey", "jwt",
-}
-
-// isSecret reports whether a header's name says that its values are secret.
-func isSecret(name string) bool {
-	name = strings.ToLower(name)
-	if name == "idempotency-key" {
-		return false // it ends like X-Api-Key, and dead letters are looked up by it
-	}
-	for _, word := range secretWords {
-		if strings.Contains(name, word) {
-			return true
-		}
-	}
-	return strings.HasPrefix(name, "proxy-") || name == "key" || strings.HasSuffix(name, "-key")
-}
-
 // shownHeader is a header as it may be shown: every name, and the values that
 // are no secrets.
 func shownHeader(h http.Header) http.Header {
@@ -55,9 +30,9 @@ func shownHeader(h http.Header) http.Header {
 
 func shownValue(name, value string) string {
 	switch {
-	case isSecret(name):
+	case invocation.IsSecret(name):
 		return hidden
-	case headersWithURL[http.CanonicalHeaderKey(name)]:
+	case invocation.HoldsURL(name):
 		return originOf(value)
 	}
 	return value
@@ -84,7 +59,7 @@ func originOf(raw string) string {
 
 // besideSecret is what stands before a secret in the bytes of a malformed
 // QueueRequest: names as above, a URL, a query.
-var besideSecret = regexp.MustCompile(`(?i)` + strings.Join(secretWords, "|") + `|-key|proxy-|://|"querystring"\s*:\s*"[^"]`)
+var besideSecret = regexp.MustCompile(`(?i)` + strings.Join(invocation.SecretWords(), "|") + `|-key|proxy-|://|"querystring"\s*:\s*"[^"]`)
 
 // mentionsSecret reports whether a secret may stand in bytes as they came.
 func mentionsSecret(raw []byte) bool { return besideSecret.Match(raw) }

@@ -42,6 +42,25 @@ func gateway(open bool, skew time.Duration) http.HandlerFunc {
 	}
 }
 
+// redirecting is a gateway whose paths below one are answered with a redirect to a URL, and the path where that is an origin.
+func redirecting(below, to string) http.HandlerFunc {
+	answers := gateway(false, 0)
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.URL.Path, below) {
+			answers(w, r)
+			return
+		}
+		switch strings.Count(to, "/") {
+		case 0:
+		case 2:
+			w.Header().Set("Location", to+r.URL.Path)
+		default:
+			w.Header().Set("Location", to)
+		}
+		w.WriteHeader(http.StatusFound)
+	}
+}
+
 // healthy are surroundings in which nothing is wrong.
 func healthy(t *testing.T) *surroundings {
 	t.Helper()
@@ -172,6 +191,10 @@ func TestWhatIsWrongIsSaidWithWhatToDo(t *testing.T) {
 		{"a link in data_dir", "data_dir=" + linked, "store", Bad, "store: a symbolic link"},
 		{"a disk too small", "store_min_free=1000TiB", "store", Bad, "store_min_free"},
 		{"no gateway", "gateway_url=" + closed.URL, "gateway", Bad, "gateway_url"},
+		{"a gateway that redirects to TLS", "gateway_url=" + s.serve(redirecting("/", "https://127.0.0.1:1")), "gateway", Bad, "Set gateway_url to https://127.0.0.1:1;"},
+		{"a gateway behind a login page", "gateway_url=" + s.serve(redirecting("/", "https://login.example/in")), "gateway", Bad, "redirect to https://login.example |"},
+		{"functions behind a login page", "gateway_url=" + s.serve(redirecting("/function/", "https://login.example/in")), "gateway", Bad, "302 to /function/, a redirect to https://login.example |"},
+		{"a redirect to nowhere", "gateway_url=" + s.serve(redirecting("/system/", "")), "gateway", Bad, "a redirect to no usable URL"},
 		{"no gateway, no clock", "gateway_url=" + closed.URL, "clock", Warn, "not compared"},
 		{"credentials that the gateway refuses", "secret_mount_path=" + t.TempDir() + "\nbasic_auth=false", "gateway", Bad, "401"},
 		{"a gateway that is open", "gateway_url=" + s.serve(gateway(true, 0)), "gateway", OK, "2 in openfaas-fn"},

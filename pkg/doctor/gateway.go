@@ -77,11 +77,15 @@ func (e *examiner) gateway(ctx context.Context) []Finding {
 			look("clock", "", "not compared, because the gateway does not answer"),
 		}
 	}
+	if isRedirect(status) {
+		return []Finding{e.redirected(base.JoinPath("healthz"), "/healthz", status, header), clock(header, sent, took)}
+	}
 	all := []Finding{fine(check, "%s answers in %s", base, took.Round(time.Millisecond))}
 	if status != http.StatusOK {
 		all = []Finding{look(check, "See the gateway's log. Check that gateway_url is the address of a gateway.", "%s answers, but /healthz is %d", base, status)}
 	}
-	return append(append(all, e.functions(ctx)...), clock(header, sent, took))
+	all = append(append(all, e.functions(ctx)...), e.calls(ctx)...)
+	return append(all, clock(header, sent, took))
 }
 
 // functions asks for the list of functions, which needs the credentials.
@@ -89,10 +93,12 @@ func (e *examiner) functions(ctx context.Context) []Finding {
 	const check = "gateway"
 	u := e.Config.GatewayURL.JoinPath("system", "functions")
 	u.RawQuery = url.Values{"namespace": {e.Config.DefaultNamespace}}.Encode()
-	status, _, body, err := e.ask(ctx, u)
+	status, header, body, err := e.ask(ctx, u)
 	switch {
 	case err != nil:
 		return []Finding{look(check, "See the gateway's log.", "/system/functions: %s", firstLine(err))}
+	case isRedirect(status):
+		return []Finding{e.redirected(u, "/system/functions", status, header)}
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		return []Finding{wrong(check, "Mount the gateway's secret basic-auth at secret_mount_path; without it annotations of functions are not read, and unknown functions are recognised only by calling them.",
 			"it answers %d to the credentials: %s", status, e.who())}

@@ -34,15 +34,17 @@ type Cause string
 
 // The closed set of causes.
 const (
-	CauseTimeout   Cause = "timeout"   // the deadline passed
-	CauseRefused   Cause = "refused"   // nothing listens there
-	CauseReset     Cause = "reset"     // the connection broke before the answer was whole
-	CauseDNS       Cause = "dns"       // the name has no address
-	CauseTLS       Cause = "tls"       // the handshake or the certificate failed
-	CauseTransport Cause = "transport" // anything else
+	CauseTimeout Cause = "timeout" // the deadline passed
+	CauseRefused Cause = "refused" // nothing listens there
+	CauseReset   Cause = "reset"   // the connection broke before the answer was whole
+	CauseDNS     Cause = "dns"     // the name has no address
+	CauseTLS     Cause = "tls"     // the handshake or the certificate failed
+	// CauseRedirected: what is before the gateway redirected the call, which did not reach the function.
+	CauseRedirected Cause = "redirected"
+	CauseTransport  Cause = "transport" // anything else
 )
 
 // Causes lists the closed set, for label sets that are complete from the start.
 func Causes() []Cause {
-	return []Cause{CauseTimeout, CauseRefused, CauseReset, CauseDNS, CauseTLS, CauseTransport}
+	return []Cause{CauseTimeout, CauseRefused, CauseReset, CauseDNS, CauseTLS, CauseRedirected, CauseTransport}
 }

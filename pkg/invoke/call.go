@@ -66,8 +66,13 @@ type Result struct {
 	Truncated bool // the body is longer than the limit
 	Malformed bool
 	Refused   bool
-	Canceled  bool
-	Expired   bool
+	// Redirected: the function asked by a 307 or 308 for a repetition that must not be made. Status is its own.
+	Redirected bool
+	// GatewayURL is the URL to configure for the gateway, when something before it redirected the call
+	// there; empty for none.
+	GatewayURL string
+	Canceled   bool
+	Expired    bool
 	// Detail says in a few words why there is no answer. It holds nothing of the
 	// URL, of a header's values or of a body.
 	Detail string
@@ -78,8 +83,8 @@ type Result struct {
 }
 
 // Function calls a function through the gateway. It returns when the answer is
-// read, the timeout has passed or ctx is done, the latter as Canceled. Redirects are
-// answers like any other. It never panics and never sends a request twice.
+// read, the timeout has passed or ctx is done, the latter as Canceled. It never panics and never sends a
+// request twice, except to where a redirect asks for it (see redirect.go).
 func (c *Client) Function(ctx context.Context, call Call) Result {
 	h := heads.Get().(*head)
 	defer h.free()
@@ -97,7 +102,11 @@ func (c *Client) Function(ctx context.Context, call Call) Result {
 	if e.direct == nil {
 		e.header = h.fields.header()
 	}
-	return e.run(ctx)
+	r := e.run(ctx)
+	if isRedirect(r) {
+		return c.redirected(ctx, &e, h, call, r)
+	}
+	return r
 }
 
 // address says where a function's call goes, and over which connections: those of its own for a small body, or those

@@ -232,22 +232,6 @@ func TestNothingReadsTheRequestAfterTheCall(t *testing.T) {
 	})
 }
 
-func TestRedirectsAreAnswers(t *testing.T) {
-	t.Parallel()
-	s := answering(t, wire(307, "", "Location: http://127.0.0.1:1/", "Set-Cookie: a=b"))
-	c := newClient(t, s.address, nil)
-	for range 2 {
-		if r := c.Function(t.Context(), callOf(t, "x")); r.Status != 307 || r.Header.Get("Location") == "" {
-			t.Errorf("result is %+v", r)
-		}
-	}
-	for _, req := range s.seen() {
-		if !strings.HasPrefix(req, "POST /function/figlet/") || strings.Contains(req, "Cookie") {
-			t.Errorf("request is %q", req)
-		}
-	}
-}
-
 func TestConnectionsAreKeptAndBounded(t *testing.T) {
 	t.Parallel()
 	s := answering(t, wire(200, "ok"))

@@ -12,7 +12,7 @@ import (
 // Statuses from the first one on are failures, with Policy.Only2xx those outside
 // the other two.
 const (
-	failureFrom  = 400 // redirects are not followed, so 3xx is an answer
+	failureFrom  = 400 // a 3xx that was not followed is the function's answer
 	strictFrom   = 300 // with Policy.Only2xx
 	strictBefore = 200
 )
@@ -43,6 +43,8 @@ type Result struct {
 	Malformed bool
 	// Refused: the callback's URL leads where callback_policy forbids.
 	Refused bool
+	// Redirected: the function asks for a repetition at a URL where it must not be made.
+	Redirected bool
 	// Expires is when it is too late for another attempt; zero for never.
 	Expires time.Time
 }
@@ -59,14 +61,15 @@ type Decision struct {
 // as for Wait. In this order:
 //
 //  1. malformed or refused: buried with that reason, for no retry can help
-//  2. a status below 400 (with Only2xx: 200..299): done
-//  3. a function that is missing: retried within UnknownGrace, then buried as
+//  2. Redirected, without Only2xx: buried as non_retryable
+//  3. a status below 400 (with Only2xx: 200..299): done
+//  4. a function that is missing: retried within UnknownGrace, then buried as
 //     function_not_found
-//  4. NoRetry or 410 where it would be retried: buried as non_retryable
-//  5. no answer, an internal error, a status in Codes, with Only2xx any failure:
+//  5. NoRetry or 410 where it would be retried: buried as non_retryable
+//  6. no answer, an internal error, a status in Codes, with Only2xx any failure:
 //     retried while retries are left, then buried as attempts_exhausted; buried
 //     as max_age_exceeded when the retry would come after Expires
-//  6. any other status: final; buried as non_retryable when it is in DeadCodes,
+//  7. any other status: final; buried as non_retryable when it is in DeadCodes,
 //     else discarded
 func (p Policy) Decide(retries int, r Result, now time.Time, random func() float64) Decision {
 	switch {
@@ -74,6 +77,8 @@ func (p Policy) Decide(retries int, r Result, now time.Time, random func() float
 		return Decision{Outcome: invocation.OutcomeDead, Reason: invocation.Malformed}
 	case r.Refused:
 		return Decision{Outcome: invocation.OutcomeDead, Reason: invocation.CallbackRefused}
+	case r.Redirected && !p.Only2xx:
+		return Decision{Outcome: invocation.OutcomeDead, Reason: invocation.NonRetryable}
 	case p.succeeded(r):
 		return Decision{Outcome: invocation.OutcomeDone}
 	case !r.Missing.IsZero():

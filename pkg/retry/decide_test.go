@@ -48,7 +48,9 @@ func TestDecide(t *testing.T) {
 		want    Decision
 	}{
 		{"200 is done", defaults(), 0, Result{Status: 200}, Decision{Outcome: invocation.OutcomeDone}},
-		{"a redirect is done, for it is not followed", defaults(), 0, Result{Status: 307}, Decision{Outcome: invocation.OutcomeDone}},
+		{"a redirect that is the function's answer is done", defaults(), 0, Result{Status: 303}, Decision{Outcome: invocation.OutcomeDone}},
+		{"a repetition elsewhere is final", defaults(), 0, Result{Status: 307, Redirected: true}, Decision{Outcome: invocation.OutcomeDead, Reason: invocation.NonRetryable}},
+		{"a redirect before the gateway is retried", defaults(), 0, Result{Status: 503, Cause: invocation.CauseRedirected}, retryAfter(10 * time.Second)},
 		{"101 is done", defaults(), 0, Result{Status: 101}, Decision{Outcome: invocation.OutcomeDone}},
 		{"success on the last retry is done", defaults(), 10, Result{Status: 202}, Decision{Outcome: invocation.OutcomeDone}},
 		{"an internal header on a success changes nothing", defaults(), 0, Result{Status: 200, Internal: true}, Decision{Outcome: invocation.OutcomeDone}},
@@ -106,6 +108,7 @@ func TestDecide(t *testing.T) {
 		{"malformed comes before refused", defaults(), 0, Result{Malformed: true, Refused: true}, bury(invocation.Malformed)},
 
 		{"a callback that is taken is done", defaults().ForCallback(), 0, Result{Status: 202}, Decision{Outcome: invocation.OutcomeDone}},
+		{"a mailbox delivery whose function redirects is retried", defaults().ForCallback(), 0, Result{Status: 307, Redirected: true}, retryAfter(10 * time.Second)},
 		{"a callback that redirects is retried", defaults().ForCallback(), 0, Result{Status: 302}, retryAfter(10 * time.Second)},
 		{"a callback answered 101 is retried", defaults().ForCallback(), 0, Result{Status: 101}, retryAfter(10 * time.Second)},
 		{"a callback answered 404 is retried", retryNothing.ForCallback(), 0, Result{Status: 404}, retryAfter(10 * time.Second)},

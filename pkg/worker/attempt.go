@@ -164,6 +164,7 @@ func (w *Worker) call(ctx context.Context, a *attempt) {
 	}
 	a.begun = a.begun.Add(a.result.Waited)
 	a.span.End(a.inv, answerOf(a.result))
+	w.warnRedirected(a)
 	if a.result.Expired {
 		w.giveUp(a, invocation.MaxAgeExceeded, expired)
 		return
@@ -234,7 +235,7 @@ func panicText(p any) string {
 func retryResult(a *attempt) retry.Result {
 	r := a.result
 	return retry.Result{
-		Status: r.Status, Cause: r.Cause, Malformed: r.Malformed, Refused: r.Refused,
+		Status: r.Status, Cause: r.Cause, Malformed: r.Malformed, Refused: r.Refused, Redirected: r.Redirected,
 		Internal:   len(r.Header[headerInternal]) > 0,
 		NoRetry:    strings.EqualFold(strings.TrimSpace(r.Header.Get(headerNoRetry)), "true"),
 		RetryAfter: r.Header.Get("Retry-After"),

@@ -43,11 +43,11 @@ func (w *Worker) effect(a *attempt, now time.Time) effect {
 	if a.uncalled || r.Canceled || r.Malformed || r.Refused {
 		return effect{silent: true}
 	}
-	e := effect{began: a.begun, cause: r.Cause, success: r.Cause == "" && r.Status < http.StatusBadRequest}
+	e := effect{began: a.begun, cause: r.Cause, success: r.Cause == "" && r.Status < http.StatusBadRequest && !r.Redirected}
 	internal := len(r.Header[headerInternal]) > 0 && r.Status >= http.StatusInternalServerError
 	e.missed = r.Cause != "" || internal
 	switch r.Cause {
-	case invocation.CauseRefused, invocation.CauseTimeout:
+	case invocation.CauseRefused, invocation.CauseTimeout, invocation.CauseRedirected:
 		e.pushed = true
 	case "":
 		e.pushed = r.Status == http.StatusTooManyRequests || r.Status == http.StatusServiceUnavailable
@@ -64,7 +64,7 @@ func (w *Worker) effect(a *attempt, now time.Time) effect {
 // not run it: a time-out or a broken connection may hide that it has.
 func neverArrived(cause invocation.Cause) bool {
 	switch cause {
-	case invocation.CauseRefused, invocation.CauseDNS, invocation.CauseTLS, "":
+	case invocation.CauseRefused, invocation.CauseDNS, invocation.CauseTLS, invocation.CauseRedirected, "":
 		return true
 	}
 	return false

@@ -45,7 +45,7 @@ func (w *Worker) tell(a *attempt) {
 }
 
 // maxOutcomeAttrs is how many attributes the line of an attempt has at most.
-const maxOutcomeAttrs = 11
+const maxOutcomeAttrs = 12
 
 // appendOutcome appends the attributes of the line of an attempt.
 func (w *Worker) appendOutcome(s []slog.Attr, a *attempt) []slog.Attr {
@@ -63,6 +63,9 @@ func (w *Worker) appendOutcome(s []slog.Attr, a *attempt) []slog.Attr {
 	s = append(s, slog.String("next", a.Outcome.Next()))
 	switch a.Outcome {
 	case invocation.OutcomeRetry:
+		if a.result.Cause == invocation.CauseRedirected {
+			s = append(s, slog.String("detail", a.result.Detail))
+		}
 		s = append(s, slog.Duration("wait", a.Wait), slog.String("at", a.next.Format(time.RFC3339Nano)))
 	case invocation.OutcomeDead, invocation.OutcomeDropped:
 		s = append(s, slog.String("reason", string(a.Reason)))
@@ -72,6 +75,23 @@ func (w *Worker) appendOutcome(s []slog.Attr, a *attempt) []slog.Attr {
 	case invocation.OutcomeDone, invocation.OutcomeCancelled:
 	}
 	return s
+}
+
+// warnRedirected logs once that calls are redirected before they come to the gateway, and which URL to configure.
+func (w *Worker) warnRedirected(a *attempt) {
+	r := a.result
+	switch {
+	case a.inv.Kind == invocation.KindCallback:
+	case r.GatewayURL != "":
+		w.moved.Do(func() {
+			w.Logger.Warn("gateway redirects calls", "location", r.GatewayURL, "hint", "Set gateway_url to "+r.GatewayURL+"; calls that carry credentials are not redirected.")
+		})
+	case r.Cause == invocation.CauseRedirected:
+		w.redirected.Do(func() {
+			w.Logger.Warn("calls are redirected before they come to the gateway", "detail", r.Detail,
+				"hint", "Set gateway_url to the address of the OpenFaaS gateway itself, past any login page or proxy.")
+		})
+	}
 }
 
 // word is what happened, in one word or two: the message of the line.

@@ -28,7 +28,11 @@ func (w *Worker) logOutcome(a *attempt) {
 	case invocation.OutcomeDone:
 		w.Logger.Info(word(a), append(s, "next", "done")...)
 	case invocation.OutcomeRetry:
-		w.Logger.Info(word(a), append(s, "next", "retry", "wait", a.Wait, "at", a.next.Format(time.RFC3339Nano))...)
+		s = append(s, "next", "retry")
+		if a.result.Cause == invocation.CauseRedirected {
+			s = append(s, "detail", a.result.Detail)
+		}
+		w.Logger.Info(word(a), append(s, "wait", a.Wait, "at", a.next.Format(time.RFC3339Nano))...)
 	case invocation.OutcomeDead, invocation.OutcomeDropped:
 		next := map[invocation.Outcome]string{invocation.OutcomeDead: "dead", invocation.OutcomeDropped: "discarded"}[a.Outcome]
 		s = append(s, "next", next, "reason", string(a.Reason))
@@ -51,7 +55,7 @@ func (h untimed) Handle(ctx context.Context, r slog.Record) error {
 func attemptsOfEveryKind() (all []*attempt) {
 	for _, kind := range []invocation.Kind{invocation.KindFunction, invocation.KindCallback} {
 		for _, result := range []invoke.Result{
-			{}, {Status: 200, Duration: 1234567}, {Status: 503, Cause: invocation.CauseTimeout, Duration: time.Hour, Detail: `no "answer" =`},
+			{}, {Status: 200, Duration: 1234567}, {Status: 503, Cause: invocation.CauseRedirected, Detail: "redirected to https://login"}, {Status: 503, Cause: invocation.CauseTimeout, Duration: time.Hour, Detail: `no "answer" =`},
 		} {
 			for _, outcome := range invocation.Outcomes() {
 				for n := range 4 {

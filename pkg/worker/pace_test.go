@@ -282,6 +282,31 @@ func TestAFunctionOutOfReachIsOnlyProbed(t *testing.T) {
 	})
 }
 
+// TestARedirectedCallIsLikeARefusedOne: an hour behind a login page costs no invocation, and one warning names the URL.
+func TestARedirectedCallIsLikeARefusedOne(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := defaults(t)
+		s.caller = newFake(func(context.Context, int, called) invoke.Result {
+			return invoke.Result{Status: 503, Cause: invocation.CauseRedirected, Detail: "redirected to https://gw", GatewayURL: "https://gw"}
+		})
+		r := start(t, s)
+		for range 200 {
+			r.accept(to("fn"))
+		}
+		pass(time.Hour)
+		if n := len(r.letters()); n != 0 {
+			t.Errorf("got %d dead letters, want 0", n)
+		}
+		if opened := r.log.lines(t, "function unreachable, breaker opened"); len(opened) != 1 || opened[0]["cause"] != "redirected" {
+			t.Errorf("got %v, want one line with cause redirected", opened)
+		}
+		lines := r.log.lines(t, "gateway redirects calls")
+		if len(lines) != 1 || lines[0]["location"] != "https://gw" {
+			t.Errorf("got %v, want one warning that names https://gw", lines)
+		}
+	})
+}
+
 func TestAStatusThatTheFunctionChoseOpensNoBreaker(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -297,6 +322,8 @@ func TestAStatusThatTheFunctionChoseOpensNoBreaker(t *testing.T) {
 		{"429 of OpenFaaS", invoke.Result{Status: 429, Header: http.Header{headerInternal: {"faas-middleware"}}}, false, false},
 		{"a reset", invoke.Result{Status: 503, Cause: invocation.CauseReset}, false, true},
 		{"a time-out", invoke.Result{Status: 503, Cause: invocation.CauseTimeout}, false, true},
+		{"a redirect before the gateway", invoke.Result{Status: 503, Cause: invocation.CauseRedirected}, false, true},
+		{"a redirect of its own", status(302), false, false},
 		{"a reset, with breaker=off", invoke.Result{Status: 503, Cause: invocation.CauseReset}, true, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -72,7 +72,9 @@ func TestHowAnAttemptEnds(t *testing.T) {
 		dropped uint64
 	}{
 		{"200 is done", []invoke.Result{status(200)}, nil, 1, "", 0},
-		{"a redirect is an answer", []invoke.Result{status(302)}, nil, 1, "", 0},
+		{"a redirect of the function is an answer", []invoke.Result{status(302)}, nil, 1, "", 0},
+		{"a redirect before the function is retried", []invoke.Result{{Status: 503, Cause: invocation.CauseRedirected}, status(200)}, nil, 2, "", 0},
+		{"a repetition that must not be made is final", []invoke.Result{{Status: 308, Redirected: true, Detail: "redirected to http://x"}}, nil, 1, invocation.NonRetryable, 0},
 		{"a status in retry_http_codes is retried until it is done", []invoke.Result{status(500), status(503), status(204)}, nil, 3, "", 0},
 		{"a status that is not is final and goes to the dead set", []invoke.Result{status(404)}, nil, 1, invocation.NonRetryable, 0},
 		{"a final status that is not in dead_set_codes is discarded", []invoke.Result{status(404)}, func(s *setup) {

@@ -17,6 +17,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"queue-worker/pkg/crash"
@@ -100,7 +101,9 @@ type Worker struct {
 
 	warned     *warnings // annotations that were logged already
 	activities *activities
-	hands      []hand // by slot
+	hands      []hand    // by slot
+	moved      sync.Once // logs that the gateway redirects
+	redirected sync.Once // logs that something else does
 }
 
 // New makes a worker. Nothing is called before Run.
