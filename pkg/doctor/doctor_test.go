@@ -193,7 +193,7 @@ func TestWhatIsWrongIsSaidWithWhatToDo(t *testing.T) {
 		{"no gateway", "gateway_url=" + closed.URL, "gateway", Bad, "gateway_url"},
 		{"a gateway that redirects to TLS", "gateway_url=" + s.serve(redirecting("/", "https://127.0.0.1:1")), "gateway", Bad, "Set gateway_url to https://127.0.0.1:1;"},
 		{"a gateway behind a login page", "gateway_url=" + s.serve(redirecting("/", "https://login.example/in")), "gateway", Bad, "redirect to https://login.example |"},
-		{"functions behind a login page", "gateway_url=" + s.serve(redirecting("/function/", "https://login.example/in")), "gateway", Bad, "302 to /function/, a redirect to https://login.example |"},
+		{"functions behind a login page", "gateway_url=" + s.serve(redirecting("/function/", "https://login.example/in")), "gateway", Bad, "302 to /function/queue-worker-doctor-looks-for-redirects, a redirect to https://login.example |"},
 		{"a redirect to nowhere", "gateway_url=" + s.serve(redirecting("/system/", "")), "gateway", Bad, "a redirect to no usable URL"},
 		{"no gateway, no clock", "gateway_url=" + closed.URL, "clock", Warn, "not compared"},
 		{"credentials that the gateway refuses", "secret_mount_path=" + t.TempDir() + "\nbasic_auth=false", "gateway", Bad, "401"},

@@ -24,7 +24,7 @@ func (e *examiner) calls(ctx context.Context) []Finding {
 	if err != nil || !isRedirect(status) {
 		return nil
 	}
-	return []Finding{e.redirected(u, "/function/", status, header)}
+	return []Finding{e.redirected(u, "/function/"+noFunction, status, header)}
 }
 
 // redirected is the finding of a redirect in the place of an answer: no call comes to a function.

@@ -1,7 +1,7 @@
 // File redirect.go decides what a redirect means: an answer of the function, a request to repeat the call, or a call
 // that never reached the function.
 //
-//	through the gateway  301, 302, 303 and other 3xx   the function's answer
+//	through the gateway  301, 302, 303                 the function's answer
 //	                     307, 308 to the same function followed
 //	                     307, 308 elsewhere            Redirected
 //	not through it       307, 308 to the same path of  followed, with GatewayURL
@@ -35,9 +35,16 @@ const (
 	startSlack = 24 * time.Hour
 )
 
-// isRedirect reports whether an answer is a redirect.
+// isRedirect reports whether an answer is a redirect; a 304, say, is none.
 func isRedirect(r Result) bool {
-	return r.Header != nil && r.Cause == "" && r.Status >= http.StatusMultipleChoices && r.Status < http.StatusBadRequest
+	if r.Cause != "" {
+		return false
+	}
+	switch r.Status {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return true
+	}
+	return false
 }
 
 // asksForRepetition reports whether a redirect asks for the same request at another URL.
