@@ -151,5 +151,9 @@ func (c *Client) Callback(ctx context.Context, url string, call Call) Result {
 		timeout: c.callbackTimeout, limit: maxCallbackAnswer,
 		descriptors: c.descriptors, expires: call.expires(),
 	}
-	return e.run(ctx)
+	r := e.run(ctx)
+	if isRedirect(r) {
+		return c.redirectedCallback(ctx, &e, r)
+	}
+	return r
 }

@@ -165,6 +165,11 @@ func basicAuth(user *url.Userinfo) string {
 // refuseAll stands in for egress's guard where there is none.
 type refuseAll struct{}
 
+// CheckURL implements Guard.
+func (refuseAll) CheckURL(string) (*url.URL, error) {
+	return nil, fmt.Errorf("%w: callbacks are off", egress.ErrRefused)
+}
+
 // ToFunction implements Guard.
 func (refuseAll) ToFunction(*url.URL) bool { return false }
 

@@ -227,19 +227,6 @@ func TestFunctionsAreNotDialledByEgress(t *testing.T) {
 	}
 }
 
-func TestARedirectOfACallbackIsNotFollowed(t *testing.T) {
-	t.Parallel()
-	trap := answering(t, wire(200, ""))
-	s := answering(t, wire(302, "", "Location: http://"+trap.address+"/"))
-	c := newClient(t, "gateway", nil)
-	if r := c.Callback(t.Context(), "http://"+s.address+"/", stored(t, nil, "x")); r.Status != 302 {
-		t.Errorf("result is %+v", r)
-	}
-	if len(trap.seen()) != 0 {
-		t.Error("the redirect was followed")
-	}
-}
-
 func TestACallbackThatCannotBeSentIsMalformed(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, "gateway", nil)

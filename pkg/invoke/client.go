@@ -78,6 +78,8 @@ type Options struct {
 // Guard is what egress.Guard does for callbacks. The errors of both dials match
 // egress.ErrRefused when the address is forbidden.
 type Guard interface {
+	// CheckURL reads the URL of a redirect, as it does with the URL of a callback.
+	CheckURL(raw string) (*url.URL, error)
 	// ToFunction reports whether a URL's path is one of the gateway's functions.
 	ToFunction(u *url.URL) bool
 	// DialContext never connects to the gateway.
@@ -186,7 +188,7 @@ func hostPort(u *url.URL) string {
 type dialer = func(ctx context.Context, network, address string) (net.Conn, error)
 
 // newTransport makes the pool of connections to the gateway, or to callbacks. It
-// is used without an http.Client, so nothing follows a redirect, keeps a cookie or
+// is used without an http.Client, so nothing but redirect.go follows a redirect, and nothing keeps a cookie or
 // takes credentials from a URL on its own.
 func newTransport(conns int, dial dialer) *http.Transport {
 	http1 := new(http.Protocols)

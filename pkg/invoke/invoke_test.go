@@ -55,6 +55,8 @@ func newClient(tb testing.TB, address string, change func(*Options)) *Client {
 // dialing is a guard that opens each connection in the same way.
 type dialing dialer
 
+func (dialing) CheckURL(raw string) (*url.URL, error) { return url.Parse(raw) }
+
 func (dialing) ToFunction(*url.URL) bool { return false }
 
 func (d dialing) DialContext(ctx context.Context, network, address string) (net.Conn, error) {

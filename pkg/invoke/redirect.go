@@ -7,6 +7,8 @@
 //	not through it       307, 308 to the same path of  followed, with GatewayURL
 //	                     the same host
 //	                     any other                     Cause redirected
+//	of a callback        307, 308 where the guard lets followed
+//	                     any other                     the answer, with its target as Detail
 //
 // The gateway sets X-Start-Time on every answer of a function, and nothing before it does.
 
@@ -52,34 +54,85 @@ func asksForRepetition(status int) bool {
 	return status == http.StatusTemporaryRedirect || status == http.StatusPermanentRedirect
 }
 
+// chain is a call with its redirects, which have the time of one call together.
+type chain struct {
+	exchange *exchange
+	at       *url.URL // of the latest request
+	begun    time.Time
+	waited   time.Duration
+	timeout  time.Duration // of all; 0: none
+}
+
+// newChain begins a chain with the result of its first request.
+func newChain(e *exchange, at *url.URL, r Result) *chain {
+	return &chain{exchange: e, at: at, begun: time.Now().Add(-r.Duration), waited: r.Waited, timeout: e.timeout}
+}
+
+// follow sends the request to another URL.
+func (c *chain) follow(ctx context.Context, to *url.URL) Result {
+	if c.timeout > 0 {
+		c.exchange.timeout = max(c.timeout-time.Since(c.begun), 1)
+	}
+	c.exchange.url, c.at = to, to
+	return c.exchange.run(ctx)
+}
+
+// end is the result of the last request as that of the whole chain.
+func (c *chain) end(r Result) Result {
+	r.Waited, r.Duration = c.waited, time.Since(c.begun)
+	return r
+}
+
 // redirected follows the redirects of a function's call as far as it may, and returns what came of the last one.
 func (c *Client) redirected(ctx context.Context, e *exchange, h *head, call Call, r Result) Result {
-	waited, begun, limit := r.Waited, time.Now().Add(-r.Duration), e.timeout
-	from, err := target(c.gateway, call.Request.Function, call.Request.Path, call.Request.QueryString)
+	at, err := target(c.gateway, call.Request.Function, call.Request.Path, call.Request.QueryString)
 	if err != nil {
 		return Result{Malformed: true, Detail: err.Error()} // never, since the call was made
 	}
-	gatewayURL := ""
+	ch, gatewayURL := newChain(e, at, r), ""
 	for hops := 0; isRedirect(r); hops++ {
-		to, through := location(from, r.Header), cameThrough(r.Header, begun, time.Now())
-		if !through && isSameTarget(from, to) {
+		to, through := location(ch.at, r.Header), cameThrough(r.Header, ch.begun, time.Now())
+		if !through && isSameTarget(ch.at, to) {
 			gatewayURL = originOf(to) + c.gateway.EscapedPath()
 		}
-		if hops == maxHops || !asksForRepetition(r.Status) || !c.mayFollow(call, through, from, to) {
+		if hops == maxHops || !asksForRepetition(r.Status) || !c.mayFollow(call, through, ch.at, to) {
 			r = ended(r, through, to)
 			break
-		}
-		if limit > 0 {
-			e.timeout = max(limit-time.Since(begun), 1)
 		}
 		if e.direct != nil {
 			e.direct, e.header, e.transport = nil, h.fields.header(), c.functions
 		}
-		e.url, from = to, to
-		r = e.run(ctx)
+		r = ch.follow(ctx, to)
 	}
-	r.GatewayURL, r.Waited, r.Duration = gatewayURL, waited, time.Since(begun)
-	return r
+	r.GatewayURL = gatewayURL
+	return ch.end(r)
+}
+
+// redirectedCallback follows the redirects of a callback as far as the guard lets it. The credentials of its URL go to
+// the same host and port only.
+func (c *Client) redirectedCallback(ctx context.Context, e *exchange, r Result) Result {
+	ch, first := newChain(e, e.url, r), e.url
+	for hops := 0; isRedirect(r); hops++ {
+		to := location(ch.at, r.Header)
+		r.Detail = redirectedTo(to)
+		if hops == maxHops || !asksForRepetition(r.Status) || to == nil || isDowngrade(ch.at, to) {
+			break
+		}
+		pointed := r.Detail
+		to, err := c.guard.CheckURL(to.String())
+		if err != nil {
+			why, _ := refusal(err)
+			return ch.end(Result{Refused: true, Detail: pointed + ": " + why})
+		}
+		if !strings.EqualFold(first.Hostname(), to.Hostname()) || portOf(first) != portOf(to) {
+			delete(e.header, "Authorization")
+		}
+		e.transport = c.callbackTransportOf(to)
+		if r = ch.follow(ctx, to); r.Refused {
+			r.Detail = pointed + ": " + r.Detail
+		}
+	}
+	return ch.end(r)
 }
 
 // mayFollow reports whether a call may be repeated at to.
