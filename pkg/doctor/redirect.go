@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// noFunction is a function that nobody deploys: a gateway answers 404 to it.
+// noFunction is a function that is not deployed: a gateway answers 404 to it.
 const noFunction = "queue-worker-doctor-looks-for-redirects"
 
 func isRedirect(status int) bool {
