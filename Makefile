@@ -32,7 +32,7 @@ test: ## run all tests; with the race detector but for the black-box ones, which
 		echo "make test: the race detector needs the C compiler $$($(GO) env CC); install it, or run: make test RACE=" >&2; exit 1; fi
 	$(GO) test $(RACE) -shuffle=on -timeout $(TESTTIME) $$($(GO) list ./... | grep -v '/e2e')
 	$(GO) test -count=1 -timeout $(TESTTIME) -run '^TestAnInvocationCosts' ./pkg/worker # counts, which the race detector would change
-	$(GO) test -timeout $(TESTTIME) -run '^(TestCheckAndStartEndOnEveryDamage|TestPowerCut)$$' ./pkg/store # the long form, too slow for it
+	$(GO) test -timeout $(TESTTIME) -run '^(TestCheckAndStartEndOnEveryDamage|TestPowerCut)$$' ./pkg/store/embedded # the long form, too slow for it
 	$(GO) test -shuffle=on -timeout $(TESTTIME) ./e2e/...
 	$(GO) test -C bench -timeout $(TESTTIME) ./...
 

@@ -19,6 +19,7 @@ import (
 
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
+	"queue-worker/pkg/store/embedded"
 )
 
 // Of the delayed invocations and the retries beside them.
@@ -37,7 +38,7 @@ const (
 // fillStore makes a store in dir with n delayed invocations. It returns how long that took.
 func (b *bench) fillStore(ctx context.Context, dir string, n int, due func(i int) time.Time) (time.Duration, error) {
 	begun := time.Now()
-	s, err := store.Open(store.Options{Dir: dir, Slots: b.inflight, Sync: time.Second})
+	s, err := embedded.Open(embedded.Options{Dir: dir, Slots: b.inflight, Sync: time.Second})
 	if err != nil {
 		return 0, err
 	}

@@ -20,12 +20,12 @@ var layers = []struct {
 	imports []string
 }{
 	{"cmd/queue-worker", []string{"pkg/command"}},
-	{"pkg/command", []string{"pkg/app", "pkg/dev", "pkg/doctor", "pkg/client", "pkg/term", "pkg/config", "pkg/store", "pkg/duration", "pkg/escape"}},
+	{"pkg/command", []string{"pkg/app", "pkg/dev", "pkg/doctor", "pkg/client", "pkg/term", "pkg/config", "pkg/store/embedded", "pkg/duration", "pkg/escape"}},
 	{"pkg/app", []string{
 		"pkg/api", "pkg/console", "pkg/jobs", "pkg/finished", "pkg/pause", "pkg/gateway", "pkg/dev", "pkg/intake", "pkg/stanserver", "pkg/worker", "pkg/config",
-		"pkg/datadir", "pkg/descriptor", "pkg/listen", "pkg/store", "pkg/invoke", "pkg/egress", "pkg/policy", "pkg/retry", "pkg/trace", "pkg/invocation",
+		"pkg/datadir", "pkg/descriptor", "pkg/listen", "pkg/store/embedded", "pkg/store", "pkg/invoke", "pkg/egress", "pkg/policy", "pkg/retry", "pkg/trace", "pkg/invocation",
 	}},
-	{"pkg/doctor", []string{"pkg/client", "pkg/intake", "pkg/config", "pkg/datadir", "pkg/store", "pkg/descriptor"}},
+	{"pkg/doctor", []string{"pkg/client", "pkg/intake", "pkg/config", "pkg/datadir", "pkg/store/embedded", "pkg/descriptor"}},
 	{"pkg/term", []string{"pkg/escape"}},
 	{"pkg/client", nil}, // knows the program only by its HTTP surface
 	{"pkg/api", []string{
@@ -41,7 +41,9 @@ var layers = []struct {
 	{"pkg/stanserver", []string{"pkg/datadir", "pkg/descriptor"}},
 	{"pkg/worker", []string{"pkg/store", "pkg/invoke", "pkg/policy", "pkg/retry", "pkg/throttle", "pkg/trace", "pkg/crash", "pkg/invocation"}},
 	{"pkg/store/storetest", []string{"pkg/store", "pkg/invocation"}},
-	{"pkg/store", []string{"pkg/crash", "pkg/datadir", "pkg/descriptor", "pkg/invocation"}},
+	{"pkg/store/embedded", []string{"pkg/store/record", "pkg/store", "pkg/crash", "pkg/datadir", "pkg/descriptor", "pkg/invocation"}},
+	{"pkg/store/record", []string{"pkg/store", "pkg/invocation"}},
+	{"pkg/store", []string{"pkg/invocation"}},
 	{"pkg/invoke", []string{"pkg/descriptor", "pkg/egress", "pkg/invocation"}},
 	{"pkg/config", []string{"pkg/duration", "pkg/descriptor", "pkg/egress", "pkg/retry", "pkg/invocation"}},
 	{"pkg/egress", []string{"pkg/invocation"}},
@@ -65,15 +67,15 @@ var layers = []struct {
 var confined = []confinement{
 	{"github.com/nats-io", []string{"pkg/intake", "pkg/stanserver", "pkg/dev"}, "NATS Streaming is a door, and no longer maintained"},
 	{"github.com/openfaas/nats-queue-worker", []string{"pkg/dev"}, "only the small gateway publishes as the real one does"},
-	{"github.com/cockroachdb", []string{"pkg/store", "pkg/store/storetest"}, "nothing outside the store may know which store it is"},
-	{"github.com/vmihailenco/msgpack", []string{"pkg/store"}, "how records are written is the store's own matter"},
+	{"github.com/cockroachdb", []string{"pkg/store/embedded"}, "nothing outside an engine knows which engine runs"},
+	{"github.com/vmihailenco/msgpack", []string{"pkg/store/record"}, "records are encoded in one place"},
 	{"github.com/caarlos0/env", []string{"pkg/config"}, "settings are read in one place"},
 	{"github.com/spf13/cobra", []string{"pkg/command"}, "commands are the business of the command line alone"},
 	{"github.com/jedib0t/go-pretty", []string{"pkg/term"}, "how things look is decided in one place"},
 	{"github.com/schollz/progressbar", []string{"pkg/term"}, "how things look is decided in one place"},
 	{"go.opentelemetry.io", []string{"pkg/trace", "pkg/trace/tracetest"}, "without traces nothing else knows of them"},
 	{"os", []string{
-		"cmd/queue-worker", "pkg/command", "pkg/app", "pkg/api", "pkg/stanserver", "pkg/term", "pkg/config", "pkg/datadir", "pkg/dev", "pkg/doctor", "pkg/intake", "pkg/store", "pkg/store/storetest", "pkg/trace", "e2e",
+		"cmd/queue-worker", "pkg/command", "pkg/app", "pkg/api", "pkg/stanserver", "pkg/term", "pkg/config", "pkg/datadir", "pkg/dev", "pkg/doctor", "pkg/intake", "pkg/store/embedded", "pkg/trace", "e2e",
 	}, "the packages that decide and call work without files and environment"},
 	{"log", []string{"pkg/command", "pkg/dev"}, "logging goes through a *slog.Logger that is passed in"},
 }

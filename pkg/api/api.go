@@ -62,7 +62,7 @@ type Store interface {
 	Lanes
 }
 
-var _ Store = (*store.Store)(nil)
+var _ Store = store.Store(nil)
 
 // Options are what the API needs. Store, Queues, Gatherer, Healthy and Ready are
 // required.

@@ -17,6 +17,7 @@ import (
 	"queue-worker/pkg/policy"
 	"queue-worker/pkg/retry"
 	"queue-worker/pkg/store"
+	"queue-worker/pkg/store/embedded"
 	"queue-worker/pkg/worker"
 )
 
@@ -35,14 +36,14 @@ func withCalls(o *Options) {
 	lanes := worker.NewLanes(worker.LanesOptions{MaxInflight: 4})
 	codes, _ := retry.ParseCodes("429,503")
 	w := worker.New(worker.Options{
-		Store: o.Store.(*store.Store), Lanes: lanes, Logger: slog.New(slog.DiscardHandler),
+		Store: o.Store.(*embedded.Store), Lanes: lanes, Logger: slog.New(slog.DiscardHandler),
 		Policy: policy.Policy{
 			Policy:  retry.Policy{Attempts: 3, Initial: 10 * time.Second, Max: 30 * time.Second, MaxRetryAfter: time.Hour, Codes: codes},
 			Timeout: time.Minute, Lane: policy.Lane{MaxInflight: 4, Priority: 5},
 		},
 	})
 	o.Watch, o.Hands, o.Policies, o.Activity = finished.New(), &hands{}, w, idle{w, lanes}
-	o.Pauses = pause.New(o.Store.(*store.Store), lanes, slog.New(slog.DiscardHandler))
+	o.Pauses = pause.New(o.Store.(*embedded.Store), lanes, slog.New(slog.DiscardHandler))
 	o.MaxResponseBytes = 1 << 20
 }
 

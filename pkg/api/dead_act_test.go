@@ -18,6 +18,7 @@ import (
 
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
+	"queue-worker/pkg/store/embedded"
 )
 
 func TestReplayAndDropTakeOneLetterAndSayWho(t *testing.T) {
@@ -155,7 +156,7 @@ func TestAFullDiskIsA503AndTheActComesLater(t *testing.T) {
 		}
 		return nil
 	}))
-	r := newRigOn(t, openStore(t, store.Options{Dir: "/data", FS: disk, Slots: 1}))
+	r := newRigOn(t, openStore(t, embedded.Options{Dir: "/data", FS: disk, Slots: 1}))
 	r.api.wait = time.Second
 	r.bury(t, 2)
 	full.Store(true)

@@ -20,6 +20,7 @@ import (
 
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
+	"queue-worker/pkg/store/embedded"
 )
 
 // export is the whole dead set as lines.
@@ -255,7 +256,7 @@ func (endless) Read(b []byte) (int, error) {
 
 // announcing reports every dead letter that was accepted.
 type announcing struct {
-	*store.Store
+	*embedded.Store
 	taken chan error
 }
 
@@ -268,7 +269,7 @@ func (s announcing) Accept(a store.Accept, done func(error)) {
 
 func TestAnImportThatIsCutOffKeepsWhatWasConfirmed(t *testing.T) {
 	t.Parallel()
-	s := announcing{openStore(t, store.Options{}), make(chan error, 10)}
+	s := announcing{openStore(t, embedded.Options{}), make(chan error, 10)}
 	r := newRigOn(t, s.Store, func(o *Options) { o.Store = s })
 	r.bury(t, 3)
 	lines := r.export(t, "")
@@ -311,7 +312,7 @@ func TestAFullStoreEndsAnImport(t *testing.T) {
 	r := newRig(t)
 	r.bury(t, 3)
 	lines := r.export(t, "")
-	full := newRigOn(t, openStore(t, store.Options{MaxBytes: 1}))
+	full := newRigOn(t, openStore(t, embedded.Options{MaxBytes: 1}))
 	full.put(t, deadAt(9), []byte("x"))
 	so, got := full.load(t, lines)
 	if got.status != http.StatusServiceUnavailable || !strings.Contains(got.body, `"reason":"store_full"`) || got.header.Get("Retry-After") != "10" {

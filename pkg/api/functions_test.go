@@ -14,6 +14,7 @@ import (
 	"queue-worker/pkg/finished"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
+	"queue-worker/pkg/store/embedded"
 	"queue-worker/pkg/throttle"
 	"queue-worker/pkg/worker"
 )
@@ -154,7 +155,7 @@ func TestAFunctionIsFoundWhereAnythingKnowsIt(t *testing.T) {
 
 func TestAPauseThatCannotBeWrittenIsToldAndPausesNothing(t *testing.T) {
 	t.Parallel()
-	s := openStore(t, store.Options{})
+	s := openStore(t, embedded.Options{})
 	r := newRigOn(t, s)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
@@ -228,7 +229,7 @@ func TestAResultFromBeforeAReplayIsNotShownAsThatOfTheReplay(t *testing.T) {
 }
 
 // manyLanes is a store that does not count all lanes by themselves.
-type manyLanes struct{ *store.Store }
+type manyLanes struct{ *embedded.Store }
 
 func (manyLanes) Rest() map[string]store.LaneStats {
 	return map[string]store.LaneStats{"q1": {Ready: 3, Delayed: 2, Dead: 1}}
@@ -236,7 +237,7 @@ func (manyLanes) Rest() map[string]store.LaneStats {
 
 func TestTheListOfFunctionsHasPages(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, func(o *Options) { o.Store = manyLanes{o.Store.(*store.Store)} })
+	r := newRig(t, func(o *Options) { o.Store = manyLanes{o.Store.(*embedded.Store)} })
 	for n := range 1001 {
 		inv := pendingAt(n, fmt.Sprintf("fn%04d", n/2))
 		inv.Lane.Queue = []string{"faas-request", "q1"}[n%2]

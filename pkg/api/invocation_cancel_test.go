@@ -15,11 +15,12 @@ import (
 	"queue-worker/pkg/finished"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
+	"queue-worker/pkg/store/embedded"
 )
 
 // reporting is a store that tells of what was cancelled, as the program's does.
 type reporting struct {
-	*store.Store
+	*embedded.Store
 	watch *finished.Watch
 }
 
@@ -34,7 +35,7 @@ func (s reporting) Cancel(ctx context.Context, id invocation.ID) (*invocation.In
 	return inv, err
 }
 
-func withReports(o *Options) { o.Store = reporting{o.Store.(*store.Store), o.Watch} }
+func withReports(o *Options) { o.Store = reporting{o.Store.(*embedded.Store), o.Watch} }
 
 func TestCancellingMeetsAnInvocationAtAnyPoint(t *testing.T) {
 	t.Parallel()

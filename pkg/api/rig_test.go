@@ -25,6 +25,7 @@ import (
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/jobs"
 	"queue-worker/pkg/store"
+	"queue-worker/pkg/store/embedded"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -32,7 +33,7 @@ var update = flag.Bool("update", false, "write the golden files")
 // rig is one API with its store.
 type rig struct {
 	*api
-	store *store.Store
+	store *embedded.Store
 	logs  *lockedBuffer
 	base  string
 }
@@ -40,10 +41,10 @@ type rig struct {
 // newRig starts an API on a store in memory. Edits change its options.
 func newRig(t testing.TB, edits ...func(*Options)) *rig {
 	t.Helper()
-	return newRigOn(t, openStore(t, store.Options{}), edits...)
+	return newRigOn(t, openStore(t, embedded.Options{}), edits...)
 }
 
-func newRigOn(t testing.TB, s *store.Store, edits ...func(*Options)) *rig {
+func newRigOn(t testing.TB, s *embedded.Store, edits ...func(*Options)) *rig {
 	t.Helper()
 	logs := &lockedBuffer{}
 	o := Options{
@@ -69,7 +70,7 @@ func newRigOn(t testing.TB, s *store.Store, edits ...func(*Options)) *rig {
 }
 
 // runJobs runs the jobs of a store. Nothing calls what they make ready.
-func runJobs(t testing.TB, s *store.Store, logger *slog.Logger) *jobs.Jobs {
+func runJobs(t testing.TB, s *embedded.Store, logger *slog.Logger) *jobs.Jobs {
 	j := jobs.New(jobs.Options{
 		Store: s, Filter: FilterReader(invocation.Names{}), Waiting: func(invocation.Lane) int { return 0 }, MaxInflight: 1,
 		InFlight: func(invocation.ID) bool { return false }, Logger: logger,
@@ -81,9 +82,9 @@ func runJobs(t testing.TB, s *store.Store, logger *slog.Logger) *jobs.Jobs {
 	return j
 }
 
-func openStore(t testing.TB, o store.Options) *store.Store {
+func openStore(t testing.TB, o embedded.Options) *embedded.Store {
 	t.Helper()
-	s, err := store.Open(o)
+	s, err := embedded.Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}

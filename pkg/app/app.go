@@ -59,8 +59,8 @@ type App struct {
 	undo []undo // last in, first out
 
 	listener  net.Listener
-	store     *store.Store
-	door      embedded // nil without one
+	store     store.Store
+	door      embeddedServer // nil without one
 	lanes     *worker.Lanes
 	worker    *worker.Worker
 	metrics   *worker.Metrics

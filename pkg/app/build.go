@@ -26,6 +26,7 @@ import (
 	"queue-worker/pkg/listen"
 	"queue-worker/pkg/pause"
 	"queue-worker/pkg/store"
+	"queue-worker/pkg/store/embedded"
 	"queue-worker/pkg/worker"
 )
 
@@ -60,11 +61,11 @@ func (a *App) openStore(ctx context.Context) error {
 	c := a.Config
 	a.warnWorldWritable()
 	a.lanes = worker.NewLanes(worker.LanesOptions{MaxInflight: c.MaxInflight, MaxURLs: c.CallbackMaxInflight, QueueLimits: c.QueueLimits, Greedy: !c.LimiterEnabled, NoBreaker: !c.Breaker})
-	o := store.Options{
+	o := embedded.Options{
 		Dir: c.DataDir, Sync: c.StoreSync, MaxBytes: c.StoreMaxBytes, MinFree: c.StoreMinFree,
-		Slots: a.lanes.Slots(), Watcher: a.lanes, Metrics: store.NewMetrics(a.registry), Descriptors: a.descriptors, Logger: a.log,
+		Slots: a.lanes.Slots(), Watcher: a.lanes, Metrics: embedded.NewMetrics(a.registry), Descriptors: a.descriptors, Logger: a.log,
 	}
-	s, err := unlessStopped(ctx, func() (*store.Store, error) { return store.Open(o) }, func(s *store.Store) { _ = s.Close() })
+	s, err := unlessStopped(ctx, func() (store.Store, error) { return embedded.Open(o) }, func(s store.Store) { _ = s.Close() })
 	if err != nil {
 		return err
 	}
@@ -123,8 +124,8 @@ func unlessStopped[T any](ctx context.Context, open func() (T, error), closeIt f
 	}
 }
 
-// embedded is the embedded NATS Streaming server, which a build with the tag nostan does not have.
-type embedded interface {
+// embeddedServer is the embedded NATS Streaming server, which a build with the tag nostan does not have.
+type embeddedServer interface {
 	intake.Door
 	intake.Backlog
 	URL() string

@@ -12,10 +12,10 @@ import (
 )
 
 // startEmbedded starts the server. Without a folder it keeps its messages in memory.
-func (a *App) startEmbedded(ctx context.Context, dir, credentials string) (embedded, error) {
+func (a *App) startEmbedded(ctx context.Context, dir, credentials string) (embeddedServer, error) {
 	o := stanserver.Options{
 		Listen: a.Config.StanListenAddress, Cluster: a.Config.NATSCluster, Queues: a.Config.Channels, Group: a.Config.QueueGroup, WorkerPrefix: intake.ClientIDPrefix,
 		Credentials: credentials, Dir: dir, MaxPublishers: a.shares().Publishers, Descriptors: a.descriptors, Logger: a.log,
 	}
-	return unlessStopped(ctx, func() (embedded, error) { return stanserver.Start(o) }, func(s embedded) { s.Close() })
+	return unlessStopped(ctx, func() (embeddedServer, error) { return stanserver.Start(o) }, func(s embeddedServer) { s.Close() })
 }

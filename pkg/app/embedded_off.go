@@ -13,6 +13,6 @@ import (
 var errNoEmbedded = errors.New("stan_embedded=true: this program was built without embedded NATS Streaming (build tag nostan): " +
 	"use the usual build, or set stan_embedded=false and faas_nats_address to a server")
 
-func (*App) startEmbedded(context.Context, string, string) (embedded, error) {
+func (*App) startEmbedded(context.Context, string, string) (embeddedServer, error) {
 	return nil, errNoEmbedded
 }

@@ -16,7 +16,7 @@ import (
 // watched is the store as all but the intake see it: every end is reported. The worker
 // reports its own by Options.Over, once they are settled.
 type watched struct {
-	*store.Store
+	store.Store
 	app *App
 }
 

@@ -19,6 +19,7 @@ import (
 	"queue-worker/pkg/finished"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
+	"queue-worker/pkg/store/embedded"
 )
 
 // hooked calls hook for each record before it is dropped.
@@ -149,7 +150,7 @@ func TestAnInvocationIsCancelledFromItsCommitOn(t *testing.T) {
 
 func TestABatchNotesItsEndsBeforeTheyAreCommitted(t *testing.T) {
 	t.Parallel()
-	s, err := store.Open(store.Options{Slots: 1, Logger: slog.New(slog.DiscardHandler)})
+	s, err := embedded.Open(embedded.Options{Slots: 1, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

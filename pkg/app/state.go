@@ -175,7 +175,7 @@ func (a *App) sweep(ctx context.Context) {
 // keeper is the store as the intake sees it: without a dead set, what is dead on
 // arrival is logged and not kept.
 type keeper struct {
-	*store.Store
+	store.Store
 	app *App
 }
 

@@ -44,7 +44,7 @@ type claims interface {
 
 var (
 	_ api.Taker = (*taker)(nil)
-	_ claims    = (*store.Store)(nil)
+	_ claims    = store.Store(nil)
 )
 
 func (a *App) newTaker() *taker {

@@ -13,6 +13,7 @@ import (
 	"queue-worker/pkg/escape"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
+	"queue-worker/pkg/store/embedded"
 )
 
 func TestExitCodesAndWhatIsSaid(t *testing.T) {
@@ -51,7 +52,7 @@ func TestExitCodesAndWhatIsSaid(t *testing.T) {
 
 func TestCheckReadsAStore(t *testing.T) {
 	dir := t.TempDir()
-	s, err := store.Open(store.Options{Dir: dir, Slots: 1})
+	s, err := embedded.Open(embedded.Options{Dir: dir, Slots: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +123,7 @@ func TestNoLogLineControlsATerminal(t *testing.T) {
 func TestFindingsOfACheckAreEscaped(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	err := printReport(&out, store.Report{Findings: []string{"lane \x1b[2J\nall is well"}})
+	err := printReport(&out, embedded.Report{Findings: []string{"lane \x1b[2J\nall is well"}})
 	if got := out.String(); !errors.Is(err, errFindings) || got != escape.Lines(got) || strings.Contains(got, "\nall") {
 		t.Errorf("%v: %q", err, got)
 	}

@@ -12,7 +12,7 @@ import (
 
 	"queue-worker/pkg/config"
 	"queue-worker/pkg/escape"
-	"queue-worker/pkg/store"
+	"queue-worker/pkg/store/embedded"
 )
 
 func newStore(e *env) *cobra.Command {
@@ -45,7 +45,7 @@ func checkStore(ctx context.Context, e *env, dir string) error {
 			return usageError{errors.New("no folder given: use --data-dir, or set data_dir")}
 		}
 	}
-	report, err := store.Check(ctx, dir, func(what string) { _, _ = fmt.Fprintf(e.Stderr, "checking: %s\n", what) })
+	report, err := embedded.Check(ctx, dir, func(what string) { _, _ = fmt.Fprintf(e.Stderr, "checking: %s\n", what) })
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func checkStore(ctx context.Context, e *env, dir string) error {
 
 // printReport writes what a check has found, and returns errFindings when it is
 // anything.
-func printReport(w io.Writer, r store.Report) error {
+func printReport(w io.Writer, r embedded.Report) error {
 	_, _ = fmt.Fprintf(w, "invocations %d (%d bytes): ready %d, delayed %d, dead %d; in flight %d; dedup records %d; tables %d\n",
 		r.Invocations, r.Bytes, r.Ready, r.Delayed, r.Dead, r.InFlight, r.Marks, r.Tables)
 	_, _ = fmt.Fprintf(w, "results %d (%d bytes); idempotency keys %d; notes %d\n", r.Results, r.ResultBytes, r.Keys, r.Notes)

@@ -7,7 +7,7 @@ import (
 	"errors"
 
 	"queue-worker/pkg/datadir"
-	"queue-worker/pkg/store"
+	"queue-worker/pkg/store/embedded"
 )
 
 func (e *examiner) store(context.Context) []Finding {
@@ -17,7 +17,7 @@ func (e *examiner) store(context.Context) []Finding {
 		return []Finding{look(check, "Set data_dir to a folder on a volume that outlives the container.",
 			"in memory: the dead set is lost at a restart, and unsettled messages stay with NATS Streaming")}
 	}
-	place, err := store.Look(c.DataDir)
+	place, err := embedded.Look(c.DataDir)
 	if err != nil {
 		advice := "Give the worker write permission there."
 		if errors.Is(err, datadir.ErrNotPlain) {

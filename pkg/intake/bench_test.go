@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/stan.go"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"queue-worker/pkg/store"
+	"queue-worker/pkg/store/embedded"
 )
 
 // BenchmarkIntake measures how fast a backlog goes from NATS Streaming in memory
@@ -25,7 +25,7 @@ func BenchmarkIntake(b *testing.B) {
 	raw := fmt.Appendf(nil, `{"Header":{"X-Call-Id":["eb8283f5-1679-48e0-afec-194544b054aa"]},"Host":"h","Body":"%s","Method":"POST","Path":"/v1/job","QueryString":"user=1","Function":"chaos.openfaas-fn"}`, bytes.Repeat([]byte("aGVsbG8h"), 43))
 	for _, way := range []string{"tcp", "in process"} {
 		b.Run(way, func(b *testing.B) {
-			s, err := store.Open(store.Options{Dir: b.TempDir(), Slots: 1})
+			s, err := embedded.Open(embedded.Options{Dir: b.TempDir(), Slots: 1})
 			if err != nil {
 				b.Fatal(err)
 			}

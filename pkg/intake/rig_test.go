@@ -30,6 +30,7 @@ import (
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/stanserver"
 	"queue-worker/pkg/store"
+	"queue-worker/pkg/store/embedded"
 )
 
 const (
@@ -67,7 +68,7 @@ func startEmbedded(t *testing.T) *stanserver.Server {
 
 // recorder is a Store that remembers what it has taken and can be made to refuse.
 type recorder struct {
-	*store.Store
+	*embedded.Store
 
 	mu      sync.Mutex
 	full    error
@@ -82,11 +83,11 @@ type recorder struct {
 
 func newRecorder(t *testing.T, durable bool) *recorder {
 	t.Helper()
-	o := store.Options{Slots: 1}
+	o := embedded.Options{Slots: 1}
 	if durable {
 		o.Dir = t.TempDir()
 	}
-	s, err := store.Open(o)
+	s, err := embedded.Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,12 +7,12 @@ import (
 	"time"
 
 	"queue-worker/pkg/invocation"
-	"queue-worker/pkg/store"
+	"queue-worker/pkg/store/embedded"
 )
 
 func TestACanaryReplaysOneThenTenThenTheRest(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, store.Options{})
+		r := newRig(t, embedded.Options{})
 		r.bury("fn", 40)
 		r.become(always(invocation.OutcomeDone, time.Minute))
 		v := r.begin(Request{Act: Replay, Canary: true})
@@ -32,7 +32,7 @@ func TestACanaryReplaysOneThenTenThenTheRest(t *testing.T) {
 
 func TestACanaryStopsByItselfAndGoesOnWhenItIsTold(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, store.Options{})
+		r := newRig(t, embedded.Options{})
 		r.bury("fn", 40)
 		r.become(always(invocation.OutcomeDead, time.Second))
 		v := r.begin(Request{Act: Replay, Canary: true})
@@ -63,7 +63,7 @@ func TestACanaryStopsByItselfAndGoesOnWhenItIsTold(t *testing.T) {
 
 func TestTheRestIsWatchedToo(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, store.Options{})
+		r := newRig(t, embedded.Options{})
 		r.bury("fn", 2000)
 		var n atomic.Int32
 		r.become(func(*invocation.Invocation) (invocation.Outcome, time.Duration) {
@@ -89,7 +89,7 @@ func TestAShareStopsAJobWithoutACanaryToo(t *testing.T) {
 	}{{"none may fail", 0, Stopped}, {"a half may fail", 0.5, Done}, {"all may fail", 1, Done}} {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newRig(t, store.Options{})
+				r := newRig(t, embedded.Options{})
 				r.bury("fn", 300)
 				var n atomic.Int32
 				r.become(func(*invocation.Invocation) (invocation.Outcome, time.Duration) {

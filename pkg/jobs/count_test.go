@@ -9,11 +9,12 @@ import (
 
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
+	"queue-worker/pkg/store/embedded"
 )
 
 // looking counts how often it is asked.
 type looking struct {
-	*store.Store
+	*embedded.Store
 	groups, letters int
 }
 
@@ -40,7 +41,7 @@ func TestALimitFindsTheOldestHoweverTheyDied(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newRig(t, store.Options{})
+				r := newRig(t, embedded.Options{})
 				began := r.now().Add(-1000 * time.Hour)
 				i := 0
 				r.bury("fn", n, func(inv *invocation.Invocation) {

@@ -19,6 +19,7 @@ import (
 
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
+	"queue-worker/pkg/store/embedded"
 )
 
 // world is a disk that outlives the processes on it.
@@ -37,7 +38,7 @@ func (w *world) open(edits ...func(*rig)) *rig {
 	if w.fs != nil {
 		fs = w.fs(w.disk)
 	}
-	return newRig(w.t, store.Options{Dir: "data", FS: fs}, edits...)
+	return newRig(w.t, embedded.Options{Dir: "data", FS: fs}, edits...)
 }
 
 // onlyReady is the one letter that is pending.
@@ -51,7 +52,7 @@ func (w *world) onlyReady(r *rig) invocation.ID {
 }
 
 // replaysOf is how often each letter was replayed, as its record says.
-func replaysOf(t testing.TB, s *store.Store, ids []invocation.ID) (once int) {
+func replaysOf(t testing.TB, s *embedded.Store, ids []invocation.ID) (once int) {
 	t.Helper()
 	for _, id := range ids {
 		inv, err := s.Get(id)
@@ -269,7 +270,7 @@ func TestAPauseOnAFullDiskHoldsAtOnce(t *testing.T) {
 // seems to have died before the plan.
 func TestAClockThatIsSetBackRepeatsNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, store.Options{})
+		r := newRig(t, embedded.Options{})
 		ids := r.bury("fn", 100, func(i *invocation.Invocation) { i.DiedAt = i.DiedAt.Add(-2 * time.Hour) })
 		r.become(always(invocation.OutcomeDead, 0))
 		v := r.begin(Request{Act: Replay})

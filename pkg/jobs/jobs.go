@@ -45,7 +45,7 @@ type acts interface {
 	Notes(prefix string) map[string][]byte
 }
 
-var _ Store = (*store.Store)(nil)
+var _ Store = store.Store(nil)
 
 // Options are what Jobs need. All but the last three are required.
 type Options struct {

@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"queue-worker/pkg/invocation"
-	"queue-worker/pkg/store"
+	"queue-worker/pkg/store/embedded"
 )
 
 func TestAPurgeTakesWhatItsPlanCounted(t *testing.T) {
@@ -17,7 +17,7 @@ func TestAPurgeTakesWhatItsPlanCounted(t *testing.T) {
 	}{{"", 1507, 1505}, {"ready", 1204, 1202}, {"delayed", 303, 303}} {
 		t.Run("state "+tt.state, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newRig(t, store.Options{})
+				r := newRig(t, embedded.Options{})
 				inFlight := r.pend("fn", 2, 0)
 				r.pend("fn", 1202, 0)
 				r.pend("fn", 303, time.Hour)
@@ -68,7 +68,7 @@ func TestAPurgeTakesWhatItsPlanCounted(t *testing.T) {
 // What falls due during a purge moves from behind it to before it.
 func TestAPurgeForgetsNothingThatFallsDueMeanwhile(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, store.Options{})
+		r := newRig(t, embedded.Options{})
 		r.pend("fn", 40, 0)
 		r.pend("fn", 40, time.Second)
 		v := r.begin(Request{Act: Purge, Pending: Pending{Function: "fn"}, Rate: 10})
@@ -89,7 +89,7 @@ func TestAPurgeForgetsNothingThatFallsDueMeanwhile(t *testing.T) {
 
 func TestAPurgeOfOneQueueLeavesTheOthers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, store.Options{})
+		r := newRig(t, embedded.Options{})
 		r.pend("fn", 3, 0)
 		v := r.begin(Request{Act: Purge, Pending: Pending{Function: "fn", Queue: "other"}})
 		pass(time.Minute)
@@ -103,7 +103,7 @@ func TestAPurgeOfOneQueueLeavesTheOthers(t *testing.T) {
 // The worker begins to call one between the look and the batch.
 func TestAPurgeLeavesWhatIsTakenInHandInTheLastMoment(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, store.Options{})
+		r := newRig(t, embedded.Options{})
 		ids := r.pend("fn", 3, 0)
 		asked := map[invocation.ID]int{}
 		r.jobs.InFlight = func(id invocation.ID) bool { asked[id]++; return id == ids[1] && asked[id] == 2 }

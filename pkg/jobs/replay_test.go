@@ -10,12 +10,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"queue-worker/pkg/invocation"
-	"queue-worker/pkg/store"
+	"queue-worker/pkg/store/embedded"
 )
 
 func TestAPlanCountsAndChangesNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, store.Options{})
+		r := newRig(t, embedded.Options{})
 		ids := r.bury("fn", 7)
 		r.bury("fn", 3, replays(3))
 		r.bury("gn", 2, func(i *invocation.Invocation) { i.Reason = invocation.Poison })
@@ -48,7 +48,7 @@ func TestAPlanCountsAndChangesNothing(t *testing.T) {
 
 func TestAReplayTakesEachLetterOnceOldestFirstAndAtTheRate(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, store.Options{})
+		r := newRig(t, embedded.Options{})
 		ids := r.bury("fn", 25)
 		r.become(always(invocation.OutcomeDone, 0))
 		begun := time.Now()
@@ -82,7 +82,7 @@ func TestAReplayTakesEachLetterOnceOldestFirstAndAtTheRate(t *testing.T) {
 
 func TestTheSetIsThatOfTheMomentOfPlanning(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, store.Options{})
+		r := newRig(t, embedded.Options{})
 		ids := r.bury("fn", 10)
 		v := r.plan(Request{Act: Replay})
 		pass(time.Minute)
@@ -117,7 +117,7 @@ func TestTheSetIsThatOfTheMomentOfPlanning(t *testing.T) {
 
 func TestALimitTakesTheOldestOfTheMomentOfPlanning(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, store.Options{})
+		r := newRig(t, embedded.Options{})
 		ids := r.bury("fn", 10)
 		v := r.plan(Request{Act: Replay, Limit: 4})
 		if err := r.store.Drop(t.Context(), ids[1]); err != nil {
@@ -136,7 +136,7 @@ func TestALimitTakesTheOldestOfTheMomentOfPlanning(t *testing.T) {
 
 func TestWhatWasReplayedThreeTimesNeedsForce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, store.Options{})
+		r := newRig(t, embedded.Options{})
 		r.bury("fn", 5, replays(2))
 		stubborn := r.bury("fn", 1500, replays(3))
 		r.become(always(invocation.OutcomeDone, 0))
@@ -154,7 +154,7 @@ func TestWhatWasReplayedThreeTimesNeedsForce(t *testing.T) {
 
 func TestADropNeedsNoForceAndNoRate(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, store.Options{})
+		r := newRig(t, embedded.Options{})
 		r.bury("fn", 1200, replays(7))
 		r.bury("gn", 3)
 		v := r.begin(Request{Act: Drop, Filter: of(spec{Function: "fn"})})
@@ -171,7 +171,7 @@ func TestADropNeedsNoForceAndNoRate(t *testing.T) {
 
 func TestStartDoesWhatAPlanAndApplyDo(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, store.Options{})
+		r := newRig(t, embedded.Options{})
 		v, err := r.jobs.Start(t.Context(), Request{Act: Replay, Limit: 1 << 31})
 		if err != nil || v.State != Done || v.Plan.Count != 0 || len(r.jobs.List()) != 0 {
 			t.Errorf("with nothing to do it is %+v, %v, and %d are kept", v, err, len(r.jobs.List()))
@@ -188,7 +188,7 @@ func TestStartDoesWhatAPlanAndApplyDo(t *testing.T) {
 
 func TestTwoJobsOverTheSameLettersTakeEachOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, store.Options{})
+		r := newRig(t, embedded.Options{})
 		ids := r.bury("fn", 1500)
 		r.become(always(invocation.OutcomeDead, 0)) // dead again at once
 		var all []Job
@@ -253,7 +253,7 @@ func TestTheRateHoldsWhateverHappens(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newRig(t, store.Options{})
+				r := newRig(t, embedded.Options{})
 				r.bury("fn", 3*tt.rate+200)
 				r.become(always(invocation.OutcomeDone, 0))
 				begun := time.Now()
@@ -275,7 +275,7 @@ func TestTheRateHoldsWhateverHappens(t *testing.T) {
 
 func TestLiveWorkComesFirst(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, store.Options{})
+		r := newRig(t, embedded.Options{})
 		r.bury("fn", 100)
 		r.setWaiting("fn", 51)
 		v := r.begin(Request{Act: Replay, Rate: 100})

@@ -18,6 +18,7 @@ import (
 
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
+	"queue-worker/pkg/store/embedded"
 )
 
 // bubble runs a test on a clock of its own, which stands still while anybody works.
@@ -36,7 +37,7 @@ func pass(d time.Duration) {
 // rig is one process: a store and its jobs.
 type rig struct {
 	t        testing.TB
-	store    *store.Store
+	store    *embedded.Store
 	jobs     *Jobs
 	registry *prometheus.Registry
 	logs     *lockedBuffer
@@ -55,7 +56,7 @@ type rig struct {
 }
 
 // newRig starts a process on a store. Edits change it before jobs run.
-func newRig(t testing.TB, o store.Options, edits ...func(*rig)) *rig {
+func newRig(t testing.TB, o embedded.Options, edits ...func(*rig)) *rig {
 	t.Helper()
 	r := &rig{
 		t: t, registry: prometheus.NewRegistry(), logs: &lockedBuffer{}, ready: map[invocation.ID]int{},
@@ -65,7 +66,7 @@ func newRig(t testing.TB, o store.Options, edits ...func(*rig)) *rig {
 		edit(r)
 	}
 	o.Slots, o.Watcher, o.Now = 4, r, r.now
-	s, err := store.Open(o)
+	s, err := embedded.Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}

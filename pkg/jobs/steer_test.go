@@ -12,6 +12,7 @@ import (
 
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
+	"queue-worker/pkg/store/embedded"
 )
 
 // steps are what people can do with a job, by name.
@@ -54,7 +55,7 @@ func TestWhatCanBeDoneWithAJob(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%q then %s", tt.steps, tt.then), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newRig(t, store.Options{})
+				r := newRig(t, embedded.Options{})
 				r.bury("fn", 3)
 				r.setWaiting("fn", 51)
 				v := r.plan(Request{Act: Replay})
@@ -85,7 +86,7 @@ func TestWhatCanBeDoneWithAJob(t *testing.T) {
 
 func TestAnUnknownJobIsNotFound(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, store.Options{})
+		r := newRig(t, embedded.Options{})
 		for name, do := range r.steps() {
 			if _, err := do(t.Context(), invocation.NewID(time.Now())); !errors.Is(err, ErrNotFound) {
 				t.Errorf("%s: %v", name, err)
@@ -96,7 +97,7 @@ func TestAnUnknownJobIsNotFound(t *testing.T) {
 
 func TestAWrongRequestIsRefused(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, store.Options{})
+		r := newRig(t, embedded.Options{})
 		share, tooMuch := 0.5, 1.5
 		for name, q := range map[string]Request{
 			"no act":              {},
@@ -128,7 +129,7 @@ func TestAWrongRequestIsRefused(t *testing.T) {
 
 func TestFourJobsWorkAtOnceAndTheOthersInTurn(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, store.Options{})
+		r := newRig(t, embedded.Options{})
 		var all []Job
 		for i := range 6 {
 			fn := fmt.Sprint("fn", i)
@@ -163,7 +164,7 @@ func TestFourJobsWorkAtOnceAndTheOthersInTurn(t *testing.T) {
 
 func TestJobsThatHoldGiveTheirTurnAway(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, store.Options{})
+		r := newRig(t, embedded.Options{})
 		r.bury("busy", 20)
 		r.setWaiting("busy", 51)
 		for range 8 {
@@ -178,7 +179,7 @@ func TestJobsThatHoldGiveTheirTurnAway(t *testing.T) {
 
 func TestNoMoreJobsAreOpenThanAllowed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, store.Options{})
+		r := newRig(t, embedded.Options{})
 		r.bury("fn", 1)
 		first := r.plan(Request{Act: Drop})
 		for range maxOpen - 1 {
@@ -199,7 +200,7 @@ func TestNoMoreJobsAreOpenThanAllowed(t *testing.T) {
 
 func TestPlansExpireAndJobsThatAreOverAreForgotten(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, store.Options{})
+		r := newRig(t, embedded.Options{})
 		r.bury("fn", 1)
 		v := r.plan(Request{Act: Drop})
 		pass(59 * time.Minute)
@@ -277,7 +278,7 @@ func TestANoteThatCannotBeReadIsLeftAlone(t *testing.T) {
 
 func TestWhenTheFilterCannotBeReadAnyMoreTheJobStopsAndSaysWhy(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, store.Options{})
+		r := newRig(t, embedded.Options{})
 		r.bury("fn", 3)
 		v := r.plan(Request{Act: Replay})
 		r.filter = func(json.RawMessage) (store.Filter, error) { return store.Filter{}, errors.New("unknown key") }
@@ -299,7 +300,7 @@ func TestWhenTheFilterCannotBeReadAnyMoreTheJobStopsAndSaysWhy(t *testing.T) {
 
 func TestTheLogTellsOfProgressEveryTenSecondsAtMost(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, store.Options{})
+		r := newRig(t, embedded.Options{})
 		r.bury("fn", 600)
 		r.become(always(invocation.OutcomeDone, 0))
 		v := r.begin(Request{Act: Replay, By: "admin"})
@@ -319,7 +320,7 @@ func TestTheLogTellsOfProgressEveryTenSecondsAtMost(t *testing.T) {
 
 func TestAFailedStoreHoldsJobsUntilARestart(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, store.Options{})
+		r := newRig(t, embedded.Options{})
 		ids := r.bury("fn", 20)
 		broken := &failing{Store: r.store}
 		r.jobs.Store = broken
@@ -347,7 +348,7 @@ func TestAFailedStoreHoldsJobsUntilARestart(t *testing.T) {
 // failing is a store whose reads fail while it has an error, and that does not say
 // so beforehand.
 type failing struct {
-	*store.Store
+	*embedded.Store
 	err atomic.Pointer[error]
 }
 

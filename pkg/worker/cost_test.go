@@ -24,6 +24,7 @@ import (
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/invoke"
 	"queue-worker/pkg/store"
+	"queue-worker/pkg/store/embedded"
 	"queue-worker/pkg/term"
 )
 
@@ -103,7 +104,7 @@ func measureCosts(t *testing.T) (c costs) {
 }
 
 // startCounted wires a worker as the program does, but for the intake.
-func startCounted(t *testing.T, gateway *url.URL, files *countedFS) (*Worker, *store.Store, <-chan struct{}) {
+func startCounted(t *testing.T, gateway *url.URL, files *countedFS) (*Worker, *embedded.Store, <-chan struct{}) {
 	t.Helper()
 	dir := t.TempDir()
 	out, err := os.Create(filepath.Join(dir, "log"))
@@ -114,7 +115,7 @@ func startCounted(t *testing.T, gateway *url.URL, files *countedFS) (*Worker, *s
 	t.Cleanup(func() { _, _ = buffer.Close(), out.Close() })
 	logger := slog.New(term.FlushWarnings(term.NewLogHandler(buffer, slog.LevelInfo, false), buffer))
 	lanes := NewLanes(LanesOptions{MaxInflight: costInflight})
-	s, err := store.Open(store.Options{Dir: dir, FS: files.on(), Slots: lanes.Slots(), Watcher: lanes, Logger: logger})
+	s, err := embedded.Open(embedded.Options{Dir: dir, FS: files.on(), Slots: lanes.Slots(), Watcher: lanes, Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +132,7 @@ func startCounted(t *testing.T, gateway *url.URL, files *countedFS) (*Worker, *s
 }
 
 // feedCounted has n invocations accepted and finished, at most costWindow of them at a time.
-func feedCounted(t *testing.T, s *store.Store, raw []byte, ended <-chan struct{}, first, n int) {
+func feedCounted(t *testing.T, s *embedded.Store, raw []byte, ended <-chan struct{}, first, n int) {
 	t.Helper()
 	finished := 0
 	one := func() {

@@ -14,6 +14,7 @@ import (
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/invoke"
 	"queue-worker/pkg/store"
+	"queue-worker/pkg/store/embedded"
 )
 
 // plan is a message, and what its function and its callback will answer to the
@@ -290,7 +291,7 @@ func (l *ledger) interrupted(crash, cut bool) {
 }
 
 // audit holds the ledger against what the store holds in the end.
-func (l *ledger) audit(s *store.Store) {
+func (l *ledger) audit(s *embedded.Store) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	st := s.Stats()

@@ -25,6 +25,7 @@ import (
 	"queue-worker/pkg/policy"
 	"queue-worker/pkg/retry"
 	"queue-worker/pkg/store"
+	"queue-worker/pkg/store/embedded"
 	"queue-worker/pkg/trace"
 )
 
@@ -54,7 +55,7 @@ type setup struct {
 type rig struct {
 	setup
 	t        testing.TB
-	store    *store.Store
+	store    *embedded.Store
 	lanes    *Lanes
 	worker   *Worker
 	registry *prometheus.Registry
@@ -95,7 +96,7 @@ func build(t testing.TB, s setup) *rig {
 	s.lanes.MaxInflight = s.inflight
 	r.lanes = NewLanes(s.lanes)
 	var err error
-	r.store, err = store.Open(store.Options{Dir: s.dir, FS: s.fs, Slots: r.lanes.Slots(), Watcher: r.lanes, Logger: logger})
+	r.store, err = embedded.Open(embedded.Options{Dir: s.dir, FS: s.fs, Slots: r.lanes.Slots(), Watcher: r.lanes, Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,6 +35,7 @@ import (
 	"queue-worker/pkg/policy"
 	"queue-worker/pkg/retry"
 	"queue-worker/pkg/store"
+	"queue-worker/pkg/store/embedded"
 )
 
 var (
@@ -64,7 +65,7 @@ type world struct {
 // process is one life of the worker.
 type process struct {
 	*world
-	store  *store.Store
+	store  *embedded.Store
 	lanes  *Lanes
 	worker *Worker
 
@@ -266,7 +267,7 @@ func (p *process) open() bool {
 	inflight := 1 + p.rng.IntN(12)
 	logger := slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	p.lanes = NewLanes(LanesOptions{MaxInflight: inflight})
-	s, err := store.Open(store.Options{
+	s, err := embedded.Open(embedded.Options{
 		Dir: "data", FS: errorfs.Wrap(p.disk, errorfs.InjectorFunc(p.write)), Slots: p.lanes.Slots(), Watcher: p.lanes, Logger: logger,
 	})
 	if err != nil {

@@ -66,10 +66,10 @@ func (w *watcher) take() (ready []store.Ready, due []time.Time) {
 // world is a store, its clock and its watcher.
 type world struct {
 	testing.TB
-	Store
+	store.Store
 	clock   *clock
 	watcher *watcher
-	open    func(store.Options) (Store, error)
+	open    func(Options) (store.Store, error)
 	durable bool
 	calls   int
 }
@@ -83,7 +83,7 @@ func newWorld(t testing.TB, k Kind) *world {
 
 func (w *world) start() {
 	w.Helper()
-	s, err := w.open(store.Options{Slots: 8, Now: w.clock.Now, Watcher: w.watcher})
+	s, err := w.open(Options{Slots: 8, Now: w.clock.Now, Watcher: w.watcher})
 	if err != nil {
 		w.Fatalf("open: %v", err)
 	}

@@ -1,0 +1,55 @@
+// File acts.go has what operators do with stored invocations, one at a time or many in one batch.
+
+package store
+
+import (
+	"errors"
+	"time"
+
+	"queue-worker/pkg/invocation"
+)
+
+// ErrDead: it is dead, and can be dropped but not cancelled.
+var ErrDead = errors.New("dead already")
+
+// Verb is what is done with the invocations of a Batch.
+type Verb uint8
+
+const (
+	// ActReplay takes dead letters out of the dead set and makes them ready at once.
+	ActReplay Verb = iota
+	// ActDrop removes dead letters for good.
+	ActDrop
+	// ActCancel removes what is ready or delayed. It counts as dropped.
+	ActCancel
+)
+
+// MaxActs is how many ids a Batch may have. A batch holds up all others while it
+// is staged.
+const MaxActs = 1000
+
+// Batch is an act on many invocations, and what its actor has to remember. On
+// disk there is either all of it or nothing.
+type Batch struct {
+	Verb Verb
+	IDs  []invocation.ID // an id that comes twice counts once
+	Note *Note           // nil for none
+	// Before leaves alone dead letters that died at or after it; zero for none. So
+	// one that was read, replayed by another operator and is dead again is not taken.
+	Before time.Time
+	// Except says what ActCancel leaves alone, such as calls in flight; nil
+	// for nothing. It is called on the committer's goroutine, must not block and
+	// must not call the store.
+	Except func(invocation.ID) bool
+}
+
+// Taken is what became of one invocation of a Batch.
+type Taken struct {
+	ID invocation.ID
+	// Inv is the invocation: as it is now when it was replayed, as it was when it
+	// has left the store.
+	Inv *invocation.Invocation
+	// Err is nil, ErrNotFound for what is not there or not in the state that the
+	// verb needs, or anything else for what cannot be read.
+	Err error
+}

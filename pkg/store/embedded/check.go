@@ -1,0 +1,332 @@
+// File check.go checks a store that no worker uses. It reads everything, says in plain
+// sentences what is wrong, and changes nothing.
+
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"queue-worker/pkg/datadir"
+	"queue-worker/pkg/store"
+)
+
+// maxFindings bounds what a report lists; it counts the rest.
+const maxFindings = 100
+
+// checkPatience is how long a check may go without reading anything or coming to a further
+// key. A large block takes a second on a slow disk.
+const checkPatience = 5 * time.Minute
+
+// Report is what a check has found.
+type Report struct {
+	Tables               int   // files of Pebble that hold data
+	Invocations          int   // records
+	Bytes                int64 // of their QueueRequests
+	Ready, Delayed, Dead int   // index entries
+	Marks                int   // dedup records
+	InFlight             int   // in-flight markers left by a crash
+	Notes                int
+	Keys                 int   // idempotency keys
+	Results              int   // of finished invocations
+	ResultBytes          int64 // that they take
+
+	Findings []string // what is wrong, a sentence each
+	More     int      // findings beyond those
+}
+
+// OK reports whether nothing is wrong.
+func (r *Report) OK() bool { return len(r.Findings) == 0 }
+
+// findings are collected by the check and read by who waits for it.
+type findings struct {
+	mu   sync.Mutex
+	list []string
+	more int
+}
+
+func (f *findings) find(format string, args ...any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.list) == maxFindings {
+		f.more++
+		return
+	}
+	f.list = append(f.list, fmt.Sprintf(format, args...))
+}
+
+// into completes a report.
+func (f *findings) into(r Report) Report {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r.Findings, r.More = append([]string(nil), f.list...), f.more
+	return r
+}
+
+// Check reads the whole store in a data_dir and reports what it finds. progress, unless nil,
+// is called with the part that is being checked.
+//
+// It changes nothing in the folder. It returns at once when ctx ends, with its error, and
+// leaves a goroutine behind that ends with its next read. It returns a report for damage of
+// any kind, also where Pebble panics or stands still. Any other error means that there was
+// nothing to check: no store is there, ErrLocked when a worker uses it, ErrNewer when a newer
+// version wrote it, datadir.ErrNotPlain when a symbolic link is in it.
+func Check(ctx context.Context, dir string, progress func(string)) (Report, error) {
+	return check(ctx, Options{Dir: dir}, progress)
+}
+
+func check(ctx context.Context, o Options, progress func(string)) (Report, error) {
+	s := newStore(o)
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	fsys := newCheckFS(ctx, s.raw, func(err error) { end(explain(o.Dir, err)) })
+	c := newChecker(s, fsys.steps, progress)
+	if err := c.lockForReading(); err != nil {
+		return Report{}, err
+	}
+	s.raw, s.fs = fsys, fsys
+	return c.await(ctx)
+}
+
+// lockForReading keeps workers away from the folder, once it is known to be one of a store.
+func (c *checker) lockForReading() (err error) {
+	s, dir := c.s, c.s.opts.Dir
+	if _, ours := s.raw.(plainFS); ours {
+		if err := datadir.Check(dir); err != nil {
+			return explain(dir, err)
+		}
+		s.raw = visitorFS{plainFS{vfs.Default}}
+	}
+	if _, err := s.raw.Stat(s.dir); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("data_dir %s: there is no store in it", dir)
+		}
+		return explain(dir, err)
+	}
+	s.lock, err = lockDirectory(s.raw, s.dir)
+	if errors.Is(err, store.ErrLocked) {
+		return fmt.Errorf("data_dir %s: %w: stop the worker first", dir, err)
+	}
+	if err != nil {
+		return explain(dir, err)
+	}
+	return nil
+}
+
+// await runs the check, and returns without it when ctx ends or it makes no progress.
+func (c *checker) await(ctx context.Context) (Report, error) {
+	type end struct {
+		err      error
+		returned bool
+	}
+	ended := make(chan end, 1)
+	go func() {
+		err, returned := c.s.unlessFailed(c.run)
+		ended <- end{err, returned}
+	}()
+	tick := time.NewTicker(checkPatience)
+	defer tick.Stop()
+	for last := int64(-1); ; {
+		select {
+		case <-ctx.Done():
+			return Report{}, context.Cause(ctx)
+		case e := <-ended:
+			if ctx.Err() != nil {
+				return Report{}, context.Cause(ctx)
+			}
+			if !e.returned { // c.Report may still be written to
+				c.find("the check ended in %s: %v", c.where(), plainly(e.err))
+				return c.into(Report{}), nil
+			}
+			if e.err != nil {
+				return Report{}, e.err
+			}
+			return c.into(c.Report), nil
+		case <-tick.C:
+			now := c.steps.count.Load()
+			if now == last {
+				c.find("the check made no progress for %s in %s: the disk does not answer, or a file is damaged", checkPatience, c.where())
+				return c.into(Report{}), nil
+			}
+			last = now
+		}
+	}
+}
+
+// where says what the check was doing.
+func (c *checker) where() string {
+	where := "its step \"opening\""
+	if step := c.step.Load(); step != nil {
+		where = fmt.Sprintf("its step %q", *step)
+	}
+	if file := c.steps.lastFile(); file != "" {
+		where += ", the last file was " + path.Join(storeFolder, file)
+	}
+	return where
+}
+
+type checker struct {
+	Report
+	findings
+	s       *Store
+	steps   *steps
+	tell    func(string)
+	step    atomic.Pointer[string] // what is being looked at
+	places  tally                  // index entries
+	callIDs tally                  // keys of call ids
+	beside  tally                  // what stands beside idempotency keys and results
+	unread  map[string]bool        // kinds of keys that could not be looked up
+}
+
+func newChecker(s *Store, steps *steps, progress func(string)) *checker {
+	if progress == nil {
+		progress = func(string) {}
+	}
+	return &checker{
+		s: s, steps: steps, tell: progress,
+		places: newTally(), callIDs: newTally(), beside: newTally(), unread: map[string]bool{},
+	}
+}
+
+// ended counts a key, and returns an error when the check has to end.
+func (c *checker) ended() error {
+	c.steps.count.Add(1)
+	return c.steps.ended()
+}
+
+func (c *checker) progress(step string) {
+	c.step.Store(&step)
+	c.tell(step)
+}
+
+// run reads everything. After a panic it closes nothing, as Pebble may hold locks then.
+func (c *checker) run() (err error) {
+	sound := false
+	defer func() {
+		if sound {
+			err = errors.Join(err, c.close())
+		}
+	}()
+	err = c.read()
+	sound = true
+	return err
+}
+
+func (c *checker) close() error {
+	if c.s.db != nil {
+		_ = c.s.db.Close() // nothing was written
+	}
+	return c.s.lock.Close()
+}
+
+func (c *checker) read() (err error) {
+	s := c.s
+	c.progress("opening")
+	o := s.pebbleOptions()
+	o.ReadOnly, o.DisableConsistencyCheck = true, true // the tables are looked at one by one
+	if s.db, err = pebble.Open(s.dir, o); err != nil {
+		if errors.Is(err, pebble.ErrDBDoesNotExist) {
+			return fmt.Errorf("data_dir %s: there is no store in it", s.opts.Dir)
+		}
+		c.find("the store cannot be opened: %v", plainly(err))
+		return nil
+	}
+	if err := c.layout(); err != nil {
+		return explain(s.opts.Dir, err)
+	}
+	c.progress("tables")
+	c.tables(o)
+	for _, step := range []struct {
+		name string
+		do   func()
+	}{
+		{"levels", c.levels}, {"invocations", c.records}, {"indexes", c.indexes}, {"call ids", c.calls},
+		{"results", c.kept}, {"the rest", c.rest}, {"in flight", c.inFlight},
+	} {
+		c.progress(step.name)
+		step.do()
+	}
+	return nil
+}
+
+// levels checks that the keys of the tables of each level are in order.
+func (c *checker) levels() {
+	if err := c.s.db.CheckLevels(nil); err != nil {
+		c.find("the levels of the store do not agree: %v", plainly(err))
+	}
+}
+
+// layout returns ErrNewer, and notes any other thing wrong with the version.
+func (c *checker) layout() error {
+	_, err := c.s.layout()
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		c.find("the layout version is missing")
+	case errors.Is(err, store.ErrNewer):
+		return err
+	case err != nil:
+		c.find("the layout version cannot be read: %v", plainly(err))
+	}
+	return nil
+}
+
+// tables reads every block of every table and compares its checksum.
+func (c *checker) tables(o *pebble.Options) {
+	levels, err := c.s.db.SSTables()
+	if err != nil {
+		c.find("the tables cannot be listed: %v", plainly(err))
+		return
+	}
+	o.EnsureDefaults()
+	for _, level := range levels {
+		for _, t := range level {
+			c.Tables++
+			name := t.BackingSSTNum.String() + ".sst"
+			if err := checkTable(c.s.raw, c.s.raw.PathJoin(c.s.dir, name), o.MakeReaderOptions()); err != nil {
+				c.find("table %s is damaged: %v", name, plainly(err))
+			}
+		}
+	}
+}
+
+func checkTable(fsys vfs.FS, path string, o sstable.ReaderOptions) error {
+	f, err := fsys.Open(path)
+	if err != nil {
+		return err
+	}
+	readable, err := sstable.NewSimpleReadable(f)
+	if err != nil {
+		return closing(err, f)
+	}
+	r, err := sstable.NewReader(context.Background(), readable, o) // closes readable, also after an error
+	if err != nil {
+		return err
+	}
+	return closing(r.ValidateBlockChecksums(), r)
+}
+
+// inFlight counts the in-flight markers of the previous process.
+func (c *checker) inFlight() {
+	f, err := c.s.raw.Open(c.s.raw.PathJoin(c.s.dir, marksFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if err == nil {
+		ids, _, readErr := readMarks(f)
+		c.InFlight = len(ids)
+		err = closing(readErr, f)
+	}
+	if err != nil {
+		c.find("the in-flight markers cannot be read: %v", plainly(err))
+	}
+}

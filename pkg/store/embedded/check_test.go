@@ -1,0 +1,294 @@
+package embedded
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+	"queue-worker/pkg/store/record"
+)
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	id := invocation.ID{1, 2, 3}
+	tests := []struct {
+		name   string
+		damage func(t *testing.T, s *Store, inv *invocation.Invocation)
+		want   string // a part of the only finding; "" for none
+	}{
+		{"nothing is wrong", func(*testing.T, *Store, *invocation.Invocation) {}, ""},
+		{"an index entry is missing", func(t *testing.T, s *Store, inv *invocation.Invocation) {
+			remove(t, s, appendReadyKey(nil, store.Ready{Lane: inv.Lane, Since: inv.Since, ID: inv.ID}))
+		}, "is in no index: it would never be called"},
+		{"there are two index entries", func(t *testing.T, s *Store, inv *invocation.Invocation) {
+			put(t, s, appendTimedKey(nil, delayedPrefix, inv.Since, inv.ID), delayedValue(inv.Size, inv.Lane, inv.Source()))
+		}, "is ready and delayed at once"},
+		{"an index entry points nowhere", func(t *testing.T, s *Store, inv *invocation.Invocation) {
+			put(t, s, appendReadyKey(nil, store.Ready{Lane: inv.Lane, Since: inv.Since, ID: id}), readyValue(1, 0))
+		}, "belongs to no invocation"},
+		{"an index entry has another size", func(t *testing.T, s *Store, inv *invocation.Invocation) {
+			put(t, s, appendReadyKey(nil, store.Ready{Lane: inv.Lane, Since: inv.Since, ID: inv.ID}), readyValue(1, 0))
+		}, "does not agree with its record"},
+		{"an index entry is at another time", func(t *testing.T, s *Store, inv *invocation.Invocation) {
+			put(t, s, appendReadyKey(nil, store.Ready{Lane: inv.Lane, Since: inv.Since.Add(1), ID: inv.ID}), readyValue(inv.Size, 0))
+		}, "does not agree with its record"},
+		{"an index entry is noise", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			put(t, s, append([]byte("d/"), id[:]...), nil)
+		}, "cannot be understood"},
+		{"the QueueRequest is missing", func(t *testing.T, s *Store, inv *invocation.Invocation) {
+			remove(t, s, appendBytesKey(nil, inv.ID))
+		}, "has lost its QueueRequest"},
+		{"the QueueRequest is cut off", func(t *testing.T, s *Store, inv *invocation.Invocation) {
+			put(t, s, appendBytesKey(nil, inv.ID), []byte("x"))
+		}, "has a QueueRequest of 1 bytes, it came with 4097"},
+		{"a QueueRequest is left over", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			put(t, s, appendBytesKey(nil, id), []byte("x"))
+		}, "belongs to no invocation"},
+		{"a QueueRequest is there twice", func(t *testing.T, s *Store, inv *invocation.Invocation) {
+			put(t, s, appendRecordKey(nil, inv.ID), record.EncodeInline(inv, make([]byte, inv.Size)))
+		}, "has its QueueRequest twice"},
+		{"the QueueRequest in a record is cut off", func(t *testing.T, s *Store, inv *invocation.Invocation) {
+			remove(t, s, appendBytesKey(nil, inv.ID))
+			put(t, s, appendRecordKey(nil, inv.ID), record.EncodeInline(inv, []byte("x")))
+		}, "has a QueueRequest of 1 bytes, it came with 4097"},
+		{"a record ends too early", func(t *testing.T, s *Store, inv *invocation.Invocation) {
+			put(t, s, appendRecordKey(nil, inv.ID), []byte{record.InlineForm, 0x7f})
+		}, "cannot be understood"},
+		{"a record is noise", func(t *testing.T, s *Store, inv *invocation.Invocation) {
+			put(t, s, appendRecordKey(nil, inv.ID), []byte{0xc1})
+		}, "cannot be understood"},
+		{"the call id is missing", func(t *testing.T, s *Store, inv *invocation.Invocation) {
+			remove(t, s, appendCallKey(nil, inv.CallID, inv.ID))
+		}, "cannot be found by its call id"},
+		{"a call id points nowhere", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			put(t, s, appendCallKey(nil, "c", id), nil)
+		}, "which is not there"},
+		{"a call id points to another", func(t *testing.T, s *Store, inv *invocation.Invocation) {
+			put(t, s, appendCallKey(nil, "other", inv.ID), nil)
+		}, "which has another"},
+		{"there is a key of no known kind", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			put(t, s, []byte("q"), nil)
+		}, `key "q" is of no known kind`},
+		{"dedup records are noise", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			put(t, s, firstKey(t, s, runPrefix), []byte{0x80})
+		}, "cannot be understood"},
+		{"a note is too long", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			put(t, s, []byte("n/long"), make([]byte, store.MaxNote+1))
+		}, `note "long": note refused: it has 65537 bytes`},
+		{"an idempotency key is noise", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			put(t, s, appendClaimKey(nil, &[32]byte{9}), []byte("x"))
+		}, "idempotency key 6b2f09"},
+		{"an idempotency key has no end", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			remove(t, s, appendClaimExpiry(nil, &claim{Key: checkedKey}))
+		}, "would never be forgotten"},
+		{"an end belongs to no idempotency key", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			remove(t, s, appendClaimKey(nil, &checkedKey.Hash))
+		}, "belongs to no idempotency key"},
+		{"an idempotency key has two ends", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			k := checkedKey
+			k.Expires = k.Expires.Add(1)
+			put(t, s, appendClaimExpiry(nil, &claim{Key: k}), nil)
+		}, "belongs to no idempotency key"},
+		{"an end is noise", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			put(t, s, append(appendExpiry(nil, checkedKey.Expires), 'z'), nil)
+		}, "cannot be understood"},
+		{"a result is noise", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			put(t, s, appendResultKey(nil, id), []byte{0xc1})
+		}, "cannot be understood"},
+		{"a result is missing", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			remove(t, s, firstKey(t, s, resultPrefix))
+		}, "belongs to no result"},
+		{"a result has no end", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			key := firstKey(t, s, resultPrefix)
+			remove(t, s, appendResultExpiry(nil, checkedKey.Expires, invocation.ID(key[2:])))
+		}, "would never be forgotten"},
+		{"the end of a result tells another size", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			key := firstKey(t, s, resultPrefix)
+			put(t, s, appendResultExpiry(nil, checkedKey.Expires, invocation.ID(key[2:])), (&ending{size: 1}).value())
+		}, "does not agree with it"},
+		{"a result has lost its call id", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			remove(t, s, firstKey(t, s, resultCallPrefix))
+		}, "cannot be found by its call id"},
+		{"a call id points to no result", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			put(t, s, appendResultCall(nil, [hashLen]byte{1}, id), nil)
+		}, "which is not there or has another"},
+		{"a result has lost its body", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			remove(t, s, firstKey(t, s, bodyPrefix))
+		}, "has lost its body"},
+		{"the body of a result is cut off", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			put(t, s, firstKey(t, s, bodyPrefix), []byte("x"))
+		}, "has a body of 1 bytes, it was kept with 4"},
+		{"a body belongs to no result", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			put(t, s, appendBodyKey(nil, id), []byte("x"))
+		}, "belongs to no result"},
+		{"the entry of a letter tells another status", func(t *testing.T, s *Store, _ *invocation.Invocation) {
+			key := firstKey(t, s, deadPrefix)
+			_, deadID := parseTail(key)
+			dead, err := s.Get(deadID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l := record.LetterOf(dead)
+			l.Status = 418
+			put(t, s, key, record.EncodeLetter(l))
+		}, "does not agree with its record"},
+		{"the version is missing", func(t *testing.T, s *Store, _ *invocation.Invocation) { remove(t, s, versionKey) }, "version is missing"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			mem := vfs.NewMem()
+			p := playerOn(t, mem)
+			if err := errors.Join(p.lives(), p.dies(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+			inv, err := p.do(inlineBytes+1, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := p.do(70, func(i *invocation.Invocation) { i.Since = p.time().Add(time.Hour) }); err != nil {
+				t.Fatal(err)
+			}
+			p.letter(t)
+			p.Hold(2, inv.ID)
+			p.set(checkedKey.Expires.Add(-time.Hour)) // so that the result of ended lives as long
+			p.ended(t)
+			if err := errors.Join(p.Claim(t.Context(), checkedKey, inv.ID, "c"), p.PutNote(t.Context(), store.Note{Name: "n", Value: []byte("x")})); err != nil {
+				t.Fatal(err)
+			}
+			st, mem2 := p.Stats(), clone(t, mem)
+			tt.damage(t, p.Store, inv)
+			if err := p.Close(); err != nil {
+				t.Fatal(err)
+			}
+			var steps []string
+			r, err := check(t.Context(), Options{Dir: "data", FS: mem}, func(step string) { steps = append(steps, step) })
+			if err != nil || len(steps) == 0 {
+				t.Fatalf("%v, steps %v", err, steps)
+			}
+			if tt.want != "" {
+				if len(r.Findings) == 0 || !strings.Contains(strings.Join(r.Findings, "\n"), tt.want) || r.OK() {
+					t.Errorf("found %q, want %q", r.Findings, tt.want)
+				}
+				return
+			}
+			if !r.OK() || r.Ready != st.Ready || r.Delayed != st.Delayed || r.Dead != st.Dead || r.Bytes != st.Bytes ||
+				r.Invocations != st.Ready+st.Delayed+st.Dead || r.Marks == 0 || r.InFlight != 0 || r.Notes != 1 ||
+				r.Keys != st.Keys || r.Keys != 1 || r.Results != st.Results || r.Results != 1 || r.ResultBytes != st.ResultBytes {
+				t.Errorf("report %+v, counts %+v", r, st)
+			}
+			if r, err := check(t.Context(), Options{Dir: "data", FS: mem2}, nil); err != nil || r.InFlight != 3 || !r.OK() {
+				t.Errorf("while it was in flight: %+v, %v", r, err)
+			}
+		})
+	}
+}
+
+// checkedKey is an idempotency key that the store under check has.
+var checkedKey = store.Key{Hash: [32]byte{7}, Expires: time.Unix(4_000_000_000, 0)}
+
+// firstKey returns the first key with a prefix.
+func firstKey(t *testing.T, s *Store, prefix []byte) (found []byte) {
+	t.Helper()
+	err := s.each(prefix, after(prefix), func(key, _ []byte) (bool, error) {
+		found = append(found, key...)
+		return false, nil
+	})
+	if err != nil || found == nil {
+		t.Fatalf("nothing begins with %q: %v", prefix, err)
+	}
+	return found
+}
+
+// clone copies a file system as it is.
+func clone(t *testing.T, from *vfs.MemFS) *vfs.MemFS {
+	t.Helper()
+	to := vfs.NewMem()
+	if _, err := vfs.Clone(from, to, "data", "data"); err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
+func put(t *testing.T, s *Store, key, value []byte) {
+	t.Helper()
+	if err := s.db.Set(key, value, pebble.Sync); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func remove(t *testing.T, s *Store, key []byte) {
+	t.Helper()
+	if err := s.db.Delete(key, pebble.Sync); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCheckRefusesWhatItCannotCheck(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if _, err := Check(t.Context(), dir, nil); err == nil || !strings.Contains(err.Error(), "there is no store in it") {
+		t.Errorf("an empty folder gives %v", err)
+	}
+	if _, err := Check(t.Context(), filepath.Join(dir, "nowhere"), nil); err == nil || !strings.Contains(err.Error(), "there is no store in it") {
+		t.Errorf("a missing folder gives %v", err)
+	}
+	s, err := Open(Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Check(t.Context(), dir, nil); !errors.Is(err, store.ErrLocked) || !strings.Contains(err.Error(), "stop the worker first") {
+		t.Errorf("a folder in use gives %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if r, err := Check(t.Context(), dir, nil); err != nil || !r.OK() {
+			t.Errorf("an empty store gives %+v, %v", r, err)
+		}
+	}
+}
+
+func TestCheckNamesTheDamagedTable(t *testing.T) {
+	t.Parallel()
+	dir, _ := filled(t, 10)
+	damageBytes(t, dir, noise(4, 20_000)[8_000:8_100])
+	before := snapshot(t, dir)
+	r, err := Check(t.Context(), dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.OK() || len(r.Findings) != 3 || r.Tables < 2 || r.Invocations != 10 {
+		t.Errorf("report %+v", r)
+	}
+	if !regexp.MustCompile(`^table [0-9]{6}\.sst is damaged: .*checksum mismatch`).MatchString(r.Findings[0]) {
+		t.Errorf("the first finding is %q", r.Findings[0])
+	}
+	if after := snapshot(t, dir); after != before {
+		t.Errorf("the check has changed the folder from %q to %q", before, after)
+	}
+}
+
+// snapshot is the names of all files and when they were written.
+func snapshot(t *testing.T, dir string) string {
+	t.Helper()
+	var b strings.Builder
+	for _, name := range files(t, dir, "*") {
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.WriteString(info.Name() + " " + info.ModTime().String() + "\n")
+	}
+	return b.String()
+}

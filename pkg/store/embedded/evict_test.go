@@ -1,0 +1,198 @@
+package embedded
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+)
+
+// evicted has a store with few counts, in which letters lie.
+type evicted struct {
+	*testing.T
+	s    *Store
+	o    Options
+	died time.Time
+}
+
+func newEvicted(t *testing.T) *evicted {
+	t.Helper()
+	e := &evicted{T: t, o: Options{Dir: t.TempDir(), lanes: 100}, died: time.Unix(1_800_000_000, 0)}
+	e.restart()
+	t.Cleanup(func() { _ = e.s.Close() })
+	return e
+}
+
+func (e *evicted) restart() {
+	e.Helper()
+	if e.s != nil {
+		if err := e.s.Close(); err != nil {
+			e.Fatal(err)
+		}
+	}
+	var err error
+	if e.s, err = Open(e.o); err != nil {
+		e.Fatal(err)
+	}
+}
+
+// letters adds n letters of 100 bytes, each younger than the one before it.
+func (e *evicted) letters(n int, name func(i int) string) {
+	e.Helper()
+	e.lettersIn("q", n, name)
+}
+
+// lettersIn is letters for a queue.
+func (e *evicted) lettersIn(queue string, n int, name func(i int) string) {
+	e.Helper()
+	done := make(chan error, n)
+	raw := noise(1, 100)
+	for i := range n {
+		e.died = e.died.Add(time.Millisecond)
+		inv := &invocation.Invocation{
+			ID: invocation.NewID(e.died), Lane: invocation.Lane{Queue: queue, Name: name(i)}, Accepted: e.died,
+			State: invocation.Dead, Reason: invocation.AttemptsExhausted, DiedAt: e.died,
+		}
+		e.s.Accept(store.Accept{Inv: inv, Raw: raw}, func(err error) { done <- err })
+	}
+	for range n {
+		if err := <-done; err != nil {
+			e.Fatal(err)
+		}
+	}
+}
+
+// expire returns how many letters were removed by class.
+func (e *evicted) expire(most int64) map[string]int {
+	e.Helper()
+	removed := map[string]int{}
+	for {
+		x, err := e.s.Expire(e.Context(), store.Bounds{MaxBytes: most, Known: func(_ context.Context, f string) bool { return strings.HasPrefix(f, "real") }})
+		if err != nil {
+			e.Fatal(err)
+		}
+		if len(x.Letters) == 0 {
+			break
+		}
+		removed[x.Class] += len(x.Letters)
+	}
+	if got := e.s.Stats(); got.DeadBytes > most || got.Difference() != 0 {
+		e.Errorf("counts after it are %+v", got)
+	}
+	return removed
+}
+
+func always(name string) func(int) string { return func(int) string { return name } }
+
+func TestInventedNamesEvictNothingOfAFunction(t *testing.T) {
+	t.Parallel()
+	for what, sender := range map[string]func(i int) string{
+		store.ClassUnknown:   func(i int) string { return "invented-" + strconv.Itoa(i) },
+		store.ClassCallbacks: func(i int) string { return "url:host-" + strconv.Itoa(i) + ":80" },
+	} {
+		for _, restart := range []bool{false, true} {
+			t.Run(what, func(t *testing.T) {
+				t.Parallel()
+				e := newEvicted(t)
+				e.letters(400, always("real"))
+				e.letters(10_000, sender)
+				if restart {
+					e.restart()
+				}
+				removed := e.expire(100 * 1000)
+				if removed["real"] != 0 || len(removed) == 0 {
+					t.Errorf("removed by class: %v", removed)
+				}
+				if got := e.s.Lane(invocation.Lane{Queue: "q", Name: "real"}).Dead; got != 400 {
+					t.Errorf("%d letters of the function are left", got)
+				}
+				if got := e.s.Stats().Dead; got != 1000 {
+					t.Errorf("%d letters are left, want as many as there is room for", got)
+				}
+			})
+		}
+	}
+}
+
+func TestTheClassThatUsesMostLosesItsOldest(t *testing.T) {
+	t.Parallel()
+	e := newEvicted(t)
+	e.letters(10, always("real-quiet"))
+	e.letters(100, always("real-a"))
+	e.letters(80, always("real-b"))
+	e.letters(20, func(i int) string { return "invented-" + strconv.Itoa(i) })
+	removed := e.expire(130 * 100) // 10 and 20 stay, the others have 50 each
+	if len(removed) != 2 || removed["real-a"] != 50 || removed["real-b"] != 30 {
+		t.Errorf("removed by class: %v", removed)
+	}
+	page, err := e.s.Letters(t.Context(), store.Filter{Function: "real-a"}, "", 1)
+	if err != nil || len(page.Letters) != 1 || !page.Letters[0].DiedAt.Equal(time.Unix(1_800_000_000, 0).Add(61*time.Millisecond)) {
+		t.Errorf("the oldest that is left is %+v, %v", page.Letters, err)
+	}
+}
+
+func TestAFunctionIsOneClassOverAllQueues(t *testing.T) {
+	t.Parallel()
+	e := newEvicted(t)
+	e.letters(50, always("real-a"))
+	e.lettersIn("slow", 60, always("real-b"))
+	e.letters(60, always("real-b"))
+	e.lettersIn("slow", 60, always("url:host:80"))
+	e.letters(60, always("url:host:80"))
+	removed := e.expire(150 * 100) // 50 for each class
+	if len(removed) != 2 || removed["real-b"] != 70 || removed[store.ClassCallbacks] != 70 {
+		t.Errorf("removed by class: %v", removed)
+	}
+	if in, slow := e.s.Lane(invocation.Lane{Queue: "q", Name: "real-b"}), e.s.Lane(invocation.Lane{Queue: "slow", Name: "real-b"}); in.Dead != 50 || slow.Dead != 0 {
+		t.Errorf("left are %d, and %d of the older ones in the other queue", in.Dead, slow.Dead)
+	}
+}
+
+func TestALetterThatCannotBeReadDoesNotCountAsRemoved(t *testing.T) {
+	t.Parallel()
+	e := newEvicted(t)
+	e.letters(3, always("real"))
+	page, err := e.s.Letters(t.Context(), store.Filter{}, "", 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	remove(t, e.s, appendRecordKey(nil, page.Letters[0].ID))
+	if removed := e.expire(200); removed["real"] != 1 {
+		t.Errorf("removed by class: %v", removed)
+	}
+}
+
+// TestAFunctionThatWasCountedWithInventedNamesIsAClass: beyond the lanes that are counted by
+// themselves the bytes of a function count as those of unknown functions at first.
+func TestAFunctionThatWasCountedWithInventedNamesIsAClass(t *testing.T) {
+	t.Parallel()
+	e := newEvicted(t)
+	e.letters(200, func(i int) string { return "invented-" + strconv.Itoa(i) })
+	e.letters(100, always("real-quiet"))
+	e.letters(600, always("real-loud"))
+	loud := invocation.Lane{Queue: "q", Name: "real-loud"}
+	if _, counted := e.s.counts.lane(loud); counted {
+		t.Fatal("the function is counted by itself")
+	}
+	removed := e.expire(400 * 100) // 100 stay, the others have 150 each
+	if len(removed) != 2 || removed["real-loud"] != 450 || removed[store.ClassUnknown] != 50 {
+		t.Errorf("removed by class: %v", removed)
+	}
+	if n, counted := e.s.counts.lane(loud); !counted || n.Dead != 150 {
+		t.Errorf("counted by itself: %v, %+v", counted, n)
+	}
+}
+
+func TestEvictionEndsWhenThereIsNoRoomToCountFunctionsByThemselves(t *testing.T) {
+	t.Parallel()
+	e := newEvicted(t)
+	e.letters(adoptedLanes+300, func(i int) string { return "real-" + strconv.Itoa(i) })
+	e.expire(adoptedLanes * 100)
+	if got := e.s.Stats().Dead; got != adoptedLanes {
+		t.Errorf("%d letters are left, want as many as there is room for", got)
+	}
+}

@@ -1,0 +1,11 @@
+package embedded
+
+// Raced tells that the race detector runs.
+const Raced = raced
+
+// KeepNothing returns options of a store in which no accepted invocation stays in memory, so that
+// each is read ahead or looked up.
+func KeepNothing(o Options) Options {
+	o.kept = 1
+	return o
+}

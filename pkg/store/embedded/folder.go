@@ -1,0 +1,104 @@
+// File folder.go creates and locks the folder of the store, and explains errors of it.
+
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"queue-worker/pkg/datadir"
+	"queue-worker/pkg/descriptor"
+	"queue-worker/pkg/store"
+)
+
+// lockFolder makes the folder and takes its lock.
+func (s *Store) lockFolder() error {
+	if err := makeFolder(s.raw, s.dir); err != nil {
+		return err
+	}
+	lock, err := lockDirectory(s.raw, s.dir)
+	s.lock = lock
+	return err
+}
+
+// makeFolder makes a folder and what is missing above it, for this user alone,
+// and syncs where they are entered: otherwise a power cut could take the whole
+// folder and all that is confirmed in it.
+func makeFolder(fsys vfs.FS, dir string) error {
+	var above []string
+	for d := dir; ; {
+		if _, err := fsys.Stat(d); err == nil || !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		parent := fsys.PathDir(d)
+		if parent == d {
+			break
+		}
+		above = append(above, parent)
+		d = parent
+	}
+	if err := fsys.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	for _, d := range above {
+		if err := syncFolder(fsys, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func syncFolder(fsys vfs.FS, dir string) error {
+	d, err := fsys.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	return closing(d.Sync(), d)
+}
+
+// lockDirectory takes the lock, or returns ErrLocked when another process or
+// this one has it. An error with a path is one of the file; any other comes from
+// the locking.
+func lockDirectory(fsys vfs.FS, dir string) (*pebble.Lock, error) {
+	lock, err := pebble.LockDirectory(dir, fsys)
+	if _, ofFile := errors.AsType[*fs.PathError](err); err == nil || ofFile || errors.Is(err, syscall.ENOLCK) || descriptor.Exhausted(err) {
+		return lock, err
+	}
+	return nil, store.ErrLocked
+}
+
+const hintCheck = ": run `queue-worker store check` on it; restore it from a copy, or move it away to start with an empty store"
+
+// explain turns an error of opening into one that says what to do.
+func explain(dir string, err error) error {
+	hint := ""
+	switch {
+	case errors.Is(err, store.ErrLocked):
+		hint = ": each worker needs a folder of its own"
+	case errors.Is(err, fs.ErrPermission):
+		hint = ": the user that runs this program must own it"
+	case errors.Is(err, syscall.EROFS):
+		hint = ": mount its volume for writing"
+	case descriptor.Exhausted(err):
+		hint = ": raise the limit of open files (ulimit -n, LimitNOFILE)"
+	case isFull(err):
+		hint = ": free space on its volume"
+	case errors.Is(err, syscall.ENOLCK):
+		hint = ": its file system has no locks; use a local volume"
+	case errors.Is(err, datadir.ErrNotPlain):
+		hint = ": put the file itself in its place; only data_dir itself may be a link"
+	case errors.Is(err, errPanicked):
+		hint = hintCheck
+	case errors.Is(err, store.ErrFailed), errors.Is(err, syscall.EIO):
+		hint = ": look at the disk below it"
+	case errors.Is(err, store.ErrNewer): // says what to do
+	default:
+		hint = hintCheck
+	}
+	return fmt.Errorf("data_dir %s: %w%s", dir, err, hint)
+}

@@ -1,0 +1,362 @@
+package embedded
+
+// A disk that is full for a while, one that does not answer, and the bounds that
+// keep the intake away from both.
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+)
+
+// tightFS is a file system with little room: a write that does not fit writes
+// what fits and fails.
+type tightFS struct {
+	vfs.FS
+	room *room
+}
+
+type room struct {
+	suffix string // of the files that need room; "" for all
+
+	mu   sync.Mutex
+	left int // bytes; negative for no bound
+}
+
+func (r *room) set(left int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.left = left
+}
+
+// take returns how much of n there is room for.
+func (r *room) take(n int) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.left < 0 {
+		return n, nil
+	}
+	fits := min(n, r.left)
+	r.left -= fits
+	if fits < n {
+		return fits, syscall.ENOSPC
+	}
+	return n, nil
+}
+
+func (f tightFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	if !strings.HasSuffix(name, f.room.suffix) {
+		return f.FS.Create(name, c)
+	}
+	if _, err := f.room.take(1); err != nil {
+		return nil, err
+	}
+	file, err := f.FS.Create(name, c)
+	return tightFile{file, f.room}, err
+}
+
+func (f tightFS) OpenReadWrite(name string, c vfs.DiskWriteCategory, o ...vfs.OpenOption) (vfs.File, error) {
+	file, err := f.FS.OpenReadWrite(name, c, o...)
+	return tightFile{file, f.room}, err
+}
+
+type tightFile struct {
+	vfs.File
+	room *room
+}
+
+func (f tightFile) Write(p []byte) (int, error) {
+	fits, full := f.room.take(len(p))
+	n, err := f.File.Write(p[:fits])
+	return n, errors.Join(full, err)
+}
+
+// events is a log of which a test can wait for a message.
+type events chan string
+
+func (e events) logger() *slog.Logger { return slog.New(e) }
+
+func (e events) Enabled(context.Context, slog.Level) bool { return true }
+func (e events) WithAttrs([]slog.Attr) slog.Handler       { return e }
+func (e events) WithGroup(string) slog.Handler            { return e }
+func (e events) Handle(_ context.Context, r slog.Record) error {
+	if r.Message != "pebble" {
+		e <- r.Message
+	}
+	return nil
+}
+
+func (e events) wait(t *testing.T, want string) {
+	t.Helper()
+	if got := <-e; got != want {
+		t.Fatalf("the log says %q, want %q", got, want)
+	}
+}
+
+// tight opens a store on a file system that has room, for now.
+func tight(t *testing.T, suffix string) (*player, *vfs.MemFS, *room, events) {
+	t.Helper()
+	mem, r, log := vfs.NewCrashableMem(), &room{suffix: suffix, left: -1}, make(events, 100)
+	p := newPlayer(nil)
+	s, err := Open(Options{Dir: "data", FS: tightFS{mem, r}, Logger: log.logger(), Now: p.time, tune: small})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Store = s
+	return p, mem, r, log
+}
+
+func TestAFullDiskIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	for _, suffix := range []string{"", ".log", ".sst"} {
+		for _, left := range []int{0, 1, 333, 40_000} {
+			p, mem, r, log := tight(t, suffix)
+			if err := p.lives(); err != nil {
+				t.Fatal(err)
+			}
+			r.set(left)
+			working := make(chan error, 1)
+			go func() { working <- errors.Join(p.burst(150, 1000), p.lives(), p.dies(context.Background())) }()
+			log.wait(t, "disk full, waiting for room")
+			for name, f := range map[string]func() error{"Err": p.Err, "Full": p.Full, "Health": p.Health} {
+				if err := f(); !errors.Is(err, syscall.ENOSPC) {
+					t.Errorf("%s is %v while the disk is full", name, err)
+				}
+			}
+			if err := p.Failed(); err != nil {
+				t.Errorf("failed: %v", err)
+			}
+			p.verifyClone(t, mem)
+			r.set(-1)
+			if err := <-working; err != nil {
+				t.Fatalf("after there was room: %v", err)
+			}
+			log.wait(t, "disk has room again")
+			for name, f := range map[string]func() error{"Err": p.Err, "Full": p.Full, "Health": p.Health} {
+				if err := f(); err != nil {
+					t.Errorf("%s is %v after there was room", name, err)
+				}
+			}
+			p.verifyClone(t, mem)
+			if err := p.Close(); err != nil {
+				t.Error(err)
+			}
+			p.verifyClone(t, mem)
+		}
+	}
+}
+
+// asker is a log that queries the store with each line.
+type asker struct {
+	events
+	ask func() error
+	got chan error
+}
+
+func (a *asker) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == "disk full, waiting for room" {
+		a.got <- a.ask()
+	}
+	return a.events.Handle(ctx, r)
+}
+
+// TestWhoReadsThatTheDiskIsFullFindsItSo: the log said it before Err did.
+func TestWhoReadsThatTheDiskIsFullFindsItSo(t *testing.T) {
+	t.Parallel()
+	log := &asker{events: make(events, 100), got: make(chan error, 1)}
+	d := &disk{log: slog.New(log)}
+	s := &Store{disk: d}
+	log.ask = s.Err
+	d.begin(syscall.ENOSPC)
+	if err := <-log.got; !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("Err is %v when the log says that the disk is full", err)
+	}
+	d.end()
+	if err := s.Err(); err != nil {
+		t.Errorf("Err is %v after there was room", err)
+	}
+}
+
+func TestReadingGoesOnWhileTheDiskIsFull(t *testing.T) {
+	t.Parallel()
+	p, _, r, log := tight(t, "")
+	inv, err := p.do(5000, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.set(100)
+	answered := make(chan error, 1)
+	other, raw := p.make(5000)
+	p.accept(store.Accept{Inv: other, Raw: raw}, func(err error) { answered <- err })
+	log.wait(t, "disk full, waiting for room")
+	if _, raw, err := p.Load(inv.ID); err != nil || len(raw) != 5000 {
+		t.Errorf("load: %v", err)
+	}
+	if got, err := p.NextReady(inv.Lane, store.Ready{}, 1); err != nil || len(got) != 1 {
+		t.Errorf("next ready: %v, %v", got, err)
+	}
+	_, _ = p.Usage(), p.Stats()
+	r.set(-1)
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCloseDoesNotWaitForRoom(t *testing.T) {
+	t.Parallel()
+	for _, suffix := range []string{".log", ".sst", ""} {
+		p, mem, r, log := tight(t, suffix)
+		inv, err := p.do(100, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.set(10)
+		var all sync.WaitGroup
+		for range 40 { // more than the queue holds are waiting
+			all.Go(func() { _ = p.burst(50, 300) })
+		}
+		settled := make(chan error, 1)
+		go func() { settled <- p.settle(inv, invocation.OutcomeDone, nil, true) }()
+		log.wait(t, "disk full, waiting for room")
+		if err := p.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+		all.Wait() // everybody is answered
+		if err := <-settled; err != nil && !errors.Is(err, store.ErrFailed) && !errors.Is(err, store.ErrClosed) {
+			t.Errorf("the waiting operation gets %v", err)
+		}
+		p.verifyClone(t, mem)
+	}
+}
+
+func TestCloseItselfCanMeetAFullDisk(t *testing.T) {
+	t.Parallel()
+	p, mem, r, _ := tight(t, "")
+	if err := p.lives(); err != nil {
+		t.Fatal(err)
+	}
+	r.set(0) // the log's end is still to be written
+	if err := p.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	p.verifyClone(t, mem)
+}
+
+func TestAStalledDiskIsSaid(t *testing.T) {
+	t.Parallel()
+	stalled, release := make(chan struct{}, 10), make(chan struct{})
+	toggle := &errorfs.Toggle{Injector: errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpFileSyncData || op.Kind == errorfs.OpFileSync {
+			stalled <- struct{}{}
+			<-release
+		}
+		return nil
+	})}
+	p := playerOn(t, errorfs.Wrap(vfs.NewCrashableMem(), toggle))
+	p.stallAfter = -1 // anything takes too long
+	toggle.On()
+	answered := make(chan error, 1)
+	inv, raw := p.make(10)
+	p.accept(store.Accept{Inv: inv, Raw: raw}, func(err error) { answered <- err })
+	<-stalled
+	for name, f := range map[string]func() error{"Err": p.Err, "Full": p.Full, "Health": p.Health} {
+		if err := f(); err == nil || !strings.Contains(err.Error(), "disk stalled") {
+			t.Errorf("%s is %v", name, err)
+		}
+	}
+	close(release)
+	if err := <-answered; err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Health(); err != nil {
+		t.Errorf("health is %v afterwards", err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheIntakeRestsBelowMinFree(t *testing.T) {
+	t.Parallel()
+	mem := vfs.NewMem()
+	mem.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 1000, TotalBytes: 5000})
+	s, err := Open(Options{Dir: "data", FS: mem, MinFree: 1001})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	if err := s.Full(); err == nil || !strings.Contains(err.Error(), "store_min_free is 1001") {
+		t.Errorf("full is %v", err)
+	}
+	if err := errors.Join(s.Err(), s.Health()); err != nil {
+		t.Errorf("calls need not rest: %v", err)
+	}
+	if got := s.Usage().FreeBytes; got != 1000 {
+		t.Errorf("%d bytes are free", got)
+	}
+	mem.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 1001, TotalBytes: 5000})
+	s.checkSpace()
+	if err := s.Full(); err != nil {
+		t.Errorf("full is %v with enough room", err)
+	}
+}
+
+func TestTheIntakeRestsAtMaxBytes(t *testing.T) {
+	t.Parallel()
+	s, err := Open(Options{MaxBytes: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPlayer(s)
+	defer func() { _ = p.Close() }()
+	var last *invocation.Invocation
+	for range 2 {
+		if err := s.Full(); err != nil {
+			t.Errorf("full is %v", err)
+		}
+		if last, err = p.do(50, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Full(); err == nil || !strings.Contains(err.Error(), "store_max_bytes is 100") {
+		t.Errorf("full is %v", err)
+	}
+	if err := errors.Join(s.Err(), p.settle(last, invocation.OutcomeDone, nil, false), s.Full()); err != nil {
+		t.Errorf("after one is done: %v", err)
+	}
+}
+
+func TestResultsCountForMaxBytes(t *testing.T) {
+	t.Parallel()
+	var clock atomic.Int64
+	s, err := Open(Options{MaxBytes: 100, Now: func() time.Time { return time.Unix(0, clock.Load()) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPlayer(s)
+	defer func() { _ = p.Close() }()
+	clock.Store(p.time().UnixNano())
+	p.ended(t)
+	if err := s.Full(); err == nil || !strings.Contains(err.Error(), "store_max_bytes is 100") {
+		t.Errorf("full is %v with %+v", err, s.Stats())
+	}
+	clock.Add(int64(time.Hour))
+	if n, err := s.Sweep(t.Context()); n != 1 || err != nil || s.Full() != nil {
+		t.Errorf("%d were swept, %v, full is %v", n, err, s.Full())
+	}
+}

@@ -1,0 +1,237 @@
+// File letters.go lists the dead letters that match a filter, page by page.
+
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"slices"
+
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+	"queue-worker/pkg/store/record"
+)
+
+// Letters reads up to limit dead letters that pass f, oldest first, beginning
+// after the cursor of an earlier page ("" for the start). Of what is dead
+// throughout the listing nothing is left out and nothing comes twice. A letter
+// whose record cannot be read is listed with what its index entry has, unless
+// f asks for more than that.
+func (s *Store) Letters(ctx context.Context, f store.Filter, cursor string, limit int) (store.LetterPage, error) {
+	w := newDeadWalk(s, &f)
+	if cursor != "" {
+		tail, err := hex.DecodeString(cursor)
+		if err != nil || len(tail) != tailLen {
+			return store.LetterPage{}, store.ErrBadCursor
+		}
+		w.from(append(append(bytes.Clone(deadPrefix), tail...), 0))
+	}
+	if limit <= 0 {
+		return store.LetterPage{Next: cursor}, nil
+	}
+	var page store.LetterPage
+	err := w.step(ctx, limit, true, func(_ *entry, inv *invocation.Invocation) {
+		page.Letters = append(page.Letters, inv)
+	})
+	if err != nil {
+		return store.LetterPage{}, err
+	}
+	if page.Next = cursor; w.last != nil {
+		page.Next = hex.EncodeToString(w.last[len(w.last)-tailLen:])
+	}
+	if !w.more {
+		page.Next = ""
+	}
+	return page, nil
+}
+
+// Bounds of one step of a walk, so that it holds up neither Close nor Pebble's
+// removal of old files, and answers in good time.
+const (
+	lookEntries = 50_000   // index entries
+	lookRecord  = 5        // what the reading of a record counts, in entries
+	lookBytes   = 64 << 20 // QueueRequests that Match reads
+	lookPause   = 256      // entries between two looks at the context
+)
+
+// look is what is left of a step.
+type look struct {
+	entries int
+	bytes   int64
+	begun   int // entries, to look at the context now and then
+}
+
+func newLook() look { return look{entries: lookEntries, bytes: lookBytes} }
+
+// next takes one entry. An error is that of the context.
+func (l *look) next(ctx context.Context) error {
+	l.entries--
+	l.begun++
+	if l.begun%lookPause == 1 {
+		return ctx.Err()
+	}
+	return nil
+}
+
+func (l *look) over() bool { return l.entries < 0 || l.bytes <= 0 }
+
+// deadWalk goes over the letters that pass a filter, in steps.
+type deadWalk struct {
+	s            *Store
+	f            *store.Filter
+	lower, upper []byte
+	last         []byte // key of the latest entry that was looked at
+	more         bool   // there may be more
+}
+
+func newDeadWalk(s *Store, f *store.Filter) *deadWalk {
+	w := &deadWalk{s: s, f: f, lower: deadPrefix, upper: after(deadPrefix)}
+	if !f.Since.IsZero() {
+		w.lower = stamp(bytes.Clone(deadPrefix), f.Since)
+	}
+	if !f.Until.IsZero() {
+		w.upper = stamp(bytes.Clone(deadPrefix), f.Until)
+	}
+	return w
+}
+
+// from lets the walk begin at a key, if that is later.
+func (w *deadWalk) from(key []byte) {
+	if bytes.Compare(key, w.lower) > 0 {
+		w.lower = key
+	}
+}
+
+// step visits up to limit letters; with records, each with its record. When it
+// has looked at enough, or met one letter beyond the limit, it sets more; the next
+// step continues there.
+func (w *deadWalk) step(ctx context.Context, limit int, records bool, visit func(*entry, *invocation.Invocation)) error {
+	if err := w.s.enter(); err != nil {
+		return err
+	}
+	defer w.s.leave()
+	if w.last != nil {
+		w.from(append(bytes.Clone(w.last), 0))
+	}
+	w.more = false
+	left := newLook()
+	err := w.each(func(key, value []byte) (bool, error) {
+		if err := left.next(ctx); err != nil {
+			return false, err
+		}
+		e, err := parseEntry(inDead, key, value)
+		passes := err == nil && w.passes(&e)
+		if left.over() || passes && limit == 0 {
+			w.more = true
+			return false, nil
+		}
+		w.last = append(w.last[:0], key...)
+		_ = w.s.damaged(err) // costs this entry only
+		if !passes {
+			return true, nil
+		}
+		if inv, ok := w.read(&e, records, &left); ok {
+			limit--
+			visit(&e, inv)
+		}
+		return true, nil
+	})
+	return w.s.unlessOver(ctx, err)
+}
+
+// unlessOver is damaged for a reading that may have been given up.
+func (s *Store) unlessOver(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return s.damaged(err)
+}
+
+// passes reports whether the index entry of a letter passes.
+func (w *deadWalk) passes(e *entry) bool {
+	f, l := w.f, &e.letter
+	return (f.Queue == "" || f.Queue == l.Queue) && (f.Function == "" || f.Function == l.Name) &&
+		(len(f.Reasons) == 0 || slices.Contains(f.Reasons, l.Reason)) &&
+		(len(f.Statuses) == 0 || slices.Contains(f.Statuses, l.Status))
+}
+
+// deep reports whether the index entry alone does not decide.
+func (w *deadWalk) deep() bool { return w.f.CallID != "" || w.f.Match != nil }
+
+// each calls f with the index entries of the walk. Those of one call id are found
+// by that, unless it came so often that this is no gain.
+func (w *deadWalk) each(f func(key, value []byte) (bool, error)) error {
+	if bytes.Compare(w.lower, w.upper) >= 0 {
+		return nil
+	}
+	if w.f.CallID != "" {
+		if found, few, err := w.s.deadOfCall(w.f.CallID); few || err != nil {
+			return w.eachOf(found, err, f)
+		}
+	}
+	return w.s.each(w.lower, w.upper, f)
+}
+
+func (w *deadWalk) eachOf(found []*invocation.Invocation, err error, f func(key, value []byte) (bool, error)) error {
+	more := err == nil
+	for i := 0; more && err == nil && i < len(found); i++ {
+		key := entryKey(inDead, found[i])
+		if bytes.Compare(key, w.lower) >= 0 && bytes.Compare(key, w.upper) < 0 {
+			more, err = f(key, record.EncodeLetter(record.LetterOf(found[i])))
+		}
+	}
+	return err
+}
+
+// fewOfCall is how many invocations of one call id are looked up one by one.
+const fewOfCall = 1000
+
+// deadOfCall finds the dead letters with a call id, in the order of the dead
+// set; not few means that there are too many invocations with it.
+func (s *Store) deadOfCall(callID string) (found []*invocation.Invocation, few bool, err error) {
+	prefix := appendCallRange(nil, callID)
+	n := 0
+	err = s.each(prefix, after(prefix), func(key, _ []byte) (bool, error) {
+		n++
+		inv, err := s.get(invocation.ID(key[len(prefix):]))
+		if err == nil && inv.State == invocation.Dead && inv.CallID == callID {
+			found = append(found, inv)
+		}
+		return n <= fewOfCall, nil // what cannot be read does not pass; s.get has noted it
+	})
+	slices.SortFunc(found, func(a, b *invocation.Invocation) int {
+		return bytes.Compare(entryKey(inDead, a), entryKey(inDead, b))
+	})
+	return found, n <= fewOfCall, err
+}
+
+// read reads the record of a letter, where it is asked for or the filter needs
+// it, and reports whether the letter passes and is still dead.
+func (w *deadWalk) read(e *entry, records bool, left *look) (*invocation.Invocation, bool) {
+	if !records && !w.deep() {
+		return nil, true
+	}
+	left.entries -= lookRecord
+	inv, err := w.s.get(e.id)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, false
+	case err != nil: // s.get has noted the damage
+		return e.letter.Invocation(e.id, e.at), !w.deep()
+	case inv.State != invocation.Dead || !sameStamp(inv.DiedAt, e.at):
+		return nil, false
+	case w.f.CallID != "" && w.f.CallID != inv.CallID:
+		return nil, false
+	case w.f.Match == nil:
+		return inv, true
+	}
+	left.bytes -= int64(inv.Size)
+	match := false
+	err = w.s.lookBody(e.id, func(raw []byte) error {
+		match = w.f.Match(inv, raw)
+		return nil
+	})
+	return inv, err == nil && match
+}

@@ -1,0 +1,122 @@
+//go:build unix
+
+package embedded
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"queue-worker/pkg/datadir"
+	"queue-worker/pkg/store"
+)
+
+func TestALinkBelowDataDirIsRefusedAndNotWrittenThrough(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"LOCK", "in-hand", "OPTIONS-000003", "000099.log", "anything"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir, _ := filled(t, 2)
+			target := filepath.Join(t.TempDir(), "target")
+			path := filepath.Join(dir, "store", name)
+			if err := errors.Join(os.WriteFile(target, []byte("precious"), 0o600), os.RemoveAll(path), os.Symlink(target, path)); err != nil {
+				t.Fatal(err)
+			}
+			_, checkErr := Check(t.Context(), dir, nil)
+			_, lookErr := Look(dir)
+			s, openErr := Open(Options{Dir: dir})
+			if openErr == nil {
+				_ = s.Close()
+			}
+			for what, err := range map[string]error{"check": checkErr, "look": lookErr, "open": openErr} {
+				if !errors.Is(err, datadir.ErrNotPlain) || !strings.Contains(err.Error(), path+": a symbolic link") || strings.Contains(err.Error(), "store check") {
+					t.Errorf("%s: %v", what, err)
+				}
+			}
+			if b, err := os.ReadFile(target); err != nil || string(b) != "precious" {
+				t.Errorf("the target is now %q, %v", b, err)
+			}
+		})
+	}
+}
+
+func TestALinkThatIsPutThereLaterIsNotWrittenThrough(t *testing.T) {
+	t.Parallel()
+	dir, target := t.TempDir(), filepath.Join(t.TempDir(), "target")
+	s, err := Open(Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	if err := os.WriteFile(target, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "store", "000777.sst")
+	if err := os.Symlink(target, path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.raw.Create(path, ""); !errors.Is(err, datadir.ErrNotPlain) {
+		t.Errorf("creating a file in its place: %v", err)
+	}
+	if _, err := s.raw.Open(path); !errors.Is(err, datadir.ErrNotPlain) {
+		t.Errorf("reading it: %v", err)
+	}
+	if b, err := os.ReadFile(target); err != nil || string(b) != "precious" {
+		t.Errorf("the target is now %q, %v", b, err)
+	}
+}
+
+func TestADataDirMayBeALink(t *testing.T) {
+	t.Parallel()
+	dir, all := filled(t, 2)
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := Check(t.Context(), link, nil); err != nil || !r.OK() || r.Invocations != len(all) {
+		t.Errorf("check: %+v, %v", r, err)
+	}
+	s, err := Open(Options{Dir: link})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCheckMakesNoLockFile(t *testing.T) {
+	t.Parallel()
+	dir, _ := filled(t, 2)
+	lock := filepath.Join(dir, "store", "LOCK")
+	if err := os.Remove(lock); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := Check(t.Context(), dir, nil); err != nil || !r.OK() {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if _, err := os.Lstat(lock); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("there is a lock now: %v", err)
+	}
+}
+
+// TestNoWorkerStartsDuringACheck: both hold a lock, of different kinds.
+func TestNoWorkerStartsDuringACheck(t *testing.T) {
+	t.Parallel()
+	dir, _ := filled(t, 2)
+	lock, err := visit(filepath.Join(dir, "store"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(Options{Dir: dir}); !errors.Is(err, store.ErrLocked) {
+		t.Errorf("a worker: %v", err)
+	}
+	if r, err := Check(t.Context(), dir, nil); err != nil || !r.OK() {
+		t.Errorf("another check: %+v, %v", r, err)
+	}
+	if err := lock.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
