@@ -20,22 +20,22 @@ var layers = []struct {
 	imports []string
 }{
 	{"cmd/queue-worker", []string{"pkg/command"}},
-	{"pkg/command", []string{"pkg/app", "pkg/dev", "pkg/doctor", "pkg/client", "pkg/term", "pkg/config", "pkg/store/embedded", "pkg/duration", "pkg/escape"}},
+	{"pkg/command", []string{"pkg/basicauth", "pkg/app", "pkg/dev", "pkg/doctor", "pkg/client", "pkg/term", "pkg/config", "pkg/store/embedded", "pkg/duration", "pkg/escape"}},
 	{"pkg/app", []string{
-		"pkg/api", "pkg/console", "pkg/jobs", "pkg/finished", "pkg/pause", "pkg/gateway", "pkg/dev", "pkg/intake", "pkg/stanserver", "pkg/worker", "pkg/config",
+		"pkg/basicauth", "pkg/api", "pkg/console", "pkg/jobs", "pkg/finished", "pkg/pause", "pkg/gateway", "pkg/dev", "pkg/intake", "pkg/stanserver", "pkg/worker", "pkg/config",
 		"pkg/datadir", "pkg/descriptor", "pkg/listen", "pkg/store/embedded", "pkg/store", "pkg/invoke", "pkg/egress", "pkg/policy", "pkg/retry", "pkg/trace", "pkg/invocation",
 	}},
-	{"pkg/doctor", []string{"pkg/client", "pkg/intake", "pkg/config", "pkg/datadir", "pkg/store/embedded", "pkg/descriptor"}},
+	{"pkg/doctor", []string{"pkg/basicauth", "pkg/client", "pkg/intake", "pkg/config", "pkg/datadir", "pkg/store/embedded", "pkg/descriptor"}},
 	{"pkg/term", []string{"pkg/escape"}},
 	{"pkg/client", nil}, // knows the program only by its HTTP surface
 	{"pkg/api", []string{
-		"pkg/console", "pkg/jobs", "pkg/finished", "pkg/pause", "pkg/gateway", "pkg/worker", "pkg/store", "pkg/egress", "pkg/policy", "pkg/retry", "pkg/throttle", "pkg/trace", "pkg/invocation", "pkg/duration", "pkg/escape",
+		"pkg/basicauth", "pkg/console", "pkg/jobs", "pkg/finished", "pkg/pause", "pkg/gateway", "pkg/worker", "pkg/store", "pkg/egress", "pkg/policy", "pkg/retry", "pkg/throttle", "pkg/trace", "pkg/invocation", "pkg/duration", "pkg/escape",
 	}},
 	{"pkg/console", []string{"pkg/invocation"}},
 	{"pkg/jobs", []string{"pkg/store", "pkg/invocation"}},
 	{"pkg/finished", []string{"pkg/invocation"}},
 	{"pkg/pause", []string{"pkg/store"}},
-	{"pkg/gateway", []string{"pkg/descriptor", "pkg/invocation"}},
+	{"pkg/gateway", []string{"pkg/basicauth", "pkg/descriptor", "pkg/invocation"}},
 	{"pkg/dev", []string{"pkg/invocation"}},
 	{"pkg/intake", []string{"pkg/store", "pkg/policy", "pkg/crash", "pkg/invocation"}},
 	{"pkg/stanserver", []string{"pkg/datadir", "pkg/descriptor"}},
@@ -58,6 +58,7 @@ var layers = []struct {
 	{"pkg/escape", nil},
 	{"pkg/datadir", nil},
 	{"pkg/listen", []string{"pkg/descriptor"}},
+	{"pkg/basicauth", []string{"pkg/descriptor"}},
 	{"pkg/descriptor", nil},
 	{"e2e", nil}, // knows the program only as a binary
 	{"internal/arch", nil},
@@ -75,7 +76,7 @@ var confined = []confinement{
 	{"github.com/schollz/progressbar", []string{"pkg/term"}, "how things look is decided in one place"},
 	{"go.opentelemetry.io", []string{"pkg/trace", "pkg/trace/tracetest"}, "without traces nothing else knows of them"},
 	{"os", []string{
-		"cmd/queue-worker", "pkg/command", "pkg/app", "pkg/api", "pkg/stanserver", "pkg/term", "pkg/config", "pkg/datadir", "pkg/dev", "pkg/doctor", "pkg/intake", "pkg/store/embedded", "pkg/trace", "e2e",
+		"cmd/queue-worker", "pkg/command", "pkg/app", "pkg/api", "pkg/basicauth", "pkg/stanserver", "pkg/term", "pkg/config", "pkg/datadir", "pkg/dev", "pkg/doctor", "pkg/intake", "pkg/store/embedded", "pkg/trace", "e2e",
 	}, "the packages that decide and call work without files and environment"},
 	{"log", []string{"pkg/command", "pkg/dev"}, "logging goes through a *slog.Logger that is passed in"},
 }

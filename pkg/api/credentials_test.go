@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"queue-worker/pkg/basicauth"
 )
 
 const (
@@ -23,7 +25,7 @@ const (
 // secret mounts credentials as a folder.
 func secret(t testing.TB, dir, user, password string) {
 	t.Helper()
-	for name, text := range map[string]string{userFile: user, passwordFile: password} {
+	for name, text := range map[string]string{basicauth.UserFile: user, basicauth.PasswordFile: password} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +165,7 @@ func (o rotation) status(password string) int {
 }
 
 // passes moves the clock on until the files are looked at again.
-func (o rotation) passes() { time.Sleep(checkPeriod) }
+func (o rotation) passes() { time.Sleep(basicauth.Period) }
 
 func (o rotation) want(what, password string, status int) {
 	o.t.Helper()
@@ -197,7 +199,7 @@ func TestCredentialsThatChangeAreReadAgain(t *testing.T) {
 		o.want("written in place", "first", 401)
 		o.want("written in place", "other", 200)
 
-		if err := os.Remove(filepath.Join(dir, passwordFile)); err != nil {
+		if err := os.Remove(filepath.Join(dir, basicauth.PasswordFile)); err != nil {
 			t.Fatal(err)
 		}
 		o.passes()
@@ -223,7 +225,7 @@ func TestCredentialsThatKubernetesExchangesAreReadAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		secret(t, filepath.Join(dir, v), testUser, v)
-		for _, name := range []string{userFile, passwordFile} { // the same age and size: only the files differ
+		for _, name := range []string{basicauth.UserFile, basicauth.PasswordFile} { // the same age and size: only the files differ
 			if err := os.Chtimes(filepath.Join(dir, v, name), long, long); err != nil {
 				t.Fatal(err)
 			}
@@ -235,8 +237,8 @@ func TestCredentialsThatKubernetesExchangesAreReadAgain(t *testing.T) {
 		}
 	}
 	link("v1", "..data")
-	link(filepath.Join("..data", userFile), userFile)
-	link(filepath.Join("..data", passwordFile), passwordFile)
+	link(filepath.Join("..data", basicauth.UserFile), basicauth.UserFile)
+	link(filepath.Join("..data", basicauth.PasswordFile), basicauth.PasswordFile)
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(long.Add(time.Hour))) // the clock of the bubble begins in 2000
 		o := newRotation(t, dir)
@@ -251,7 +253,7 @@ func TestCredentialsThatKubernetesExchangesAreReadAgain(t *testing.T) {
 		o.want("exchanged", "v1", 401)
 		o.want("exchanged", "v2", 200)
 		secret(t, filepath.Join(dir, "v2"), testUser, "v3")
-		if err := os.Chtimes(filepath.Join(dir, "v2", passwordFile), long, long.Add(time.Second)); err != nil {
+		if err := os.Chtimes(filepath.Join(dir, "v2", basicauth.PasswordFile), long, long.Add(time.Second)); err != nil {
 			t.Fatal(err)
 		}
 		o.passes()

@@ -6,6 +6,7 @@ package app
 import (
 	"errors"
 
+	"queue-worker/pkg/basicauth"
 	"queue-worker/pkg/config"
 	"queue-worker/pkg/gateway"
 	"queue-worker/pkg/policy"
@@ -65,9 +66,9 @@ func setRetries(p *policy.Policy, r config.Retries) error {
 // askGateway creates the client that queries the gateway about functions, with the credentials of
 // OpenFaaS where there are any.
 func (a *App) askGateway() {
-	s := &secret{dir: a.Config.SecretMountPath}
+	secret := basicauth.NewFolder(a.Config.SecretMountPath)
 	a.functions = gateway.New(gateway.Options{
-		URL: a.Config.GatewayURL, Names: a.names, Credentials: s.credentials, Concerns: policy.Concerns,
+		URL: a.Config.GatewayURL, Names: a.names, Credentials: secret.Credentials, Concerns: policy.Concerns,
 		Version: a.Version, Descriptors: a.descriptors, Logger: a.log,
 	})
 	a.onTeardown("questions to the gateway", func() error { a.functions.Close(); return nil })

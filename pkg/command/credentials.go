@@ -8,23 +8,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/netip"
 	"net/url"
-	"path/filepath"
 	"strings"
 
+	"queue-worker/pkg/basicauth"
 	"queue-worker/pkg/term"
 )
 
-const (
-	userFile     = "basic-auth-user"
-	passwordFile = "basic-auth-password" // #nosec G101 -- the name of a file
-	defaultMount = "/var/secrets/gateway"
-	// maxSecret bounds what is read of a file that should hold a secret, in bytes.
-	maxSecret = 64 << 10
-)
+const defaultMount = "/var/secrets/gateway"
 
 // credentials finds user and password. Both are empty without credentials.
 func (r *remote) credentials(server string) (user, password string, err error) {
@@ -54,7 +47,7 @@ func (r *remote) credentials(server string) (user, password string, err error) {
 func (r *remote) password() (string, error) {
 	switch {
 	case r.passwordStdin:
-		return readPassword(term.Until(r.e.drain, r.e.Stdin))
+		return basicauth.ReadValue(term.Until(r.e.drain, r.e.Stdin))
 	case r.passwordFile != "":
 		return readFile(r.e.drain, r.passwordFile)
 	}
@@ -77,12 +70,24 @@ func (r *remote) mounted(server string) (user, password string, err error) {
 	return user, password, err
 }
 
+// readSecret reads the folder of a secret. It may have a pipe that gives nothing, which is
+// waited for until ctx ends.
 func readSecret(ctx context.Context, dir string) (user, password string, err error) {
-	if user, err = readFile(ctx, filepath.Join(dir, userFile)); err != nil {
-		return "", "", err
+	type result struct {
+		basicauth.Credentials
+		err error
 	}
-	password, err = readFile(ctx, filepath.Join(dir, passwordFile))
-	return user, password, err
+	read := make(chan result, 1)
+	go func() { // ends when the files are read; the process does not wait for it
+		c, err := basicauth.Read(dir)
+		read <- result{c, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return "", "", context.Cause(ctx)
+	case r := <-read:
+		return r.User, r.Password, r.err
+	}
 }
 
 func readFile(ctx context.Context, name string) (string, error) {
@@ -91,25 +96,9 @@ func readFile(ctx context.Context, name string) (string, error) {
 		return "", err
 	}
 	defer func() { _ = f.Close() }()
-	s, err := readPassword(f)
+	s, err := basicauth.ReadValue(f)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", name, err)
-	}
-	return s, nil
-}
-
-// readPassword reads a text without the line end that editors put behind it.
-func readPassword(r io.Reader) (string, error) {
-	b, err := io.ReadAll(io.LimitReader(r, maxSecret+1))
-	switch {
-	case err != nil:
-		return "", err
-	case len(b) > maxSecret:
-		return "", fmt.Errorf("more than %d bytes", maxSecret)
-	}
-	s := strings.TrimSpace(string(b))
-	if s == "" {
-		return "", errors.New("it is empty")
 	}
 	return s, nil
 }

@@ -8,13 +8,15 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"queue-worker/pkg/basicauth"
 )
 
 // secretIn writes files of a secret and returns their folder.
 func secretIn(t *testing.T, user, password string) string {
 	t.Helper()
 	dir := t.TempDir()
-	for name, value := range map[string]string{userFile: user, passwordFile: password} {
+	for name, value := range map[string]string{basicauth.UserFile: user, basicauth.PasswordFile: password} {
 		if value == "" {
 			continue
 		}
@@ -29,7 +31,7 @@ func TestWhereCredentialsComeFrom(t *testing.T) {
 	t.Parallel()
 	secret := secretIn(t, "admin\n", "mounted\n")
 	half := secretIn(t, "admin", "")
-	file := filepath.Join(secret, passwordFile)
+	file := filepath.Join(secret, basicauth.PasswordFile)
 	const here, there = "http://127.0.0.1:8081", "http://worker.example:8081"
 	tests := []struct {
 		name    string
@@ -51,7 +53,7 @@ func TestWhereCredentialsComeFrom(t *testing.T) {
 		{"the secret of the worker", nil, []string{"secret_mount_path=" + secret}, "", here, "admin:mounted", ""},
 		{"a folder that is not there", []string{"--secret-dir", secret + "/none"}, nil, "", here, "", "none"},
 		{"the secret of the worker is not there", nil, []string{"secret_mount_path=" + secret + "/none"}, "", here, ":", ""},
-		{"half a folder", []string{"--secret-dir", half}, nil, "", here, "", passwordFile},
+		{"half a folder", []string{"--secret-dir", half}, nil, "", here, "", basicauth.PasswordFile},
 		{"a user alone", []string{"--user", "me"}, nil, "", here, "", "--password-file"},
 		{"a password alone", []string{"--password-stdin"}, nil, "x", here, "", "--user"},
 		{"two passwords", []string{"--user", "me", "--password-stdin", "--password-file", file}, nil, "x", here, "", "exclude"},

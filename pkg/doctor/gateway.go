@@ -13,9 +13,10 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"time"
 
-	"github.com/openfaas/faas-provider/auth"
+	"queue-worker/pkg/basicauth"
 )
 
 // errNoAnswer is why a question was given up.
@@ -23,26 +24,22 @@ var errNoAnswer = errors.New("no answer in time")
 
 // secret is what was found under secret_mount_path.
 type secret struct {
-	dir            string
-	user, password string
-	missing        bool // there is no such folder, or nothing in it
-	err            error
+	basicauth.Credentials
+	dir     string
+	missing bool // neither file exists
+	err     error
 }
 
 func readSecret(dir string) secret {
 	s := secret{dir: dir}
-	c, err := (&auth.ReadBasicAuthFromDisk{SecretMountPath: dir}).Read()
-	if err == nil {
-		s.user, s.password = c.User, c.Password
-		return s
-	}
-	_, userErr := os.Stat(dir + "/basic-auth-user")
-	_, passwordErr := os.Stat(dir + "/basic-auth-password")
-	s.missing = errors.Is(userErr, fs.ErrNotExist) && errors.Is(passwordErr, fs.ErrNotExist)
-	if s.err = errors.Join(userErr, passwordErr); s.err == nil {
-		s.err = err
-	}
+	s.Credentials, s.err = basicauth.Read(dir)
+	s.missing = isMissing(dir, basicauth.UserFile) && isMissing(dir, basicauth.PasswordFile)
 	return s
+}
+
+func isMissing(dir, name string) bool {
+	_, err := os.Stat(filepath.Join(dir, name))
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // credentials can be read where they are needed.
@@ -50,10 +47,10 @@ func (e *examiner) credentials(context.Context) []Finding {
 	const check = "credentials"
 	s, c := e.secret, e.Config
 	switch {
-	case s.err == nil && (s.user == "" || s.password == ""):
+	case errors.Is(s.err, basicauth.ErrEmpty):
 		return []Finding{wrong(check, "Write user and password to the files of the secret.", "a file of the secret in %s is empty", s.dir)}
 	case s.err == nil:
-		return []Finding{fine(check, "the secret in %s can be read, user %s", s.dir, s.user)}
+		return []Finding{fine(check, "the secret in %s can be read, user %s", s.dir, s.User)}
 	case c.BasicAuth || c.IngestAuth:
 		return []Finding{wrong(check, "Mount the secret basic-auth of OpenFaaS at secret_mount_path, readable for the user of this process.",
 			"basic_auth or ingest_auth is on, and the API refuses every client: %s", firstLine(s.err))}
@@ -117,7 +114,7 @@ func (e *examiner) who() string {
 	if e.secret.err != nil {
 		return "asked without credentials, there are none in " + e.secret.dir
 	}
-	return "asked as " + e.secret.user
+	return "asked as " + e.secret.User
 }
 
 // maxAnswer bounds what is read of the gateway's answers, in bytes.
@@ -132,7 +129,7 @@ func (e *examiner) ask(ctx context.Context, u *url.URL) (int, http.Header, []byt
 	}
 	req.Header.Set("User-Agent", "queue-worker/"+e.Version)
 	if e.secret.err == nil {
-		req.SetBasicAuth(e.secret.user, e.secret.password)
+		req.SetBasicAuth(e.secret.User, e.secret.Password)
 	}
 	// No proxy, as the worker uses none, and no redirects: the credentials are the
 	// gateway's alone.

@@ -51,8 +51,8 @@ func (f *Functions) send(ctx context.Context, name string) (status int, annotati
 	}
 	req.Header.Set("User-Agent", "queue-worker/"+f.o.Version)
 	if f.o.Credentials != nil {
-		if user, password, ok := f.o.Credentials(); ok {
-			req.SetBasicAuth(user, password)
+		if c, err := f.o.Credentials(); err == nil {
+			req.SetBasicAuth(c.User, c.Password)
 		}
 	}
 	res, err := f.client.Do(req)

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"queue-worker/pkg/basicauth"
 	"queue-worker/pkg/descriptor"
 	"queue-worker/pkg/invocation"
 )
@@ -56,9 +57,9 @@ type Options struct {
 	URL *url.URL
 	// Names knows the namespace of a function that is named without one.
 	Names invocation.Names
-	// Credentials gives user and password for basic auth, which may change, and
-	// reports false when there are none. Nil for none.
-	Credentials func() (user, password string, ok bool)
+	// Credentials are those for basic auth, which may change. With an error, and when this is
+	// nil, requests have none.
+	Credentials func() (basicauth.Credentials, error)
 	// Concerns says which annotations are kept; nil for none.
 	Concerns func(key string) bool
 	Version  string

@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"queue-worker/pkg/basicauth"
 	"queue-worker/pkg/invocation"
 )
 
@@ -72,7 +73,12 @@ func TestTheQuestionNamesFunctionNamespaceAndCredentials(t *testing.T) {
 	password := "first"
 	f := New(Options{
 		URL: parse(t, s.URL+"/prefix"), Names: names, Version: "v",
-		Credentials: func() (string, string, bool) { return "admin", password, password != "" },
+		Credentials: func() (basicauth.Credentials, error) {
+			if password == "" {
+				return basicauth.Credentials{}, basicauth.ErrEmpty
+			}
+			return basicauth.Credentials{User: "admin", Password: password}, nil
+		},
 	})
 	defer f.Close()
 	for _, tt := range []struct{ function, password, want string }{
