@@ -5,14 +5,20 @@ package e2e
 import (
 	"crypto/rand"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 )
 
-// mailFields gives the values that a function got, as M5 has them.
-func mailFields(a asked) [3]string {
-	return [3]string{a.Header.Get("X-Retries"), a.Header.Get("X-Max-Retries"), a.Header.Get("X-Delay-Duration")}
+// checkMailFields compares the headers of M5 in a call.
+func checkMailFields(t testing.TB, a asked, retries, most, delay string) {
+	t.Helper()
+	for name, want := range map[string]string{"X-Retries": retries, "X-Max-Retries": most, "X-Delay-Duration": delay} {
+		if got := a.Header.Get(name); got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
 }
 
 func TestM1_M2_M3_M5_OneDeliveryAfterTheDelay(t *testing.T) {
@@ -23,24 +29,28 @@ func TestM1_M2_M3_M5_OneDeliveryAfterTheDelay(t *testing.T) {
 		posted := time.Now().Round(0)
 		got := w.send(t, "/deadletter/fn1", "hi", "X-Retries", "1", "X-Max-Retries", "9", "X-Delay-Duration", "2")
 		if got.Status != http.StatusAccepted || got.Body != "" {
-			t.Fatalf("the answer is %d %q", got.Status, got.Body)
+			t.Fatalf("got %d %q, want 202 without a body", got.Status, got.Body)
 		}
 		w.next(t, got.message(), "done")
 		w.idle(t)
 		all := s.gateway.all()
 		if len(all) != 1 {
-			t.Fatalf("the gateway was asked %d times", len(all))
+			t.Fatalf("got %d calls, want 1", len(all))
 		}
 		a := all[0]
-		if a.Method != "POST" || a.URI != "/function/fn1/" || string(a.Body) != "hi" {
-			t.Errorf("it is called as %s %s with %q", a.Method, a.URI, a.Body)
+		if got := a.Method + " " + a.URI; got != "POST /function/fn1/" {
+			t.Errorf("got the call %s, want POST /function/fn1/", got)
 		}
-		if a.At.Sub(posted) < 2*time.Second || got.At.After(a.At) {
-			t.Errorf("posted at %s, answered at %s, called at %s", posted, got.At, a.At)
+		if got := a.body(); got != "hi" {
+			t.Errorf("got the body %q, want hi", got)
 		}
-		if f := mailFields(a); f != [3]string{"2", "9", "2"} {
-			t.Errorf("the function gets %q", f)
+		if got := a.At.Sub(posted); got < 2*time.Second {
+			t.Errorf("got the call after %s, want it after 2s or more", got)
 		}
+		if got.At.After(a.At) {
+			t.Errorf("got the answer at %s, want it before the call at %s", got.At, a.At)
+		}
+		checkMailFields(t, a, "2", "9", "2")
 	})
 }
 
@@ -52,7 +62,7 @@ func TestM4_ABodyOfAnyBytesArrivesAsItWas(t *testing.T) {
 	_, _ = rand.Read(body) // never an error
 	w.next(t, w.submit(t, "/deadletter/fn1", string(body), "X-Delay-Duration", "0"), "done")
 	if got := s.gateway.all()[0].Body; string(got) != string(body) {
-		t.Errorf("%d bytes arrive, others than the %d that were sent", len(got), len(body))
+		t.Errorf("got %d other bytes, want the %d that were sent", len(got), len(body))
 	}
 }
 
@@ -65,20 +75,13 @@ func TestM6_M7_M8_WithoutHeadersTheDelayIsFourSeconds(t *testing.T) {
 		plain := w.submit(t, "/deadletter/fn1", "")
 		now := w.submit(t, "/deadletter/fn2", "", "X-Delay-Duration", "0")
 		w.next(t, now, "done")
-		if n := len(s.gateway.of(plain)); n != 0 {
-			t.Error("a letter that is to wait came before one that was not")
-		}
 		w.next(t, plain, "done")
 		a := s.gateway.of(plain)[0]
-		if wait := a.At.Sub(posted); wait < 4*time.Second || wait > 20*time.Second {
-			t.Errorf("it came after %s", wait)
+		if got := a.At.Sub(posted); got < 4*time.Second {
+			t.Errorf("got the call after %s, want it after 4s or more", got)
 		}
-		if f := mailFields(a); f != [3]string{"1", "", "4"} {
-			t.Errorf("the function gets %q", f)
-		}
-		if f := mailFields(s.gateway.of(now)[0]); f != [3]string{"1", "", "0"} {
-			t.Errorf("the function of the one without delay gets %q", f)
-		}
+		checkMailFields(t, a, "1", "", "4")
+		checkMailFields(t, s.gateway.of(now)[0], "1", "", "0")
 	})
 }
 
@@ -97,15 +100,11 @@ func TestM9_AFailedDeliveryIsRepeatedAfterTheSameDelay(t *testing.T) {
 	w.idle(t)
 	all := s.gateway.all()
 	if len(all) != 3 {
-		t.Fatalf("the function was called %d times", len(all))
+		t.Fatalf("got %d calls, want 3", len(all))
 	}
+	checkWaits(t, all, time.Second)
 	for n, a := range all {
-		if want := string(rune('1' + n)); a.Header.Get("X-Retries") != want {
-			t.Errorf("call %d has X-Retries %q, want %s", n, a.Header.Get("X-Retries"), want)
-		}
-		if n > 0 && a.At.Sub(all[n-1].Done) < time.Second {
-			t.Errorf("call %d came %s after the one before", n, a.At.Sub(all[n-1].Done))
-		}
+		checkMailFields(t, a, strconv.Itoa(1+n), "", "1")
 	}
 }
 
@@ -121,7 +120,7 @@ func TestM10_AGatewayThatIsDownIsWaitedFor(t *testing.T) {
 		w.next(t, m, "done")
 		w.idle(t)
 		if n := len(s.gateway.all()); n != 1 {
-			t.Errorf("it was delivered %d times", n)
+			t.Errorf("got %d calls, want 1", n)
 		}
 	})
 }
@@ -132,14 +131,17 @@ func TestM11_WithNoRetriesLeftItIsDeadOnArrival(t *testing.T) {
 		s := newStand(t, mode)
 		w := s.worker()
 		w.submit(t, "/deadletter/fn1", "hi", "X-Retries", "3", "X-Max-Retries", "3", "X-Delay-Duration", "0")
-		eventually(t, "the letter to be in the dead set", func() bool { return w.counts(t).dead == 1 })
+		eventually(t, "it to be in the dead set", func() bool { return w.counts(t).dead == 1 })
 		l := w.deadSet(t).only(t)
-		if l.Reason != "attempts_exhausted" || l.Detail == "" || len(l.Attempts) != 0 || string(l.Message) != "hi" || l.Topic != "fn1" {
-			t.Errorf("the letter is %s", l)
+		if l.Reason != "attempts_exhausted" || l.Detail == "" {
+			t.Errorf("got the reason %q with the detail %q, want attempts_exhausted with one", l.Reason, l.Detail)
+		}
+		if l.Topic != "fn1" || l.body() != "hi" || len(l.Attempts) != 0 {
+			t.Errorf("got %s, want one of fn1 with the body hi and no attempts", l)
 		}
 		w.idle(t)
 		if n := len(s.gateway.all()); n != 0 {
-			t.Errorf("the function was called %d times", n)
+			t.Errorf("got %d calls, want 0", n)
 		}
 	})
 }
@@ -153,11 +155,13 @@ func TestM12_AfterItsLimitItIsDead(t *testing.T) {
 		m := w.submit(t, "/deadletter/fn1", "", "X-Retries", "0", "X-Max-Retries", "2", "X-Delay-Duration", "1")
 		w.next(t, m, "dead")
 		all := s.gateway.all()
-		if len(all) != 2 || mailFields(all[0]) != [3]string{"1", "2", "1"} || mailFields(all[1]) != [3]string{"2", "2", "1"} {
-			t.Fatalf("the function was called %d times: %+v", len(all), all)
+		if len(all) != 2 {
+			t.Fatalf("got %d calls, want 2", len(all))
 		}
+		checkMailFields(t, all[0], "1", "2", "1")
+		checkMailFields(t, all[1], "2", "2", "1")
 		if l := w.deadSet(t).only(t); l.Reason != "attempts_exhausted" || l.Status != 500 || len(l.Attempts) != 2 {
-			t.Errorf("the letter is %s", l)
+			t.Errorf("got %s, want attempts_exhausted with status 500 and 2 attempts", l)
 		}
 	})
 }
@@ -171,7 +175,7 @@ func TestM13_Every2xxIsASuccess(t *testing.T) {
 		w.next(t, w.submit(t, "/deadletter/fn1", "", "X-Delay-Duration", "0"), "done")
 		w.idle(t) // so nothing can come later
 		if got := len(s.gateway.all()); got != n+1 {
-			t.Errorf("after %d there were %d calls, want %d", code, got, n+1)
+			t.Errorf("after %d: got %d calls, want %d", code, got, n+1)
 		}
 	}
 	s.gateway.tell(always(answer{Status: 302, Header: http.Header{"Location": {"/elsewhere"}}}))
@@ -186,7 +190,7 @@ func TestM14_HeadersThatAreNoNumbersAreRefused(t *testing.T) {
 		for _, value := range []string{"soon", "1.5", "-5", "+1", "", "0x1", "1e9", "1 2", "99999999999", "9223372036854775808", "99999999999999999999999"} {
 			got := w.send(t, "/deadletter/fn1", "hi", name, value)
 			if got.Status != http.StatusBadRequest || !strings.Contains(got.Body, name) || strings.HasPrefix(got.Body, "{") {
-				t.Errorf("%s: %q is answered %d %q", name, value, got.Status, got.Body)
+				t.Errorf("%s: %q: got %d %q, want 400 with a text that names it", name, value, got.Status, got.Body)
 			}
 		}
 	}
@@ -208,12 +212,12 @@ func TestM15_M16_M17_OnlyAPOSTToAFunctionIsAccepted(t *testing.T) {
 	} {
 		code, body := w.ask(t, tt.method, tt.path)
 		if code != tt.want || len(body) < 10 || strings.HasPrefix(body, "{") {
-			t.Errorf("%s %s is answered %d %q, want %d", tt.method, tt.path, code, body, tt.want)
+			t.Errorf("%s %s: got %d %q, want %d with a text", tt.method, tt.path, code, body, tt.want)
 		}
 	}
 	w.untouched(t)
 	if n := len(s.gateway.all()); n != 0 {
-		t.Errorf("the gateway was asked %d times", n)
+		t.Errorf("got %d requests at the gateway, want 0", n)
 	}
 }
 
@@ -229,9 +233,13 @@ func TestM18_ADelayedDeliverySurvivesAKill(t *testing.T) {
 		w.next(t, m, "done")
 		w.idle(t)
 		all := s.gateway.of(m)
-		if len(all) != 1 || all[0].At.Sub(posted) < 3*time.Second || mailFields(all[0]) != [3]string{"5", "9", "3"} {
-			t.Errorf("it was delivered as %+v", all)
+		if len(all) != 1 {
+			t.Fatalf("got %d calls, want 1", len(all))
 		}
+		if got := all[0].At.Sub(posted); got < 3*time.Second {
+			t.Errorf("got the call after %s, want it after 3s or more", got)
+		}
+		checkMailFields(t, all[0], "5", "9", "3")
 	})
 }
 
@@ -246,8 +254,11 @@ func TestM19_ACallInFlightIsNotRepeatedByALaterPost(t *testing.T) {
 	w.submit(t, "/deadletter/fn1", "B", "X-Delay-Duration", "60")
 	close(release)
 	w.next(t, a, "done")
-	if c := w.counts(t); c.delayed != 1 || c.ready+c.inflight != 0 || len(s.gateway.all()) != 1 {
-		t.Errorf("there were %d calls, and there are %+v", len(s.gateway.all()), c)
+	if c := w.counts(t); c.delayed != 1 || c.ready+c.inflight != 0 {
+		t.Errorf("got %+v, want 1 delayed and nothing else pending", c)
+	}
+	if got := len(s.gateway.all()); got != 1 {
+		t.Errorf("got %d calls, want 1", got)
 	}
 }
 
@@ -278,12 +289,12 @@ func TestM22_TheDepthOfTheMailboxIsAGauge(t *testing.T) {
 	depth := func() float64 {
 		m := w.metrics(t)
 		if m["mailbox_queue_depth"] == nil {
-			t.Fatal("there is no mailbox_queue_depth")
+			t.Fatal("got no mailbox_queue_depth, want it from the start")
 		}
 		return m.sum("mailbox_queue_depth")
 	}
 	if n := depth(); n != 0 {
-		t.Errorf("the depth begins with %v", n)
+		t.Errorf("at the start: got a depth of %v, want 0", n)
 	}
 	var all []*message
 	for range 3 {
@@ -291,7 +302,7 @@ func TestM22_TheDepthOfTheMailboxIsAGauge(t *testing.T) {
 	}
 	w.submit(t, "/async-function/fn1", "") // not the mailbox's
 	if n := depth(); n != 3 {
-		t.Errorf("the depth of three letters is %v", n)
+		t.Errorf("after three posts: got a depth of %v, want 3", n)
 	}
 	close(release)
 	for _, m := range all {
@@ -299,7 +310,7 @@ func TestM22_TheDepthOfTheMailboxIsAGauge(t *testing.T) {
 	}
 	w.idle(t)
 	if n := depth(); n != 0 {
-		t.Errorf("the depth of none is %v", n)
+		t.Errorf("after their delivery: got a depth of %v, want 0", n)
 	}
 }
 
@@ -327,7 +338,7 @@ func TestM24_TheClientOfTheREADMEIsServed(t *testing.T) {
 	})
 	first := w.send(t, "/deadletter/handler", "work", "X-Retries", "0", "X-Max-Retries", "9", "X-Delay-Duration", "0")
 	if first.Status != http.StatusAccepted {
-		t.Fatalf("the answer is %d %q", first.Status, first.Body)
+		t.Fatalf("got %d %q, want 202", first.Status, first.Body)
 	}
 	<-posted
 	<-posted
@@ -335,16 +346,16 @@ func TestM24_TheClientOfTheREADMEIsServed(t *testing.T) {
 	w.idle(t)
 	for _, p := range posts {
 		if p.Status != http.StatusAccepted {
-			t.Errorf("the handler prints %d %q", p.Status, p.Body)
+			t.Errorf("the handler: got %d %q, want 202", p.Status, p.Body)
 		}
 	}
 	for n, a := range s.gateway.all() {
 		if want := string(rune('1' + n)); a.Header.Get("X-Retries") != want || string(a.Body) != "work" {
-			t.Errorf("call %d has X-Retries %q with %q", n, a.Header.Get("X-Retries"), a.Body)
+			t.Errorf("call %d: got X-Retries %q with the body %q, want %s with work", n, a.Header.Get("X-Retries"), a.Body, want)
 		}
 	}
 	if bad := w.send(t, "/deadletter/handler", "work", "X-Retries", "None"); bad.Status != 400 || bad.Body == "" {
-		t.Errorf("a mistake of the handler prints %d %q", bad.Status, bad.Body)
+		t.Errorf("a mistake of the handler: got %d %q, want 400 with a text", bad.Status, bad.Body)
 	}
 }
 
@@ -357,7 +368,7 @@ func TestM25_OtherHeadersArriveUnchanged(t *testing.T) {
 		m := w.submit(t, "/deadletter/fn1", `{"a":1}`, "X-Delay-Duration", "0", "Content-Type", "application/json",
 			"X-Callback-Url", target.url()+"/cb?x=1", "X-Call-Id", "my-own-id", "X-Mine", "a", "X-Mine", "b")
 		if id(m) != "my-own-id" {
-			t.Errorf("the answer has the call id %q", id(m))
+			t.Errorf("got the call id %q, want my-own-id", id(m))
 		}
 		w.next(t, m, "done")
 		a := s.gateway.all()[0]
@@ -365,11 +376,17 @@ func TestM25_OtherHeadersArriveUnchanged(t *testing.T) {
 			"Content-Type": "application/json", "X-Callback-Url": target.url() + "/cb?x=1", "X-Call-Id": "my-own-id", "X-Mine": "a, b",
 		} {
 			if got := strings.Join(a.Header.Values(name), ", "); got != want {
-				t.Errorf("%s is %q, want %q", name, got, want)
+				t.Errorf("%s: got %q, want %q", name, got, want)
 			}
 		}
-		if cb := target.awaitDone(t, 1)[0]; string(cb.Body) != "result" || cb.Header.Get("X-Call-Id") != "my-own-id" || cb.Header.Get("X-Function-Status") != "201" {
-			t.Errorf("the callback is %+v", cb)
+		cb := target.awaitDone(t, 1)[0]
+		if got := cb.body(); got != "result" {
+			t.Errorf("callback: got the body %q, want result", got)
+		}
+		for name, want := range map[string]string{"X-Call-Id": "my-own-id", "X-Function-Status": "201"} {
+			if got := cb.Header.Get(name); got != want {
+				t.Errorf("callback: %s: got %q, want %q", name, got, want)
+			}
 		}
 	})
 }
@@ -380,7 +397,7 @@ func TestM26_ABodyThatIsCutOffIsNotAccepted(t *testing.T) {
 	w := s.worker()
 	for _, path := range []string{"/deadletter/fn1", "/async-function/fn1", "/queue/producer/"} {
 		if got := w.half(t, path, "hello"); !strings.HasPrefix(got, "HTTP/1.1 400 ") {
-			t.Errorf("%s is answered %q", path, got)
+			t.Errorf("%s: got %q, want 400", path, got)
 		}
 	}
 	w.untouched(t)

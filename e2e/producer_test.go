@@ -10,15 +10,18 @@ import (
 	"time"
 )
 
-// checkHello tells what is wrong with a delivery of {"message":"hello"}.
+// checkHello compares a delivery with {"message":"hello"}.
 func checkHello(t testing.TB, a asked) {
 	t.Helper()
 	var got map[string]any
 	if err := json.Unmarshal(a.Body, &got); err != nil || len(got) != 1 || got["message"] != "hello" {
-		t.Errorf("posted is %s", a.Body)
+		t.Errorf(`got the body %s, want {"message":"hello"}`, a.Body)
 	}
-	if a.Method != "POST" || a.URI != "/cb" || a.Header.Get("Content-Type") != "application/json" {
-		t.Errorf("it is posted as %s %s %v", a.Method, a.URI, a.Header)
+	if got := a.Method + " " + a.URI; got != "POST /cb" {
+		t.Errorf("got the request %s, want POST /cb", got)
+	}
+	if got := a.Header.Get("Content-Type"); got != "application/json" {
+		t.Errorf("got the Content-Type %q, want application/json", got)
 	}
 }
 
@@ -32,24 +35,25 @@ func TestD1_D2_D3_D4_AMessageIsPostedOnceToItsURL(t *testing.T) {
 			got := w.send(t, path, body, "Content-Type", "application/json")
 			var answered []struct{ ID, URL, Msg string }
 			if err := json.Unmarshal([]byte(got.Body), &answered); err != nil || got.Status != http.StatusAccepted || len(answered) != 1 {
-				t.Fatalf("%s is answered %d %s", path, got.Status, got.Body)
+				t.Fatalf("%s: got %d %s, want 202 and a list of one", path, got.Status, got.Body)
 			}
-			if a := answered[0]; a.URL != target.url()+"/cb" || a.Msg != "hello" || a.ID != got.Header.Get("X-Invocation-Id") {
-				t.Errorf("%s is answered %+v", path, a)
+			want := struct{ ID, URL, Msg string }{got.Header.Get("X-Invocation-Id"), target.url() + "/cb", "hello"}
+			if answered[0] != want {
+				t.Errorf("%s: got %+v, want %+v", path, answered[0], want)
 			}
 			if !strings.HasPrefix(got.Header.Get("Content-Type"), "application/json") {
-				t.Errorf("%s is answered as %s", path, got.Header.Get("Content-Type"))
+				t.Errorf("%s: got the Content-Type %q, want application/json", path, got.Header.Get("Content-Type"))
 			}
 			w.delivered(t, got.message(), "done")
 			w.idle(t) // so nothing can come later
 			all := target.all()
 			if len(all) != n+1 {
-				t.Fatalf("%d were posted, want %d", len(all), n+1)
+				t.Fatalf("got %d posts, want %d", len(all), n+1)
 			}
 			checkHello(t, all[n])
 		}
 		if n := len(s.gateway.all()); n != 0 {
-			t.Errorf("the gateway was asked %d times", n)
+			t.Errorf("got %d requests at the gateway, want 0", n)
 		}
 	})
 }
@@ -74,13 +78,13 @@ func TestD5_D6_EverythingButSuccessIsRetried(t *testing.T) {
 		w.delivered(t, m, "done")
 		all := targets[code].all()
 		if len(all) != 2 {
-			t.Errorf("after %d there were %d posts", code, len(all))
+			t.Errorf("after %d: got %d posts, want 2", code, len(all))
 			continue
 		}
 		checkHello(t, all[0])
 		checkHello(t, all[1])
 		if gap := all[1].At.Sub(all[0].Done); gap < time.Second {
-			t.Errorf("after %d the second came %s later", code, gap)
+			t.Errorf("after %d: got the second after %s, want it after 1s or more", code, gap)
 		}
 	}
 	w.idle(t)
@@ -94,16 +98,16 @@ func TestD7_ATargetThatIsDownIsWaitedFor(t *testing.T) {
 		target.close()
 		m := w.produce(t, "hello", target.url()+"/cb")
 		if e := w.delivered(t, m, "retry"); e.text("cause") != "refused" {
-			t.Errorf("a closed port is %v", e)
+			t.Errorf("a closed port: got %v, want the cause refused", e)
 		}
 		if code, body := w.ask(t, http.MethodGet, "/ping"); code != http.StatusOK || body != "pong" {
-			t.Errorf("/ping answers %d %s", code, body)
+			t.Errorf("/ping: got %d %s, want 200 pong", code, body)
 		}
 		target.open()
 		w.delivered(t, m, "done")
 		w.idle(t)
 		if n := len(target.all()); n != 1 {
-			t.Errorf("%d were posted", n)
+			t.Errorf("got %d posts, want 1", n)
 		}
 	})
 }
@@ -119,7 +123,7 @@ func TestD8_ATargetThatNeverAnswersFailsAndDelaysNoOther(t *testing.T) {
 	hangs.await(t, 1)
 	w.delivered(t, w.produce(t, "hello", answers.url()+"/cb"), "done")
 	if e := w.delivered(t, slow, "retry"); e.text("cause") != "timeout" {
-		t.Errorf("a target that never answers is %v", e)
+		t.Errorf("a target that never answers: got %v, want the cause timeout", e)
 	}
 	hangs.await(t, 2)
 }
@@ -134,14 +138,17 @@ func TestD9_AMessageThatIsAlwaysRefusedIsDead(t *testing.T) {
 		w.delivered(t, m, "dead")
 		w.idle(t)
 		if n := len(target.all()); n != 3 {
-			t.Errorf("%d were posted", n)
+			t.Errorf("got %d posts, want 3", n)
 		}
 		l := w.deadSet(t).only(t)
-		if l.Kind != "callback" || l.Reason != "attempts_exhausted" || l.Status != 400 || len(l.Attempts) != 3 || string(l.Message) != `{"message":"hello"}` {
-			t.Errorf("the letter is %s", l)
+		if l.Kind != "callback" || l.body() != `{"message":"hello"}` {
+			t.Errorf("got a %s with %s, want a callback with the message", l.Kind, l.Message)
+		}
+		if l.Reason != "attempts_exhausted" || l.Status != 400 || len(l.Attempts) != 3 {
+			t.Errorf("got %s, want attempts_exhausted with status 400 and 3 attempts", l)
 		}
 		if want := "url:" + target.addr; l.Topic != want {
-			t.Errorf("its topic-entity is %s, want %s", l.Topic, want)
+			t.Errorf("got the topic-entity %s, want %s", l.Topic, want)
 		}
 	})
 }
@@ -160,12 +167,12 @@ func TestD10_BadInputIsRefused(t *testing.T) {
 	} {
 		got := w.send(t, "/queue/producer/", body, "Content-Type", "application/json")
 		if got.Status != http.StatusBadRequest || got.reason() != "bad_request" {
-			t.Errorf("%.80s is answered %d %s", body, got.Status, got.Body)
+			t.Errorf("%.80s: got %d %s, want 400 bad_request", body, got.Status, got.Body)
 		}
 	}
 	for _, method := range []string{"GET", "PUT", "DELETE"} {
 		if code, body := w.ask(t, method, "/queue/producer/"); code != http.StatusMethodNotAllowed || body == "" {
-			t.Errorf("%s is answered %d %s", method, code, body)
+			t.Errorf("%s: got %d %s, want 405", method, code, body)
 		}
 	}
 	w.untouched(t)
@@ -205,12 +212,12 @@ func TestD12_MessagesAreDeliveredBesideEachOther(t *testing.T) {
 		w.delivered(t, m, "done")
 	}
 	if n := target.mostAtOnce(); n != 10 {
-		t.Errorf("%d ran at once", n)
+		t.Errorf("got %d posts at once, want 10", n)
 	}
 }
 
-// TestTheProducersWalkThrough is the old one on dev's own ports: the target takes
-// every other message, and in the end all have arrived.
+// TestTheProducersWalkThrough is that of the callback producer, on the ports of dev: the
+// target accepts every other post, and in the end all messages have arrived.
 func TestTheProducersWalkThrough(t *testing.T) {
 	t.Parallel()
 	d := newDevStand(t)
@@ -218,7 +225,7 @@ func TestTheProducersWalkThrough(t *testing.T) {
 	for range 3 {
 		m := w.produce(t, "hello", "http://"+d.gateway+"/function/callback-service")
 		if e := w.delivered(t, m, "retry"); e["status"] != 400.0 {
-			t.Errorf("the first attempt is %v", e)
+			t.Errorf("first attempt: got %v, want status 400", e)
 		}
 		w.delivered(t, m, "done")
 	}

@@ -28,16 +28,16 @@ func TestZ1_Z2_Z3_APeekShowsTheOldestAndChangesNothing(t *testing.T) {
 	s, w, all := newMorgue(t, "a", "b", "c")
 	first := w.peek(t, "count=10&topic-entity=fn1")
 	if got := callIDs(first, letter.callID); !slices.Equal(got, callIDs(all, id)) {
-		t.Errorf("it has %q, want %q, oldest first", got, callIDs(all, id))
+		t.Errorf("got %q, want %q, oldest first", got, callIDs(all, id))
 	}
 	if again := w.peek(t, "count=10&topic-entity=fn1"); !slices.Equal(callIDs(again, letter.String), callIDs(first, letter.String)) {
-		t.Errorf("a second time it has\n%v, before\n%v", again, first)
+		t.Errorf("a second time: got\n%v, want\n%v", again, first)
 	}
 	if two := w.peek(t, "count=2&topic-entity=fn1"); !slices.Equal(callIDs(two, letter.body), []string{"a", "b"}) {
-		t.Errorf("the two oldest are %v", two)
+		t.Errorf("count=2: got %v, want a and b", two)
 	}
 	if n := len(s.gateway.calls()); n != 3 {
-		t.Errorf("there were %d calls", n)
+		t.Errorf("got %d calls, want 3", n)
 	}
 }
 
@@ -45,15 +45,23 @@ func TestZ4_APeekHasWholeMessages(t *testing.T) {
 	t.Parallel()
 	body := strings.Repeat("\x00\xff&<", 20_000)
 	_, w, all := newMorgue(t, body)
-	code, text := w.ask(t, http.MethodGet, "/v1/dead_set?count=1&topic-entity=fn1")
+	_, text := w.ask(t, http.MethodGet, "/v1/dead_set?count=1&topic-entity=fn1")
 	l := w.peek(t, "count=1&topic-entity=fn1").only(t)
-	if code != http.StatusOK || l.body() != body || l.Topic != "fn1" || l.Retries != 0 || l.CallID != id(all[0]) || l.Status != 500 ||
-		l.Reason != "attempts_exhausted" || l.ID == "" || l.DiedAt.IsZero() || l.FirstSeen.IsZero() || len(l.Attempts) != 1 {
-		t.Errorf("the letter is %.500s", l)
+	if got := l.body(); got != body {
+		t.Errorf("got a message of %d bytes, want the %d that were sent", len(got), len(body))
+	}
+	if l.Topic != "fn1" || l.CallID != id(all[0]) || l.Retries != 0 || l.ID == "" {
+		t.Errorf("got %.500s, want fn1 with its call id, an id and no retries", l)
+	}
+	if l.Reason != "attempts_exhausted" || l.Status != 500 || len(l.Attempts) != 1 {
+		t.Errorf("got %.500s, want attempts_exhausted with status 500 and one attempt", l)
+	}
+	if l.DiedAt.IsZero() || l.FirstSeen.IsZero() {
+		t.Errorf("got first_seen %s and died_at %s, want times", l.FirstSeen, l.DiedAt)
 	}
 	for _, key := range []string{`"message":"`, `"topic-entity":"fn1"`, `"retry-count":0`, `"metadata":{`} {
 		if !strings.Contains(text, key) {
-			t.Errorf("%s is not in %.500s", key, text)
+			t.Errorf("got %.500s, want it with %s", text, key)
 		}
 	}
 }
@@ -68,10 +76,10 @@ func TestZ5_AReplayCallsAtOnceAndTheDeadSetEmpties(t *testing.T) {
 	}
 	calls := s.gateway.calls()[3:]
 	if got := callIDs(calls, asked.body); !slices.Equal(sorted(got), []string{"a", "b", "c"}) {
-		t.Errorf("the replays had the bodies %q", got)
+		t.Errorf("got replays of %q, want a, b and c", got)
 	}
 	if left := w.peek(t, "count=10&topic-entity=fn1"); len(left) != 0 {
-		t.Errorf("%v are left", left)
+		t.Errorf("got %v, want an empty dead set", left)
 	}
 }
 
@@ -89,7 +97,7 @@ func TestZ6_AReplayOfOneTakesTheOldest(t *testing.T) {
 	w.next(t, all[0], "done")
 	w.idle(t)
 	if left := callIDs(w.peek(t, "count=10&topic-entity=fn1"), letter.body); !slices.Equal(left, []string{"b", "c"}) {
-		t.Errorf("%q are left", left)
+		t.Errorf("got %q, want b and c to stay", left)
 	}
 	checkCalled(t, s, map[*message]int{all[0]: 2, all[1]: 1, all[2]: 1})
 }
@@ -105,7 +113,7 @@ func TestZ7_AReplayOfACountThatFailsBacksOffAndIsDeadAgain(t *testing.T) {
 	eventually(t, "it to be dead again", func() bool { return len(w.peek(t, "count=10&topic-entity=fn1")) == 1 })
 	calls := s.gateway.of(m)
 	if got := retries(calls); !slices.Equal(got, []int{0, 1, 2, 0, 1, 2}) {
-		t.Errorf("the calls have the retry numbers %v", got)
+		t.Errorf("got the retry numbers %v, want 0, 1, 2 twice", got)
 	}
 	checkWaits(t, calls[3:], 50*time.Millisecond, 100*time.Millisecond)
 }
@@ -125,7 +133,7 @@ func TestZ8_AReplayOfMoreThanThereIsTakesWhatThereIs(t *testing.T) {
 	}
 	w.idle(t)
 	if burnt := w.metrics(t).sum("process_cpu_seconds_total") - before; burnt > 3 {
-		t.Errorf("it took %v seconds of CPU", burnt)
+		t.Errorf("got %v seconds of CPU, want no more than 3", burnt)
 	}
 	checkCalled(t, s, map[*message]int{all[0]: 2, all[1]: 2, all[2]: 2})
 }
@@ -136,10 +144,10 @@ func TestZ9_ADeleteTakesTheOldestAndCallsNothing(t *testing.T) {
 	w.deleteOldest(t, "count=8&topic-entity=fn1")
 	eventually(t, "two to be left", func() bool { return len(w.peek(t, "count=10&topic-entity=fn1")) == 2 })
 	if left := callIDs(w.peek(t, "count=10&topic-entity=fn1"), letter.body); !slices.Equal(left, []string{"8", "9"}) {
-		t.Errorf("%q are left", left)
+		t.Errorf("got %q, want 8 and 9 to stay", left)
 	}
 	if n := len(s.gateway.calls()); n != 10 {
-		t.Errorf("there were %d calls", n)
+		t.Errorf("got %d calls, want 10", n)
 	}
 	eventually(t, "the counts to follow", func() bool { c := w.counts(t); return c.dropped == 8 && c.dead == 2 })
 }
@@ -214,14 +222,14 @@ func TestZ11_ATopicIsKnownWhenTheGatewayCannotTell(t *testing.T) {
 		s := newStand(t)
 		s.gateway.tell(always(answer))
 		if got := s.worker().peek(t, "count=1&topic-entity=nope"); len(got) != 0 {
-			t.Errorf("with %s it has %v", name, got)
+			t.Errorf("with %s: got %v, want an empty list", name, got)
 		}
 	}
 	s := newStand(t)
 	w := s.worker()
 	s.gateway.close()
 	if got := w.peek(t, "count=1&topic-entity=nope"); len(got) != 0 {
-		t.Errorf("without a gateway it has %v", got)
+		t.Errorf("without a gateway: got %v, want an empty list", got)
 	}
 }
 
@@ -229,12 +237,12 @@ func TestZ14_ACountOf0IsAnEmptyList(t *testing.T) {
 	t.Parallel()
 	_, w, _ := newMorgue(t, "a")
 	if code, body := w.ask(t, http.MethodGet, "/v1/dead_set?count=0&topic-entity=fn1"); code != http.StatusOK || strings.TrimSpace(body) != `{"messages":[]}` {
-		t.Errorf("a peek is answered %d %s", code, body)
+		t.Errorf("a peek: got %d %s, want 200 and an empty list", code, body)
 	}
 	w.replayOldest(t, `{"count":"0","topic_entity":"fn1"}`)
 	w.deleteOldest(t, "count=0&topic-entity=fn1")
 	if left := w.peek(t, "count=10&topic-entity=fn1"); len(left) != 1 {
-		t.Errorf("%v are left", left)
+		t.Errorf("got %v, want the one to stay", left)
 	}
 }
 
@@ -252,7 +260,7 @@ func TestZ15_Z16_Z17_ParametersInEverySpellingAndAnywhere(t *testing.T) {
 		} {
 			code, body := w.ask(t, http.MethodGet, "/v1/dead_set", edit)
 			if n := strings.Count(body, `"call_id"`); code != http.StatusOK || n != len(want) {
-				t.Errorf("%s in the %s is answered %d with %d dead letters", key, how, code, n)
+				t.Errorf("%s in the %s: got %d with %d dead letters, want 200 with %d", key, how, code, n, len(want))
 			}
 		}
 	}
@@ -275,7 +283,7 @@ func TestZ20_Z21_AChannelIsAQueue(t *testing.T) {
 	s.bury(w, "fn1", "main")
 	for query, want := range map[string]string{"": "main", "&channel=faas-request": "main", "&channel=q1": "of q1"} {
 		if got := w.peek(t, "count=10&topic-entity=fn1"+query).only(t); got.body() != want {
-			t.Errorf("%s has %s", query, got)
+			t.Errorf("%s: got %s, want %s", query, got, want)
 		}
 	}
 	checkRefused(
@@ -287,13 +295,14 @@ func TestZ20_Z21_AChannelIsAQueue(t *testing.T) {
 	w.deleteOldest(t, "count=10&topic-entity=fn1")
 	eventually(t, "only q1 to be left", func() bool { return len(w.deadSet(t)) == 1 })
 	if l := w.deadSet(t).only(t); l.body() != "of q1" {
-		t.Errorf("the wrong one was deleted, %s is left", l)
+		t.Errorf("got %s, want that of q1 to stay", l)
 	}
 }
 
 func TestZ22_EveryAnswerIsJSONWithItsCharset(t *testing.T) {
 	t.Parallel()
 	_, w, all := newMorgue(t, "a")
+	const want = "application/json; charset=utf-8"
 	for _, line := range []string{
 		"GET /v1/dead_set", "GET /v1/dead_set?count=1&topic-entity=fn1", "GET /v1/dead_set?count=0&topic-entity=fn1", "GET /v1/dead_set?count=1",
 		"GET /v1/dead_set?count=x&topic-entity=fn1", "GET /v1/dead_set?nope=1", "GET /v1/dead_set/groups", "GET /v1/dead_set/" + w.deadSet(t).only(t).ID,
@@ -310,8 +319,8 @@ func TestZ22_EveryAnswerIsJSONWithItsCharset(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = res.Body.Close()
-		if got := res.Header.Get("Content-Type"); got != "application/json; charset=utf-8" {
-			t.Errorf("%s is answered %d as %q", line, res.StatusCode, got)
+		if got := res.Header.Get("Content-Type"); got != want {
+			t.Errorf("%s: got %d as %q, want %q", line, res.StatusCode, got, want)
 		}
 	}
 }
@@ -322,7 +331,7 @@ func TestZ24_APeekIsTheSameAfterAKill(t *testing.T) {
 	before := callIDs(w.peek(t, "count=10&topic-entity=fn1"), letter.String)
 	w.kill()
 	if after := callIDs(s.worker().peek(t, "count=10&topic-entity=fn1"), letter.String); len(after) != 3 || !slices.Equal(after, before) {
-		t.Errorf("after the kill it has\n%q, before\n%q", after, before)
+		t.Errorf("after the kill: got\n%q, want\n%q", after, before)
 	}
 }
 
@@ -350,7 +359,7 @@ func TestZ25_AReplayDuringWhichEverythingIsKilledLosesNothing(t *testing.T) {
 	})
 	for _, m := range all {
 		if n := len(s.gateway.of(m)); n < 2 || n > 2+3 {
-			t.Errorf("%s was called %d times", m.Body, n)
+			t.Errorf("%s: got %d calls, want 2 to 5", m.Body, n)
 		}
 	}
 }
@@ -359,7 +368,7 @@ func TestZ26_OneFunctionDoesNotSeeAnother(t *testing.T) {
 	t.Parallel()
 	_, w, _ := newMorgue(t, "a")
 	if code, body := w.ask(t, http.MethodGet, "/v1/dead_set?count=10&topic-entity=fn2"); code != http.StatusOK || strings.TrimSpace(body) != `{"messages":[]}` {
-		t.Errorf("it is answered %d %s", code, body)
+		t.Errorf("got %d %s, want 200 and an empty list", code, body)
 	}
 }
 
@@ -376,7 +385,7 @@ func TestZ27_PeeksBesideReplaysHideNothingAndEachIsReplayedOnce(t *testing.T) {
 			}
 			for range 5 {
 				if got := callIDs(w.peek(t, "count=10&topic-entity=fn1"), letter.body); !slices.IsSorted(got) {
-					t.Errorf("a peek has %q", got)
+					t.Errorf("a peek: got %q, want the oldest first", got)
 				}
 			}
 		})
@@ -388,7 +397,7 @@ func TestZ27_PeeksBesideReplaysHideNothingAndEachIsReplayedOnce(t *testing.T) {
 	w.idle(t)
 	for _, m := range all {
 		if n := len(s.gateway.of(m)); n != 2 {
-			t.Errorf("%s was called %d times", m.Body, n)
+			t.Errorf("%s: got %d calls, want 2", m.Body, n)
 		}
 	}
 }
