@@ -90,14 +90,26 @@ func (a *api) outermost(next http.Handler) http.Handler {
 			problemOrigin.ServeHTTP(w, r)
 			return
 		}
-		if !isExact(r.URL.Path) {
-			problemPath.ServeHTTP(w, r)
+		if !isExact(r.URL.EscapedPath()) {
+			inexact(r).ServeHTTP(w, r)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
+// inexact is the problem of a path that is not in its shortest form. Below a function
+// it is one that cannot reach it.
+func inexact(r *http.Request) *problem {
+	if r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/async-function/") {
+		if p := pathProblem(r.URL); p != nil {
+			return p
+		}
+	}
+	return problemPath
+}
+
+// isExact takes a path as it was written: an escaped id may have any characters.
 func isExact(p string) bool {
 	clean := path.Clean(p)
 	return strings.HasPrefix(p, "/") && (p == clean || p == clean+"/")

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -25,6 +26,25 @@ func TestUnknownPathsAre404AndNeverRedirected(t *testing.T) {
 			if got := r.ask(t, method, path); got.status != http.StatusNotFound || got.reasonOf(t) != notFound {
 				t.Errorf("%s %s answers %d %s", method, path, got.status, got.body)
 			}
+		}
+	}
+}
+
+func TestACallIDOfAnyCharactersIsFoundAndCancelled(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for n, call := range []string{"//", ".", "..", "...", "https://", "a//b", "a/../b", "../../metrics", "a%2Fb", "?", " "} {
+		inv := delayedAt(n, "figlet")
+		inv.CallID = call
+		r.put(t, inv, nil)
+		path := strings.ReplaceAll(url.PathEscape(call), ".", "%2E")
+		var got shown
+		r.get(t, "/v1/invocations/"+path, &got)
+		if want := []string{num(n) + " delayed"}; !slices.Equal(got.states(), want) {
+			t.Errorf("%q: got %q, want %q", call, got.states(), want)
+		}
+		if got := r.ask(t, http.MethodDelete, "/v1/invocations/"+path); got.status != http.StatusAccepted {
+			t.Errorf("DELETE %s: got %d %s, want 202", path, got.status, got.body)
 		}
 	}
 }

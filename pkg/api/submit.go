@@ -52,6 +52,9 @@ func (i *ingest) begin(w http.ResponseWriter, r *http.Request, from invocation.S
 	if !invocation.ValidName(function) {
 		return nil, none, problemName
 	}
+	if p := pathProblem(r.URL); p != nil {
+		return nil, none, p
+	}
 	callback, err := readCallback(r.Header)
 	if err != nil {
 		return nil, none, err
@@ -122,6 +125,18 @@ func restOf(u *url.URL) string {
 		rest = rest[1+n:]
 	}
 	return rest
+}
+
+// pathProblem is why a path below a function cannot be called, and nil when it can.
+func pathProblem(u *url.URL) *problem {
+	rest := restOf(u)
+	if rest == "" {
+		return nil
+	}
+	if _, _, err := invocation.SafePath(rest); err != nil {
+		return refuse(err.Error(), "the gateway cannot carry it to the function; send the value in the query or in the body")
+	}
+	return nil
 }
 
 // finish reads the body and hands everything over. The invocation is accepted when

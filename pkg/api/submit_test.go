@@ -100,6 +100,25 @@ func TestThePathOfTheFunctionIsKeptAsItWasWritten(t *testing.T) {
 	}
 }
 
+func TestAPathThatTheGatewayCannotCarryIsRefused(t *testing.T) {
+	t.Parallel()
+	r, k := newIngestRig(t)
+	for _, rest := range []string{
+		"//", "/a//b", "/https%3A%2F%2Fexample.com%2Fx", "/a%2F%2Fb", "/.", "/..", "/a/../b", "/%2e%2e/b", "/a%2F..%2Fb", "/%252e%252e/b", "/a/.",
+	} {
+		got := r.post(t, "/async-function/f"+rest, "x")
+		if got.status != http.StatusBadRequest || got.reasonOf(t) != badRequest {
+			t.Errorf("%s: got %d %s, want 400 %s", rest, got.status, got.body, badRequest)
+		}
+		if !strings.Contains(got.body, "segment") || !strings.Contains(got.body, "gateway cannot carry") {
+			t.Errorf("%s: got %s, want an error that names the segment and the gateway", rest, got.body)
+		}
+	}
+	if got := k.count(); got != 0 {
+		t.Errorf("got %d submissions, want 0", got)
+	}
+}
+
 func TestWhenAnInvocationIsDueAndOver(t *testing.T) {
 	t.Parallel()
 	r, k := newIngestRig(t)
@@ -162,11 +181,11 @@ func TestBadSubmissionsAreRefusedAndNamed(t *testing.T) {
 		{"a query in the name", "/async-function/x%3Fq=1", nil, 400, "name"},
 		{"a space in the name", "/async-function/a%20b", nil, 400, "name"},
 		{"a slash in the name", "/async-function/a%2Fb", nil, 400, "name"},
-		{"a name of dots", "/async-function/%2e%2e", nil, 404, "path"},
+		{"a name of dots", "/async-function/%2e%2e", nil, 400, "name"},
 		{"a name that begins with a dot", "/async-function/.a", nil, 400, "name"},
 		{"a name beyond any length", "/async-function/" + strings.Repeat("a", 257), nil, 400, "name"},
-		{"a path out of the function", "/async-function/f/../x", nil, 404, "path"},
-		{"an empty segment", "/async-function/f//x", nil, 404, "path"},
+		{"a path out of the function", "/async-function/f/../x", nil, 400, "path"},
+		{"an empty segment", "/async-function/f//x", nil, 400, "path"},
 		{"a delay of words", "/async-function/f", []string{"X-Delay-Duration", "soon"}, 400, "X-Delay-Duration"},
 		{"a delay that is empty", "/async-function/f", []string{"X-Delay-Duration", ""}, 400, "X-Delay-Duration"},
 		{"a negative delay", "/async-function/f", []string{"X-Delay-Duration", "-5"}, 400, "X-Delay-Duration"},
@@ -196,7 +215,7 @@ func TestBadSubmissionsAreRefusedAndNamed(t *testing.T) {
 	for _, tt := range tests {
 		got := r.post(t, tt.path, "CANARY", tt.header...)
 		if got.status != tt.status || !strings.Contains(got.body, tt.says) {
-			t.Errorf("%s: %d %s", tt.name, got.status, got.body)
+			t.Errorf("%s: got %d %s, want %d with %q", tt.name, got.status, got.body, tt.status, tt.says)
 		}
 		got.reasonOf(t)
 	}

@@ -292,7 +292,7 @@ func TestTheServersAddress(t *testing.T) {
 	}
 }
 
-// Names of functions and ids come from people: they are one segment of the path.
+// Names of functions and ids are typed by operators: they are one segment of the path.
 func TestNamesCannotLeaveTheirPlaceInThePath(t *testing.T) {
 	t.Parallel()
 	got := make(chan string, 1)
@@ -307,13 +307,16 @@ func TestNamesCannotLeaveTheirPlaceInThePath(t *testing.T) {
 		"../../jobs":  "GET /pre%2Ffix/v1/functions/..%2F..%2Fjobs/policy admin:hunter2",
 		"a?b#c":       "GET /pre%2Ffix/v1/functions/a%3Fb%23c/policy admin:hunter2",
 		"url:h:80":    "GET /pre%2Ffix/v1/functions/url:h:80/policy admin:hunter2",
+		"..":          "GET /pre%2Ffix/v1/functions/%2E%2E/policy admin:hunter2",
+		".":           "GET /pre%2Ffix/v1/functions/%2E/policy admin:hunter2",
+		"//":          "GET /pre%2Ffix/v1/functions/%2F%2F/policy admin:hunter2",
 		"fn.name%2Fs": "GET /pre%2Ffix/v1/functions/fn.name%252Fs/policy admin:hunter2",
 	} {
 		if _, err := c.Policy(t.Context(), name, ""); err != nil {
 			t.Fatal(err)
 		}
 		if asked := <-got; asked != want {
-			t.Errorf("%q asks %q, want %q", name, asked, want)
+			t.Errorf("%q: got %q, want %q", name, asked, want)
 		}
 	}
 }

@@ -141,7 +141,7 @@ func (c *Client) Letter(ctx context.Context, id string, whole bool) (*Letter, er
 	if whole {
 		q.Set("body", strconv.FormatBool(true))
 	}
-	return l, c.read(ctx, get("/v1/dead_set/"+url.PathEscape(id), q), l)
+	return l, c.read(ctx, get("/v1/dead_set/"+segment(id), q), l)
 }
 
 // Acted is what has become of an invocation.
@@ -154,11 +154,11 @@ type Acted struct {
 // Replay makes one dead letter ready to be called at once.
 func (c *Client) Replay(ctx context.Context, id string) (*Acted, error) {
 	a := &Acted{}
-	return a, c.read(ctx, act(http.MethodPost, "/v1/dead_set/"+url.PathEscape(id)+"/replay", http.StatusOK), a)
+	return a, c.read(ctx, act(http.MethodPost, "/v1/dead_set/"+segment(id)+"/replay", http.StatusOK), a)
 }
 
 // Drop removes one dead letter for good.
 func (c *Client) Drop(ctx context.Context, id string) (*Acted, error) {
 	a := &Acted{}
-	return a, c.read(ctx, act(http.MethodDelete, "/v1/dead_set/"+url.PathEscape(id), http.StatusOK), a)
+	return a, c.read(ctx, act(http.MethodDelete, "/v1/dead_set/"+segment(id), http.StatusOK), a)
 }

@@ -82,7 +82,7 @@ func (c *Client) Functions(ctx context.Context, limit int) iter.Seq2[*Functions,
 // Function reads one function, which is in more than one queue perhaps.
 func (c *Client) Function(ctx context.Context, name string) (*Functions, error) {
 	all := &Functions{}
-	return all, c.read(ctx, get("/v1/functions/"+url.PathEscape(name), nil), all)
+	return all, c.read(ctx, get("/v1/functions/"+segment(name), nil), all)
 }
 
 // PauseFunction lets a function rest: nothing of it is begun, running calls end.
@@ -94,7 +94,7 @@ func (c *Client) PauseFunction(ctx context.Context, name, reason, author, length
 			what[key] = value
 		}
 	}
-	q, err := act(http.MethodPost, "/v1/functions/"+url.PathEscape(name)+"/pause", http.StatusOK).with(what)
+	q, err := act(http.MethodPost, "/v1/functions/"+segment(name)+"/pause", http.StatusOK).with(what)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func (c *Client) PauseFunction(ctx context.Context, name, reason, author, length
 // ResumeFunction resumes a function.
 func (c *Client) ResumeFunction(ctx context.Context, name string) (*Functions, error) {
 	all := &Functions{}
-	return all, c.read(ctx, act(http.MethodPost, "/v1/functions/"+url.PathEscape(name)+"/resume", http.StatusOK), all)
+	return all, c.read(ctx, act(http.MethodPost, "/v1/functions/"+segment(name)+"/resume", http.StatusOK), all)
 }
 
 // Policy reads the policy that is in force for a function in a queue; "" for the
@@ -116,5 +116,5 @@ func (c *Client) Policy(ctx context.Context, function, queue string) (*Policy, e
 		q.Set("queue", queue)
 	}
 	p := &Policy{}
-	return p, c.read(ctx, get("/v1/functions/"+url.PathEscape(function)+"/policy", q), p)
+	return p, c.read(ctx, get("/v1/functions/"+segment(function)+"/policy", q), p)
 }

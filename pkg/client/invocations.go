@@ -111,7 +111,7 @@ const waitMargin = 15 * time.Second
 // Invocation reads what an id or a call id stands for, newest first. With wait it
 // answers when that has finished, or after that long, at most MaxWait.
 func (c *Client) Invocation(ctx context.Context, id string, wait time.Duration) (*Invocations, error) {
-	q := get("/v1/invocations/"+url.PathEscape(id), url.Values{})
+	q := get("/v1/invocations/"+segment(id), url.Values{})
 	if wait = min(wait, MaxWait).Round(time.Millisecond); wait > 0 {
 		q.query.Set("wait", wait.String())
 		q.timeout = max(c.timeout, wait+waitMargin)
@@ -140,7 +140,7 @@ func (c *Client) Pending(ctx context.Context, f PendingFilter, limit int) iter.S
 // Cancel ends an invocation, given by its id or a call id that stands for one.
 func (c *Client) Cancel(ctx context.Context, id string) (*Acted, error) {
 	a := &Acted{}
-	return a, c.read(ctx, act(http.MethodDelete, "/v1/invocations/"+url.PathEscape(id), http.StatusAccepted), a)
+	return a, c.read(ctx, act(http.MethodDelete, "/v1/invocations/"+segment(id), http.StatusAccepted), a)
 }
 
 // Result is the answer of a function, as it gave it. Body has to be closed.
@@ -163,7 +163,7 @@ const (
 // Result reads the answer of a function that was kept.
 func (c *Client) Result(ctx context.Context, id string) (*Result, error) {
 	ctx, touch, stop := c.watched(ctx)
-	r, err := c.exchange(ctx, get("/v1/invocations/"+url.PathEscape(id)+"/result", nil))
+	r, err := c.exchange(ctx, get("/v1/invocations/"+segment(id)+"/result", nil))
 	if err != nil {
 		stop()
 		return nil, err

@@ -6,7 +6,6 @@ import (
 	"context"
 	"iter"
 	"net/http"
-	"net/url"
 	"time"
 )
 
@@ -129,7 +128,7 @@ func (c *Client) Purge(ctx context.Context, function, queue, state string) (*Job
 	if queue != "" {
 		what["queue"] = queue
 	}
-	q, err := act(http.MethodPost, "/v1/functions/"+url.PathEscape(function)+"/purge", http.StatusCreated).with(what)
+	q, err := act(http.MethodPost, "/v1/functions/"+segment(function)+"/purge", http.StatusCreated).with(what)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +154,7 @@ func (c *Client) Jobs(ctx context.Context, limit int) iter.Seq2[*Jobs, error] {
 // Job reads one job.
 func (c *Client) Job(ctx context.Context, id string) (*Job, error) {
 	j := &Job{}
-	return j, c.read(ctx, get("/v1/jobs/"+url.PathEscape(id), nil), j)
+	return j, c.read(ctx, get("/v1/jobs/"+segment(id), nil), j)
 }
 
 // Apply begins what was planned. A plan can be applied once.
@@ -180,6 +179,6 @@ func (c *Client) CancelJob(ctx context.Context, id string) (*Job, error) {
 
 func (c *Client) steer(ctx context.Context, id, verb string) (*Job, error) {
 	j := &Job{}
-	path := "/v1/jobs/" + url.PathEscape(id) + "/" + verb
+	path := "/v1/jobs/" + segment(id) + "/" + verb
 	return j, c.read(ctx, act(http.MethodPost, path, http.StatusOK, http.StatusAccepted), j)
 }

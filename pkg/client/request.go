@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -38,6 +39,15 @@ type call struct {
 	accept []int
 	// timeout bounds request and answer, in place of that of the client.
 	timeout time.Duration
+}
+
+// segment escapes an id or a name as one segment of a path, also if it is one of dots,
+// which would lead to another path.
+func segment(s string) string {
+	if s == "." || s == ".." {
+		return strings.ReplaceAll(s, ".", "%2E")
+	}
+	return url.PathEscape(s)
 }
 
 // get is a GET that answers 200.

@@ -59,7 +59,7 @@ func (s Submission) header() http.Header {
 
 // path is the path of the request.
 func (s Submission) path() string {
-	path := "/async-function/" + url.PathEscape(s.Function)
+	path := "/async-function/" + segment(s.Function)
 	if s.Path == "" {
 		return path
 	}
