@@ -63,6 +63,7 @@ type App struct {
 	door      embeddedServer // nil without one
 	lanes     *worker.Lanes
 	worker    *worker.Worker
+	retention *worker.Retention
 	metrics   *worker.Metrics
 	functions *gateway.Functions
 	intake    *intake.Intake
@@ -174,7 +175,7 @@ func (a *App) run(drain, abort context.Context) error {
 	taken := make(chan error, 1)
 	go func() { taken <- a.intake.Run(taking) }()
 	var helpers sync.WaitGroup
-	helpers.Go(func() { a.tidy(taking) })
+	helpers.Go(func() { a.retention.Run(taking) })
 	helpers.Go(func() { a.jobs.Run(taking) })
 	helpers.Go(func() { a.pauses.Run(taking) })
 	helpers.Go(debug.FreeOSMemory) // of what only the start needed

@@ -158,7 +158,7 @@ func (a *App) openDoor(ctx context.Context) error {
 	return nil
 }
 
-func (a *App) makeWorker(context.Context) error {
+func (a *App) makeWorker(ctx context.Context) error {
 	c := a.Config
 	policy, queues, err := a.policies()
 	if err != nil {
@@ -191,7 +191,11 @@ func (a *App) makeWorker(context.Context) error {
 		Over: a.over, Tracer: a.tracer,
 		CheckURL: guard.CheckURL, Settled: a.settled, Version: a.Version, Metrics: a.metrics, Logger: a.log,
 	})
-	return a.recovered()
+	a.retention = &worker.Retention{
+		Store: a.store, Lanes: a.lanes, Known: a.functions.Known, Logger: a.log, MaxAge: c.DeadSetMaxAge, MaxBytes: c.DeadSetMaxBytes,
+		Dropped: func(inv *invocation.Invocation) { a.watch.Ended(endOf(inv, invocation.OutcomeDropped)) },
+	}
+	return a.worker.Recover(ctx, a.store)
 }
 
 // listeners are our own addresses, where no callback may lead.

@@ -1,7 +1,8 @@
-package app
+package worker
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -29,7 +30,7 @@ type expiredLine struct {
 func TestRemovedDeadLettersAreLoggedByClassQueueAndLane(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	a := &App{log: slog.New(slog.NewJSONHandler(&out, nil))}
+	r := &Retention{Logger: slog.New(slog.NewJSONHandler(&out, nil))}
 	died := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	var letters []*invocation.Invocation
 	add := func(queue, lane string) {
@@ -43,7 +44,7 @@ func TestRemovedDeadLettersAreLoggedByClassQueueAndLane(t *testing.T) {
 	for i := range 12 { // 10 lanes have a line each, with those of both queues
 		add("q", fmt.Sprint("fn", i))
 	}
-	a.logExpired(store.Expired{Class: store.ClassUnknown, Letters: letters})
+	r.logExpired(store.Expired{Class: store.ClassUnknown, Letters: letters})
 
 	line := func(first, last, count int, queue, lane string) expiredLine {
 		return expiredLine{
@@ -61,6 +62,21 @@ func TestRemovedDeadLettersAreLoggedByClassQueueAndLane(t *testing.T) {
 		var got expiredLine
 		if err := d.Decode(&got); err != nil || i >= len(want) || got != want[i] {
 			t.Fatalf("line %d is %+v, %v", i, got, err)
+		}
+	}
+}
+
+func TestARetainedFunctionIsOneThatSurelyExists(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ known, sure, want bool }{
+		"the gateway has it":                 {true, true, true},
+		"the gateway does not have it":       {false, true, false},
+		"the gateway had it, and is away":    {true, false, false},
+		"the gateway has never been reached": {false, false, false},
+	} {
+		r := &Retention{Lanes: NewLanes(LanesOptions{MaxInflight: 1}), Known: func(context.Context, string) (known, sure bool) { return tt.known, tt.sure }}
+		if got := r.knownFunctions()(t.Context(), "fn"); got != tt.want {
+			t.Errorf("%s: known is %t, want %t", name, got, tt.want)
 		}
 	}
 }
