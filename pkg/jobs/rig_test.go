@@ -131,6 +131,9 @@ func (r *rig) set(d time.Duration) {
 // Due implements store.Watcher.
 func (r *rig) Due(time.Time) {}
 
+// Changing implements store.Watcher.
+func (r *rig) Changing([]store.Change) func(error) { return func(error) {} }
+
 // Ready implements store.Watcher: it counts, and lets the worker begin.
 func (r *rig) Ready(all []store.Ready) {
 	r.mu.Lock()

@@ -32,17 +32,6 @@ type Settlement struct {
 	Result *Result
 }
 
-// Watcher is notified of invocations that become ready, and of due times. Both methods are called on the
-// committer's goroutine in the order of the commits, must not block and must not
-// call the store.
-type Watcher interface {
-	// Ready reports invocations that are ready from now on. The slice is the
-	// store's again afterwards.
-	Ready([]Ready)
-	// Due reports that nothing is due before t. It is called when t has become earlier.
-	Due(t time.Time)
-}
-
 // Loaded is a ready invocation with its request. It is the caller's.
 type Loaded struct {
 	Inv *invocation.Invocation

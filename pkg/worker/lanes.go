@@ -129,6 +129,9 @@ func (l *Lanes) Ready(entries []store.Ready) {
 	}
 }
 
+// Changing has nothing to do: lanes find out what is gone when they load it. See store.Watcher.
+func (*Lanes) Changing([]store.Change) func(error) { return func(error) {} }
+
 // Due wakes the timer. See store.Watcher.
 func (l *Lanes) Due(time.Time) { l.wakeTimer() }
 

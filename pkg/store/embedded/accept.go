@@ -105,6 +105,11 @@ func (t *txn) insert(a arrival) {
 	if t.put(a.Inv, a.record) {
 		t.fresh = append(t.fresh, newKept(&a.Accept))
 	}
+	if a.Inv.State == invocation.Dead {
+		t.changed(a.Inv, invocation.OutcomeDead)
+	} else {
+		t.changed(a.Inv, "")
+	}
 	t.delta.accepted++
 	t.delta.bytes += int64(a.Inv.Size)
 }

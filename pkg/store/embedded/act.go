@@ -154,7 +154,11 @@ func (t *txn) act(b *store.Batch, id invocation.ID) (*invocation.Invocation, err
 	default:
 		panic("store: unknown verb")
 	}
-	t.conclude(invocation.OutcomeDropped, inv, nil, was)
+	outcome := invocation.OutcomeDropped
+	if b.Verb == store.ActCancel {
+		outcome = invocation.OutcomeCancelled
+	}
+	t.conclude(outcome, inv, nil, was)
 	return inv, nil
 }
 
@@ -168,6 +172,7 @@ func (t *txn) revive(inv *invocation.Invocation, was body) {
 	if inv.Terms != nil {
 		inv.Terms.Expires = time.Time{}
 	}
+	t.changed(inv, "")
 	t.rewrite(inv, record.Encode(inv), was)
 }
 

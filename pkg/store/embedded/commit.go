@@ -39,7 +39,8 @@ type txn struct {
 	now     time.Time // when the operation being staged was
 	delta   delta
 	ready   []store.Ready
-	fresh   []*kept                    // of them, those that were accepted
+	fresh   []*kept // of them, those that were accepted
+	changes []store.Change
 	due     time.Time                  // earliest delayed entry written, zero for none
 	touched map[invocation.ID]struct{} // ids that this batch changes
 	seen    map[store.Door]struct{}    // dedup records that this batch writes
@@ -100,9 +101,10 @@ func (t *txn) begin() {
 	clear(t.notes)
 	clear(t.claimed)
 	clear(t.fresh)
+	clear(t.changes)
 	*t = txn{
 		s: t.s, batch: t.s.db.NewBatch(pebble.WithMaxRetainedSizeBytes(keptBatch)), touched: t.touched, seen: t.seen, claimed: t.claimed,
-		ops: t.ops[:0], notes: t.notes[:0], ready: t.ready[:0], fresh: t.fresh[:0], key: t.key[:0], delta: delta{places: t.delta.places[:0]},
+		ops: t.ops[:0], notes: t.notes[:0], ready: t.ready[:0], fresh: t.fresh[:0], changes: t.changes[:0], key: t.key[:0], delta: delta{places: t.delta.places[:0]},
 	}
 }
 
@@ -149,6 +151,7 @@ func (s *Store) add(t *txn, o op) (conflict bool) {
 // finish commits the batch, then counts, notifies the watcher and answers, in this
 // order. order matters: see docs/guarantees.md, who is answered can rely on the rest.
 func (s *Store) finish(t *txn) {
+	changed := s.changing(t)
 	err := s.commit(t)
 	s.began.Store(0)
 	if err == nil {
@@ -162,9 +165,24 @@ func (s *Store) finish(t *txn) {
 		}
 		s.noteDue(t.due)
 	}
+	changed(err)
 	for _, o := range t.ops {
 		s.answer(o, err)
 	}
+}
+
+// changing reports the changes of a batch before they can be read, and returns what is to be
+// called after the commit.
+func (s *Store) changing(t *txn) (changed func(error)) {
+	if s.watcher == nil || len(t.changes) == 0 {
+		return func(error) {}
+	}
+	return s.watcher.Changing(t.changes)
+}
+
+// changed notes what becomes of an invocation.
+func (t *txn) changed(inv *invocation.Invocation, outcome invocation.Outcome) {
+	t.changes = append(t.changes, store.Change{Inv: inv, Outcome: outcome})
 }
 
 // commit writes the batch, and returns when it is durable or the store has failed.

@@ -69,6 +69,6 @@ func (o *crashOp) crashed(t *txn, at store.Ready, inv *invocation.Invocation) {
 	}
 	inv.State, inv.Reason, inv.DiedAt = invocation.Dead, invocation.Poison, t.now
 	inv.Detail = "the worker crashed each time while it was in flight"
-	t.rewrite(inv, record.Encode(inv), was)
+	t.conclude(invocation.OutcomeDead, inv, record.Encode(inv), was)
 	o.found.Poisoned = append(o.found.Poisoned, inv)
 }

@@ -76,6 +76,9 @@ func (o *settleOp) stage(t *txn) error {
 	}
 	t.conclude(o.Outcome, o.Inv, o.record, was)
 	if o.Callback != nil {
+		if o.Callback.Inv.State == invocation.Pending {
+			t.changes[len(t.changes)-1].Callback = o.Callback.Inv.ID
+		}
 		t.insert(o.callback)
 	}
 	if o.result != nil {
@@ -103,6 +106,7 @@ func (t *txn) leaveReady(r store.Ready) error {
 // conclude writes what an outcome means, apart from the index entry that was left. The record
 // is the new one of an invocation that stays in the store.
 func (t *txn) conclude(outcome invocation.Outcome, inv *invocation.Invocation, record []byte, was body) {
+	t.changed(inv, outcome)
 	switch outcome {
 	case invocation.OutcomeDone:
 		t.erase(inv, was)

@@ -42,7 +42,7 @@ func Run(t *testing.T, k Kind) {
 	}{
 		{"accepting", accepting}, {"the door", door}, {"settling", settling}, {"handing over", handover}, {"falling due", fallingDue},
 		{"the dead set", deadSet}, {"letters by filter", letters}, {"acts", acts}, {"what is pending", pending},
-		{"taking once", once}, {"results", results}, {"notes", notes}, {"its life", life}, {"many at once", crowd},
+		{"taking once", once}, {"results", results}, {"notes", notes}, {"changes", changes}, {"its life", life}, {"many at once", crowd},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {

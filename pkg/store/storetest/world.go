@@ -40,6 +40,9 @@ type watcher struct {
 	mu    sync.Mutex
 	ready []store.Ready
 	due   []time.Time
+	// changes are what Changing reported, as texts, and what its function was called with.
+	changes  []string
+	changing int // batches that have come to nothing yet
 }
 
 func (w *watcher) Ready(r []store.Ready) {
@@ -101,6 +104,9 @@ func (w *world) stop() {
 	}
 	if err := w.Close(); err != nil {
 		w.Errorf("close: %v", err)
+	}
+	if n := w.watcher.changing; n != 0 {
+		w.Errorf("%d batches of changes have come to nothing, want 0", n)
 	}
 }
 
