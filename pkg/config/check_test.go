@@ -52,7 +52,7 @@ func TestValues(t *testing.T) {
 			t.Parallel()
 			for _, value := range tt.accepted {
 				if _, err := Load([]string{tt.setting + "=" + value}); err != nil {
-					t.Errorf("%q is refused: %v", value, err)
+					t.Errorf("%q is refused: %v, want nil", value, err)
 				}
 			}
 			for _, value := range tt.wrong {
@@ -83,7 +83,7 @@ func TestPropertyTheGuardOfCallbacksTakesWhatIsAccepted(t *testing.T) {
 			return
 		}
 		if _, err := egress.New(egress.Options{Allow: c.CallbackAllow, Gateway: c.GatewayURL}); err != nil {
-			t.Fatalf("callback_allow=%q and gateway %s are accepted here, and there: %v", entry, c.GatewayURL, err)
+			t.Fatalf("callback_allow=%q and gateway %s are accepted here, and there: %v, want nil", entry, c.GatewayURL, err)
 		}
 	})
 }

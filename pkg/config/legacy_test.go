@@ -59,18 +59,26 @@ func TestEveryGenerationOfChartsLoads(t *testing.T) {
 			t.Parallel()
 			environ := chartEnv(t, tt.file)
 			c := load(t, environ...)
-			if c.GatewayURL.String() != tt.gateway || c.MaxInflight != tt.inflight || c.RetryCodes != tt.codes {
-				t.Errorf("gateway %s, max_inflight %d, codes %s", c.GatewayURL, c.MaxInflight, c.RetryCodes)
+			switch {
+			case c.GatewayURL.String() != tt.gateway:
+				t.Errorf("gateway %s, max_inflight %d, codes %s: c.GatewayURL.String() = %q, want %q", c.GatewayURL, c.MaxInflight, c.RetryCodes, c.GatewayURL.String(), tt.gateway)
+			case c.MaxInflight != tt.inflight:
+				t.Errorf("max_inflight %d, want %d", c.MaxInflight, tt.inflight)
+			case c.RetryCodes != tt.codes:
+				t.Errorf("codes %s, want %q", c.RetryCodes, tt.codes)
 			}
-			if c.InitialRetryWait != 10*time.Second || c.MaxRetryWait != 2*time.Minute {
-				t.Errorf("waits are %s and %s", c.InitialRetryWait, c.MaxRetryWait)
+			switch {
+			case c.InitialRetryWait != 10*time.Second:
+				t.Errorf("waits are %s and %s: c.InitialRetryWait = %v, want %v", c.InitialRetryWait, c.MaxRetryWait, c.InitialRetryWait, 10*time.Second)
+			case c.MaxRetryWait != 2*time.Minute:
+				t.Errorf("waits are %s and %s: c.MaxRetryWait = %v, want %v", c.InitialRetryWait, c.MaxRetryWait, c.MaxRetryWait, 2*time.Minute)
 			}
 			if d := cmp.Diff(strings.Fields(tt.ignored), c.Ignored()); d != "" {
 				t.Errorf("ignored (-want +got):\n%s", d)
 			}
 			jetstream := slices.ContainsFunc(environ, func(v string) bool { return strings.HasPrefix(v, "nats_host=") })
 			if got := warnedOf(c, "JetStream"); got != jetstream {
-				t.Errorf("warns of JetStream: %v", got)
+				t.Errorf("warns of JetStream: %v, want %v", got, jetstream)
 			}
 		})
 	}

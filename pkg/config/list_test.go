@@ -20,8 +20,11 @@ func (o Overview) entry(t *testing.T, name string) Entry {
 func TestListTellsEverySettingAndWhereItIsFrom(t *testing.T) {
 	t.Parallel()
 	o := List([]string{"max_inflight= 7 ", "backoff=", "dead_set_codes=", "data_dir=none", "faas_gateway_address=gw", "scaling_mode=x", "initial_retry_wait=0"})
-	if len(o.Settings) != len(settings) || len(o.Problems) != 0 {
-		t.Errorf("%d settings are listed, problems %q", len(o.Settings), o.Problems)
+	switch {
+	case len(o.Settings) != len(settings):
+		t.Errorf("%d settings are listed, want %d", len(o.Settings), len(settings))
+	case len(o.Problems) != 0:
+		t.Errorf("%d settings are listed, problems %q, want len 0", len(o.Settings), o.Problems)
 	}
 	for name, want := range map[string][3]string{
 		"max_inflight":     {"7", FromEnvironment, "50"},
@@ -36,8 +39,11 @@ func TestListTellsEverySettingAndWhereItIsFrom(t *testing.T) {
 			t.Errorf("%s is %q, want %q", name, got, want)
 		}
 	}
-	if len(o.Ignored) != 1 || len(o.Warnings) == 0 {
-		t.Errorf("ignored %q, warnings %q", o.Ignored, o.Warnings)
+	switch {
+	case len(o.Ignored) != 1:
+		t.Errorf("ignored %q, warnings %q, want len 1", o.Ignored, o.Warnings)
+	case len(o.Warnings) == 0:
+		t.Errorf("ignored %q, warnings %q, want len not 0", o.Ignored, o.Warnings)
 	}
 }
 
@@ -45,17 +51,23 @@ func TestListTellsEveryProblemAndNoSecret(t *testing.T) {
 	t.Parallel()
 	o := List([]string{"max_inflight=0", "gateway_url=http://me:hunter2@gw", "backoff=linear"})
 	if len(o.Problems) != 3 {
-		t.Errorf("the problems are %q", o.Problems)
+		t.Errorf("the problems are %q, want len 3", o.Problems)
 	}
-	if e := o.entry(t, "max_inflight"); e.Value != "0" || !strings.Contains(e.Expects, "from 1") {
-		t.Errorf("max_inflight is %+v", e)
+	switch e := o.entry(t, "max_inflight"); {
+	case e.Value != "0":
+		t.Errorf("max_inflight is %+v, want Value \"0\"", e)
+	case !strings.Contains(e.Expects, "from 1"):
+		t.Errorf("max_inflight is %+v, want Expects \"from 1\" in it", e)
 	}
-	if e := o.entry(t, "gateway_url"); strings.Contains(e.Value, "hunter2") || e.Expects == "" {
-		t.Errorf("gateway_url is %+v", e)
+	switch e := o.entry(t, "gateway_url"); {
+	case strings.Contains(e.Value, "hunter2"):
+		t.Errorf("gateway_url is %+v, want Value no \"hunter2\" in it", e)
+	case e.Expects == "":
+		t.Errorf("gateway_url is %+v, want Expects not \"\"", e)
 	}
 	for _, p := range o.Problems {
 		if strings.Contains(p, "hunter2") {
-			t.Errorf("a problem tells a password: %s", p)
+			t.Errorf("a problem tells a password: %s, want no \"hunter2\" in it", p)
 		}
 	}
 }

@@ -22,7 +22,7 @@ func load(t *testing.T, environ ...string) *Config {
 	t.Helper()
 	c, err := Load(environ)
 	if err != nil {
-		t.Fatalf("load:\n%v", err)
+		t.Fatalf("load, want nil\n%v", err)
 	}
 	return c
 }
@@ -143,8 +143,17 @@ func TestEveryFieldCanBeSet(t *testing.T) {
 func TestWordsForZero(t *testing.T) {
 	t.Parallel()
 	c := load(t, "store_sync=always", "upstream_timeout=none", "data_dir=none", "callback_allow=none", "dead_set_codes=none")
-	if c.StoreSync != 0 || c.UpstreamTimeout != 0 || c.DataDir != "" || c.CallbackAllow != nil || c.DeadSetCodes != "" {
-		t.Errorf("not all are zero: %+v", c)
+	switch {
+	case c.StoreSync != 0:
+		t.Errorf("not all are zero: %+v, want StoreSync 0", c)
+	case c.UpstreamTimeout != 0:
+		t.Errorf("not all are zero: %+v, want UpstreamTimeout 0", c)
+	case c.DataDir != "":
+		t.Errorf("not all are zero: %+v, want DataDir \"\"", c)
+	case c.CallbackAllow != nil:
+		t.Errorf("not all are zero: %+v, want CallbackAllow nil", c)
+	case c.DeadSetCodes != "":
+		t.Errorf("not all are zero: %+v, want DeadSetCodes \"\"", c)
 	}
 	if c = load(t, "dead_set_codes="); c.DeadSetCodes != "" {
 		t.Errorf("an empty dead_set_codes is %q, want no status", c.DeadSetCodes)
@@ -154,7 +163,7 @@ func TestWordsForZero(t *testing.T) {
 func TestTheLastOfTwoCounts(t *testing.T) {
 	t.Parallel()
 	if c := load(t, "max_inflight=1", "max_inflight=2"); c.MaxInflight != 2 {
-		t.Errorf("max_inflight is %d", c.MaxInflight)
+		t.Errorf("max_inflight is %d, want 2", c.MaxInflight)
 	}
 }
 
@@ -174,7 +183,7 @@ func TestEveryProblemIsToldAtOnce(t *testing.T) {
 		"max_unknown=?",
 	})
 	if err == nil {
-		t.Fatal("all of it is accepted")
+		t.Fatalf("all of it is accepted: err = %v, want an error", err)
 	}
 	golden(t, "problems.txt", err.Error()+"\n")
 }

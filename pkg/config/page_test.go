@@ -44,25 +44,25 @@ func TestEverySettingIsDescribedAndChecked(t *testing.T) {
 		isText := s.field.Type.Kind() == reflect.String || s.field.Type.Kind() == reflect.Slice
 		isNumber := s.field.Type.Kind() == reflect.Int || s.field.Type.Kind() == reflect.Int64
 		if bounded != isNumber {
-			t.Errorf("%s: a number needs a range, and nothing else has one", s.name)
+			t.Errorf("%s: a number needs a range, and nothing else has one: bounded = %v, want %v", s.name, bounded, isNumber)
 		}
 		if isText && s.oneof == nil && (valid[s.name] == nil || s.field.Tag.Get("form") == "") {
 			t.Errorf("%s: a text needs oneof, or form and a check", s.name)
 		}
 		for _, text := range []string{s.doc, s.was, s.accepts()} {
 			if strings.ContainsAny(text, "|\n") {
-				t.Errorf("%s: %q breaks its table", s.name, text)
+				t.Errorf("%s: %q breaks its table: strings.ContainsAny(text, \"|\\n\") = true, want false", s.name, text)
 			}
 		}
 	}
 	for name := range bounds {
 		if !names[name] {
-			t.Errorf("the range of %s has no setting", name)
+			t.Errorf("the range of %s has no setting: names[name] = false, want true", name)
 		}
 	}
 	for name := range valid {
 		if !names[name] {
-			t.Errorf("the check of %s has no setting", name)
+			t.Errorf("the check of %s has no setting: names[name] = false, want true", name)
 		}
 	}
 }

@@ -21,13 +21,21 @@ func holdsTogether(t interface{ Fatalf(string, ...any) }, environ []string) {
 		return
 	}
 	joined, ok := err.(interface{ Unwrap() []error })
-	if c != nil || !ok {
-		t.Fatalf("a config beside an error, or an error of another kind: %v", err)
+	switch {
+	case c != nil:
+		t.Fatalf("a config beside an error, or an error of another kind: %v: c = %+v, want nil", err, c)
+	case !ok:
+		t.Fatalf("a config beside an error, or an error of another kind: %v: ok = false, want true", err)
 	}
 	for _, e := range joined.Unwrap() {
 		p, ok := e.(*Problem)
-		if !ok || p.Want == "" || strings.ContainsAny(p.Error(), "\r\n") {
-			t.Fatalf("not a problem in one line: %q", e)
+		switch {
+		case !ok:
+			t.Fatalf("not a problem in one line: %q: ok = false, want true", e)
+		case p.Want == "":
+			t.Fatalf("not a problem in one line: %q: p.Want = %q, want not \"\"", e, p.Want)
+		case strings.ContainsAny(p.Error(), "\r\n"):
+			t.Fatalf("not a problem in one line: %q: strings.ContainsAny(p.Error(), \"\\r\\n\") = true, want false", e)
 		}
 	}
 }
@@ -42,11 +50,23 @@ func inRange(t interface{ Fatalf(string, ...any) }, c *Config) {
 			t.Fatalf("%s is %q", s.name, value)
 		}
 	}
-	if c.GatewayURL == nil || c.GatewayURL.Host == "" || c.GatewayURL.User != nil || strings.HasSuffix(c.GatewayURL.String(), "/") {
-		t.Fatalf("the gateway is %v", c.GatewayURL)
+	switch {
+	case c.GatewayURL == nil:
+		t.Fatalf("the gateway is %v, want not nil", c.GatewayURL)
+	case c.GatewayURL.Host == "":
+		t.Fatalf("the gateway is %v, want Host not \"\"", c.GatewayURL)
+	case c.GatewayURL.User != nil:
+		t.Fatalf("the gateway is %v, want User nil", c.GatewayURL)
+	case strings.HasSuffix(c.GatewayURL.String(), "/"):
+		t.Fatalf("the gateway is %v: strings.HasSuffix(c.GatewayURL.String(), \"/\") = true, want false", c.GatewayURL)
 	}
-	if len(c.Channels) == 0 || len(c.Channels) > maxChannels || c.MaxRetryWait < c.InitialRetryWait {
-		t.Fatalf("channels %q, waits %s to %s", c.Channels, c.InitialRetryWait, c.MaxRetryWait)
+	switch {
+	case len(c.Channels) == 0:
+		t.Fatalf("channels %q, waits %s to %s, want len not 0", c.Channels, c.InitialRetryWait, c.MaxRetryWait)
+	case len(c.Channels) > maxChannels:
+		t.Fatalf("channels %q, waits %s to %s, want len at most %d", c.Channels, c.InitialRetryWait, c.MaxRetryWait, maxChannels)
+	case c.MaxRetryWait < c.InitialRetryWait:
+		t.Fatalf("channels %q, waits %s to %s: c.MaxRetryWait = %v, want at least %v", c.Channels, c.InitialRetryWait, c.MaxRetryWait, c.MaxRetryWait, c.InitialRetryWait)
 	}
 }
 

@@ -16,8 +16,11 @@ func TestAQueueMayHaveALimitAndRetriesOfItsOwn(t *testing.T) {
 		"max_retry_attempts__slow_queue=3", "initial_retry_wait__slow-queue=1m", "max_retry_wait__slow_queue=5m",
 		"retry_http_codes__com_example_q=5xx,!501", "backoff__com.example.q=constant", "max_retry_attempts__com_example_q=",
 		"SOME__OTHER=variable", "__x=y", "other__slow_queue=1")
-	if !slices.Equal(c.Channels, []string{"faas-request", "slow-queue", "com.example.q"}) || !maps.Equal(c.QueueLimits, map[string]int{"slow-queue": 5}) {
-		t.Errorf("queues %q, limits %v", c.Channels, c.QueueLimits)
+	switch {
+	case !slices.Equal(c.Channels, []string{"faas-request", "slow-queue", "com.example.q"}):
+		t.Errorf("queues %q, want %q", c.Channels, []string{"faas-request", "slow-queue", "com.example.q"})
+	case !maps.Equal(c.QueueLimits, map[string]int{"slow-queue": 5}):
+		t.Errorf("limits %v, want %v", c.QueueLimits, map[string]int{"slow-queue": 5})
 	}
 	common := Retries{MaxRetryAttempts: 7, InitialRetryWait: 10 * time.Second, MaxRetryWait: 2 * time.Minute, RetryCodes: "408,429,500,502,503,504", Backoff: "full"}
 	slow := Retries{3, time.Minute, 5 * time.Minute, common.RetryCodes, "full", []string{"initial_retry_wait", "max_retry_attempts", "max_retry_wait"}}
@@ -62,23 +65,38 @@ func TestWhatIsWrongWithASettingOfAQueueIsToldUnderItsName(t *testing.T) {
 			_, err := Load(append([]string{queues, tt.variable}, tt.more...))
 			name, _, _ := strings.Cut(tt.variable, "=")
 			all := problemsOf(err)
-			if len(all) != 1 || all[0].Name != name || !strings.Contains(all[0].Want, tt.expected) {
-				t.Errorf("the error is %v", err)
+			switch {
+			case len(all) != 1:
+				t.Errorf("the error is %v: len(all) = %d, want 1", err, len(all))
+			case all[0].Name != name:
+				t.Errorf("the error is %v: all[0].Name = %q, want %q", err, all[0].Name, name)
+			case !strings.Contains(all[0].Want, tt.expected):
+				t.Errorf("the error is %v: all[0].Want = %q, want %q in it", err, all[0].Want, tt.expected)
 			}
 		})
 	}
 	if c := load(t, queues, "max_retry_wait=5m", "initial_retry_wait__c=4m"); c.Retries("c").MaxRetryWait != 5*time.Minute {
-		t.Errorf("%+v", c.Retries("c"))
+		t.Errorf("%+v, want MaxRetryWait %v", c.Retries("c"), 5*time.Minute)
 	}
 }
 
 func TestSettingsOfQueuesAreListed(t *testing.T) {
 	t.Parallel()
 	o := List([]string{"faas_nats_channel=a,b:2", "max_retry_attempts__b=3", "backoff__d=full"})
-	if e := o.entry(t, "max_retry_attempts__b"); e.Value != "3" || e.From != FromEnvironment || e.Group != "Calls and retries" || e.Expects != "" {
-		t.Errorf("%+v", e)
+	switch e := o.entry(t, "max_retry_attempts__b"); {
+	case e.Value != "3":
+		t.Errorf("%+v, want Value \"3\"", e)
+	case e.From != FromEnvironment:
+		t.Errorf("%+v, want From %q", e, FromEnvironment)
+	case e.Group != "Calls and retries":
+		t.Errorf("%+v, want Group \"Calls and retries\"", e)
+	case e.Expects != "":
+		t.Errorf("%+v, want Expects \"\"", e)
 	}
-	if e := o.entry(t, "backoff__d"); e.Expects == "" || len(o.Problems) != 1 {
-		t.Errorf("%+v, problems %q", e, o.Problems)
+	switch e := o.entry(t, "backoff__d"); {
+	case e.Expects == "":
+		t.Errorf("%+v, problems %q, want Expects not \"\"", e, o.Problems)
+	case len(o.Problems) != 1:
+		t.Errorf("%+v, problems %q, want len 1", e, o.Problems)
 	}
 }

@@ -18,17 +18,23 @@ func TestCredentialsAreOneLineOfAFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := (&Config{StanCredentials: file}).StanUser()
-		if got != want || (err == nil) != (want != "") {
-			t.Errorf("%.20q is read as %q (%v)", content, got, err)
+		switch {
+		case got != want:
+			t.Errorf("%.20q is read as %q (%v): got = %q, want %q", content, got, err, got, want)
+		case (err == nil) != (want != ""):
+			t.Errorf("%.20q is read as %q (%v): err == nil = %v, want %v", content, got, err, err == nil, want != "")
 		}
 		if err != nil && (!strings.Contains(err.Error(), "stan_credentials_file") || len(content) > 2 && strings.Contains(err.Error(), content)) {
 			t.Errorf("the error is %v", err)
 		}
 	}
 	if _, err := (&Config{StanCredentials: filepath.Join(t.TempDir(), "none")}).StanUser(); err == nil {
-		t.Error("a file that is not there is no error")
+		t.Errorf("a file that is not there is no error: err = %v, want an error", err)
 	}
-	if got, err := (&Config{}).StanUser(); got != "" || err != nil {
-		t.Errorf("without a file there is %q (%v)", got, err)
+	switch got, err := (&Config{}).StanUser(); {
+	case got != "":
+		t.Errorf("without a file there is %q (%v): got = %q, want \"\"", got, err, got)
+	case err != nil:
+		t.Errorf("without a file there is %q (%v): err = %v, want nil", got, err, err)
 	}
 }

@@ -26,7 +26,7 @@ func TestAPanicIsLoggedWithoutItsTextAndGoesAhead(t *testing.T) {
 			var out bytes.Buffer
 			defer func() {
 				if p := recover(); (p != nil) != tt.panic {
-					t.Errorf("panic is %v", p)
+					t.Errorf("panic is %v: p != nil = %v, want %v", p, p != nil, tt.panic)
 				}
 				if got := out.String(); !strings.Contains(got, tt.want) || strings.Contains(got, "body") || (got != "") != tt.panic {
 					t.Errorf("logged is %q, want %q", got, tt.want)

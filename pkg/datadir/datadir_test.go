@@ -79,10 +79,10 @@ func TestADataDirMayBeALink(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := Check(link); err != nil {
-		t.Errorf("refused: %v", err)
+		t.Errorf("refused: %v, want nil", err)
 	}
 	if err := Check(filepath.Join(dir, "missing")); err != nil {
-		t.Errorf("one that is missing is refused: %v", err)
+		t.Errorf("one that is missing is refused: %v, want nil", err)
 	}
 }
 
@@ -103,6 +103,6 @@ func TestWorldWritableFoldersAreNamed(t *testing.T) {
 		}
 	}
 	if got := WorldWritable(filepath.Join(dir, "missing")); got != "" {
-		t.Errorf("one that is missing: %q", got)
+		t.Errorf("one that is missing: %q, want \"\"", got)
 	}
 }

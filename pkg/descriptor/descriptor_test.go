@@ -28,7 +28,7 @@ func TestExhausted(t *testing.T) {
 		{"refused", &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, false},
 	} {
 		if got := Exhausted(tt.err); got != tt.want {
-			t.Errorf("%s: %t", tt.name, got)
+			t.Errorf("%s: %t, want %v", tt.name, got, tt.want)
 		}
 	}
 }

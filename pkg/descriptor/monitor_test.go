@@ -26,8 +26,13 @@ func TestAnOperationIsRepeatedUntilADescriptorIsFree(t *testing.T) {
 					}
 					return want
 				})
-				if took := time.Since(begun); !errors.Is(got, want) || tries != 5 || took != 5*retryEvery {
-					t.Errorf("%v after %d tries and %s", got, tries, took)
+				switch took := time.Since(begun); {
+				case !errors.Is(got, want):
+					t.Errorf("%v after %d tries and %s: got = %v, want %v", got, tries, took, got, want)
+				case tries != 5:
+					t.Errorf("%v after %d tries and %s: tries = %d, want 5", got, tries, took, tries)
+				case took != 5*retryEvery:
+					t.Errorf("%v after %d tries and %s: took = %v, want %v", got, tries, took, took, 5*retryEvery)
 				}
 			})
 		}
@@ -40,7 +45,7 @@ func TestAwaitEndsWithItsStop(t *testing.T) {
 	close(stop)
 	err := NewMonitor(slog.New(slog.DiscardHandler)).Await(stop, syscall.ENOBUFS, func() error { return syscall.ENOBUFS })
 	if !errors.Is(err, syscall.ENOBUFS) {
-		t.Errorf("error is %v", err)
+		t.Errorf("error is %v, want %v", err, syscall.ENOBUFS)
 	}
 }
 
@@ -75,20 +80,34 @@ func TestOneWarningAndOneEndForEachExhaustion(t *testing.T) {
 		time.Sleep(calm / 2)
 		exhaust(2 * time.Second)
 		synctest.Wait()
-		if text := logged(); strings.Count(text, "\n") != 1 || !strings.Contains(text, fmt.Sprintf("limit=%d", Limit())) ||
-			!strings.Contains(text, `error="too many open files"`) || !strings.Contains(text, "hint=") {
-			t.Errorf("log:\n%s", text)
+		switch text := logged(); {
+		case strings.Count(text, "\n") != 1:
+			t.Errorf("log: strings.Count(text, \"\\n\") = %d, want 1\n%s", strings.Count(text, "\n"), text)
+		case !strings.Contains(text, fmt.Sprintf("limit=%d", Limit())):
+			t.Errorf("log, want %q in it\n%s", fmt.Sprintf("limit=%d", Limit()), text)
+		case !strings.Contains(text, `error="too many open files"`):
+			t.Errorf("log, want \"error=\\\"too many open files\\\"\" in it\n%s", text)
+		case !strings.Contains(text, "hint="):
+			t.Errorf("log, want \"hint=\" in it\n%s", text)
 		}
 		time.Sleep(calm)
 		synctest.Wait()
-		if text := logged(); strings.Count(text, "\n") != 2 || !strings.Contains(text, `msg="file descriptors are free again" waited=6s`) {
-			t.Errorf("log:\n%s", text)
+		switch text := logged(); {
+		case strings.Count(text, "\n") != 2:
+			t.Errorf("log: strings.Count(text, \"\\n\") = %d, want 2\n%s", strings.Count(text, "\n"), text)
+		case !strings.Contains(text, `msg="file descriptors are free again" waited=6s`):
+			t.Errorf("log, want \"msg=\\\"file descriptors are free again\\\" waited=6s\" in it\n%s", text)
 		}
 		exhaust(time.Second)
 		time.Sleep(calm)
 		synctest.Wait()
-		if text := logged(); strings.Count(text, "level=WARN") != 2 || strings.Count(text, "waited=1s") != 1 || strings.Contains(text, "victim") {
-			t.Errorf("log:\n%s", text)
+		switch text := logged(); {
+		case strings.Count(text, "level=WARN") != 2:
+			t.Errorf("log: strings.Count(text, \"level=WARN\") = %d, want 2\n%s", strings.Count(text, "level=WARN"), text)
+		case strings.Count(text, "waited=1s") != 1:
+			t.Errorf("log: strings.Count(text, \"waited=1s\") = %d, want 1\n%s", strings.Count(text, "waited=1s"), text)
+		case strings.Contains(text, "victim"):
+			t.Errorf("log, want no \"victim\" in it\n%s", text)
 		}
 	})
 }

@@ -17,7 +17,7 @@ func TestPending(t *testing.T) {
 	want := func(when string, want bool) {
 		t.Helper()
 		if got := Pending(ln); got != want {
-			t.Errorf("%s: %t", when, got)
+			t.Errorf("%s: %t, want %v", when, got, want)
 		}
 	}
 	want("before a connection", false)
@@ -34,7 +34,7 @@ func TestPending(t *testing.T) {
 	defer accepted.Close()
 	want("after it was accepted", false)
 	if !Pending(struct{ net.Listener }{ln}) {
-		t.Error("a listener that cannot be asked has none")
+		t.Error("a listener that cannot be asked has none: Pending(struct{ net.Listener }{ln}) = false, want true")
 	}
 	_ = ln.Close()
 	want("closed", true) // Accept returns the error

@@ -147,13 +147,16 @@ func TestAsyncFindsADoorThatOpensLater(t *testing.T) {
 	gw := startWithDoor(t, port)
 	for range 2 {
 		got := must(t, http.MethodPost, gw, "/async-function/fn", "x")
-		if got.status != 500 || !strings.HasPrefix(got.body, "Error queuing request: ") {
-			t.Fatalf("without a door it answers %d %q", got.status, got.body)
+		switch {
+		case got.status != 500:
+			t.Fatalf("without a door it answers %d %q: got.status = %d, want 500", got.status, got.body, got.status)
+		case !strings.HasPrefix(got.body, "Error queuing request: "):
+			t.Fatalf("without a door it answers %d %q: got.body = %q, want it to begin with %q", got.status, got.body, got.body, "Error queuing request: ")
 		}
 	}
 	startDoor(t, port, "")
 	if got := must(t, http.MethodPost, gw, "/async-function/fn", "x"); got.status != 202 {
-		t.Errorf("with a door it answers %d %q", got.status, got.body)
+		t.Errorf("with a door it answers %d %q, want 202", got.status, got.body)
 	}
 }
 
@@ -185,7 +188,7 @@ func TestAsyncGoesOnWhenTheDoorComesBack(t *testing.T) {
 				door.Close()
 			}
 			if publish(t, gw) {
-				t.Error("with the door shut a publish is accepted")
+				t.Error("with the door shut a publish is accepted: publish(t, gw) = true, want false")
 			}
 			if !tt.pause {
 				startDoor(t, port, dir)
@@ -208,8 +211,11 @@ func TestAsyncTakesManyAtOnce(t *testing.T) {
 	for c := range callers {
 		wg.Go(func() {
 			for n := range each {
-				if got, err := do(t, http.MethodPost, gw, "/async-function/fn", fmt.Sprintf("%d/%d", c, n)); err != nil || got.status != 202 {
-					t.Errorf("answers %d (%v)", got.status, err)
+				switch got, err := do(t, http.MethodPost, gw, "/async-function/fn", fmt.Sprintf("%d/%d", c, n)); {
+				case err != nil:
+					t.Errorf("answers %d (%v): err = %v, want nil", got.status, err, err)
+				case got.status != 202:
+					t.Errorf("answers %d (%v): got.status = %d, want 202", got.status, err, got.status)
 				}
 			}
 		})

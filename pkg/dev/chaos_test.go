@@ -76,8 +76,11 @@ func TestChaosAnswersEveryOtherRequest(t *testing.T) {
 		{http.MethodDelete, "/any/where"},
 	} {
 		got := must(t, r.method, at, r.path, "x")
-		if got.status != 418 || got.body != "short and stout" {
-			t.Errorf("%s %s answers %d %q", r.method, r.path, got.status, got.body)
+		switch {
+		case got.status != 418:
+			t.Errorf("%s %s answers %d %q: got.status = %d, want 418", r.method, r.path, got.status, got.body, got.status)
+		case got.body != "short and stout":
+			t.Errorf("%s %s answers %d %q: got.body = %q, want \"short and stout\"", r.method, r.path, got.status, got.body, got.body)
 		}
 	}
 }
@@ -88,10 +91,10 @@ func TestChaosBreaksTheConnectionForAStatusThatHTTPDoesNotHave(t *testing.T) {
 		at := startChaos(t)
 		must(t, http.MethodPost, at, "/set", set)
 		if got, err := do(t, http.MethodPost, at, "/", "x"); err == nil {
-			t.Errorf("after %s it answers %d", set, got.status)
+			t.Errorf("after %s it answers %d: err = %v, want an error", set, got.status, err)
 		}
 		if got := must(t, http.MethodPost, at, "/set", `{"status":200}`); got.status != 202 {
-			t.Errorf("after %s it cannot be set again: %d", set, got.status)
+			t.Errorf("after %s it cannot be set again: %d, want 202", set, got.status)
 		}
 	}
 }

@@ -52,8 +52,13 @@ func TestFunctionsAnnotate(t *testing.T) {
 	if err := f.Add("a=http://h:1"); err != nil {
 		t.Fatal(err)
 	}
-	if f["a"].Annotations["k"] != "v" || f["a"].Annotations["k2"] != "v2=w" || f["a"].URL == nil {
-		t.Errorf("a is %v", f["a"])
+	switch {
+	case f["a"].Annotations["k"] != "v":
+		t.Errorf("a is %v: f[\"a\"].Annotations[\"k\"] = %q, want \"v\"", f["a"], f["a"].Annotations["k"])
+	case f["a"].Annotations["k2"] != "v2=w":
+		t.Errorf("a is %v: f[\"a\"].Annotations[\"k2\"] = %q, want \"v2=w\"", f["a"], f["a"].Annotations["k2"])
+	case f["a"].URL == nil:
+		t.Errorf("a is %v, want URL not nil", f["a"])
 	}
 	for _, arg := range []string{"", "a", "a:", "a:k", "a:=v", ":k=v", "a/b:k=v"} {
 		if err := f.Annotate(arg); err == nil || !strings.Contains(err.Error(), "--annotation") {
@@ -72,12 +77,24 @@ func TestFunctionsWithChaos(t *testing.T) {
 	chaos, other := &url.URL{Host: "chaos"}, &url.URL{Host: "other"}
 
 	f, err := Functions{"a.openfaas-fn": {URL: other}, "b.staging": {URL: other}}.withChaos(chaos, names)
-	if err != nil || len(f) != 3 || f["a"].URL != other || f["b.staging"].URL != other || f[ChaosFunction].URL != chaos {
-		t.Errorf("functions are %v (%v)", f, err)
+	switch {
+	case err != nil:
+		t.Errorf("functions are %v (%v): err = %v, want nil", f, err, err)
+	case len(f) != 3:
+		t.Errorf("functions are %v (%v), want len 3", f, err)
+	case f["a"].URL != other:
+		t.Errorf("functions are %v (%v): f[\"a\"].URL = %v, want %v", f, err, f["a"].URL, other)
+	case f["b.staging"].URL != other:
+		t.Errorf("functions are %v (%v): f[\"b.staging\"].URL = %v, want %v", f, err, f["b.staging"].URL, other)
+	case f[ChaosFunction].URL != chaos:
+		t.Errorf("functions are %v (%v): f[ChaosFunction].URL = %v, want %v", f, err, f[ChaosFunction].URL, chaos)
 	}
 	f, err = Functions{ChaosFunction: {URL: other}}.withChaos(chaos, names)
-	if err != nil || f[ChaosFunction].URL != other {
-		t.Errorf("a chaos function of one's own is not taken: %v (%v)", f, err)
+	switch {
+	case err != nil:
+		t.Errorf("a chaos function of one's own is not taken: %v (%v): err = %v, want nil", f, err, err)
+	case f[ChaosFunction].URL != other:
+		t.Errorf("a chaos function of one's own is not taken: %v (%v): f[ChaosFunction].URL = %v, want %v", f, err, f[ChaosFunction].URL, other)
 	}
 	_, err = Functions{"a": {URL: other}, "a.openfaas-fn": {URL: other}}.withChaos(chaos, names)
 	if err == nil || !strings.Contains(err.Error(), "twice") {

@@ -95,12 +95,18 @@ func TestGatewayAnswers502WhenTheFunctionDoesNot(t *testing.T) {
 		closed := &url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", freePort(t))}
 		o.Functions = Functions{"closed": {URL: closed}}
 	})
-	if got := must(t, "POST", s.GatewayURL(), "/function/closed", ""); got.status != 502 || got.body != "" {
-		t.Errorf("a function that does not listen: %d %q", got.status, got.body)
+	switch got := must(t, "POST", s.GatewayURL(), "/function/closed", ""); {
+	case got.status != 502:
+		t.Errorf("a function that does not listen: %d %q: got.status = %d, want 502", got.status, got.body, got.status)
+	case got.body != "":
+		t.Errorf("a function that does not listen: %d %q: got.body = %q, want \"\"", got.status, got.body, got.body)
 	}
 	must(t, "POST", s.GatewayURL(), "/function/chaos-fn/set", `{"status":0}`)
-	if got := must(t, "POST", s.GatewayURL(), "/function/chaos-fn", "x"); got.status != 502 || got.body != "" {
-		t.Errorf("a function that breaks the connection: %d %q", got.status, got.body)
+	switch got := must(t, "POST", s.GatewayURL(), "/function/chaos-fn", "x"); {
+	case got.status != 502:
+		t.Errorf("a function that breaks the connection: %d %q: got.status = %d, want 502", got.status, got.body, got.status)
+	case got.body != "":
+		t.Errorf("a function that breaks the connection: %d %q: got.body = %q, want \"\"", got.status, got.body, got.body)
 	}
 }
 
@@ -137,8 +143,15 @@ func TestGatewayTellsAboutFunctions(t *testing.T) {
 			if err := json.Unmarshal([]byte(got.body), &s); err != nil {
 				t.Fatal(err)
 			}
-			if s.Name != tt.fn || s.Namespace != tt.ns || s.Annotations == nil || (*s.Annotations)["com.openfaas.retry.attempts"] != tt.retries {
-				t.Errorf("tells %+v", s)
+			switch {
+			case s.Name != tt.fn:
+				t.Errorf("tells %+v, want Name %q", s, tt.fn)
+			case s.Namespace != tt.ns:
+				t.Errorf("tells %+v, want Namespace %q", s, tt.ns)
+			case s.Annotations == nil:
+				t.Errorf("tells %+v, want Annotations not nil", s)
+			case (*s.Annotations)["com.openfaas.retry.attempts"] != tt.retries:
+				t.Errorf("tells %+v: (*s.Annotations)[\"com.openfaas.retry.attempts\"] = %q, want %q", s, (*s.Annotations)["com.openfaas.retry.attempts"], tt.retries)
 			}
 		})
 	}
@@ -217,10 +230,10 @@ func TestCloseEndsCallsThatRun(t *testing.T) {
 		t.Error(err)
 	}
 	if err := <-called; err == nil {
-		t.Error("the call was answered")
+		t.Errorf("the call was answered: err = %v, want an error", err)
 	}
 	if err := s.Close(); err != nil {
-		t.Errorf("the second Close is %v", err)
+		t.Errorf("the second Close is %v, want nil", err)
 	}
 }
 
@@ -228,8 +241,11 @@ func TestEveryOtherCallbackIsTaken(t *testing.T) {
 	t.Parallel()
 	gw := startStand(t, nil).GatewayURL()
 	for n, want := range []int{400, 200, 400, 200} {
-		if r := must(t, http.MethodPost, gw, "/function/callback-service", `{"message":"hello"}`); r.status != want || r.body == "" {
-			t.Errorf("callback %d is answered %d %q", n, r.status, r.body)
+		switch r := must(t, http.MethodPost, gw, "/function/callback-service", `{"message":"hello"}`); {
+		case r.status != want:
+			t.Errorf("callback %d is answered %d %q: r.status = %d, want %d", n, r.status, r.body, r.status, want)
+		case r.body == "":
+			t.Errorf("callback %d is answered %d %q: r.body = %q, want not \"\"", n, r.status, r.body, r.body)
 		}
 	}
 }

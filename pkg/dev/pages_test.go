@@ -52,6 +52,6 @@ func TestPagesOfOtherSitesMayNotPost(t *testing.T) {
 		})
 	}
 	if got := must(t, http.MethodGet, gw, "/function/chaos-fn/get", "", "Sec-Fetch-Site: cross-site"); got.status != http.StatusOK {
-		t.Errorf("a link is answered %d", got.status)
+		t.Errorf("a link is answered %d, want %d", got.status, http.StatusOK)
 	}
 }

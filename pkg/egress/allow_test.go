@@ -52,7 +52,7 @@ func TestAllowWinsOverTheLevel(t *testing.T) {
 				t.Error(err)
 			}
 			if n := c.connections(t); (n == 1) != tt.want {
-				t.Errorf("the listener saw %d connections", n)
+				t.Errorf("the listener saw %d connections: n == 1 = %v, want %v", n, n == 1, tt.want)
 			}
 		})
 	}
@@ -66,15 +66,18 @@ func TestNewNamesEveryBadEntryOfAllow(t *testing.T) {
 	}
 	_, err := New(Options{Allow: append([]string{"fine.example", "10.0.0.0/8"}, bad...)})
 	if err == nil {
-		t.Fatal("all are taken")
+		t.Fatalf("all are taken: err = %v, want an error", err)
 	}
 	lines := strings.Split(err.Error(), "\n")
 	if len(lines) != len(bad) {
 		t.Fatalf("%d problems, want %d:\n%v", len(lines), len(bad), err)
 	}
 	for i, line := range lines {
-		if !strings.Contains(line, `"`+bad[i]+`"`) || !strings.HasPrefix(line, "callback_allow: ") {
-			t.Errorf("problem %d does not name %q: %s", i, bad[i], line)
+		switch {
+		case !strings.Contains(line, `"`+bad[i]+`"`):
+			t.Errorf("problem %d does not name %q: %s, want %q in it", i, bad[i], line, `"`+bad[i]+`"`)
+		case !strings.HasPrefix(line, "callback_allow: "):
+			t.Errorf("problem %d does not name %q: %s, want it to begin with %q", i, bad[i], line, "callback_allow: ")
 		}
 	}
 }
@@ -91,7 +94,7 @@ func TestTheGatewaysFunctionsAlwaysPass(t *testing.T) {
 		"by its address":              dialFunction(t, byAddr, "127.0.0.1:"+gateway.port),
 	} {
 		if err != nil {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: %v, want nil", name, err)
 		}
 	}
 	wantRefused(t, "another port of the gateway's name", dialFunction(t, byName, "gateway.example:"+other.port))
@@ -101,7 +104,7 @@ func TestTheGatewaysFunctionsAlwaysPass(t *testing.T) {
 		t.Errorf("the gateway saw %d connections, want 3", n)
 	}
 	if n := other.connections(t); n != 0 {
-		t.Errorf("the other port saw %d connections", n)
+		t.Errorf("the other port saw %d connections, want 0", n)
 	}
 }
 
@@ -118,7 +121,10 @@ func TestTheGatewaysPortFollowsItsScheme(t *testing.T) {
 		}
 	}
 	_, err := New(Options{Gateway: mustURL("http://user:CANARY@10.0.0/")})
-	if err == nil || strings.Contains(err.Error(), "CANARY") {
-		t.Errorf("a gateway without a usable host: error is %v", err)
+	switch {
+	case err == nil:
+		t.Errorf("a gateway without a usable host: error is %v, want an error", err)
+	case strings.Contains(err.Error(), "CANARY"):
+		t.Errorf("a gateway without a usable host: error is %v, want no \"CANARY\" in it", err)
 	}
 }

@@ -115,7 +115,7 @@ func TestOnlyFunctionsOfTheGatewayGetCallbacks(t *testing.T) {
 		}
 	}
 	if got := c.got(); len(got) > 0 {
-		t.Errorf("the gateway got %d requests, the first for %q", len(got), got[0])
+		t.Errorf("the gateway got %d requests, the first for %q, want 0", len(got), got[0])
 	}
 }
 
@@ -127,7 +127,7 @@ func refuseBoth(t *testing.T, g *Guard, raw string) {
 	if u, err := url.Parse(raw); err == nil {
 		u.User = nil
 		if err := post(t, g, u); err == nil {
-			t.Errorf("%s %s: posted, although CheckURL refuses it", g.level, raw)
+			t.Errorf("%s %s: posted, although CheckURL refuses it: err = %v, want an error", g.level, raw, err)
 		}
 	}
 }
@@ -145,7 +145,7 @@ func TestEveryFunctionOfTheGatewayGetsCallbacks(t *testing.T) {
 				u := mustURL("http://gateway.example:" + c.port + strings.TrimRight(base, "/") + path)
 				want = append(want, u.EscapedPath())
 				if err := call(t, g, u.String()); err != nil {
-					t.Errorf("%s %s: %v", o.Level, u, err)
+					t.Errorf("%s %s: %v, want nil", o.Level, u, err)
 				}
 				if base == "/base/path" {
 					wantRefused(t, "without the path of gateway_url", call(t, g, "http://gateway.example:"+c.port+path))
@@ -220,18 +220,18 @@ func TestTheGatewaysAddressesFollowTheDNS(t *testing.T) {
 		return nil
 	})})
 	if !at(t, g, "10.0.0.1") {
-		t.Error("it is not where the DNS says")
+		t.Error("it is not where the DNS says: at(t, g, \"10.0.0.1\") = false, want true")
 	}
 	if !at(t, g, "10.0.0.2") {
-		t.Error("it is not where it went between two dials")
+		t.Error("it is not where it went between two dials: at(t, g, \"10.0.0.2\") = false, want true")
 	}
 	for _, addr := range []string{"10.0.0.1", "10.0.0.2", "fd12::2", "64:ff9b::a00:2"} {
 		if !at(t, g, addr) {
-			t.Errorf("%s, which the DNS named a short time ago, is forgotten while it names nothing", addr)
+			t.Errorf("%s, which the DNS named a short time ago, is forgotten while it names nothing: at(t, g, addr) = false, want true", addr)
 		}
 	}
 	if at(t, g, "10.0.0.3") {
-		t.Error("an address that it never had is the gateway's")
+		t.Error("an address that it never had is the gateway's: at(t, g, \"10.0.0.3\") = true, want false")
 	}
 }
 
@@ -256,15 +256,18 @@ func TestWithoutAnyAddressOfTheGatewayItsPortIsTriedLater(t *testing.T) {
 	g := newGuard(t, Options{Level: Open, Gateway: mustURL("http://gateway.example.:" + c.port), Resolver: newResolver(t, everything())})
 	for range 2 {
 		err := dial(t, g, "127.0.0.1:"+c.port)
-		if !errors.Is(err, ErrGatewayUnknown) || errors.Is(err, ErrRefused) {
-			t.Errorf("error is %v; whether it is the gateway is not known, and may be later", err)
+		switch {
+		case !errors.Is(err, ErrGatewayUnknown):
+			t.Errorf("error is %v; whether it is the gateway is not known, and may be later, want %v", err, ErrGatewayUnknown)
+		case errors.Is(err, ErrRefused):
+			t.Errorf("error is %v; whether it is the gateway is not known, and may be later: errors.Is(err, ErrRefused) = true, want false", err)
 		}
 	}
 	if err := dial(t, g, "127.0.0.1:"+other.port); err != nil {
-		t.Errorf("another port: %v", err)
+		t.Errorf("another port: %v, want nil", err)
 	}
 	if n := c.connections(t); n != 0 {
-		t.Errorf("the canary saw %d connections", n)
+		t.Errorf("the canary saw %d connections, want 0", n)
 	}
 }
 
@@ -277,11 +280,11 @@ func TestAGatewayOfThisMachineIsAtAllItsAddresses(t *testing.T) {
 		}
 		for _, addr := range []string{"127.0.0.1", "127.8.8.8", "::1", "0.0.0.0", "::", "192.0.2.77", "64:ff9b::192.0.2.77"} {
 			if !at(t, g, addr) {
-				t.Errorf("%s reaches the gateway at %s", addr, gateway)
+				t.Errorf("%s reaches the gateway at %s: at(t, g, addr) = false, want true", addr, gateway)
 			}
 		}
 		if at(t, g, "192.0.2.78") {
-			t.Errorf("192.0.2.78 is not the gateway at %s", gateway)
+			t.Errorf("192.0.2.78 is not the gateway at %s: at(t, g, \"192.0.2.78\") = true, want false", gateway)
 		}
 	}
 }
@@ -292,7 +295,10 @@ func TestACancelledLookupOfTheGatewayIsNoRefusal(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := g.isGateway(ctx, netip.MustParseAddrPort("10.0.0.1:8080"))
-	if err == nil || errors.Is(err, ErrRefused) {
-		t.Errorf("error is %v", err)
+	switch {
+	case err == nil:
+		t.Errorf("error is %v, want an error", err)
+	case errors.Is(err, ErrRefused):
+		t.Errorf("error is %v: errors.Is(err, ErrRefused) = true, want false", err)
 	}
 }

@@ -76,11 +76,11 @@ func TestHostileURLsReachNobody(t *testing.T) {
 		}
 	}
 	if len(vectors) < 60 {
-		t.Errorf("only %d vectors", len(vectors))
+		t.Errorf("only %d vectors, want at least 60", len(vectors))
 	}
 	for _, c := range canaries {
 		if n := c.connections(t); n != 0 {
-			t.Errorf("the canary on %s saw %d connections", c.addr, n)
+			t.Errorf("the canary on %s saw %d connections, want 0", c.addr, n)
 		}
 	}
 }
@@ -102,7 +102,7 @@ func TestOpenConnectsAnywhere(t *testing.T) {
 	g := newGuard(t, Options{Level: Open})
 	for _, host := range []string{"127.0.0.1", "localhost", "[::ffff:127.0.0.1]"} {
 		if err := dial(t, g, host+":"+c.port); err != nil {
-			t.Errorf("%s: %v", host, err)
+			t.Errorf("%s: %v, want nil", host, err)
 		}
 	}
 	if n := c.connections(t); n != 3 {
@@ -128,7 +128,7 @@ func TestANameThatChangesItsMindGainsNothing(t *testing.T) {
 		wantRefused(t, "the second answer", call(t, g, "http://rebind.example.:"+c.port+"/"))
 	}
 	if n := c.connections(t); n != 0 {
-		t.Errorf("the canary saw %d connections", n)
+		t.Errorf("the canary saw %d connections, want 0", n)
 	}
 }
 
@@ -146,7 +146,7 @@ func TestAnAllowedAnswerIsNoPassForTheNextOne(t *testing.T) {
 		}),
 	})
 	if err := dial(t, g, "rebind.example.:"+inside.port); err != nil {
-		t.Errorf("the first answer is allowed: %v", err)
+		t.Errorf("the first answer is allowed: %v, want nil", err)
 	}
 	wantRefused(t, "the second answer", dial(t, g, "rebind.example.:"+inside.port))
 	if in, out := inside.connections(t), outside.connections(t); in != 0 || out != 1 {
@@ -163,14 +163,17 @@ func TestOfSeveralAddressesOnlyTheAllowedOnesAreDialled(t *testing.T) {
 		Resolver: newResolver(t, everything("127.0.0.1", "::1", "127.0.0.2")),
 	})
 	if err := dial(t, g, "both.example.:"+outside.port); err != nil {
-		t.Errorf("one address is allowed and answers: %v", err)
+		t.Errorf("one address is allowed and answers: %v, want nil", err)
 	}
 	err := dial(t, g, "both.example.:"+inside.port) // 127.0.0.2 does not listen there
-	if err == nil || errors.Is(err, ErrRefused) {
-		t.Errorf("error is %v; an allowed address that does not answer is worth a retry", err)
+	switch {
+	case err == nil:
+		t.Errorf("error is %v; an allowed address that does not answer is worth a retry, want an error", err)
+	case errors.Is(err, ErrRefused):
+		t.Errorf("error is %v; an allowed address that does not answer is worth a retry: errors.Is(err, ErrRefused) = true, want false", err)
 	}
 	if n := inside.connections(t); n != 0 {
-		t.Errorf("the canary saw %d connections", n)
+		t.Errorf("the canary saw %d connections, want 0", n)
 	}
 }
 
@@ -182,7 +185,7 @@ func TestARedirectIsJudgedLikeAnyOtherURL(t *testing.T) {
 	g := newGuard(t, Options{Gateway: mustURL(server.URL)})
 	wantRefused(t, "where the gateway points", call(t, g, server.URL+"/function/f"))
 	if n := c.connections(t); n != 0 {
-		t.Errorf("the canary saw %d connections", n)
+		t.Errorf("the canary saw %d connections, want 0", n)
 	}
 }
 
@@ -203,8 +206,11 @@ func TestACancelledDialIsNoRefusal(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	g := newGuard(t, Options{Level: Open})
-	if _, err := g.DialContext(ctx, "tcp", "127.0.0.1:1"); err == nil || errors.Is(err, ErrRefused) {
-		t.Errorf("error is %v", err)
+	switch _, err := g.DialContext(ctx, "tcp", "127.0.0.1:1"); {
+	case err == nil:
+		t.Errorf("error is %v, want an error", err)
+	case errors.Is(err, ErrRefused):
+		t.Errorf("error is %v: errors.Is(err, ErrRefused) = true, want false", err)
 	}
 }
 

@@ -31,7 +31,7 @@ func TestOurOwnListenersAreNeverDialled(t *testing.T) {
 				wantRefused(t, host, call(t, g, "http://"+host+":"+c.port+"/"))
 			}
 			if n := c.connections(t); n != 0 {
-				t.Errorf("we called ourselves %d times", n)
+				t.Errorf("we called ourselves %d times, want 0", n)
 			}
 		})
 	}
@@ -87,8 +87,11 @@ func TestTheAddressesOfThisMachineAreKnown(t *testing.T) {
 	g := newGuard(t, Options{Listeners: listeners(":8081")})
 	for _, a := range addrs {
 		ip := plain(netip.MustParsePrefix(a.String()).Addr())
-		if own, err := g.isOwn(netip.AddrPortFrom(ip, 8081)); !own || err != nil {
-			t.Errorf("%s is not known as ours: %v", ip, err)
+		switch own, err := g.isOwn(netip.AddrPortFrom(ip, 8081)); {
+		case !own:
+			t.Errorf("%s is not known as ours: %v: own = false, want true", ip, err)
+		case err != nil:
+			t.Errorf("%s is not known as ours: %v, want nil", ip, err)
 		}
 	}
 }
@@ -118,7 +121,7 @@ func TestListenersAreLearnedAfterNew(t *testing.T) {
 		return nil
 	}})
 	if err := dial(t, g, c.addr); err != nil {
-		t.Errorf("before it is ours: %v", err)
+		t.Errorf("before it is ours: %v, want nil", err)
 	}
 	listening.Store(true)
 	wantRefused(t, "once it is ours", dial(t, g, c.addr))

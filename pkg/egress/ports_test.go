@@ -25,7 +25,7 @@ func TestPortsOfOtherProtocolsAreRefused(t *testing.T) {
 				"an allowed name, or gateway": newGuard(t, Options{Level: Strict}).check(dialled, true),
 			} {
 				if err != nil {
-					t.Errorf("%s: %v", name, err)
+					t.Errorf("%s: %v, want nil", name, err)
 				}
 			}
 		}
@@ -50,6 +50,6 @@ func TestANameIsDialledAtABadPortOnlyWhenItIsAllowed(t *testing.T) {
 	}
 	g := newGuard(t, Options{Level: Strict, Allow: []string{"127.0.0.1"}, Resolver: newResolver(t, everything("127.0.0.1"))})
 	if err := dial(t, g, "redis.example.:6379"); errors.Is(err, ErrRefused) {
-		t.Errorf("an allowed address behind a name: %v", err)
+		t.Errorf("an allowed address behind a name: %v: errors.Is(err, ErrRefused) = true, want false", err)
 	}
 }

@@ -70,7 +70,7 @@ func TestAnIPv4AddressInDisguiseIsJudgedAsItself(t *testing.T) {
 		wantRefused(t, dialled, g.check(dialled, false))
 	}
 	if err := g.check("[::ffff:93.184.216.34]:80", false); err != nil {
-		t.Errorf("a public address inside IPv6: %v", err)
+		t.Errorf("a public address inside IPv6: %v, want nil", err)
 	}
 }
 
@@ -84,7 +84,7 @@ func TestWhatIsNoAddressIsRefused(t *testing.T) {
 		}
 	}
 	if k, _ := classify(netip.Addr{}); k != special {
-		t.Error("the zero address passes")
+		t.Errorf("the zero address passes: k = %d, want special", k)
 	}
 }
 
@@ -96,8 +96,11 @@ func TestLevelsAreReadAsTheyAreWritten(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"", "Strict", "off", "guarded "} {
-		if l, err := ParseLevel(bad); err == nil || l != Guarded {
-			t.Errorf("ParseLevel(%q) is %v, %v", bad, l, err)
+		switch l, err := ParseLevel(bad); {
+		case err == nil:
+			t.Errorf("%v, want an error", err)
+		case l != Guarded:
+			t.Errorf("ParseLevel(%q) is %v, %v: l = %v, want %v", bad, l, err, l, Guarded)
 		}
 	}
 }

@@ -112,16 +112,22 @@ func TestErrorsRepeatNothingOfTheURL(t *testing.T) {
 		"http://user:CANARY@h/\x00", "http://h/?CANARY x", "http://h/CANARY" + strings.Repeat("x", MaxURL),
 	} {
 		_, err := g.CheckURL(raw)
-		if err == nil || strings.Contains(err.Error(), secret) {
-			t.Errorf("%q: error is %v", raw, err)
+		switch {
+		case err == nil:
+			t.Errorf("%q: error is %v, want an error", raw, err)
+		case strings.Contains(err.Error(), secret):
+			t.Errorf("%q: error is %v: err.Error() = %q, want no %q in it", raw, err, err.Error(), secret)
 		}
 	}
 	u, err := g.CheckURL("http://CANARY:CANARY@hooks.example/CANARY?CANARY")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := dial(t, g, u.Host+":80"); err == nil || strings.Contains(err.Error(), secret) {
-		t.Errorf("dial: error is %v", err)
+	switch err := dial(t, g, u.Host+":80"); {
+	case err == nil:
+		t.Errorf("dial: error is %v, want an error", err)
+	case strings.Contains(err.Error(), secret):
+		t.Errorf("dial: error is %v, want no %q in it", err, secret)
 	}
 }
 
@@ -146,8 +152,11 @@ func FuzzCheckURL(f *testing.F) {
 			t.Fatalf("%q passes with scheme %q and host %q", raw, u.Scheme, u.Host)
 		}
 		to, err := targetOf(u)
-		if err != nil || to.port == 0 {
-			t.Fatalf("%q passes and cannot be dialled: %v, %v", raw, to, err)
+		switch {
+		case err != nil:
+			t.Fatalf("%q passes and cannot be dialled: %v, want nil", raw, err)
+		case to.port == 0:
+			t.Fatalf("%q passes and cannot be dialled: %v, %v, want port not 0", raw, to, err)
 		}
 		if a, err := netip.ParseAddr(u.Hostname()); err != nil && !validName(to.host) || a.Zone() != "" {
 			t.Fatalf("%q passes with host %q", raw, u.Host)
@@ -156,8 +165,11 @@ func FuzzCheckURL(f *testing.F) {
 		if len(u.String()) <= MaxURL && (err != nil || again.Host != u.Host) {
 			t.Fatalf("%q passes as %q, which is %v, %v", raw, u, again, err)
 		}
-		if p, err := url.Parse(u.String()); err != nil || p.Host != u.Host {
-			t.Fatalf("%q passes as %q, and net/url reads another host in it", raw, u)
+		switch p, err := url.Parse(u.String()); {
+		case err != nil:
+			t.Fatalf("%q passes as %q, and net/url reads another host in it: err = %v, want nil", raw, u, err)
+		case p.Host != u.Host:
+			t.Fatalf("%q passes as %q, and net/url reads another host in it: p.Host = %q, want %q", raw, u, p.Host, u.Host)
 		}
 	})
 }

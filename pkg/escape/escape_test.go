@@ -32,7 +32,7 @@ func TestLineShowsWhatWouldMoveTheCursor(t *testing.T) {
 		}
 	}
 	if got := Lines("two\n\tlines\x1b[A\xe2\x82"); got != "two\n\tlines\\x1b[A\\xe2\\x82" {
-		t.Errorf("lines are shown as %q", got)
+		t.Errorf("lines are shown as %q, want \"two\\n\\tlines\\\\x1b[A\\\\xe2\\\\x82\"", got)
 	}
 }
 
@@ -43,11 +43,11 @@ func FuzzText(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		for _, got := range []string{Line(s), Lines(s)} {
 			if isHarmful(got) {
-				t.Errorf("%q is shown as %q", s, got)
+				t.Errorf("%q is shown as %q: isHarmful(got) = true, want false", s, got)
 			}
 		}
 		if strings.ContainsAny(Line(s), "\n\t") {
-			t.Errorf("%q is shown as more than a line", s)
+			t.Errorf("%q is shown as more than a line: strings.ContainsAny(Line(s), \"\\n\\t\") = true, want false", s)
 		}
 	})
 }
@@ -95,11 +95,11 @@ func TestEscapedJSONHasTheSameValue(t *testing.T) {
 		}
 	}
 	if got := string(JSON([]byte("{\r\n\t\"a\": \"\\\\\xff\"\r}"))); got != "{ \n\t\"a\": \"\\\\\\ufffd\" }" {
-		t.Errorf("white space is written as %q", got)
+		t.Errorf("white space is written as %q, want \"{ \\n\\t\\\"a\\\": \\\"\\\\\\\\\\\\ufffd\\\" }\"", got)
 	}
 	same := []byte(`{"a":"plain"}`)
 	if got := JSON(same); &got[0] != &same[0] {
-		t.Error("what needs no escape is copied")
+		t.Errorf("what needs no escape is copied: &got[0] = %+v, want %+v", &got[0], &same[0])
 	}
 }
 
@@ -110,7 +110,7 @@ func FuzzJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, document []byte) {
 		got := JSON(bytes.Clone(document))
 		if isHarmful(string(got)) {
-			t.Fatalf("%q is written as %q", document, got)
+			t.Fatalf("%q is written as %q: isHarmful(string(got)) = true, want false", document, got)
 		}
 		var want, is any
 		if json.Unmarshal(document, &want) == nil && (json.Unmarshal(got, &is) != nil || !reflect.DeepEqual(is, want)) {

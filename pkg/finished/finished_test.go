@@ -75,10 +75,13 @@ func TestWhoWaitsLooksAgainAfterEveryChangeOfWhatItWaitsForAndOfNothingElse(t *t
 				}
 				cancel()
 				if err := <-a.err; !errors.Is(err, context.Canceled) {
-					t.Errorf("it ended with %v", err)
+					t.Errorf("it ended with %v, want %v", err, context.Canceled)
 				}
-				if w.waiters != 0 || len(w.waiting) != 0 {
-					t.Errorf("%d still wait, for %v", w.waiters, w.waiting)
+				switch {
+				case w.waiters != 0:
+					t.Errorf("%d still wait, want 0", w.waiters)
+				case len(w.waiting) != 0:
+					t.Errorf("%d still wait, for %v, want len 0", w.waiters, w.waiting)
 				}
 			})
 		})
@@ -98,8 +101,11 @@ func TestAnEndBetweenLookAndWaitIsNotMissed(t *testing.T) {
 			w.Ended(End{Inv: inv(1, "a")}) // after it was looked up, before anybody waits
 			return before, nil
 		})
-		if err != nil || looks != 2 {
-			t.Errorf("after %d looks: %v", looks, err)
+		switch {
+		case err != nil:
+			t.Errorf("after %d looks: %v, want nil", looks, err)
+		case looks != 2:
+			t.Errorf("after %d looks: %v: looks = %d, want 2", looks, err, looks)
 		}
 	})
 }
@@ -117,21 +123,24 @@ func TestAwaitEndsWithItsContextWithACloseAndWithTheErrorOfALook(t *testing.T) {
 		}
 		broken := errors.New("cannot look")
 		if err := w.Await(t.Context(), idOf(1), "", func() (bool, error) { return false, broken }); !errors.Is(err, broken) {
-			t.Errorf("it ended with %v", err)
+			t.Errorf("it ended with %v, want %v", err, broken)
 		}
 		waiting := await(t.Context(), w, idOf(1), "", never)
 		synctest.Wait()
 		w.Close()
 		w.Close()
 		if err := <-waiting.err; !errors.Is(err, ErrClosed) {
-			t.Errorf("at the close it ended with %v", err)
+			t.Errorf("at the close it ended with %v, want %v", err, ErrClosed)
 		}
 		late := await(t.Context(), w, idOf(1), "", never)
-		if err := <-late.err; !errors.Is(err, ErrClosed) || late.looks.Load() != 1 {
-			t.Errorf("after the close it looked %d times and ended with %v", late.looks.Load(), err)
+		switch err := <-late.err; {
+		case !errors.Is(err, ErrClosed):
+			t.Errorf("after the close it looked %d times and ended with %v: err = %v, want %v", late.looks.Load(), err, err, ErrClosed)
+		case late.looks.Load() != 1:
+			t.Errorf("after the close it looked %d times and ended with %v: late.looks.Load() = %d, want 1", late.looks.Load(), err, late.looks.Load())
 		}
 		if err := w.Await(t.Context(), idOf(1), "", func() (bool, error) { return true, nil }); err != nil {
-			t.Errorf("a finished one is reported after the close too: %v", err)
+			t.Errorf("a finished one is reported after the close too: %v, want nil", err)
 		}
 	})
 }
@@ -167,17 +176,20 @@ func TestAllWhoMayWaitAreWokenAndOneMoreIsSentAway(t *testing.T) {
 		}
 		synctest.Wait()
 		if err := w.Await(t.Context(), idOf(1), "", func() (bool, error) { return true, nil }); !errors.Is(err, ErrCrowded) {
-			t.Errorf("one more gets %v", err)
+			t.Errorf("one more gets %v, want %v", err, ErrCrowded)
 		}
 		over.Store(true)
 		w.Ended(End{Inv: inv(1, "a")})
 		for i, a := range all {
 			if err := <-a.err; err != nil {
-				t.Fatalf("number %d: %v", i, err)
+				t.Fatalf("number %d: %v, want nil", i, err)
 			}
 		}
-		if w.waiters != 0 || len(w.waiting) != 0 {
-			t.Errorf("%d still wait", w.waiters)
+		switch {
+		case w.waiters != 0:
+			t.Errorf("%d still wait, want 0", w.waiters)
+		case len(w.waiting) != 0:
+			t.Errorf("%d still wait: len(w.waiting) = %d, want 0", w.waiters, len(w.waiting))
 		}
 	})
 }
@@ -193,7 +205,7 @@ func TestManyEndsAndManyWhoWaitGetAlong(t *testing.T) {
 				return over, nil
 			})
 			if err != nil {
-				t.Errorf("number %d: %v", i, err)
+				t.Errorf("number %d: %v, want nil", i, err)
 			}
 		})
 		group.Go(func() { w.Ended(End{Inv: inv(i, "a")}) })

@@ -33,16 +33,19 @@ func TestTheLatestEndsAreFoundByIDAndByCallLatestFirst(t *testing.T) {
 	}
 	w.Ended(End{Inv: inv(0, "a"), Outcome: "dropped"}) // once more, otherwise
 	if got := numbers(w.LatelyByCall("a", 10)); !slices.Equal(got, []int{0, 3, 2}) {
-		t.Errorf("of call a there are %v", got)
+		t.Errorf("of call a there are %v, want %+v", got, []int{0, 3, 2})
 	}
 	if got := numbers(w.LatelyByCall("a", 2)); !slices.Equal(got, []int{0, 3}) {
-		t.Errorf("the latest two of call a are %v", got)
+		t.Errorf("the latest two of call a are %v, want %+v", got, []int{0, 3})
 	}
-	if e, ok := w.Lately(idOf(0)); !ok || e.Outcome != "dropped" {
-		t.Errorf("number 0 is %+v, %v", e, ok)
+	switch e, ok := w.Lately(idOf(0)); {
+	case !ok:
+		t.Errorf("number 0 is %+v, %v: ok = false, want true", e, ok)
+	case e.Outcome != "dropped":
+		t.Errorf("number 0 is %+v, %v, want Outcome \"dropped\"", e, ok)
 	}
 	if got := w.LatelyByCall("", 10); got != nil {
-		t.Errorf("of no call there are %v", numbers(got))
+		t.Errorf("of no call there are %v: got = %+v, want nil", numbers(got), got)
 	}
 }
 
@@ -57,7 +60,7 @@ func TestAnEndThatIsBeingWrittenIsKnownUntilItIsWithdrawnAndThenAsItCameOut(t *t
 	first()
 	first()
 	if e, _ := w.Lately(idOf(1)); e.Outcome != "cancelled" {
-		t.Errorf("with one withdrawn it is %+v", e)
+		t.Errorf("with one withdrawn it is %+v, want Outcome \"cancelled\"", e)
 	}
 	w.Ended(End{Inv: inv(1, "a"), Outcome: "dropped"})
 	second()
@@ -65,8 +68,11 @@ func TestAnEndThatIsBeingWrittenIsKnownUntilItIsWithdrawnAndThenAsItCameOut(t *t
 		t.Errorf("at the end it is %+v", e)
 	}
 	w.Ending(End{Inv: inv(2, "b"), Outcome: "done"})()
-	if _, ok := w.Lately(idOf(2)); ok || len(w.ending) != 0 {
-		t.Error("what was withdrawn is known")
+	switch _, ok := w.Lately(idOf(2)); {
+	case ok:
+		t.Error("what was withdrawn is known: ok = true, want false")
+	case len(w.ending) != 0:
+		t.Errorf("what was withdrawn is known: len(w.ending) = %d, want 0", len(w.ending))
 	}
 }
 
@@ -92,8 +98,11 @@ func TestWhatIsRememberedIsBoundedInNumberAndInBytes(t *testing.T) {
 		t.Errorf("%d slots are kept, want %d", len(m.slots), mostEnds)
 	}
 	whole, ok := w.Lately(idOf(mostEnds - 1))
-	if !ok || len(whole.Inv.Attempts) != invocation.MaxHistory {
-		t.Errorf("the latest is %+v", whole)
+	switch {
+	case !ok:
+		t.Errorf("the latest is %+v: ok = false, want true", whole)
+	case len(whole.Inv.Attempts) != invocation.MaxHistory:
+		t.Errorf("the latest is %+v: len(whole.Inv.Attempts) = %d, want %d", whole, len(whole.Inv.Attempts), invocation.MaxHistory)
 	}
 	huge := inv(1, "c")
 	huge.Detail = strings.Repeat("x", mostBytes)

@@ -92,8 +92,11 @@ func TestWhatIsKeptOfAnAnswer(t *testing.T) {
 			t.Parallel()
 			f := asking(t, &provider{body: tt.body, status: tt.status}, io.Discard)
 			defer f.Close()
-			if got, unknown := f.Annotations(t.Context(), "figlet", time.Minute); !maps.Equal(got, tt.want) || unknown {
-				t.Errorf("annotations are %.80v, unknown: %v", got, unknown)
+			switch got, unknown := f.Annotations(t.Context(), "figlet", time.Minute); {
+			case !maps.Equal(got, tt.want):
+				t.Errorf("annotations are %.80v, want %v", got, tt.want)
+			case unknown:
+				t.Errorf("annotations are %.80v, unknown: %v: unknown = true, want false", got, unknown)
 			}
 		})
 	}
@@ -154,17 +157,17 @@ func TestAGatewayThatIsAwayKeepsNobodyWaiting(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		if n := p.count.Load(); n > 2*600/7+10 {
-			t.Errorf("a gateway that is away was asked %d times in ten minutes", n)
+			t.Errorf("a gateway that is away was asked %d times in ten minutes, want at most %d", n, 2*600/7+10)
 		}
 		if n := strings.Count(log.String(), "level=WARN"); n != 1 {
-			t.Errorf("%d warnings:\n%s", n, log.String())
+			t.Errorf("%d warnings, want 1\n%s", n, log.String())
 		}
 		p.set(func(p *provider) { p.takes, p.err, p.body = 0, nil, strings.Replace(status, "5", "6", 1) })
 		time.Sleep(awayFor)
 		within(t, f, "figlet")
 		synctest.Wait()
 		if got, _ := within(t, f, "figlet"); got["our.rate"] != "6" {
-			t.Errorf("after it is back: %v", got)
+			t.Errorf("after it is back: %v: got[\"our.rate\"] = %q, want \"6\"", got, got["our.rate"])
 		}
 	})
 }
@@ -182,8 +185,13 @@ func TestMissingCredentialsAreToldOnceWithWhatToDo(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		synctest.Wait()
-		if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), "status=401") || !strings.Contains(log.String(), "secret_mount_path") {
-			t.Errorf("%d lines:\n%s", n, log.String())
+		switch n := strings.Count(log.String(), "\n"); {
+		case n != 1:
+			t.Errorf("%d lines, want 1\n%s", n, log.String())
+		case !strings.Contains(log.String(), "status=401"):
+			t.Errorf("%d lines, want \"status=401\" in it\n%s", n, log.String())
+		case !strings.Contains(log.String(), "secret_mount_path"):
+			t.Errorf("%d lines, want \"secret_mount_path\" in it\n%s", n, log.String())
 		}
 	})
 }
@@ -196,8 +204,11 @@ func TestMissingIsSureOfNow(t *testing.T) {
 		defer f.Close()
 		expect := func(what string, want bool, questions int64) {
 			t.Helper()
-			if got := f.Missing(t.Context(), "figlet"); got != want || p.count.Load() != questions {
-				t.Errorf("%s: missing %v, %d questions", what, got, p.count.Load())
+			switch got := f.Missing(t.Context(), "figlet"); {
+			case got != want:
+				t.Errorf("%s: missing %v, want %v", what, got, want)
+			case p.count.Load() != questions:
+				t.Errorf("%s: %d questions, want %d", what, p.count.Load(), questions)
 			}
 		}
 		expect("it is there", false, 1)
@@ -251,17 +262,23 @@ func TestARefusedNamespaceKeepsNoOtherQuestionBack(t *testing.T) {
 		f := withScript(t, s)
 		f.Known(t.Context(), "figlet")
 		for n := range 10 {
-			if known, sure := f.Known(t.Context(), "x.kube-system"); !known || sure {
-				t.Errorf("the refused one is known %v, sure %v", known, sure)
+			switch known, sure := f.Known(t.Context(), "x.kube-system"); {
+			case !known:
+				t.Errorf("the refused one is known %v, sure %v: known = false, want true", known, sure)
+			case sure:
+				t.Errorf("the refused one is known %v, sure %v: sure = true, want false", known, sure)
 			}
 			if _, unknown := f.Annotations(t.Context(), "x.kube-system", time.Second); unknown {
-				t.Error("the refused one counts as unknown")
+				t.Error("the refused one counts as unknown: unknown = true, want false")
 			}
 			if f.Missing(t.Context(), "x.kube-system") {
-				t.Error("the refused one counts as missing")
+				t.Error("the refused one counts as missing: f.Missing(t.Context(), \"x.kube-system\") = true, want false")
 			}
-			if known, sure := f.Known(t.Context(), fmt.Sprint("invented-", n)); known || !sure {
-				t.Errorf("an invented one is known %v, sure %v", known, sure)
+			switch known, sure := f.Known(t.Context(), fmt.Sprint("invented-", n)); {
+			case known:
+				t.Errorf("an invented one is known %v, sure %v: known = true, want false", known, sure)
+			case !sure:
+				t.Errorf("an invented one is known %v, sure %v: sure = false, want true", known, sure)
 			}
 			time.Sleep(time.Second)
 		}
@@ -286,7 +303,7 @@ func TestANameIsSurelyUnknownOnceTheGatewayHasKnownAnother(t *testing.T) {
 			}
 			time.Sleep(unknownFor)
 			if _, unknown := f.Annotations(t.Context(), "figlet", time.Second); unknown {
-				t.Error("a function is unknown")
+				t.Error("a function is unknown: unknown = true, want false")
 			}
 		}
 	})

@@ -40,20 +40,28 @@ func TestWithoutAFreeDescriptorNothingIsSaidOfTheGateway(t *testing.T) {
 		f.client.Transport.(*http.Transport).DialContext = new(starved).DialContext
 		f.knew, f.answered = true, true // it has named functions before
 		begun := time.Now()
-		if known, sure := f.Known(t.Context(), "figlet"); !known || sure {
-			t.Errorf("known %v, sure %v", known, sure)
+		switch known, sure := f.Known(t.Context(), "figlet"); {
+		case !known:
+			t.Errorf("known %v, sure %v: known = false, want true", known, sure)
+		case sure:
+			t.Errorf("known %v, sure %v: sure = true, want false", known, sure)
 		}
 		if took := time.Since(begun); took != askTimeout {
-			t.Errorf("the answer took %s", took)
+			t.Errorf("the answer took %s, want %v", took, askTimeout)
 		}
 		if f.Missing(t.Context(), "figlet") {
-			t.Error("the function is surely missing")
+			t.Error("the function is surely missing: f.Missing(t.Context(), \"figlet\") = true, want false")
 		}
 		if _, unknown := f.Annotations(t.Context(), "figlet", time.Second); unknown {
-			t.Error("the function is surely unknown")
+			t.Error("the function is surely unknown: unknown = true, want false")
 		}
-		if _, _, away := f.recall("figlet", time.Now()); away || f.troubled() || log.Len() > 0 {
-			t.Errorf("the gateway counts as away: %t\n%s", away, log.String())
+		switch _, _, away := f.recall("figlet", time.Now()); {
+		case away:
+			t.Errorf("the gateway counts as away: %t: away = true, want false\n%s", away, log.String())
+		case f.troubled():
+			t.Errorf("the gateway counts as away: %t: f.troubled() = true, want false\n%s", away, log.String())
+		case log.Len() > 0:
+			t.Errorf("the gateway counts as away: %t: log.Len() = %d, want 0\n%s", away, log.Len(), log.String())
 		}
 	})
 }

@@ -58,8 +58,11 @@ func TestWhatTheGatewayAnswersIsSureOrNot(t *testing.T) {
 			defer s.Close()
 			f := New(Options{URL: parse(t, s.URL), Names: names})
 			defer f.Close()
-			if known, sure := f.Known(t.Context(), "figlet"); known != tt.known || sure != tt.sure {
-				t.Errorf("known %v, sure %v", known, sure)
+			switch known, sure := f.Known(t.Context(), "figlet"); {
+			case known != tt.known:
+				t.Errorf("known %v, want %v", known, tt.known)
+			case sure != tt.sure:
+				t.Errorf("sure %v, want %v", sure, tt.sure)
 			}
 		})
 	}
@@ -136,8 +139,11 @@ func TestAnswersAreKeptForAWhile(t *testing.T) {
 		ask := func(want bool, questions int64) {
 			t.Helper()
 			for _, name := range []string{"figlet", "figlet.openfaas-fn"} {
-				if known, sure := f.Known(t.Context(), name); known != want || !sure {
-					t.Errorf("%s: known %v, sure %v", name, known, sure)
+				switch known, sure := f.Known(t.Context(), name); {
+				case known != want:
+					t.Errorf("%s: known %v, want %v", name, known, want)
+				case !sure:
+					t.Errorf("%s: known %v, sure %v: sure = false, want true", name, known, sure)
 				}
 			}
 			if got := s.count.Load(); got != questions {
@@ -167,19 +173,25 @@ func TestManyWhoWaitAreOneQuestion(t *testing.T) {
 		var all sync.WaitGroup
 		for range 50 {
 			all.Go(func() {
-				if known, sure := f.Known(t.Context(), "figlet"); known || !sure {
-					t.Errorf("known %v, sure %v", known, sure)
+				switch known, sure := f.Known(t.Context(), "figlet"); {
+				case known:
+					t.Errorf("known %v, sure %v: known = true, want false", known, sure)
+				case !sure:
+					t.Errorf("known %v, sure %v: sure = false, want true", known, sure)
 				}
 			})
 		}
 		gone, cancel := context.WithCancel(t.Context())
 		cancel()
-		if known, sure := f.Known(gone, "figlet"); !known || sure {
-			t.Errorf("who does not wait hears known %v, sure %v", known, sure)
+		switch known, sure := f.Known(gone, "figlet"); {
+		case !known:
+			t.Errorf("who does not wait hears known %v, sure %v: known = false, want true", known, sure)
+		case sure:
+			t.Errorf("who does not wait hears known %v, sure %v: sure = true, want false", known, sure)
 		}
 		all.Wait()
 		if n := s.count.Load(); n != 1 {
-			t.Errorf("there were %d questions", n)
+			t.Errorf("there were %d questions, want 1", n)
 		}
 	})
 }
@@ -213,7 +225,7 @@ func TestAGatewayThatIsAwayIsLeftAloneAndWhatItSaidCounts(t *testing.T) {
 			ask("other", true, false)
 		}
 		if n := s.count.Load() - before; n != 1 {
-			t.Errorf("a gateway that is away was asked %d times", n)
+			t.Errorf("a gateway that is away was asked %d times, want 1", n)
 		}
 		time.Sleep(awayFor)
 		ask("other", true, false)
@@ -221,7 +233,7 @@ func TestAGatewayThatIsAwayIsLeftAloneAndWhatItSaidCounts(t *testing.T) {
 		time.Sleep(awayFor)
 		ask("missing", false, true)
 		if n := strings.Count(log.String(), "level=WARN"); n != 1 {
-			t.Errorf("the log has %d warnings:\n%s", n, log.String())
+			t.Errorf("the log has %d warnings, want 1\n%s", n, log.String())
 		}
 	})
 }
@@ -236,12 +248,15 @@ func TestAGatewayThatHangsCostsTwoSecondsOnce(t *testing.T) {
 		f := withScript(t, s)
 		begun := time.Now()
 		for range 10 {
-			if known, sure := f.Known(t.Context(), "figlet"); !known || sure {
-				t.Errorf("known %v, sure %v", known, sure)
+			switch known, sure := f.Known(t.Context(), "figlet"); {
+			case !known:
+				t.Errorf("known %v, sure %v: known = false, want true", known, sure)
+			case sure:
+				t.Errorf("known %v, sure %v: sure = true, want false", known, sure)
 			}
 		}
 		if took := time.Since(begun); took != askTimeout {
-			t.Errorf("ten questions took %s", took)
+			t.Errorf("ten questions took %s, want %v", took, askTimeout)
 		}
 	})
 }
@@ -259,6 +274,6 @@ func TestTheAnswersThatAreKeptAreBounded(t *testing.T) {
 		f.Known(t.Context(), fmt.Sprintf("%s-%d", []string{"even", "odd"}[n%2], n))
 	}
 	if n := len(f.answers); n > maxAnswers {
-		t.Errorf("%d answers are kept", n)
+		t.Errorf("%d answers are kept, want at most %d", n, maxAnswers)
 	}
 }

@@ -145,10 +145,10 @@ func (w *bookModel) check(t *rapid.T, l limits, largest int64) {
 	for k, h := range b.holds {
 		bytes += h.size
 		if _, both := b.parked[k]; both {
-			t.Fatalf("%v is unsettled and parked", k)
+			t.Fatalf("%v is unsettled and parked: both = true, want false", k)
 		}
 		if b.past.has(k) {
-			t.Fatalf("%v is unsettled and settled", k)
+			t.Fatalf("%v is unsettled and settled: b.past.has(k) = true, want false", k)
 		}
 		if !l.durable && b.byID[h.id] != h {
 			t.Fatalf("%v is not found by its id", k)
@@ -161,7 +161,7 @@ func (w *bookModel) check(t *rapid.T, l limits, largest int64) {
 		t.Fatalf("%d ids for %d messages", len(b.byID), len(b.holds))
 	}
 	if b.acking < len(b.acks) {
-		t.Fatalf("%d acks queued, %d counted", len(b.acks), b.acking)
+		t.Fatalf("%d acks queued, %d counted, want at least %d", len(b.acks), b.acking, len(b.acks))
 	}
 }
 
@@ -173,17 +173,20 @@ func TestPastForgetsInTimeAndIsBounded(t *testing.T) {
 	p.rotate(now.Add(pastPeriod - 1))
 	p.rotate(now.Add(pastPeriod))
 	if !p.has(key{sequence: 1}) {
-		t.Error("forgotten before its time")
+		t.Error("forgotten before its time: p.has(key{sequence: 1}) = false, want true")
 	}
 	p.rotate(now.Add(2 * pastPeriod))
 	if p.has(key{sequence: 1}) {
-		t.Error("remembered for more than two periods")
+		t.Error("remembered for more than two periods: p.has(key{sequence: 1}) = true, want false")
 	}
 	for n := range uint64(3 * pastCount) {
 		p.add(key{sequence: n}, now)
 	}
-	if n := len(p.young) + len(p.old); n > 2*pastCount || !p.has(key{sequence: 3*pastCount - 1}) {
-		t.Errorf("%d remembered, the bound is %d", n, 2*pastCount)
+	switch n := len(p.young) + len(p.old); {
+	case n > 2*pastCount:
+		t.Errorf("%d remembered, want at most %d", n, 2*pastCount)
+	case !p.has(key{sequence: 3*pastCount - 1}):
+		t.Errorf("%d remembered, the bound is %d: p.has(key{sequence: 3*pastCount - 1}) = false, want true", n, 2*pastCount)
 	}
 }
 
@@ -191,11 +194,11 @@ func TestWaitsEnd(t *testing.T) {
 	t.Parallel()
 	b := emptyBook(limits{durable: true, max: 1, size: 100})
 	if err := b.waitIdle(0); err != nil {
-		t.Errorf("an empty book is not idle: %v", err)
+		t.Errorf("an empty book is not idle: %v, want nil", err)
 	}
 	b.deliver(0, message(1, 1))
 	if err := b.waitIdle(time.Millisecond); err == nil {
-		t.Error("waited for nothing although something is unsettled")
+		t.Errorf("waited for nothing although something is unsettled: err = %v, want an error", err)
 	}
 	room := make(chan error)
 	go func() { room <- b.waitRoom(t.Context()) }()
@@ -204,7 +207,7 @@ func TestWaitsEnd(t *testing.T) {
 		t.Error(err)
 	}
 	if err := b.waitAcks(time.Millisecond); err == nil {
-		t.Error("the ack is not sent yet")
+		t.Errorf("the ack is not sent yet: err = %v, want an error", err)
 	}
 	b.sent(len(b.ackAll()))
 	if err := b.waitIdle(time.Minute); err != nil {

@@ -81,7 +81,7 @@ func TestADeadWorkersMessagesComeAtOnceToItsID(t *testing.T) {
 	run(t, s, door.URL())
 	s.once(t, ids("c", 100)...)
 	if strings.Contains(log.String(), "Timed out on heartbeats") {
-		t.Error("they came by the heartbeats, not by the client id")
+		t.Errorf("they came by the heartbeats, not by the client id: log.String() = %q, want no \"Timed out on heartbeats\" in it", log.String())
 	}
 }
 
@@ -95,8 +95,11 @@ func TestAServerThatComesBackOnItsFilesLosesNothing(t *testing.T) {
 	s.got(t, 1)
 	door.Close()
 	r.until(t, "the loss", func() bool { return !r.Connected() })
-	if err := r.Ready(); err == nil || !strings.Contains(err.Error(), door.URL()) {
-		t.Errorf("Ready says %v", err)
+	switch err := r.Ready(); {
+	case err == nil:
+		t.Errorf("Ready says %v, want an error", err)
+	case !strings.Contains(err.Error(), door.URL()):
+		t.Errorf("Ready says %v, want %q in it", err, door.URL())
 	}
 	door = startDoor(t, address(door), dir)
 	queue(t, gateway(t, door.URL(), "g"), "b")
@@ -121,7 +124,7 @@ func TestAMemoryServerThatBeginsAgainAtOneIsReadFromItsStart(t *testing.T) {
 			r.idle(t)
 		}
 		if s.seen != 0 {
-			t.Errorf("durable %v: %d messages were taken for seen", durable, s.seen)
+			t.Errorf("durable %v: %d messages were taken for seen, want 0", durable, s.seen)
 		}
 		r.close(t)
 	}
@@ -172,8 +175,13 @@ func TestItGoesOnTryingAndSaysSoOnce(t *testing.T) {
 	s := newRecorder(t, true)
 	r := start(t, s, "nats://user:CANARY@"+free)
 	r.until(t, "the first failure", func() bool { return strings.Contains(r.log.String(), "cannot connect") })
-	if err := r.Ready(); err == nil || !strings.Contains(err.Error(), "faas_nats_address") || strings.Contains(err.Error(), "CANARY") {
-		t.Errorf("Ready says %v; it must have a hint and no password", err)
+	switch err := r.Ready(); {
+	case err == nil:
+		t.Errorf("Ready says %v; it must have a hint and no password, want an error", err)
+	case !strings.Contains(err.Error(), "faas_nats_address"):
+		t.Errorf("Ready says %v; it must have a hint and no password, want \"faas_nats_address\" in it", err)
+	case strings.Contains(err.Error(), "CANARY"):
+		t.Errorf("Ready says %v; it must have a hint and no password, want no \"CANARY\" in it", err)
 	}
 	door := startDoor(t, free, "")
 	r.until(t, "a connection", r.Connected)
@@ -196,8 +204,11 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 	t.Parallel()
 	_, err := New(Options{URL: "nats"})
 	for _, want := range []string{"nats://host:port", "cluster", "channel", "store"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("error is %v; it must name %s", err, want)
+		switch {
+		case err == nil:
+			t.Errorf("error is %v; it must name %s: err = %v, want an error", err, want, err)
+		case !strings.Contains(err.Error(), want):
+			t.Errorf("error is %v; it must name %s: err.Error() = %q, want %q in it", err, want, err.Error(), want)
 		}
 	}
 }
@@ -212,7 +223,7 @@ func TestCloseWithoutRunAndTwice(t *testing.T) {
 		t.Error(err)
 	}
 	if err := r.Run(context.Background()); err == nil {
-		t.Error("Run after Close is no error")
+		t.Errorf("Run after Close is no error: err = %v, want an error", err)
 	}
 	r.until(t, "being unready", func() bool { return r.Ready() != nil })
 }

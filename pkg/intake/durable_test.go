@@ -30,15 +30,28 @@ func TestEveryWireFormIsTaken(t *testing.T) {
 	got := s.got(t, len(tests))
 	for n, tt := range tests {
 		inv := got[n].Inv
-		if inv.CallID != tt.callID || inv.Function != tt.function || inv.Lane != (invocation.Lane{Queue: channel, Name: tt.lane}) {
-			t.Errorf("%s became %+v", tt.file, inv)
+		switch {
+		case inv.CallID != tt.callID:
+			t.Errorf("%s became %+v, want CallID %q", tt.file, inv, tt.callID)
+		case inv.Function != tt.function:
+			t.Errorf("%s became %+v, want Function %q", tt.file, inv, tt.function)
+		case inv.Lane != (invocation.Lane{Queue: channel, Name: tt.lane}):
+			t.Errorf("%s became %+v, want Lane %+v", tt.file, inv, invocation.Lane{Queue: channel, Name: tt.lane})
 		}
 		raw := wireFile(t, tt.file)
-		if inv.State != invocation.Pending || inv.Size != len(raw) || !bytes.Equal(got[n].Raw, raw) {
-			t.Errorf("%s: state %v, size %d, bytes as they came: %v", tt.file, inv.State, inv.Size, bytes.Equal(got[n].Raw, raw))
+		switch {
+		case inv.State != invocation.Pending:
+			t.Errorf("%s: state %v, want Pending", tt.file, inv.State)
+		case inv.Size != len(raw):
+			t.Errorf("%s: size %d, want %d", tt.file, inv.Size, len(raw))
+		case !bytes.Equal(got[n].Raw, raw):
+			t.Errorf("%s: state %v, size %d, bytes as they came: %v: got[n].Raw = %q, want %q", tt.file, inv.State, inv.Size, bytes.Equal(got[n].Raw, raw), got[n].Raw, raw)
 		}
-		if inv.Accepted.IsZero() || !inv.Since.Equal(inv.Accepted) {
-			t.Errorf("%s: accepted %v, ready since %v", tt.file, inv.Accepted, inv.Since)
+		switch {
+		case inv.Accepted.IsZero():
+			t.Errorf("%s: accepted %v, ready since %v: inv.Accepted.IsZero() = true, want false", tt.file, inv.Accepted, inv.Since)
+		case !inv.Since.Equal(inv.Accepted):
+			t.Errorf("%s: ready since %v, want %v", tt.file, inv.Since, inv.Accepted)
 		}
 	}
 }
@@ -59,7 +72,7 @@ func TestWhatAGatewayQueuesIsTakenOnceAndAcked(t *testing.T) {
 	queue(t, gateway(t, door.URL(), "g"), "last")
 	s.once(t, append(ids("c", 50), "last")...)
 	if s.seen != 0 {
-		t.Errorf("%d messages came again although they were acked", s.seen)
+		t.Errorf("%d messages came again although they were acked, want 0", s.seen)
 	}
 }
 
@@ -94,18 +107,33 @@ func TestAMalformedMessageIsKeptAndDelaysNobody(t *testing.T) {
 		got := s.got(t, len(bad)+1)
 		for n, b := range bad {
 			inv := got[n].Inv
-			if inv.State != invocation.Dead || inv.Reason != invocation.Malformed || inv.DiedAt.IsZero() || inv.Lane != (invocation.Lane{Queue: channel}) {
-				t.Errorf("%s became %+v", b, inv)
+			switch {
+			case inv.State != invocation.Dead:
+				t.Errorf("%s became %+v, want State Dead", b, inv)
+			case inv.Reason != invocation.Malformed:
+				t.Errorf("%s became %+v, want Reason %q", b, inv, invocation.Malformed)
+			case inv.DiedAt.IsZero():
+				t.Errorf("%s became %+v: inv.DiedAt.IsZero() = true, want false", b, inv)
+			case inv.Lane != (invocation.Lane{Queue: channel}):
+				t.Errorf("%s became %+v, want Lane %+v", b, inv, invocation.Lane{Queue: channel})
 			}
-			if string(got[n].Raw) != b || !strings.HasSuffix(inv.Detail, ".") || strings.Contains(inv.Detail, "CANARY") {
-				t.Errorf("%s: raw %q, detail %q", b, got[n].Raw, inv.Detail)
+			switch {
+			case string(got[n].Raw) != b:
+				t.Errorf("%s: raw %q, detail %q: string(got[n].Raw) = %q, want %q", b, got[n].Raw, inv.Detail, string(got[n].Raw), b)
+			case !strings.HasSuffix(inv.Detail, "."):
+				t.Errorf("%s: detail %q, want it to end with %q", b, inv.Detail, ".")
+			case strings.Contains(inv.Detail, "CANARY"):
+				t.Errorf("%s: detail %q, want no \"CANARY\" in it", b, inv.Detail)
 			}
 		}
-		if got[3].Inv.CallID != "known" || got[4].Inv.State != invocation.Pending {
-			t.Errorf("call id of the one without a function: %q; the good one is %v", got[3].Inv.CallID, got[4].Inv.State)
+		switch {
+		case got[3].Inv.CallID != "known":
+			t.Errorf("call id of the one without a function: %q; the good one is %v: got[3].Inv.CallID = %q, want \"known\"", got[3].Inv.CallID, got[4].Inv.State, got[3].Inv.CallID)
+		case got[4].Inv.State != invocation.Pending:
+			t.Errorf("call id of the one without a function: %q; the good one is %v: got[4].Inv.State = %d, want Pending", got[3].Inv.CallID, got[4].Inv.State, got[4].Inv.State)
 		}
 		if strings.Contains(r.log.String(), "CANARY") {
-			t.Errorf("message content in the log:\n%s", r.log.String())
+			t.Errorf("message content in the log, want no \"CANARY\" in it\n%s", r.log.String())
 		}
 		if n := value(r.opts.Metrics.malformed.WithLabelValues(channel)); n != float64(len(bad)) {
 			t.Errorf("counted %v malformed, want %d", n, len(bad))
@@ -187,12 +215,22 @@ func TestAllChannelsOfTheListAreRead(t *testing.T) {
 	queues := map[string]string{}
 	for _, a := range s.got(t, 2) {
 		queues[a.Inv.Lane.Queue] = a.Inv.Lane.Name
-		if a.Door.Channel != a.Inv.Lane.Queue || a.Door.Cluster != cluster || a.Door.Timestamp == 0 || a.Door.Sequence != 1 {
-			t.Errorf("door is %+v", a.Door)
+		switch {
+		case a.Door.Channel != a.Inv.Lane.Queue:
+			t.Errorf("door is %+v, want Channel %q", a.Door, a.Inv.Lane.Queue)
+		case a.Door.Cluster != cluster:
+			t.Errorf("door is %+v, want Cluster %q", a.Door, cluster)
+		case a.Door.Timestamp == 0:
+			t.Errorf("door is %+v, want Timestamp not 0", a.Door)
+		case a.Door.Sequence != 1:
+			t.Errorf("door is %+v, want Sequence 1", a.Door)
 		}
 	}
-	if queues["a"] != "chaos-fn" || queues["b.c"] != "chaos" {
-		t.Errorf("taken: %v", queues)
+	switch {
+	case queues["a"] != "chaos-fn":
+		t.Errorf("taken: %v: queues[\"a\"] = %q, want \"chaos-fn\"", queues, queues["a"])
+	case queues["b.c"] != "chaos":
+		t.Errorf("taken: %v: queues[\"b.c\"] = %q, want \"chaos\"", queues, queues["b.c"])
 	}
 }
 
@@ -211,12 +249,15 @@ func TestLargeMessagesBeyondTheBoundAllArriveOnce(t *testing.T) {
 	r := run(t, s, door.URL(), func(o *Options) { o.storeBytes = bound })
 	r.until(t, "the bound", func() bool { l := r.book.load(); return l.atBound && l.parked > 0 })
 	if l := r.book.load(); l.bytes > bound+(65<<10) {
-		t.Errorf("%d bytes unsettled", l.bytes)
+		t.Errorf("%d bytes unsettled, want at most %d", l.bytes, bound+(65<<10))
 	}
 	s.set(func() { close(s.hold); s.hold = nil })
 	s.once(t, names...)
 	r.idle(t)
-	if l := r.book.load(); l.parked != 0 || l.bytes != 0 {
-		t.Errorf("left: %+v", l)
+	switch l := r.book.load(); {
+	case l.parked != 0:
+		t.Errorf("left: %+v, want parked 0", l)
+	case l.bytes != 0:
+		t.Errorf("left: %+v, want bytes 0", l)
 	}
 }

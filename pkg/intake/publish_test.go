@@ -80,7 +80,7 @@ func TestWhatWasPublishedComesBackAsItWas(t *testing.T) {
 		} {
 			want, raw := submission(t, edit)
 			if err := r.Publish(t.Context(), channel, raw); err != nil {
-				t.Fatalf("%s: %v", name, err)
+				t.Fatalf("%s: %v, want nil", name, err)
 			}
 			all := s.got(t, 1)
 			got := all[len(all)-1]
@@ -114,7 +114,7 @@ func TestAnEnvelopesInvocationIsSettledByItsOwnID(t *testing.T) {
 	r.Settled(second.ID, noSuccessor)
 	r.idle(t)
 	if s.offered != 2 {
-		t.Errorf("%d were offered to the store", s.offered)
+		t.Errorf("%d were offered to the store, want 2", s.offered)
 	}
 }
 
@@ -131,8 +131,11 @@ func TestAMailboxLetterBeyondItsLimitIsDeadOnArrival(t *testing.T) {
 	}
 	for n, want := range []invocation.State{invocation.Dead, invocation.Pending, invocation.Pending} {
 		inv := s.got(t, 3)[n].Inv
-		if inv.State != want || (inv.Reason == invocation.AttemptsExhausted) != (want == invocation.Dead) {
-			t.Errorf("letter %d is taken as %+v", n, inv)
+		switch {
+		case inv.State != want:
+			t.Errorf("dead letter %d is taken as %+v, want State %d", n, inv, want)
+		case (inv.Reason == invocation.AttemptsExhausted) != (want == invocation.Dead):
+			t.Errorf("dead letter %d is taken as %+v: inv.Reason == invocation.AttemptsExhausted = %v, want %v", n, inv, inv.Reason == invocation.AttemptsExhausted, want == invocation.Dead)
 		}
 	}
 }
@@ -155,12 +158,17 @@ func TestAnEnvelopeOfSomebodyElseCostsNoMoreThanItsMessage(t *testing.T) {
 		if name := a.Inv.Lane.Name; name != "f" && name != "" { // "" where the envelope is no JSON of ours
 			t.Errorf("it has the lane %.60q", a.Inv.Lane.Name)
 		}
-		if a.Inv.State != invocation.Dead || a.Inv.Reason != invocation.Malformed || a.Inv.Kind != invocation.KindFunction {
-			t.Errorf("it is taken as %+v", a.Inv)
+		switch {
+		case a.Inv.State != invocation.Dead:
+			t.Errorf("it is taken as %+v, want State Dead", a.Inv)
+		case a.Inv.Reason != invocation.Malformed:
+			t.Errorf("it is taken as %+v, want Reason %q", a.Inv, invocation.Malformed)
+		case a.Inv.Kind != invocation.KindFunction:
+			t.Errorf("it is taken as %+v, want Kind %v", a.Inv, invocation.KindFunction)
 		}
 	}
 	if strings.Contains(r.log.String(), "CANARY") {
-		t.Error("a part of a URL is in the log")
+		t.Errorf("a part of a URL is in the log: r.log.String() = %q, want no \"CANARY\" in it", r.log.String())
 	}
 }
 
@@ -170,7 +178,7 @@ func TestWhatIsNotConfirmedIsAnError(t *testing.T) {
 	s := newRecorder(t, false)
 	r := run(t, s, door.URL())
 	if err := r.Publish(t.Context(), channel, make([]byte, 17<<20)); !errors.Is(err, ErrTooLarge) {
-		t.Errorf("17 MiB: %v", err)
+		t.Errorf("17 MiB: %v, want %v", err, ErrTooLarge)
 	}
 	_, raw := submission(t)
 	gone, cancel := context.WithCancel(t.Context())
@@ -181,11 +189,11 @@ func TestWhatIsNotConfirmedIsAnError(t *testing.T) {
 	door.Close()
 	r.until(t, "the loss", func() bool { return !r.Connected() })
 	if err := r.Publish(t.Context(), channel, raw); !errors.Is(err, ErrNotConnected) {
-		t.Errorf("without a connection: %v", err)
+		t.Errorf("without a connection: %v, want %v", err, ErrNotConnected)
 	}
 	r.close(t)
 	if err := r.Publish(t.Context(), channel, raw); !errors.Is(err, ErrNotConnected) {
-		t.Errorf("after Close: %v", err)
+		t.Errorf("after Close: %v, want %v", err, ErrNotConnected)
 	}
 }
 
@@ -194,6 +202,6 @@ func TestPublishingBeforeTheStartIsAnError(t *testing.T) {
 	s := newRecorder(t, false)
 	r := start(t, s, "nats://127.0.0.1:1")
 	if err := r.Publish(t.Context(), channel, nil); !errors.Is(err, ErrNotConnected) {
-		t.Errorf("error is %v", err)
+		t.Errorf("error is %v, want %v", err, ErrNotConnected)
 	}
 }

@@ -21,7 +21,7 @@ func TestWhileTheStoreIsFullAnotherWorkerGetsTheMessages(t *testing.T) {
 	s.set(func() { s.full = errors.New("12 bytes free") })
 	r.until(t, "the rest", func() bool { return r.Ready() != nil })
 	if err := r.Ready(); !strings.Contains(err.Error(), "12 bytes free") {
-		t.Errorf("Ready says %v", err)
+		t.Errorf("Ready says %v, want \"12 bytes free\" in it", err)
 	}
 	s.set(func() { s.full = errors.New("11 bytes free") })
 	queue(t, gateway(t, door.URL(), "g2"), ids("c", 10)...)
@@ -142,7 +142,7 @@ func TestMessagesThatCannotBeDeliveredWaitAtTheServer(t *testing.T) {
 		eventually(t, "the gate to close", func() bool { return r.session.unread.bytes() >= ahead })
 		const inOneRead = 32 << 10 // the library's buffer
 		if got := r.session.unread.bytes(); got > ahead+inOneRead+2*size {
-			t.Errorf("%d bytes were read ahead", got)
+			t.Errorf("%d bytes were read ahead, want at most %d", got, ahead+inOneRead+2*size)
 		}
 		r.book.mu.Unlock()
 		if !durable {

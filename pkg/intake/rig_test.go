@@ -192,12 +192,12 @@ func (r *recorder) once(t *testing.T, want ...string) {
 	}
 	for _, w := range want {
 		if count[w] != 1 {
-			t.Errorf("call %s was stored %d times", w, count[w])
+			t.Errorf("call %s was stored %d times, want 1", w, count[w])
 		}
 		delete(count, w)
 	}
 	if len(count) > 0 {
-		t.Errorf("stored besides: %v", count)
+		t.Errorf("stored besides: %v, want len 0", count)
 	}
 }
 

@@ -28,7 +28,7 @@ func TestAStateOfTheConnectionIsLoggedOnceWithItsCount(t *testing.T) {
 	i.noteUp(&session{})
 	for _, want := range []string{"failed_connects=1\n", "failed_connects=21\n"} {
 		if !strings.Contains(out.String(), want) {
-			t.Errorf("no %q in the log:\n%s", want, &out)
+			t.Errorf("no %q in the log, want %q in it\n%s", want, want, &out)
 		}
 	}
 	if i.failed != 0 {
@@ -37,6 +37,6 @@ func TestAStateOfTheConnectionIsLoggedOnceWithItsCount(t *testing.T) {
 	out.Reset()
 	i.noteUp(&session{})
 	if strings.Contains(out.String(), "failed_connects") {
-		t.Errorf("a first connection has a count of failed ones:\n%s", &out)
+		t.Errorf("a first connection has a count of failed ones, want no \"failed_connects\" in it\n%s", &out)
 	}
 }

@@ -35,7 +35,7 @@ func TestAMessageStaysUnackedUntilItIsSettled(t *testing.T) {
 	r.settle(got[0]) // a second time does nothing
 	r.close(t)
 	if got[0].Door != nil {
-		t.Error("the store is asked to remember the door, which costs memory without a bound")
+		t.Errorf("the store is asked to remember the door, which costs memory without a bound: got[0].Door = %+v, want nil", got[0].Door)
 	}
 
 	next := newRecorder(t, false)
@@ -98,23 +98,26 @@ func TestFlushReturnsWhenTheServerHasTheAcksAndNotWithoutAServer(t *testing.T) {
 	s := newRecorder(t, false)
 	r := run(t, s, door.URL())
 	if err := r.Flush(t.Context()); err != nil {
-		t.Errorf("with nothing to ack: %v", err)
+		t.Errorf("with nothing to ack: %v, want nil", err)
 	}
 	queue(t, gateway(t, door.URL(), "g"), ids("c", 100)...)
 	got := s.got(t, 100)
 	r.settle(got[:50]...)
 	if err := r.Flush(t.Context()); err != nil {
-		t.Errorf("with acks on their way: %v", err)
+		t.Errorf("with acks on their way: %v, want nil", err)
 	}
 	r.book.mu.Lock()
-	if r.book.acked != 50 || r.book.acking != 0 {
-		t.Errorf("%d acks are sent, %d are not", r.book.acked, r.book.acking)
+	switch {
+	case r.book.acked != 50:
+		t.Errorf("%d acks are sent, want 50", r.book.acked)
+	case r.book.acking != 0:
+		t.Errorf("%d acks are not sent, want 0", r.book.acking)
 	}
 	r.book.mu.Unlock()
 	door.Close()
 	r.until(t, "the loss", func() bool { return !r.Connected() })
 	if err := r.Flush(t.Context()); !errors.Is(err, ErrNotConnected) {
-		t.Errorf("without a server: %v", err)
+		t.Errorf("without a server: %v, want %v", err, ErrNotConnected)
 	}
 }
 
@@ -173,8 +176,11 @@ func TestAtTheBoundOfBytesItRestsAndGoesOn(t *testing.T) {
 		t.Fatal("resumed before it was paused")
 	}
 	r.until(t, "the rest to be parked", func() bool { return r.book.load().parked == 25 })
-	if err := r.Ready(); err == nil || !strings.Contains(err.Error(), "max_unsettled") {
-		t.Errorf("Ready says %v", err)
+	switch err := r.Ready(); {
+	case err == nil:
+		t.Errorf("Ready says %v, want an error", err)
+	case !strings.Contains(err.Error(), "max_unsettled"):
+		t.Errorf("Ready says %v, want \"max_unsettled\" in it", err)
 	}
 	if n := len(s.got(t, 10)); n != 10 || value(r.opts.Metrics.resting) != 1 {
 		t.Errorf("%d taken, resting is %v; want 10 and 1", n, value(r.opts.Metrics.resting))
@@ -185,10 +191,10 @@ func TestAtTheBoundOfBytesItRestsAndGoesOn(t *testing.T) {
 	}
 	r.idle(t)
 	if err := r.Ready(); err != nil {
-		t.Errorf("Ready says %v", err)
+		t.Errorf("Ready says %v, want nil", err)
 	}
 	if n := strings.Count(r.log.String(), "subscri"); n != 0 {
-		t.Errorf("it subscribed again, which gives unacked messages to another worker:\n%s", r.log.String())
+		t.Errorf("it subscribed again, which gives unacked messages to another worker: n = %d, want 0\n%s", n, r.log.String())
 	}
 }
 
@@ -255,7 +261,7 @@ func TestTwoWorkersAtTheirBoundsTakeEachMessageOnce(t *testing.T) {
 	}
 	for id, n := range settled {
 		if n != 1 {
-			t.Errorf("%s was taken %d times", id, n)
+			t.Errorf("%s was taken %d times, want 1", id, n)
 		}
 	}
 }
@@ -273,7 +279,7 @@ func TestWhatTheServerRemovedIsTold(t *testing.T) {
 	r.settle(s.got(t, 1)...)
 	r.until(t, "the loss to be reported", func() bool { return value(r.opts.Metrics.discarded) == 14 })
 	if !strings.Contains(r.log.String(), "messages lost") {
-		t.Error("no line in the log")
+		t.Errorf("no line in the log: r.log.String() = %q, want \"messages lost\" in it", r.log.String())
 	}
 	settleAll(t, r, 6)
 }

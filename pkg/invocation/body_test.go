@@ -26,8 +26,11 @@ func FuzzBody(f *testing.F) {
 			if err == io.EOF {
 				break
 			}
-			if err != nil || n == 0 {
-				t.Fatalf("%d bytes, %v", n, err)
+			switch {
+			case err != nil:
+				t.Fatalf("%v, want nil", err)
+			case n == 0:
+				t.Fatalf("%d bytes, want not 0", n)
 			}
 		}
 		if !bytes.Equal(got, body) {
@@ -51,8 +54,11 @@ func FuzzBodyOfAnyBase64(f *testing.F) {
 		}
 		want, wantErr := io.ReadAll(base64.NewDecoder(base64.StdEncoding, bytes.NewReader(encoded)))
 		got, err := io.ReadAll((&Request{body: encoded}).Body())
-		if !bytes.Equal(got, want) || (err == nil) != (wantErr == nil) {
-			t.Errorf("%q: %q, %v; encoding/base64 has %q, %v", encoded, got, err, want, wantErr)
+		switch {
+		case !bytes.Equal(got, want):
+			t.Errorf("%q: %q, want %q", encoded, got, want)
+		case (err == nil) != (wantErr == nil):
+			t.Errorf("%q: %q, %v; encoding/base64 has %q, %v: err == nil = %v, want %v", encoded, got, err, want, wantErr, err == nil, wantErr == nil)
 		}
 	})
 }
@@ -69,7 +75,7 @@ func TestABodyIsDecodedWithoutACopyOfIt(t *testing.T) {
 		}
 	})
 	if allocs > 1 {
-		t.Errorf("%v allocations", allocs)
+		t.Errorf("%v allocations, want at most 1", allocs)
 	}
 }
 

@@ -76,7 +76,7 @@ func TestWhatIsEncodedIsDecodedExactly(t *testing.T) {
 
 		r, err := Decode(raw)
 		if err != nil {
-			t.Fatalf("%v\n%s", err, raw)
+			t.Fatalf("%v, want nil\n%s", err, raw)
 		}
 		got, err := io.ReadAll(r.Body())
 		if err != nil || !bytes.Equal(got, body) {
@@ -156,11 +156,11 @@ func TestTheEncoderEndsWhenThereIsNoRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := e.Write(make([]byte, 64<<10)); !errors.Is(err, no) {
-		t.Errorf("a body beyond the room is taken: %v", err)
+		t.Errorf("a body beyond the room is taken: %v, want %v", err, no)
 	}
 	allowed = 0
 	if _, err := NewEncoder(types.QueueRequest{Function: "f"}, 100, true, func(n int64) error { return no }); !errors.Is(err, no) {
-		t.Errorf("a beginning beyond the room is taken: %v", err)
+		t.Errorf("a beginning beyond the room is taken: %v, want %v", err, no)
 	}
 }
 
@@ -203,7 +203,7 @@ func TestAnEnvelopeIsOneOfOursOrMalformed(t *testing.T) {
 			t.Parallel()
 			_, err := Decode([]byte(`{"Function":"f","QueueWorker":` + tt.envelope + `}`))
 			if (err == nil) != tt.ok {
-				t.Errorf("error is %v", err)
+				t.Errorf("error is %v: err == nil = %v, want %v", err, err == nil, tt.ok)
 			}
 			if err != nil && !errors.Is(err, ErrUndecodable) {
 				t.Errorf("error is %v, want ErrUndecodable", err)
@@ -227,11 +227,14 @@ func TestAnEnvelopeIsTakenOver(t *testing.T) {
 	}
 	e.Take(got, now.Add(3*time.Hour))
 	if !got.Since.Equal(now.Add(3 * time.Hour)) {
-		t.Errorf("what fell due on the way is ready at %s", got.Since)
+		t.Errorf("what fell due on the way is ready at %s, want %v", got.Since, now.Add(3*time.Hour))
 	}
 	forged := Envelope{ID: DerivedID(now, nil), Accepted: now.AddDate(100, 0, 0), Due: now.AddDate(100, 0, 0)}
 	forged.Take(got, now)
-	if !got.Accepted.Equal(now) || !got.Since.Equal(now.Add(MaxDelay)) {
-		t.Errorf("an envelope of the next century is accepted at %s and due at %s", got.Accepted, got.Since)
+	switch {
+	case !got.Accepted.Equal(now):
+		t.Errorf("an envelope of the next century is accepted at %s and due at %s: got.Accepted = %v, want %v", got.Accepted, got.Since, got.Accepted, now)
+	case !got.Since.Equal(now.Add(MaxDelay)):
+		t.Errorf("an envelope of the next century is accepted at %s and due at %s: got.Since = %v, want %v", got.Accepted, got.Since, got.Since, now.Add(MaxDelay))
 	}
 }

@@ -24,7 +24,7 @@ func TestIDsSortByTimeAndRiseWithinAMillisecond(t *testing.T) {
 	}
 	for _, bad := range []string{"", "x", "0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8bz", "0198f2a47c1e7b3d9f602a41c5d0e8b70000"} {
 		if _, err := ParseID(bad); err == nil {
-			t.Errorf("ParseID(%q) accepts it", bad)
+			t.Errorf("ParseID(%q) accepts it: err = %v, want an error", bad, err)
 		}
 	}
 }
@@ -41,10 +41,13 @@ func TestADerivedIDIsTheSameEveryTimeAndSortsByTime(t *testing.T) {
 	}
 	made := []string{NewID(at.Add(-time.Millisecond)).String(), DerivedID(at.Add(-300), nil).String(), id.String(), DerivedID(at.Add(300), nil).String()}
 	if !slices.IsSorted(made) {
-		t.Errorf("they do not sort by time: %v", made)
+		t.Errorf("they do not sort by time: %v: slices.IsSorted(made) = false, want true", made)
 	}
-	if zero := DerivedID(time.Time{}, nil).String(); zero[:13] != "00000000-0000" || zero[14] != '7' {
-		t.Errorf("before 1970: %s", zero)
+	switch zero := DerivedID(time.Time{}, nil).String(); {
+	case zero[:13] != "00000000-0000":
+		t.Errorf("before 1970: %s: zero[:13] = %q, want \"00000000-0000\"", zero, zero[:13])
+	case zero[14] != '7':
+		t.Errorf("before 1970: %s: zero[14] = %d, want %d", zero, zero[14], '7')
 	}
 }
 
@@ -91,11 +94,19 @@ func TestHistoryIsBoundedAndCounts(t *testing.T) {
 	for n := range 1000 {
 		inv.Record(Attempt{Status: n + 1})
 	}
-	if len(inv.Attempts) != MaxHistory || inv.Calls() != 1000 || inv.LastStatus() != 1000 {
-		t.Errorf("kept %d, counts %d, last %d", len(inv.Attempts), inv.Calls(), inv.LastStatus())
+	switch {
+	case len(inv.Attempts) != MaxHistory:
+		t.Errorf("kept %d, want %d", len(inv.Attempts), MaxHistory)
+	case inv.Calls() != 1000:
+		t.Errorf("counts %d, want 1000", inv.Calls())
+	case inv.LastStatus() != 1000:
+		t.Errorf("last %d, want 1000", inv.LastStatus())
 	}
-	if inv.Attempts[0].Status != 1 || inv.Attempts[MaxHistory/2-1].Status != MaxHistory/2 {
-		t.Error("the first half is not the first attempts")
+	switch {
+	case inv.Attempts[0].Status != 1:
+		t.Errorf("the first half is not the first attempts: inv.Attempts[0].Status = %d, want 1", inv.Attempts[0].Status)
+	case inv.Attempts[MaxHistory/2-1].Status != MaxHistory/2:
+		t.Errorf("the first half is not the first attempts: inv.Attempts[MaxHistory/2-1].Status = %d, want %d", inv.Attempts[MaxHistory/2-1].Status, MaxHistory/2)
 	}
 }
 

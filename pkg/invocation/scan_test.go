@@ -37,7 +37,7 @@ func TestScannerReadsWhatGatewaysPublish(t *testing.T) {
 		raw = []byte(strings.TrimSpace(string(raw)))
 		var callback *url.URL
 		if !new(Request).scan(raw, &callback) {
-			t.Errorf("%s: left to the general reader:\n%s", name, raw)
+			t.Errorf("%s: left to the general reader: new(Request).scan(raw, &callback) = false, want true\n%s", name, raw)
 		}
 	}
 }
@@ -71,7 +71,7 @@ func TestScannerLeavesTheRestToTheGeneralReader(t *testing.T) {
 	} {
 		var callback *url.URL
 		if new(Request).scan([]byte(raw), &callback) {
-			t.Errorf("%s: the scanner accepted %s", name, raw)
+			t.Errorf("%s: the scanner accepted %s: new(Request).scan([]byte(raw), &callback) = true, want false", name, raw)
 		}
 	}
 }
@@ -93,7 +93,7 @@ func FuzzScan(f *testing.F) {
 		got, gotErr := r.finish(callback)
 		want, wantErr := general(raw)
 		if (gotErr == nil) != (wantErr == nil) {
-			t.Fatalf("the scanner's error is %v, the general reader's %v", gotErr, wantErr)
+			t.Fatalf("the scanner's error is %v, the general reader's %v: gotErr == nil = %v, want %v", gotErr, wantErr, gotErr == nil, wantErr == nil)
 		}
 		if wantErr != nil && want == nil {
 			t.Fatalf("the scanner accepted what the general reader refuses: %v", wantErr)

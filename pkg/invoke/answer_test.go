@@ -116,12 +116,15 @@ func TestAnswers(t *testing.T) {
 				if d := cmp.Diff(want, r, ignored, cmpopts.EquateEmpty()); d != "" {
 					t.Errorf("keeping the body %t (-want +got):\n%s", keep, d)
 				}
-				if (r.Header == nil) != (r.Cause != "") || r.Duration <= 0 {
-					t.Errorf("header %v, cause %q, duration %s", r.Header, r.Cause, r.Duration)
+				switch {
+				case (r.Header == nil) != (r.Cause != ""):
+					t.Errorf("header %v, cause %q, duration %s: r.Header == nil = %v, want %v", r.Header, r.Cause, r.Duration, r.Header == nil, r.Cause != "")
+				case r.Duration <= 0:
+					t.Errorf("duration %s, want more than 0", r.Duration)
 				}
 			}
 			if n := len(s.seen()); n != 2 {
-				t.Errorf("2 calls made %d requests", n)
+				t.Errorf("2 calls made %d requests, want 2", n)
 			}
 		})
 	}
@@ -140,8 +143,13 @@ func TestOfACallbacksAnswerOnlyTheStatusCounts(t *testing.T) {
 			}
 		})
 		c := newClient(t, s.address, nil)
-		if r := c.Callback(t.Context(), "http://"+s.address+"/", callOf(t, "x")); r.Status != 200 || r.Cause != "" || r.Body != nil {
-			t.Errorf("%s: %+v", name, r)
+		switch r := c.Callback(t.Context(), "http://"+s.address+"/", callOf(t, "x")); {
+		case r.Status != 200:
+			t.Errorf("%s: %+v, want Status 200", name, r)
+		case r.Cause != "":
+			t.Errorf("%s: %+v, want Cause \"\"", name, r)
+		case r.Body != nil:
+			t.Errorf("%s: %+v, want Body nil", name, r)
 		}
 	}
 }
@@ -198,16 +206,28 @@ func TestTheDeadlineCoversTheWholeCall(t *testing.T) {
 				piped(t, c, serve)
 				call := callOf(t, strings.Repeat("x", 3*smallBody))
 				r := c.Function(t.Context(), call)
-				if r.Status != 503 || r.Cause != invocation.CauseTimeout || r.Duration != time.Minute || r.Header != nil || r.Body != nil {
-					t.Errorf("function: %+v", r)
+				switch {
+				case r.Status != 503:
+					t.Errorf("function: %+v, want Status 503", r)
+				case r.Cause != invocation.CauseTimeout:
+					t.Errorf("function: %+v, want Cause %q", r, invocation.CauseTimeout)
+				case r.Duration != time.Minute:
+					t.Errorf("function: %+v, want Duration %v", r, time.Minute)
+				case r.Header != nil:
+					t.Errorf("function: %+v, want Header nil", r)
+				case r.Body != nil:
+					t.Errorf("function: %+v, want Body nil", r)
 				}
 				if !strings.HasPrefix(r.Detail, "no whole answer within 1m0s") {
-					t.Errorf("detail is %q", r.Detail)
+					t.Errorf("detail is %q, want it to begin with %q", r.Detail, "no whole answer within 1m0s")
 				}
 				r = c.Callback(t.Context(), "http://cb/", call)
 				afterHeader := strings.Contains(name, "hangs") || strings.Contains(name, "its body")
-				if r.Duration != 10*time.Second || (r.Cause != invocation.CauseTimeout) != afterHeader {
-					t.Errorf("callback: %+v", r)
+				switch {
+				case r.Duration != 10*time.Second:
+					t.Errorf("callback: %+v, want Duration %v", r, 10*time.Second)
+				case (r.Cause != invocation.CauseTimeout) != afterHeader:
+					t.Errorf("callback: %+v: r.Cause != invocation.CauseTimeout = %v, want %v", r, r.Cause != invocation.CauseTimeout, afterHeader)
 				}
 			})
 		})
@@ -225,8 +245,15 @@ func TestACanceledCallSaysSo(t *testing.T) {
 				ctx, cancel := contextFor(t, 30*time.Second)
 				defer cancel()
 				r := c.Function(ctx, callOf(t, strings.Repeat("x", 3*smallBody)))
-				if !r.Canceled || r.Status != 0 || r.Cause != "" || r.Duration != 30*time.Second {
-					t.Errorf("result is %+v", r)
+				switch {
+				case !r.Canceled:
+					t.Errorf("result is %+v: r.Canceled = false, want true", r)
+				case r.Status != 0:
+					t.Errorf("result is %+v, want Status 0", r)
+				case r.Cause != "":
+					t.Errorf("result is %+v, want Cause \"\"", r)
+				case r.Duration != 30*time.Second:
+					t.Errorf("result is %+v, want Duration %v", r, 30*time.Second)
 				}
 			})
 		})
@@ -253,8 +280,17 @@ func TestAnEndlessBodyIsCutAndItsConnectionClosed(t *testing.T) {
 		call.KeepBody = keep
 		r := c.Function(t.Context(), call)
 		within(t, cut, "closing the connection")
-		if r.Status != 200 || !r.Truncated || r.Size != 1<<20 || keep != (len(r.Body) == 1<<20) || cap(r.Body) > 1<<20+1 {
-			t.Errorf("status %d, cause %q, truncated %t, size %d, %d bytes kept in %d", r.Status, r.Cause, r.Truncated, r.Size, len(r.Body), cap(r.Body))
+		switch {
+		case r.Status != 200:
+			t.Errorf("status %d, want 200", r.Status)
+		case !r.Truncated:
+			t.Errorf("status %d, cause %q, truncated %t, size %d, %d bytes kept in %d: r.Truncated = false, want true", r.Status, r.Cause, r.Truncated, r.Size, len(r.Body), cap(r.Body))
+		case r.Size != 1<<20:
+			t.Errorf("size %d, want %d", r.Size, 1<<20)
+		case keep != (len(r.Body) == 1<<20):
+			t.Errorf("status %d, cause %q, truncated %t, size %d, %d bytes kept in %d: keep = %v, want %v", r.Status, r.Cause, r.Truncated, r.Size, len(r.Body), cap(r.Body), keep, (len(r.Body) == 1<<20))
+		case cap(r.Body) > 1<<20+1:
+			t.Errorf("status %d, cause %q, truncated %t, size %d, %d bytes kept in %d: cap(r.Body) = %d, want at most %d", r.Status, r.Cause, r.Truncated, r.Size, len(r.Body), cap(r.Body), cap(r.Body), 1<<20+1)
 		}
 	}
 }
@@ -270,8 +306,13 @@ func TestAGzipBombStaysPacked(t *testing.T) {
 	s := answering(t, wire(200, bomb.String(), "Content-Encoding: gzip"))
 	c := newClient(t, s.address, nil)
 	r := c.Function(t.Context(), callOf(t, "x"))
-	if r.Status != 200 || !bytes.Equal(r.Body, bomb.Bytes()) || r.Header.Get("Content-Encoding") != "gzip" {
-		t.Errorf("status %d, %d bytes of %d", r.Status, len(r.Body), bomb.Len())
+	switch {
+	case r.Status != 200:
+		t.Errorf("status %d, want 200", r.Status)
+	case !bytes.Equal(r.Body, bomb.Bytes()):
+		t.Errorf("status %d, %d bytes of %d: r.Body = %q, want %q", r.Status, len(r.Body), bomb.Len(), r.Body, bomb.Bytes())
+	case r.Header.Get("Content-Encoding") != "gzip":
+		t.Errorf("status %d, %d bytes of %d: r.Header.Get(\"Content-Encoding\") = %q, want \"gzip\"", r.Status, len(r.Body), bomb.Len(), r.Header.Get("Content-Encoding"))
 	}
 	if strings.Contains(s.seen()[0], "Accept-Encoding") {
 		t.Error("the request asks for an encoding that its caller did not ask for")
@@ -281,13 +322,23 @@ func TestAGzipBombStaysPacked(t *testing.T) {
 func TestAnAnswersLengthIsNotBelieved(t *testing.T) {
 	t.Parallel()
 	b, err := readUpTo(strings.NewReader("hello"), 1<<40, 1<<30)
-	if err != nil || string(b) != "hello" || cap(b) > firstRead {
-		t.Errorf("%q, %v, room for %d bytes", b, err, cap(b))
+	switch {
+	case err != nil:
+		t.Errorf("%v, want nil", err)
+	case string(b) != "hello":
+		t.Errorf("%q, %v, room for %d bytes: string(b) = %q, want \"hello\"", b, err, cap(b), string(b))
+	case cap(b) > firstRead:
+		t.Errorf("room for %d bytes, want at most %d", cap(b), firstRead)
 	}
 	for _, limit := range []int64{1, 511, 512, 513, 1 << 20} {
 		b, err := readUpTo(io.LimitReader(endless{}, 2<<20), -1, limit)
-		if err != nil || int64(len(b)) != limit || int64(cap(b)) > limit {
-			t.Errorf("limit %d: %d bytes in %d, %v", limit, len(b), cap(b), err)
+		switch {
+		case err != nil:
+			t.Errorf("limit %d: %v, want nil", limit, err)
+		case int64(len(b)) != limit:
+			t.Errorf("limit %d: %d bytes in %d, %v: int64(len(b)) = %d, want %d", limit, len(b), cap(b), err, int64(len(b)), limit)
+		case int64(cap(b)) > limit:
+			t.Errorf("limit %d: %d bytes in %d, %v: int64(cap(b)) = %d, want at most %d", limit, len(b), cap(b), err, int64(cap(b)), limit)
 		}
 	}
 }
@@ -315,10 +366,17 @@ func FuzzAnswer(f *testing.F) {
 		})
 		r := c.Function(t.Context(), callOf(t, "x"))
 		if requests.Load() != 1 {
-			t.Fatalf("one call made %d requests", requests.Load())
+			t.Fatalf("one call made %d requests, want 1", requests.Load())
 		}
-		if r.Canceled || r.Malformed || r.Refused || r.Status < 200 {
-			t.Fatalf("result is %+v", r)
+		switch {
+		case r.Canceled:
+			t.Fatalf("result is %+v: r.Canceled = true, want false", r)
+		case r.Malformed:
+			t.Fatalf("result is %+v: r.Malformed = true, want false", r)
+		case r.Refused:
+			t.Fatalf("result is %+v: r.Refused = true, want false", r)
+		case r.Status < 200:
+			t.Fatalf("result is %+v, want Status at least 200", r)
 		}
 		if failed := r.Cause != ""; failed != (r.Header == nil) || failed != (r.Detail != "") || failed && r.Status != 503 {
 			t.Fatalf("result is %+v", r)

@@ -37,7 +37,7 @@ func BenchmarkFunction(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
 					if r := c.Function(b.Context(), call); r.Status != 200 {
-						b.Fatalf("result is %+v", r)
+						b.Fatalf("result is %+v, want Status 200", r)
 					}
 				}
 			})

@@ -67,8 +67,13 @@ func TestNobodyListens(t *testing.T) {
 	c := newClient(t, l.Addr().String(), nil)
 	call := callOf(t, "x")
 	for _, r := range []Result{c.Function(t.Context(), call), c.Callback(t.Context(), "http://"+l.Addr().String()+"/", call)} {
-		if r.Status != 503 || r.Cause != invocation.CauseRefused || r.Detail != "connection refused" {
-			t.Errorf("result is %+v", r)
+		switch {
+		case r.Status != 503:
+			t.Errorf("result is %+v, want Status 503", r)
+		case r.Cause != invocation.CauseRefused:
+			t.Errorf("result is %+v, want Cause %q", r, invocation.CauseRefused)
+		case r.Detail != "connection refused":
+			t.Errorf("result is %+v, want Detail \"connection refused\"", r)
 		}
 	}
 }
@@ -82,8 +87,13 @@ func TestAHostThatTakesNoConnectionIsGivenUpSoon(t *testing.T) {
 			return nil, ctx.Err()
 		})
 		r := c.Function(t.Context(), callOf(t, "x"))
-		if r.Status != 503 || r.Cause != invocation.CauseTimeout || r.Duration != dialTimeout {
-			t.Errorf("result is %+v", r)
+		switch {
+		case r.Status != 503:
+			t.Errorf("result is %+v, want Status 503", r)
+		case r.Cause != invocation.CauseTimeout:
+			t.Errorf("result is %+v, want Cause %q", r, invocation.CauseTimeout)
+		case r.Duration != dialTimeout:
+			t.Errorf("result is %+v, want Duration %v", r, dialTimeout)
 		}
 	})
 }
@@ -94,8 +104,13 @@ func TestAHandshakeThatHangsIsGivenUpSoon(t *testing.T) {
 		c := newClient(t, "gateway:8080", func(o *Options) { o.Gateway.Scheme = "https" })
 		piped(t, c, func(_ net.Conn, r *bufio.Reader) { io.Copy(io.Discard, r) })
 		r := c.Function(t.Context(), callOf(t, "x"))
-		if r.Status != 503 || r.Cause != invocation.CauseTimeout || r.Duration != dialTimeout {
-			t.Errorf("result is %+v", r)
+		switch {
+		case r.Status != 503:
+			t.Errorf("result is %+v, want Status 503", r)
+		case r.Cause != invocation.CauseTimeout:
+			t.Errorf("result is %+v, want Cause %q", r, invocation.CauseTimeout)
+		case r.Duration != dialTimeout:
+			t.Errorf("result is %+v, want Duration %v", r, dialTimeout)
 		}
 	})
 }
@@ -128,8 +143,13 @@ func TestTLSOfCallbacks(t *testing.T) {
 			t.Parallel()
 			c := newClient(t, "gateway", func(o *Options) { o.TLSInsecure = tt.insecure })
 			r := c.Callback(t.Context(), tt.url, callOf(t, "x"))
-			if r.Status != tt.status || r.Cause != tt.cause || r.Detail != tt.detail {
-				t.Errorf("result is %+v", r)
+			switch {
+			case r.Status != tt.status:
+				t.Errorf("result is %+v, want Status %d", r, tt.status)
+			case r.Cause != tt.cause:
+				t.Errorf("result is %+v, want Cause %q", r, tt.cause)
+			case r.Detail != tt.detail:
+				t.Errorf("result is %+v, want Detail %q", r, tt.detail)
 			}
 		})
 	}
@@ -137,7 +157,7 @@ func TestTLSOfCallbacks(t *testing.T) {
 		t.Parallel()
 		c := newClient(t, trusted.Listener.Addr().String(), func(o *Options) { o.Gateway.Scheme, o.TLSInsecure = "https", true })
 		if r := c.Function(t.Context(), callOf(t, "x")); r.Cause != invocation.CauseTLS {
-			t.Errorf("result is %+v", r)
+			t.Errorf("result is %+v, want Cause %q", r, invocation.CauseTLS)
 		}
 	})
 }
@@ -151,8 +171,11 @@ func TestNoDetailRepeatsWhatWasSentOrCame(t *testing.T) {
 	c := newClient(t, s.address, nil)
 	for range 3 {
 		r := c.Callback(t.Context(), "http://user:CANARY@"+s.address+"/CANARY?CANARY#CANARY", callOf(t, "x"))
-		if r.Cause != invocation.CauseTransport || strings.Contains(r.Detail, "CANARY") {
-			t.Errorf("result is %+v", r)
+		switch {
+		case r.Cause != invocation.CauseTransport:
+			t.Errorf("result is %+v, want Cause %q", r, invocation.CauseTransport)
+		case strings.Contains(r.Detail, "CANARY"):
+			t.Errorf("result is %+v, want Detail no \"CANARY\" in it", r)
 		}
 	}
 }

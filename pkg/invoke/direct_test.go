@@ -29,7 +29,7 @@ func TestCloseClosesIdleConnectionsOfSmallRequests(t *testing.T) {
 			}
 		})
 		if r := c.Function(t.Context(), callOf(t, "x")); r.Status != 200 {
-			t.Fatalf("result is %+v", r)
+			t.Fatalf("result is %+v, want Status 200", r)
 		}
 		synctest.Wait()
 		if open != 1 {
@@ -65,12 +65,12 @@ func TestAConnectionThatSwitchedProtocolsIsNotUsedAgain(t *testing.T) {
 			defer cancel()
 			for range 2 {
 				if r := c.Function(ctx, callOf(t, "x")); r.Cause != invocation.CauseTransport {
-					t.Errorf("%q: result is %+v", answer, r)
+					t.Errorf("%q: result is %+v, want Cause %q", answer, r, invocation.CauseTransport)
 				}
 			}
 			c.Close()
 			if opened.Load() != 2 {
-				t.Errorf("%q: %d connections for two requests", answer, opened.Load())
+				t.Errorf("%q: %d connections for two requests, want 2", answer, opened.Load())
 			}
 		})
 	}

@@ -91,13 +91,20 @@ func TestACallWaitsForAFreeDescriptor(t *testing.T) {
 				}
 				end()
 				r := <-answered
-				if r.Status != 200 || r.Cause != "" || r.Refused || r.Waited <= 0 {
-					t.Errorf("%+v", r)
+				switch {
+				case r.Status != 200:
+					t.Errorf("%+v, want Status 200", r)
+				case r.Cause != "":
+					t.Errorf("%+v, want Cause \"\"", r)
+				case r.Refused:
+					t.Errorf("%+v: r.Refused = true, want false", r)
+				case r.Waited <= 0:
+					t.Errorf("%+v, want Waited more than 0", r)
 				}
 				s.mu.Lock()
 				defer s.mu.Unlock()
 				if n := len(s.requests); n != 1 {
-					t.Errorf("%d requests came", n)
+					t.Errorf("%d requests came, want 1", n)
 				}
 			})
 		}
@@ -118,8 +125,11 @@ func TestWhatWaitsForADescriptorCanBeCanceledAndExpires(t *testing.T) {
 				time.Sleep(time.Millisecond)
 			}
 			cancel()
-			if r := <-answered; !r.Canceled || r.Cause != "" {
-				t.Errorf("after its cancellation: %+v", r)
+			switch r := <-answered; {
+			case !r.Canceled:
+				t.Errorf("after its cancellation: %+v: r.Canceled = false, want true", r)
+			case r.Cause != "":
+				t.Errorf("after its cancellation: %+v, want Cause \"\"", r)
 			}
 			soon := &invocation.Terms{Expires: time.Now().Add(150 * time.Millisecond)}
 			r := send(t.Context(), c, func(k *Call) { k.Terms = soon })

@@ -61,18 +61,21 @@ func TestAConnectionToAFunctionIsNotUsedForAnotherPath(t *testing.T) {
 			for range 3 {
 				for _, base := range []string{s.URL, local} {
 					if r := c.Callback(t.Context(), base+"/function/next", stored(t, nil, "x")); r.Status != 200 {
-						t.Errorf("a function: %+v", r)
+						t.Errorf("a function: %+v, want Status 200", r)
 					}
 					for _, path := range []string{"/system/functions", "/", "", "/function/next/../../system/functions", "/ui/"} {
-						if r := c.Callback(t.Context(), base+path, stored(t, nil, "x")); !r.Refused || !strings.Contains(r.Detail, "leads to the gateway") {
-							t.Errorf("%s%s: %+v", base, path, r)
+						switch r := c.Callback(t.Context(), base+path, stored(t, nil, "x")); {
+						case !r.Refused:
+							t.Errorf("%s%s: %+v: r.Refused = false, want true", base, path, r)
+						case !strings.Contains(r.Detail, "leads to the gateway"):
+							t.Errorf("%s%s: %+v, want Detail \"leads to the gateway\" in it", base, path, r)
 						}
 					}
 				}
 			}
 			paths, connections := s.seen()
 			if want := slices.Repeat([]string{"/function/next"}, 6); !slices.Equal(paths, want) {
-				t.Errorf("the gateway was asked for %q", paths)
+				t.Errorf("the gateway was asked for %q, want %q", paths, want)
 			}
 			if connections != 2 {
 				t.Errorf("%d connections, want one for each name: connections to functions are kept", connections)

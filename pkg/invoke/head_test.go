@@ -115,7 +115,7 @@ func checkBothWays(t *testing.T, c *Client, call Call) {
 	uri, uriErr := requestURI(c.prefix, r.Function, r.Path, r.QueryString)
 	if err != nil || uriErr != nil {
 		if (err == nil) != (uriErr == nil) {
-			t.Fatalf("errors of the target are %v and %v", err, uriErr)
+			t.Fatalf("errors of the target are %v and %v: err == nil = %v, want %v", err, uriErr, err == nil, uriErr == nil)
 		}
 		return
 	}
@@ -129,7 +129,7 @@ func checkBothWays(t *testing.T, c *Client, call Call) {
 		req.Body = http.NoBody
 	}
 	if err := req.Write(&wire); err != nil {
-		t.Fatalf("net/http cannot write it: %v", err)
+		t.Fatalf("net/http cannot write it: %v, want nil", err)
 	}
 	got, err := appendBody((&head{uri: uri, host: c.gateway.Host, fields: f}).appendTo([]byte("what was there")[:0], r.BodyLen()), r)
 	if err != nil {
@@ -203,7 +203,10 @@ func TestWhatIsKeptOfAHeaderHoldsNothingOfAMessage(t *testing.T) {
 	h := &head{uri: "/secret", host: "gw", fields: fields{{"X-A", "secret"}}}
 	kept := h.fields
 	h.free()
-	if kept[0] != (field{}) || h.uri != "" {
-		t.Errorf("kept is %+v", h)
+	switch {
+	case kept[0] != (field{}):
+		t.Errorf("kept is %+v: kept[0] = %+v, want %+v", h, kept[0], field{})
+	case h.uri != "":
+		t.Errorf("kept is %+v, want uri \"\"", h)
 	}
 }

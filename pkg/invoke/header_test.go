@@ -58,7 +58,7 @@ func TestHeadersThatCannotBeSentAreMalformed(t *testing.T) {
 	}
 	t.Cleanup(func() {
 		if n := len(s.seen()); n != 0 {
-			t.Errorf("%d of them were sent", n)
+			t.Errorf("%d of them were sent, want 0", n)
 		}
 	})
 }
@@ -73,7 +73,7 @@ func TestHeadersAtTheirLimitsAreSent(t *testing.T) {
 		call := callOf(t, "x")
 		call.Request.Header = h
 		if r := c.Function(t.Context(), call); r.Status != 200 {
-			t.Errorf("result is %+v", r)
+			t.Errorf("result is %+v, want Status 200", r)
 		}
 	}
 }
@@ -138,13 +138,13 @@ func FuzzHeaders(f *testing.F) {
 
 		result := CallbackHeader(Result{Status: 200, Header: r.Header}, Meta{Function: "f", CallID: "c1", Retry: 2, RetryMax: 3, Version: "1"})
 		if err := sendable(result); err != nil {
-			t.Fatalf("a callback cannot be sent: %v", err)
+			t.Fatalf("a callback cannot be sent: %v, want nil", err)
 		}
 		got = written(t, result)
 		checkClean(t, got, r.Header)
 		for _, name := range []string{"Set-Cookie", "Authorization", "Www-Authenticate"} {
 			if got[name] != nil {
-				t.Fatalf("%s is passed on", name)
+				t.Fatalf("%s is passed on: got[name] = %q, want nil", name, got[name])
 			}
 		}
 	})
@@ -178,14 +178,19 @@ func written(t *testing.T, h http.Header) http.Header {
 	var b bytes.Buffer
 	req := &http.Request{Method: http.MethodPost, URL: &url.URL{Scheme: "http", Host: "gw", Path: "/"}, Header: h}
 	if err := req.Write(&b); err != nil {
-		t.Fatalf("cannot be written: %v", err)
+		t.Fatalf("cannot be written: %v, want nil", err)
 	}
 	got, err := http.ReadRequest(bufio.NewReader(&b))
 	if err != nil {
-		t.Fatalf("cannot be read: %v", err)
+		t.Fatalf("cannot be read: %v, want nil", err)
 	}
-	if got.Host != "gw" || got.ContentLength != 0 || len(got.TransferEncoding) > 0 {
-		t.Fatalf("host %q, length %d, encoding %q", got.Host, got.ContentLength, got.TransferEncoding)
+	switch {
+	case got.Host != "gw":
+		t.Fatalf("host %q, want \"gw\"", got.Host)
+	case got.ContentLength != 0:
+		t.Fatalf("length %d, want 0", got.ContentLength)
+	case len(got.TransferEncoding) > 0:
+		t.Fatalf("host %q, length %d, encoding %q, want len 0", got.Host, got.ContentLength, got.TransferEncoding)
 	}
 	got.Header.Del("Content-Length") // ours, checked above
 	return got.Header
@@ -215,11 +220,11 @@ func checkClean(t *testing.T, got, original http.Header) {
 	}
 	for name, values := range got {
 		if !httpguts.ValidHeaderFieldName(name) {
-			t.Fatalf("%q is sent", name)
+			t.Fatalf("%q is sent: httpguts.ValidHeaderFieldName(name) = false, want true", name)
 		}
 		for _, v := range values {
 			if !httpguts.ValidHeaderFieldValue(v) {
-				t.Fatalf("%q is sent in %s", v, name)
+				t.Fatalf("%q is sent in %s: httpguts.ValidHeaderFieldValue(v) = false, want true", v, name)
 			}
 		}
 	}
@@ -275,11 +280,14 @@ func TestNoFieldOfTheWorkerIsForged(t *testing.T) {
 	for what, got := range map[string]http.Header{"call": sent, "callback": CallbackHeader(Result{Header: h}, Meta{}), "post": posted} {
 		for name, values := range got {
 			if slices.Contains(values, "forged") {
-				t.Errorf("a %s is sent with the forged %s", what, name)
+				t.Errorf("a %s is sent with the forged %s: slices.Contains(values, \"forged\") = true, want false", what, name)
 			}
 		}
-		if got.Get("X-Mine") != "1" || len(got["X_mine"]) != 1 {
-			t.Errorf("a %s lacks a field of the caller's own: %v", what, got)
+		switch {
+		case got.Get("X-Mine") != "1":
+			t.Errorf("a %s lacks a field of the caller's own: %v: got.Get(\"X-Mine\") = %q, want \"1\"", what, got, got.Get("X-Mine"))
+		case len(got["X_mine"]) != 1:
+			t.Errorf("a %s lacks a field of the caller's own: %v: len(got[\"X_mine\"]) = %d, want 1", what, got, len(got["X_mine"]))
 		}
 	}
 }

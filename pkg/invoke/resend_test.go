@@ -71,14 +71,19 @@ func TestARequestThatWasReadIsNeverSentAgain(t *testing.T) {
 					call := callOf(t, "")
 					call.Request = decoded(t, types.QueueRequest{Function: "figlet", Header: h, Body: []byte(body)})
 					if r := c.Function(t.Context(), call); r.Status != 200 {
-						t.Fatalf("the first call: %+v", r)
+						t.Fatalf("the first call: %+v, want Status 200", r)
 					}
 					r := c.Function(t.Context(), call)
-					if r.Status != 503 || r.Cause != invocation.CauseReset || r.Header != nil {
-						t.Errorf("the second call: %+v", r)
+					switch {
+					case r.Status != 503:
+						t.Errorf("the second call: %+v, want Status 503", r)
+					case r.Cause != invocation.CauseReset:
+						t.Errorf("the second call: %+v, want Cause %q", r, invocation.CauseReset)
+					case r.Header != nil:
+						t.Errorf("the second call: %+v, want Header nil", r)
 					}
 					if n := len(s.seen()); n != 2 {
-						t.Errorf("2 calls made %d requests", n)
+						t.Errorf("2 calls made %d requests, want 2", n)
 					}
 				})
 			}
@@ -107,7 +112,7 @@ func TestNetHTTPWouldSendItAgain(t *testing.T) {
 		resp.Body.Close()
 	}
 	if n := len(s.seen()); n != 3 {
-		t.Errorf("2 calls made %d requests; if net/http has changed, makeUnreplayable may go", n)
+		t.Errorf("2 calls made %d requests; if net/http has changed, makeUnreplayable may go, want 3", n)
 	}
 }
 
@@ -119,7 +124,7 @@ func TestAFreshConnectionThatBreaksIsAnAttempt(t *testing.T) {
 	c := newClient(t, s.address, nil)
 	for what, body := range bodies {
 		if r := c.Function(t.Context(), callOf(t, body)); r.Cause != invocation.CauseReset {
-			t.Errorf("%s: %+v", what, r)
+			t.Errorf("%s: %+v, want Cause %q", what, r, invocation.CauseReset)
 		}
 	}
 	s.mu.Lock()
@@ -167,13 +172,19 @@ func TestARequestThatNeverLeftIsSentOnAnotherConnection(t *testing.T) {
 				return d, err
 			})
 			for range 3 {
-				if r := c.Function(t.Context(), callOf(t, body)); r.Status != 200 || string(r.Body) != "ok" {
-					t.Fatalf("result is %+v", r)
+				switch r := c.Function(t.Context(), callOf(t, body)); {
+				case r.Status != 200:
+					t.Fatalf("result is %+v, want Status 200", r)
+				case string(r.Body) != "ok":
+					t.Fatalf("result is %+v: string(r.Body) = %q, want \"ok\"", r, string(r.Body))
 				}
 				dialled[len(dialled)-1].dead.Store(true)
 			}
-			if n := len(s.seen()); n != 3 || len(dialled) != 3 {
-				t.Errorf("3 calls made %d requests over %d connections", n, len(dialled))
+			switch n := len(s.seen()); {
+			case n != 3:
+				t.Errorf("3 calls made %d requests over %d connections: n = %d, want 3", n, len(dialled), n)
+			case len(dialled) != 3:
+				t.Errorf("3 calls made %d requests over %d connections: len(dialled) = %d, want 3", n, len(dialled), len(dialled))
 			}
 		})
 	}
@@ -210,7 +221,7 @@ func TestAKeptConnectionThatTheServerClosesCostsNothing(t *testing.T) {
 			})
 			first := closed
 			if r := c.Function(t.Context(), callOf(t, body)); r.Status != 200 {
-				t.Fatalf("the first call: %+v", r)
+				t.Fatalf("the first call: %+v, want Status 200", r)
 			}
 			got := 0
 			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) {
@@ -220,10 +231,13 @@ func TestAKeptConnectionThatTheServerClosesCostsNothing(t *testing.T) {
 				}
 			}})
 			if r := c.Function(ctx, callOf(t, body)); r.Status != 200 {
-				t.Errorf("the second call: %+v", r)
+				t.Errorf("the second call: %+v, want Status 200", r)
 			}
-			if n := len(s.seen()); n != 2 || got != 2 {
-				t.Errorf("2 calls made %d requests, the second took %d connections", n, got)
+			switch n := len(s.seen()); {
+			case n != 2:
+				t.Errorf("2 calls made %d requests, want 2", n)
+			case got != 2:
+				t.Errorf("the second took %d connections, want 2", got)
 			}
 		})
 	}
@@ -266,11 +280,11 @@ func TestAGatewayThatStartedAgainCostsNoAttempt(t *testing.T) {
 	}
 	for range 4 {
 		if r := c.Function(t.Context(), callOf(t, bodies["a streamed body"])); r.Status != 200 {
-			t.Errorf("result is %+v", r)
+			t.Errorf("result is %+v, want Status 200", r)
 		}
 	}
 	if n := len(s.seen()); n != 8 {
-		t.Errorf("8 calls made %d requests", n)
+		t.Errorf("8 calls made %d requests, want 8", n)
 	}
 }
 
@@ -307,7 +321,7 @@ func TestSmallRequestsPassConnectionsThatTheServerHasClosed(t *testing.T) {
 			c := newClient(t, s.address, nil)
 			for n := range 4 {
 				if r := c.Function(t.Context(), callOf(t, body)); r.Status != 200 {
-					t.Fatalf("call %d: %+v", n, r)
+					t.Fatalf("call %d: %+v, want Status 200", n, r)
 				}
 				c.direct.waitUntilClosed(t)
 			}

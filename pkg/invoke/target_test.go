@@ -95,8 +95,15 @@ func TestTargetRefuses(t *testing.T) {
 			}
 			call := callOf(t, "x")
 			call.Request.Function, call.Request.Path, call.Request.QueryString = tt.function, tt.path, tt.query
-			if r := c.Function(t.Context(), call); !r.Malformed || r.Status != 0 || r.Cause != "" || r.Detail != tt.want.Error() {
-				t.Errorf("result is %+v", r)
+			switch r := c.Function(t.Context(), call); {
+			case !r.Malformed:
+				t.Errorf("result is %+v: r.Malformed = false, want true", r)
+			case r.Status != 0:
+				t.Errorf("result is %+v, want Status 0", r)
+			case r.Cause != "":
+				t.Errorf("result is %+v, want Cause \"\"", r)
+			case r.Detail != tt.want.Error():
+				t.Errorf("result is %+v, want Detail %q", r, tt.want.Error())
 			}
 		})
 	}
@@ -126,11 +133,11 @@ func FuzzTarget(f *testing.F) {
 		var wire bytes.Buffer
 		req := &http.Request{Method: http.MethodPost, URL: u, Header: http.Header{}}
 		if err := req.Write(&wire); err != nil {
-			t.Fatalf("%s cannot be written: %v", u, err)
+			t.Fatalf("%s cannot be written: %v, want nil", u, err)
 		}
 		got, err := http.ReadRequest(bufio.NewReader(&wire))
 		if err != nil {
-			t.Fatalf("%s cannot be read: %v", u, err)
+			t.Fatalf("%s cannot be read: %v, want nil", u, err)
 		}
 		if got.Host != "gw:8080" || got.URL.Host != "" || got.URL.RawQuery != query || wire.Len() != 0 && strings.Contains(wire.String(), "POST") {
 			t.Fatalf("host %q, query %q, want %q", got.Host, got.URL.RawQuery, query)
@@ -141,7 +148,7 @@ func FuzzTarget(f *testing.F) {
 			t.Fatalf("%q leads to %q, want %q", got.URL.Path, m, function)
 		}
 		if clean := path.Clean(rest); clean != strings.TrimSuffix(rest, "/") {
-			t.Fatalf("a router would make %q of %q", clean, rest)
+			t.Fatalf("a router would make %q of %q, want %q", clean, rest, strings.TrimSuffix(rest, "/"))
 		}
 		if _, encoded, _ := invocation.SafePath(p); encoded == p && !strings.HasSuffix(u.EscapedPath(), p) {
 			t.Fatalf("%q was sent as %q", p, u.EscapedPath())

@@ -70,7 +70,7 @@ X-Retry-Max: 3
 			c := newClient(t, s.address, nil)
 			tt.call.Request = decoded(t, types.QueueRequest{Function: "figlet", Header: forged})
 			if r := c.Function(t.Context(), tt.call); r.Status != 200 {
-				t.Fatalf("result is %+v", r)
+				t.Fatalf("result is %+v, want Status 200", r)
 			}
 			want := crlf("POST /function/figlet/ HTTP/1.1\nHost: " + s.address + "\nUser-Agent: queue-worker/1.2.3\nContent-Length: 0\n" +
 				"Content-Type: text/plain\n" + tt.want + "idempotency-key: " + testIDText + "\n\n")
@@ -101,7 +101,7 @@ func TestAProducersMessageIsPostedWithItsTypeOnly(t *testing.T) {
 				Request: decoded(t, types.QueueRequest{Function: "producer", Header: tt.header, Body: []byte(body)}),
 			}
 			if r := c.Callback(t.Context(), "http://user:pw@"+s.address+"/cb?a=b", call); r.Status != 200 {
-				t.Fatalf("result is %+v", r)
+				t.Fatalf("result is %+v, want Status 200", r)
 			}
 			want := crlf("POST /cb?a=b HTTP/1.1\nHost: " + s.address + "\nUser-Agent: queue-worker/1.2.3\nContent-Length: 19\n" +
 				"Authorization: Basic dXNlcjpwdw==\nContent-Type: " + tt.want + "\nX-Call-Id: c1\n\n" + body)
@@ -150,7 +150,7 @@ func TestTheTimeOfACallIsTold(t *testing.T) {
 				t.Errorf("it may take %s, want %s", got, tt.takesAsLongAs)
 			}
 			if r := c.Function(t.Context(), call); r.Status != 200 {
-				t.Fatalf("result is %+v", r)
+				t.Fatalf("result is %+v, want Status 200", r)
 			}
 			limit := ""
 			for line := range strings.Lines(s.seen()[0]) {

@@ -18,14 +18,17 @@ func TestACanaryReplaysOneThenTenThenTheRest(t *testing.T) {
 		v := r.begin(Request{Act: Replay, Canary: true})
 		pass(59 * time.Second)
 		if v = r.want(v, Waiting, 1, 0); !strings.Contains(v.Reason, "outcome of 1") {
-			t.Errorf("the reason is %q", v.Reason)
+			t.Errorf("the reason is %q, want \"outcome of 1\" in it", v.Reason)
 		}
 		pass(50 * time.Second)
 		r.want(v, Waiting, 11, 0)
 		pass(time.Minute)
 		v = r.want(v, Done, 40, 0)
-		if v.Failed != 0 || *v.MaxFailedShare != DefaultShare {
-			t.Errorf("the job is %+v", v)
+		switch {
+		case v.Failed != 0:
+			t.Errorf("the job is %+v, want Failed 0", v)
+		case *v.MaxFailedShare != DefaultShare:
+			t.Errorf("the job is %+v: *v.MaxFailedShare = %v, want %v", v, *v.MaxFailedShare, DefaultShare)
 		}
 	})
 }
@@ -38,8 +41,11 @@ func TestACanaryStopsByItselfAndGoesOnWhenItIsTold(t *testing.T) {
 		v := r.begin(Request{Act: Replay, Canary: true})
 		pass(time.Minute)
 		v = r.want(v, Stopped, 1, 0)
-		if v.Failed != 1 || !strings.Contains(v.Reason, "1 of the latest 1 failed again") {
-			t.Errorf("the job is %+v", v)
+		switch {
+		case v.Failed != 1:
+			t.Errorf("the job is %+v, want Failed 1", v)
+		case !strings.Contains(v.Reason, "1 of the latest 1 failed again"):
+			t.Errorf("the job is %+v, want Reason \"1 of the latest 1 failed again\" in it", v)
 		}
 		pass(time.Hour)
 		r.want(v, Stopped, 1, 0)
@@ -56,7 +62,7 @@ func TestACanaryStopsByItselfAndGoesOnWhenItIsTold(t *testing.T) {
 		}
 		pass(time.Minute)
 		if v = r.want(v, Done, 40, 0); v.Failed != 11 {
-			t.Errorf("%d failed again", v.Failed)
+			t.Errorf("%d failed again, want 11", v.Failed)
 		}
 	})
 }
@@ -75,8 +81,15 @@ func TestTheRestIsWatchedToo(t *testing.T) {
 		v := r.begin(Request{Act: Replay, Canary: true, Rate: 20})
 		pass(time.Hour)
 		v = r.get(v)
-		if v.State != Stopped || v.Done < 500 || v.Done > 650 || !strings.Contains(v.Reason, "of the latest 100") {
-			t.Errorf("the job is %s after %d: %s", v.State, v.Done, v.Reason)
+		switch {
+		case v.State != Stopped:
+			t.Errorf("the job is %s after %d: %s: v.State = %q, want %q", v.State, v.Done, v.Reason, v.State, Stopped)
+		case v.Done < 500:
+			t.Errorf("the job is %s after %d: %s: v.Done = %d, want at least 500", v.State, v.Done, v.Reason, v.Done)
+		case v.Done > 650:
+			t.Errorf("the job is %s after %d: %s: v.Done = %d, want at most 650", v.State, v.Done, v.Reason, v.Done)
+		case !strings.Contains(v.Reason, "of the latest 100"):
+			t.Errorf("the job is %s after %d: %s, want \"of the latest 100\" in it", v.State, v.Done, v.Reason)
 		}
 	})
 }
@@ -101,8 +114,13 @@ func TestAShareStopsAJobWithoutACanaryToo(t *testing.T) {
 				v := r.begin(Request{Act: Replay, MaxFailedShare: &tt.share})
 				pass(time.Hour)
 				v = r.get(v)
-				if v.State != tt.want || v.Failed == 0 || v.Canary {
-					t.Errorf("the job is %+v", v)
+				switch {
+				case v.State != tt.want:
+					t.Errorf("the job is %+v, want State %q", v, tt.want)
+				case v.Failed == 0:
+					t.Errorf("the job is %+v, want Failed not 0", v)
+				case v.Canary:
+					t.Errorf("the job is %+v: v.Canary = true, want false", v)
 				}
 			})
 		})

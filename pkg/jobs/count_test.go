@@ -73,12 +73,25 @@ func TestALimitFindsTheOldestHoweverTheyDied(t *testing.T) {
 						}
 					}
 					want := min(limit, n)
-					if rec.Plan.Count != want || within != want || rec.Plan.Bytes != int64(10*want) || rec.Plan.NeedsForce != replayed ||
-						!rec.Plan.Oldest.Equal(all.Letters[0].DiedAt) || !rec.Plan.Newest.Equal(all.Letters[want-1].DiedAt) {
-						t.Errorf("limit %d: %d are within, the plan is %+v", limit, within, rec.Plan)
+					switch {
+					case rec.Plan.Count != want:
+						t.Errorf("limit %d: %d are within, the plan is %+v, want Count %d", limit, within, rec.Plan, want)
+					case within != want:
+						t.Errorf("limit %d: %d are within, want %d", limit, within, want)
+					case rec.Plan.Bytes != int64(10*want):
+						t.Errorf("limit %d: %d are within, the plan is %+v, want Bytes %d", limit, within, rec.Plan, int64(10*want))
+					case rec.Plan.NeedsForce != replayed:
+						t.Errorf("limit %d: %d are within, the plan is %+v, want NeedsForce %d", limit, within, rec.Plan, replayed)
+					case !rec.Plan.Oldest.Equal(all.Letters[0].DiedAt):
+						t.Errorf("limit %d: %d are within, the plan is %+v, want Oldest %v", limit, within, rec.Plan, all.Letters[0].DiedAt)
+					case !rec.Plan.Newest.Equal(all.Letters[want-1].DiedAt):
+						t.Errorf("limit %d: %d are within, the plan is %+v, want Newest %v", limit, within, rec.Plan, all.Letters[want-1].DiedAt)
 					}
-					if l.groups > 60 || l.letters > n/planPage {
-						t.Errorf("limit %d: %d looks at groups, %d at letters", limit, l.groups, l.letters)
+					switch {
+					case l.groups > 60:
+						t.Errorf("limit %d: %d looks at groups, want at most 60", limit, l.groups)
+					case l.letters > n/planPage:
+						t.Errorf("limit %d: %d at dead letters, want at most %d", limit, l.letters, n/planPage)
 					}
 				}
 			})

@@ -57,10 +57,10 @@ func replaysOf(t testing.TB, s *embedded.Store, ids []invocation.ID) (once int) 
 	for _, id := range ids {
 		inv, err := s.Get(id)
 		if err != nil {
-			t.Fatalf("a letter is gone: %v", err)
+			t.Fatalf("a dead letter is gone: %v, want nil", err)
 		}
 		if inv.Replays > 1 {
-			t.Fatalf("a letter was replayed twice: %+v", inv)
+			t.Fatalf("a dead letter was replayed twice: %+v, want Replays at most 1", inv)
 		}
 		once += inv.Replays
 	}
@@ -132,15 +132,20 @@ func cutAgainAndAgain(t *testing.T, rng *rand.Rand, seed uint64) {
 		r.stop()
 		w.disk = next
 		if cuts++; cuts > 500 {
-			t.Fatalf("seed %d: the job makes no progress", seed)
+			t.Fatalf("seed %d: the job makes no progress: cuts = %d, want at most 500", seed, cuts)
 		}
 	}
 	v = r.get(v)
-	if v.State != Done || v.Done != 60 || v.Skipped != 3 {
-		t.Errorf("seed %d: after %d cuts the job is %+v", seed, cuts, v)
+	switch {
+	case v.State != Done:
+		t.Errorf("seed %d: after %d cuts the job is %+v, want State %q", seed, cuts, v, Done)
+	case v.Done != 60:
+		t.Errorf("seed %d: after %d cuts the job is %+v, want Done 60", seed, cuts, v)
+	case v.Skipped != 3:
+		t.Errorf("seed %d: after %d cuts the job is %+v, want Skipped 3", seed, cuts, v)
 	}
 	if n := replaysOf(t, r.store, ids); n != 60 {
-		t.Errorf("seed %d: %d of 60 were replayed", seed, n)
+		t.Errorf("seed %d: %d of 60 were replayed, want 60", seed, n)
 	}
 	t.Logf("%d cuts", cuts)
 }
@@ -177,8 +182,11 @@ func TestAPauseOutlivesARestartAndRunningGoesOn(t *testing.T) {
 		r = w.open(func(r *rig) { r.waiting[lane("fn")] = -1000 })
 		pass(10 * time.Second)
 		r.want(paused, Paused, done, 0)
-		if v := r.get(runs); v.Done < moved+9 || v.Done > moved+12 {
-			t.Errorf("the one that ran had %d done, then %d", moved, v.Done)
+		switch v := r.get(runs); {
+		case v.Done < moved+9:
+			t.Errorf("then %d, want at least %d", v.Done, moved+9)
+		case v.Done > moved+12:
+			t.Errorf("then %d, want at most %d", v.Done, moved+12)
 		}
 		r.want(planned, Planned, 0, 0)
 		if _, err := r.jobs.Resume(t.Context(), paused.ID); err != nil {
@@ -186,15 +194,22 @@ func TestAPauseOutlivesARestartAndRunningGoesOn(t *testing.T) {
 		}
 		pass(10 * time.Second)
 		if v := r.get(paused); v.Done < done+9 {
-			t.Errorf("resumed it has done %d, before %d", v.Done, done)
+			t.Errorf("resumed it has done %d, before %d, want at least %d", v.Done, done, done+9)
 		}
 		if _, err := r.jobs.Apply(t.Context(), planned.ID); err != nil {
 			t.Fatal(err)
 		}
 		pass(time.Minute)
 		a, b, c := r.get(paused), r.get(runs), r.get(planned)
-		if a.State != Done || b.State != Done || c.State != Done || a.Done+b.Done+c.Done != 70 {
-			t.Errorf("the jobs are\n%+v\n%+v\n%+v", a, b, c)
+		switch {
+		case a.State != Done:
+			t.Errorf("the jobs are\n%+v\n%+v, want State %q\n%+v", a, b, Done, c)
+		case b.State != Done:
+			t.Errorf("the jobs are\n%+v\n%+v, want State %q\n%+v", a, b, Done, c)
+		case c.State != Done:
+			t.Errorf("the jobs are\n%+v\n%+v, want State %q\n%+v", a, b, Done, c)
+		case a.Done+b.Done+c.Done != 70:
+			t.Errorf("the jobs are\n%+v\n%+v: a.Done+b.Done+c.Done = %d, want 70\n%+v", a, b, a.Done+b.Done+c.Done, c)
 		}
 	})
 }
@@ -222,8 +237,11 @@ func TestAFullDiskHoldsAJobAndLosesNothing(t *testing.T) {
 		f.Store(true)
 		pass(5 * time.Second)
 		had := r.get(v)
-		if had.State != Waiting || !slices.Contains([]int{29, 30, 31, 32}, had.Done) {
-			t.Errorf("while the disk is full the job is %+v", had)
+		switch {
+		case had.State != Waiting:
+			t.Errorf("while the disk is full the job is %+v, want State %q", had, Waiting)
+		case !slices.Contains([]int{29, 30, 31, 32}, had.Done):
+			t.Errorf("while the disk is full the job is %+v: slices.Contains([]int{29, 30, 31, 32}, had.Done) = false, want true", had)
 		}
 		pass(time.Hour)
 		r.want(v, Waiting, had.Done, 0)
@@ -231,7 +249,7 @@ func TestAFullDiskHoldsAJobAndLosesNothing(t *testing.T) {
 		pass(time.Minute)
 		r.want(v, Done, 100, 0)
 		if n := replaysOf(t, r.store, ids); n != 100 {
-			t.Errorf("%d of 100 were replayed", n)
+			t.Errorf("%d of 100 were replayed, want 100", n)
 		}
 	})
 }
@@ -254,7 +272,7 @@ func TestAPauseOnAFullDiskHoldsAtOnce(t *testing.T) {
 		}()
 		synctest.Wait()
 		if got := r.get(v); got.State != Paused {
-			t.Errorf("the job is %+v", got)
+			t.Errorf("the job is %+v, want State %q", got, Paused)
 		}
 		f.Store(false)
 		if err := <-done; err != nil {
@@ -280,7 +298,7 @@ func TestAClockThatIsSetBackRepeatsNothing(t *testing.T) {
 		r.want(v, Done, 100, 0)
 		for _, id := range ids {
 			if n := r.replayed(id); n != 1 {
-				t.Fatalf("a letter became ready %d times", n)
+				t.Fatalf("a dead letter became ready %d times, want 1", n)
 			}
 		}
 	})

@@ -27,8 +27,13 @@ func TestAPurgeTakesWhatItsPlanCounted(t *testing.T) {
 					r.inFlight[id] = true
 				}
 				v := r.plan(Request{Act: Purge, Pending: Pending{Function: "fn", State: tt.state}})
-				if v.Plan.Count != tt.count || v.Plan.Bytes != int64(10*tt.count) || v.Rate != 0 {
-					t.Errorf("the plan is %+v", v.Plan)
+				switch {
+				case v.Plan.Count != tt.count:
+					t.Errorf("the plan is %+v, want Count %d", v.Plan, tt.count)
+				case v.Plan.Bytes != int64(10*tt.count):
+					t.Errorf("the plan is %+v, want Bytes %d", v.Plan, int64(10*tt.count))
+				case v.Rate != 0:
+					t.Errorf("the plan is %+v: v.Rate = %d, want 0", v.Plan, v.Rate)
 				}
 				want := []Group{{Function: "fn", Queue: "faas-request", Count: tt.count}}
 				if d := cmp.Diff(want, v.Plan.Groups); d != "" {
@@ -50,7 +55,7 @@ func TestAPurgeTakesWhatItsPlanCounted(t *testing.T) {
 				r.want(v, Done, tt.dropped, tt.count-tt.dropped)
 				for _, id := range append(append(other, late...), inFlight...) {
 					if _, err := r.store.Get(id); err != nil {
-						t.Errorf("one that was not meant is gone: %v", err)
+						t.Errorf("one that was not meant is gone: %v, want nil", err)
 					}
 				}
 				st := r.store.Stats()
@@ -58,7 +63,7 @@ func TestAPurgeTakesWhatItsPlanCounted(t *testing.T) {
 					t.Errorf("the store counts %+v", st)
 				}
 				if n := r.metric("queue_worker_job_dropped_total", "purge"); int(n) != tt.dropped {
-					t.Errorf("%v are counted", n)
+					t.Errorf("%v are counted: int(n) = %d, want %d", n, int(n), tt.dropped)
 				}
 			})
 		})
@@ -81,8 +86,13 @@ func TestAPurgeForgetsNothingThatFallsDueMeanwhile(t *testing.T) {
 		}
 		pass(time.Minute)
 		r.want(v, Done, 80, 0)
-		if st := r.store.Stats(); st.Ready != 0 || st.Delayed != 0 || st.Dropped != 80 {
-			t.Errorf("the store counts %+v", st)
+		switch st := r.store.Stats(); {
+		case st.Ready != 0:
+			t.Errorf("the store counts %+v, want Ready 0", st)
+		case st.Delayed != 0:
+			t.Errorf("the store counts %+v, want Delayed 0", st)
+		case st.Dropped != 80:
+			t.Errorf("the store counts %+v, want Dropped 80", st)
 		}
 	})
 }
@@ -111,7 +121,7 @@ func TestAPurgeLeavesWhatIsTakenInHandInTheLastMoment(t *testing.T) {
 		pass(time.Minute)
 		r.want(v, Done, 3, 0) // the second pass has found it no longer in flight
 		if asked[ids[1]] < 3 {
-			t.Errorf("it was asked %d times whether it is in flight", asked[ids[1]])
+			t.Errorf("it was asked %d times whether it is in flight, want at least 3", asked[ids[1]])
 		}
 	})
 }

@@ -28,17 +28,33 @@ func TestAPlanCountsAndChangesNothing(t *testing.T) {
 		if d := cmp.Diff(want, v.Plan); d != "" {
 			t.Errorf("the plan (-want +got):\n%s", d)
 		}
-		if v.State != Planned || v.By != "admin" || v.Rate != DefaultRate || !v.Expires.Equal(at.Add(time.Hour)) || !v.Applied.IsZero() {
-			t.Errorf("the job is %+v", v)
+		switch {
+		case v.State != Planned:
+			t.Errorf("the job is %+v, want State %q", v, Planned)
+		case v.By != "admin":
+			t.Errorf("the job is %+v, want By \"admin\"", v)
+		case v.Rate != DefaultRate:
+			t.Errorf("the job is %+v, want Rate %d", v, DefaultRate)
+		case !v.Expires.Equal(at.Add(time.Hour)):
+			t.Errorf("the job is %+v, want Expires %v", v, at.Add(time.Hour))
+		case !v.Applied.IsZero():
+			t.Errorf("the job is %+v: v.Applied.IsZero() = false, want true", v)
 		}
 		pass(10 * time.Minute)
 		r.want(v, Planned, 0, 0)
 		if n := r.made(); n != 0 {
-			t.Errorf("%d became ready", n)
+			t.Errorf("%d became ready, want 0", n)
 		}
 		v = r.plan(Request{Act: Drop, Limit: 4})
-		if v.Plan.Count != 4 || v.Plan.Groups[0].Count+v.Plan.Groups[len(v.Plan.Groups)-1].Count < 4 || v.Rate != 0 || v.Plan.Duration != 0 {
-			t.Errorf("the plan with a limit is %+v", v.Plan)
+		switch {
+		case v.Plan.Count != 4:
+			t.Errorf("the plan with a limit is %+v, want Count 4", v.Plan)
+		case v.Plan.Groups[0].Count+v.Plan.Groups[len(v.Plan.Groups)-1].Count < 4:
+			t.Errorf("the plan with a limit is %+v: v.Plan.Groups[0].Count+v.Plan.Groups[len(v.Plan.Groups)-1].Count = %d, want at least 4", v.Plan, v.Plan.Groups[0].Count+v.Plan.Groups[len(v.Plan.Groups)-1].Count)
+		case v.Rate != 0:
+			t.Errorf("the plan with a limit is %+v: v.Rate = %d, want 0", v.Plan, v.Rate)
+		case v.Plan.Duration != 0:
+			t.Errorf("the plan with a limit is %+v, want Duration 0", v.Plan)
 		}
 		if _, err := r.store.Get(ids[0]); err != nil {
 			t.Error(err)
@@ -63,7 +79,7 @@ func TestAReplayTakesEachLetterOnceOldestFirstAndAtTheRate(t *testing.T) {
 		pass(time.Minute)
 		v = r.want(v, Done, 25, 0)
 		if !slices.Equal(r.order, ids) {
-			t.Error("the letters did not come once each, oldest first")
+			t.Errorf("the dead letters did not come once each, oldest first: r.order = %+v, want %+v", r.order, ids)
 		}
 		if took := v.Finished.Sub(begun); took < 2400*time.Millisecond || took > 2600*time.Millisecond {
 			t.Errorf("it took %s, want 2.5s", took)
@@ -72,10 +88,13 @@ func TestAReplayTakesEachLetterOnceOldestFirstAndAtTheRate(t *testing.T) {
 			t.Errorf("the store counts %+v", st)
 		}
 		if n := r.metric("queue_worker_replayed_total", ""); n != 25 {
-			t.Errorf("%v replays are counted", n)
+			t.Errorf("%v replays are counted, want 25", n)
 		}
-		if log := r.logs.String(); !strings.Contains(log, "job planned") || !strings.Contains(log, "job done") {
-			t.Errorf("the log is\n%s", log)
+		switch log := r.logs.String(); {
+		case !strings.Contains(log, "job planned"):
+			t.Errorf("the log is, want \"job planned\" in it\n%s", log)
+		case !strings.Contains(log, "job done"):
+			t.Errorf("the log is, want \"job done\" in it\n%s", log)
 		}
 	})
 }
@@ -104,12 +123,12 @@ func TestTheSetIsThatOfTheMomentOfPlanning(t *testing.T) {
 		r.want(v, Done, 7, 3)
 		for _, id := range later {
 			if r.replayed(id) != 0 {
-				t.Error("a letter that died after the plan was replayed")
+				t.Error("a dead letter that died after the plan was replayed")
 			}
 		}
 		for _, id := range ids[2:] {
 			if n := r.replayed(id); n != 1 {
-				t.Errorf("a letter became ready %d times", n)
+				t.Errorf("a dead letter became ready %d times, want 1", n)
 			}
 		}
 	})
@@ -147,7 +166,7 @@ func TestWhatWasReplayedThreeTimesNeedsForce(t *testing.T) {
 		pass(time.Minute)
 		r.want(v, Done, 1500, 0)
 		if n := r.replayed(stubborn[0]); n != 1 {
-			t.Errorf("with force a letter became ready %d times", n)
+			t.Errorf("with force a dead letter became ready %d times, want 1", n)
 		}
 	})
 }
@@ -164,7 +183,7 @@ func TestADropNeedsNoForceAndNoRate(t *testing.T) {
 			t.Errorf("the store counts %+v", st)
 		}
 		if n := r.metric("queue_worker_job_dropped_total", "drop"); n != 1200 {
-			t.Errorf("%v drops are counted", n)
+			t.Errorf("%v drops are counted, want 1200", n)
 		}
 	})
 }
@@ -173,8 +192,15 @@ func TestStartDoesWhatAPlanAndApplyDo(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, embedded.Options{})
 		v, err := r.jobs.Start(t.Context(), Request{Act: Replay, Limit: 1 << 31})
-		if err != nil || v.State != Done || v.Plan.Count != 0 || len(r.jobs.List()) != 0 {
-			t.Errorf("with nothing to do it is %+v, %v, and %d are kept", v, err, len(r.jobs.List()))
+		switch {
+		case err != nil:
+			t.Errorf("%v, want nil", err)
+		case v.State != Done:
+			t.Errorf("with nothing to do it is %+v, %v, and %d are kept, want State %q", v, err, len(r.jobs.List()), Done)
+		case v.Plan.Count != 0:
+			t.Errorf("with nothing to do it is %+v, %v, and %d are kept: v.Plan.Count = %d, want 0", v, err, len(r.jobs.List()), v.Plan.Count)
+		case len(r.jobs.List()) != 0:
+			t.Errorf("and %d are kept, want 0", len(r.jobs.List()))
 		}
 		r.bury("fn", 3)
 		r.bury("gn", 3)
@@ -205,16 +231,19 @@ func TestTwoJobsOverTheSameLettersTakeEachOnce(t *testing.T) {
 		for _, v := range all {
 			v = r.get(v)
 			if v.State != Done {
-				t.Errorf("a job is %s (%s)", v.State, v.Reason)
+				t.Errorf("a job is %s (%s), want %q", v.State, v.Reason, Done)
 			}
 			done, skipped = done+v.Done, skipped+v.Skipped
 		}
-		if done != len(ids) || skipped != 3*len(ids) {
-			t.Errorf("together they did %d and skipped %d", done, skipped)
+		switch {
+		case done != len(ids):
+			t.Errorf("together they did %d and skipped %d: done = %d, want %d", done, skipped, done, len(ids))
+		case skipped != 3*len(ids):
+			t.Errorf("together they did %d and skipped %d: skipped = %d, want %d", done, skipped, skipped, 3*len(ids))
 		}
 		for _, id := range ids {
 			if n := r.replayed(id); n != 1 {
-				t.Fatalf("a letter became ready %d times", n)
+				t.Fatalf("a dead letter became ready %d times, want 1", n)
 			}
 		}
 	})
@@ -262,11 +291,14 @@ func TestTheRateHoldsWhateverHappens(t *testing.T) {
 				step := max(1, tt.rate/stepsPerSecond)
 				for i, n := 0, tt.rate+2*step; i+n < len(r.times); i++ {
 					if d := r.times[i+n].Sub(r.times[i]); d < time.Second {
-						t.Fatalf("%d became ready within %s, the rate is %d", n+1, d, tt.rate)
+						t.Fatalf("%d became ready within %s, the rate is %d, want at least %v", n+1, d, tt.rate, time.Second)
 					}
 				}
-				if took, n := time.Since(begun), r.made(); n > int(took.Seconds())*tt.rate+2*step || n < tt.rate/2 {
-					t.Errorf("%d became ready in %s", n, took)
+				switch took, n := time.Since(begun), r.made(); {
+				case n > int(took.Seconds())*tt.rate+2*step:
+					t.Errorf("%d became ready in %s: n = %d, want at most %d", n, took, n, int(took.Seconds())*tt.rate+2*step)
+				case n < tt.rate/2:
+					t.Errorf("%d became ready in %s: n = %d, want at least %d", n, took, n, tt.rate/2)
 				}
 			})
 		})
@@ -281,12 +313,12 @@ func TestLiveWorkComesFirst(t *testing.T) {
 		v := r.begin(Request{Act: Replay, Rate: 100})
 		pass(time.Minute)
 		if v = r.want(v, Waiting, 0, 0); !strings.Contains(v.Reason, "51 invocations of fn") {
-			t.Errorf("the reason is %q", v.Reason)
+			t.Errorf("the reason is %q, want \"51 invocations of fn\" in it", v.Reason)
 		}
 		r.setWaiting("fn", 46)
 		pass(time.Minute)
 		if n := r.made(); n != 5 {
-			t.Errorf("%d became ready where 5 had room", n)
+			t.Errorf("%d became ready where 5 had room, want 5", n)
 		}
 		r.setWaiting("fn", -49)
 		pass(time.Minute)

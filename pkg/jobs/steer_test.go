@@ -67,7 +67,7 @@ func TestWhatCanBeDoneWithAJob(t *testing.T) {
 						pass(time.Hour)
 					default:
 						if _, err := r.steps()[step](t.Context(), v.ID); err != nil {
-							t.Fatalf("%s: %v", step, err)
+							t.Fatalf("%s: %v, want nil", step, err)
 						}
 					}
 					pass(time.Minute)
@@ -89,7 +89,7 @@ func TestAnUnknownJobIsNotFound(t *testing.T) {
 		r := newRig(t, embedded.Options{})
 		for name, do := range r.steps() {
 			if _, err := do(t.Context(), invocation.NewID(time.Now())); !errors.Is(err, ErrNotFound) {
-				t.Errorf("%s: %v", name, err)
+				t.Errorf("%s: %v, want %v", name, err, ErrNotFound)
 			}
 		}
 	})
@@ -115,14 +115,14 @@ func TestAWrongRequestIsRefused(t *testing.T) {
 			"a filter that is no": {Act: Replay, Filter: []byte(`[`)},
 		} {
 			if v, err := r.jobs.Plan(t.Context(), q); err == nil {
-				t.Errorf("%s: %+v", name, v)
+				t.Errorf("%s: %+v: err = %v, want an error", name, v, err)
 			}
 			if v, err := r.jobs.Start(t.Context(), q); err == nil {
-				t.Errorf("%s started: %+v", name, v)
+				t.Errorf("%s started: %+v: err = %v, want an error", name, v, err)
 			}
 		}
 		if n := len(r.jobs.List()); n != 0 {
-			t.Errorf("%d jobs are kept", n)
+			t.Errorf("%d jobs are kept, want 0", n)
 		}
 	})
 }
@@ -144,7 +144,7 @@ func TestFourJobsWorkAtOnceAndTheOthersInTurn(t *testing.T) {
 			}
 		}
 		if len(waiting) != 2 {
-			t.Fatalf("%d wait for their turn", len(waiting))
+			t.Fatalf("%d wait for their turn, want 2", len(waiting))
 		}
 		if _, err := r.jobs.Cancel(t.Context(), waiting[0].ID); err != nil { // also while it waits
 			t.Fatal(err)
@@ -157,7 +157,7 @@ func TestFourJobsWorkAtOnceAndTheOthersInTurn(t *testing.T) {
 		}
 		r.want(waiting[0], Cancelled, 0, 0)
 		if n := r.metric("queue_worker_jobs", "done"); n != 5 {
-			t.Errorf("%v jobs are counted as done", n)
+			t.Errorf("%v jobs are counted as done, want 5", n)
 		}
 	})
 }
@@ -186,10 +186,10 @@ func TestNoMoreJobsAreOpenThanAllowed(t *testing.T) {
 			r.plan(Request{Act: Drop})
 		}
 		if _, err := r.jobs.Plan(t.Context(), Request{Act: Drop}); !errors.Is(err, ErrTooMany) {
-			t.Errorf("one too many: %v", err)
+			t.Errorf("one too many: %v, want %v", err, ErrTooMany)
 		}
 		if _, err := r.jobs.Start(t.Context(), Request{Act: Drop}); !errors.Is(err, ErrTooMany) {
-			t.Errorf("one too many: %v", err)
+			t.Errorf("one too many: %v, want %v", err, ErrTooMany)
 		}
 		if _, err := r.jobs.Cancel(t.Context(), first.ID); err != nil {
 			t.Fatal(err)
@@ -207,16 +207,16 @@ func TestPlansExpireAndJobsThatAreOverAreForgotten(t *testing.T) {
 		r.want(v, Planned, 0, 0)
 		pass(2 * time.Minute)
 		if v = r.want(v, Cancelled, 0, 0); v.Reason == "" {
-			t.Error("it does not say why")
+			t.Errorf("it does not say why: v.Reason = %q, want not \"\"", v.Reason)
 		}
 		pass(6 * 24 * time.Hour)
 		r.want(v, Cancelled, 0, 0)
 		pass(24 * time.Hour)
 		if _, err := r.jobs.Get(v.ID); !errors.Is(err, ErrNotFound) {
-			t.Errorf("after 7 days: %v", err)
+			t.Errorf("after 7 days: %v, want %v", err, ErrNotFound)
 		}
 		if n := len(r.store.Notes("")); n != 0 {
-			t.Errorf("%d notes are left", n)
+			t.Errorf("%d notes are left, want 0", n)
 		}
 		for range maxOver + 20 {
 			if _, err := r.jobs.Cancel(t.Context(), r.plan(Request{Act: Drop}).ID); err != nil {
@@ -224,8 +224,11 @@ func TestPlansExpireAndJobsThatAreOverAreForgotten(t *testing.T) {
 			}
 		}
 		pass(2 * time.Minute)
-		if n, notes := len(r.jobs.List()), len(r.store.Notes(notePrefix)); n != maxOver || notes != maxOver {
-			t.Errorf("%d jobs are kept, %d notes", n, notes)
+		switch n, notes := len(r.jobs.List()), len(r.store.Notes(notePrefix)); {
+		case n != maxOver:
+			t.Errorf("%d jobs are kept, want %d", n, maxOver)
+		case notes != maxOver:
+			t.Errorf("%d notes, want %d", notes, maxOver)
 		}
 	})
 }
@@ -242,11 +245,17 @@ func TestTheLargestJobFitsIntoANote(t *testing.T) {
 		r.Watch = append(r.Watch, invocation.NewID(time.Now()))
 	}
 	n, err := r.note()
-	if err != nil || len(n.Value) > noteBytes {
-		t.Fatalf("the note has %d bytes, %v", len(n.Value), err)
+	switch {
+	case err != nil:
+		t.Fatalf("%v, want nil", err)
+	case len(n.Value) > noteBytes:
+		t.Fatalf("the note has %d bytes, want at most %d", len(n.Value), noteBytes)
 	}
-	if back, err := readRecord(n.Name, n.Value); err != nil || back.Plan.MoreGroups+len(back.Plan.Groups) != MaxGroups {
-		t.Errorf("read again it is %+v, %v", back, err)
+	switch back, err := readRecord(n.Name, n.Value); {
+	case err != nil:
+		t.Errorf("%v, want nil", err)
+	case back.Plan.MoreGroups+len(back.Plan.Groups) != MaxGroups:
+		t.Errorf("read again it is %+v, %v: back.Plan.MoreGroups+len(back.Plan.Groups) = %d, want %d", back, err, back.Plan.MoreGroups+len(back.Plan.Groups), MaxGroups)
 	}
 }
 
@@ -267,8 +276,11 @@ func TestANoteThatCannotBeReadIsLeftAlone(t *testing.T) {
 		}
 		r.stop()
 		r = w.open()
-		if n, notes := len(r.jobs.List()), len(r.store.Notes("")); n != 0 || notes != 7 {
-			t.Errorf("%d jobs are known, %d notes are left", n, notes)
+		switch n, notes := len(r.jobs.List()), len(r.store.Notes("")); {
+		case n != 0:
+			t.Errorf("%d jobs are known, want 0", n)
+		case notes != 7:
+			t.Errorf("%d notes are left, want 7", notes)
 		}
 		if n := strings.Count(r.logs.String(), "cannot read job"); n != 7 {
 			t.Errorf("the log names %d, want 7", n)
@@ -287,7 +299,7 @@ func TestWhenTheFilterCannotBeReadAnyMoreTheJobStopsAndSaysWhy(t *testing.T) {
 		}
 		pass(time.Minute)
 		if v = r.want(v, Stopped, 0, 0); !strings.Contains(v.Reason, "unknown key") {
-			t.Errorf("the reason is %q", v.Reason)
+			t.Errorf("the reason is %q, want \"unknown key\" in it", v.Reason)
 		}
 		r.filter = readFilter
 		if _, err := r.jobs.Resume(t.Context(), v.ID); err != nil {
@@ -312,7 +324,7 @@ func TestTheLogTellsOfProgressEveryTenSecondsAtMost(t *testing.T) {
 		}
 		for _, want := range []string{"job planned", "by=admin", "count=600", "job done", "done=600", "took=59.9s"} {
 			if !strings.Contains(log, want) {
-				t.Errorf("the log does not have %q:\n%s", want, log)
+				t.Errorf("the log does not have %q, want %q in it\n%s", want, want, log)
 			}
 		}
 	})
@@ -328,18 +340,23 @@ func TestAFailedStoreHoldsJobsUntilARestart(t *testing.T) {
 		pass(500 * time.Millisecond)
 		broken.err.Store(&store.ErrFailed)
 		pass(time.Minute)
-		if v = r.get(v); v.State != Waiting || !strings.Contains(v.Reason, "for the store: store failed") || v.Done > 7 {
-			t.Errorf("the job is %+v", v)
+		switch v = r.get(v); {
+		case v.State != Waiting:
+			t.Errorf("the job is %+v, want State %q", v, Waiting)
+		case !strings.Contains(v.Reason, "for the store: store failed"):
+			t.Errorf("the job is %+v, want Reason \"for the store: store failed\" in it", v)
+		case v.Done > 7:
+			t.Errorf("the job is %+v, want Done at most 7", v)
 		}
 		if n := strings.Count(r.logs.String(), "job waiting for the store"); n != 1 {
-			t.Errorf("the log says so %d times", n)
+			t.Errorf("the log says so %d times, want 1", n)
 		}
 		broken.err.Store(nil)
 		pass(time.Minute)
 		r.want(v, Done, 20, 0)
 		for _, id := range ids {
 			if n := r.replayed(id); n != 1 {
-				t.Errorf("a letter became ready %d times", n)
+				t.Errorf("a dead letter became ready %d times, want 1", n)
 			}
 		}
 	})

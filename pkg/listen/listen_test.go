@@ -115,12 +115,12 @@ func TestTheConnectionThatHasBeenIdleLongestIsClosed(t *testing.T) {
 			s, c := r.connect()
 			for i := range client {
 				if got := closed(t, client[i]); got != (i == tt.want) {
-					t.Errorf("connection %d: closed is %t", i, got)
+					t.Errorf("connection %d: closed is %t, want %v", i, got, i == tt.want)
 				}
 			}
 			send(t, c, s)
 			if n := r.Len(); n != 3 {
-				t.Errorf("%d connections are open", n)
+				t.Errorf("%d connections are open, want 3", n)
 			}
 		})
 	}
@@ -137,8 +137,13 @@ func TestAClosedConnectionMakesRoom(t *testing.T) {
 		}
 		r.Busy(s, true) // too late, and of no effect
 	}
-	if closed(t, kept) || r.Len() != 1 || r.log.Len() > 0 {
-		t.Errorf("%d connections are open, the first is closed: %t\n%s", r.Len(), closed(t, kept), r.log.String())
+	switch {
+	case closed(t, kept):
+		t.Errorf("%d connections are open, the first is closed: %t: closed(t, kept) = true, want false\n%s", r.Len(), closed(t, kept), r.log.String())
+	case r.Len() != 1:
+		t.Errorf("%d connections are open, want 1\n%s", r.Len(), r.log.String())
+	case r.log.Len() > 0:
+		t.Errorf("%d connections are open, the first is closed: %t: r.log.Len() = %d, want 0\n%s", r.Len(), closed(t, kept), r.log.Len(), r.log.String())
 	}
 }
 
@@ -148,8 +153,13 @@ func TestTheLimitIsLoggedOnce(t *testing.T) {
 	for range 10 {
 		r.connect()
 	}
-	if text := r.log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "limit=2") || !strings.Contains(text, "level=WARN") {
-		t.Errorf("log:\n%s", text)
+	switch text := r.log.String(); {
+	case strings.Count(text, "\n") != 1:
+		t.Errorf("log: strings.Count(text, \"\\n\") = %d, want 1\n%s", strings.Count(text, "\n"), text)
+	case !strings.Contains(text, "limit=2"):
+		t.Errorf("log, want \"limit=2\" in it\n%s", text)
+	case !strings.Contains(text, "level=WARN"):
+		t.Errorf("log, want \"level=WARN\" in it\n%s", text)
 	}
 }
 
@@ -180,7 +190,7 @@ func TestWithoutAFreeDescriptorAnIdleConnectionIsClosed(t *testing.T) {
 		other := errors.New("other")
 		r.source.errs = []error{other}
 		if _, err := r.Accept(); !errors.Is(err, other) {
-			t.Errorf("error is %v", err)
+			t.Errorf("error is %v, want %v", err, other)
 		}
 	})
 }

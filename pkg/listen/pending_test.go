@@ -59,13 +59,19 @@ func TestNoConnectionIsClosedWhileNoneIsPending(t *testing.T) {
 	go accept()
 	e.errs <- syscall.EMFILE
 	e.errs <- nil // taken by the next Accept
-	if l.Len() != 1 || log.Len() > 0 {
-		t.Errorf("no connection is pending, and %d of 1 are open\n%s", l.Len(), log.String())
+	switch {
+	case l.Len() != 1:
+		t.Errorf("no connection is pending, and %d of 1 are open, want 1\n%s", l.Len(), log.String())
+	case log.Len() > 0:
+		t.Errorf("no connection is pending, and %d of 1 are open: log.Len() = %d, want 0\n%s", l.Len(), log.Len(), log.String())
 	}
 	connect()
 	<-accepted
-	if closed(t, quiet) || l.Len() != 2 {
-		t.Errorf("a descriptor was free, and %d of 2 connections are open", l.Len())
+	switch {
+	case closed(t, quiet):
+		t.Errorf("a descriptor was free, and %d of 2 connections are open: closed(t, quiet) = true, want false", l.Len())
+	case l.Len() != 2:
+		t.Errorf("a descriptor was free, and %d of 2 connections are open, want 2", l.Len())
 	}
 
 	connect()
@@ -73,7 +79,10 @@ func TestNoConnectionIsClosedWhileNoneIsPending(t *testing.T) {
 	e.errs <- syscall.EMFILE
 	e.errs <- nil
 	<-accepted
-	if !closed(t, quiet) || l.Len() != 2 {
-		t.Errorf("a connection was pending, and %d of 2 are open", l.Len())
+	switch {
+	case !closed(t, quiet):
+		t.Errorf("a connection was pending, and %d of 2 are open: closed(t, quiet) = false, want true", l.Len())
+	case l.Len() != 2:
+		t.Errorf("a connection was pending, and %d of 2 are open, want 2", l.Len())
 	}
 }

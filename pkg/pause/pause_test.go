@@ -131,7 +131,7 @@ func TestAPauseEndsByItselfAndTheLogSaysSo(t *testing.T) {
 		}
 		for _, want := range []string{"msg=paused function=fn0 reason=rollout author=ann by=admin", `msg="resumed, pause expired" function=fn0 reason=rollout author=ann`} {
 			if !strings.Contains(w.logs.String(), want) {
-				t.Errorf("%q is not in the log:\n%s", want, w.logs)
+				t.Errorf("%q is not in the log, want %q in it\n%s", want, want, w.logs)
 			}
 		}
 	})
@@ -148,13 +148,21 @@ func TestPausingTwiceReplacesAlsoWhatWouldEndSooner(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if p, ok := w.Of("fn"); !ok || p.Reason != "second" || !w.lanes.has("fn") {
-			t.Errorf("it is %+v, %v", p, ok)
+		switch p, ok := w.Of("fn"); {
+		case !ok:
+			t.Errorf("it is %+v, %v: ok = false, want true", p, ok)
+		case p.Reason != "second":
+			t.Errorf("it is %+v, %v, want Reason \"second\"", p, ok)
+		case !w.lanes.has("fn"):
+			t.Errorf("it is %+v, %v: w.lanes.has(\"fn\") = false, want true", p, ok)
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if _, ok := w.Of("fn"); ok || w.lanes.has("fn") {
-			t.Error("it does not end")
+		switch _, ok := w.Of("fn"); {
+		case ok:
+			t.Error("it does not end: ok = true, want false")
+		case w.lanes.has("fn"):
+			t.Error("it does not end: w.lanes.has(\"fn\") = true, want false")
 		}
 	})
 }
@@ -171,20 +179,38 @@ func TestAPauseOutlivesTheProcessAndOneThatIsOverDoesNot(t *testing.T) {
 		}
 		w.notes.all[notePrefix+"broken"] = []byte("{")
 		again := w.restarted()
-		if p, ok := again.Of("late"); !ok || !p.Since.Equal(late.Since) || p.Reason != "late" || !again.lanes.has("late") || !again.lanes.has("soon") {
-			t.Errorf("after a restart there are %v", again.All())
+		switch p, ok := again.Of("late"); {
+		case !ok:
+			t.Errorf("after a restart there are %v: ok = false, want true", again.All())
+		case !p.Since.Equal(late.Since):
+			t.Errorf("after a restart there are %v: p.Since = %v, want %v", again.All(), p.Since, late.Since)
+		case p.Reason != "late":
+			t.Errorf("after a restart there are %v: p.Reason = %q, want \"late\"", again.All(), p.Reason)
+		case !again.lanes.has("late"):
+			t.Errorf("after a restart there are %v: again.lanes.has(\"late\") = false, want true", again.All())
+		case !again.lanes.has("soon"):
+			t.Errorf("after a restart there are %v: again.lanes.has(\"soon\") = false, want true", again.All())
 		}
-		if !strings.Contains(again.logs.String(), "cannot read pause") || again.lanes.has("broken") {
-			t.Errorf("of the broken one the log says\n%s", again.logs)
+		switch {
+		case !strings.Contains(again.logs.String(), "cannot read pause"):
+			t.Errorf("of the broken one the log says, want \"cannot read pause\" in it\n%s", again.logs)
+		case again.lanes.has("broken"):
+			t.Errorf("of the broken one the log says: again.lanes.has(\"broken\") = true, want false\n%s", again.logs)
 		}
 		time.Sleep(time.Minute)
 		last := w.restarted()
-		if last.lanes.has("soon") || !last.lanes.has("late") {
-			t.Errorf("after its time it is paused again: %v", last.lanes.paused)
+		switch {
+		case last.lanes.has("soon"):
+			t.Errorf("after its time it is paused again: %v: last.lanes.has(\"soon\") = true, want false", last.lanes.paused)
+		case !last.lanes.has("late"):
+			t.Errorf("after its time it is paused again: %v: last.lanes.has(\"late\") = false, want true", last.lanes.paused)
 		}
 		last.running(t)
-		if _, ok := last.notes.all[notePrefix+"soon"]; ok || len(last.All()) != 1 {
-			t.Errorf("what is over is kept: %v", last.All())
+		switch _, ok := last.notes.all[notePrefix+"soon"]; {
+		case ok:
+			t.Errorf("what is over is kept: %v: ok = true, want false", last.All())
+		case len(last.All()) != 1:
+			t.Errorf("what is over is kept: %v, want len 1", last.All())
 		}
 	})
 }
@@ -192,17 +218,27 @@ func TestAPauseOutlivesTheProcessAndOneThatIsOverDoesNot(t *testing.T) {
 func TestLiftingEndsAPauseAndNeedsNone(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
-	if err := w.Lift(t.Context(), "fn", "admin"); err != nil || w.logs.Len() > 0 {
-		t.Errorf("without a pause: %v, %s", err, w.logs)
+	switch err := w.Lift(t.Context(), "fn", "admin"); {
+	case err != nil:
+		t.Errorf("without a pause: %v, want nil", err)
+	case w.logs.Len() > 0:
+		t.Errorf("without a pause: %v, %s: w.logs.Len() = %d, want 0", err, w.logs, w.logs.Len())
 	}
 	if err := w.Set(t.Context(), "fn", Pause{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Lift(t.Context(), "fn", "admin"); err != nil || w.lanes.has("fn") || len(w.notes.all) != 0 || len(w.All()) != 0 {
-		t.Errorf("after it: %v, %v", err, w.All())
+	switch err := w.Lift(t.Context(), "fn", "admin"); {
+	case err != nil:
+		t.Errorf("after it: %v, want nil", err)
+	case w.lanes.has("fn"):
+		t.Errorf("after it: %v, %v: w.lanes.has(\"fn\") = true, want false", err, w.All())
+	case len(w.notes.all) != 0:
+		t.Errorf("after it: %v, %v: len(w.notes.all) = %d, want 0", err, w.All(), len(w.notes.all))
+	case len(w.All()) != 0:
+		t.Errorf("after it: %v, %v, want len 0", err, w.All())
 	}
 	if !strings.Contains(w.logs.String(), "msg=resumed function=fn by=admin") {
-		t.Errorf("the log is\n%s", w.logs)
+		t.Errorf("the log is, want \"msg=resumed function=fn by=admin\" in it\n%s", w.logs)
 	}
 }
 
@@ -211,16 +247,26 @@ func TestWhatCannotBeWrittenChangesNothing(t *testing.T) {
 	w := newWorld()
 	full := errors.New("disk full")
 	w.notes.failing(full)
-	if err := w.Set(t.Context(), "fn", Pause{}); !errors.Is(err, full) || w.lanes.has("fn") || len(w.All()) != 0 {
-		t.Errorf("a pause that is not written: %v, %v", err, w.All())
+	switch err := w.Set(t.Context(), "fn", Pause{}); {
+	case !errors.Is(err, full):
+		t.Errorf("a pause that is not written: %v, want %v", err, full)
+	case w.lanes.has("fn"):
+		t.Errorf("a pause that is not written: %v, %v: w.lanes.has(\"fn\") = true, want false", err, w.All())
+	case len(w.All()) != 0:
+		t.Errorf("a pause that is not written: %v, %v, want len 0", err, w.All())
 	}
 	w.notes.failing(nil)
 	if err := w.Set(t.Context(), "fn", Pause{}); err != nil {
 		t.Fatal(err)
 	}
 	w.notes.failing(full)
-	if err := w.Lift(t.Context(), "fn", ""); !errors.Is(err, full) || !w.lanes.has("fn") || len(w.All()) != 1 {
-		t.Errorf("an end that is not written: %v, %v", err, w.All())
+	switch err := w.Lift(t.Context(), "fn", ""); {
+	case !errors.Is(err, full):
+		t.Errorf("an end that is not written: %v, want %v", err, full)
+	case !w.lanes.has("fn"):
+		t.Errorf("an end that is not written: %v, %v: w.lanes.has(\"fn\") = false, want true", err, w.All())
+	case len(w.All()) != 1:
+		t.Errorf("an end that is not written: %v, %v, want len 1", err, w.All())
 	}
 }
 
@@ -234,8 +280,11 @@ func TestAnExpiredPauseEndsEvenIfItsNoteCannotBeDeletedYet(t *testing.T) {
 		w.notes.failing(errors.New("disk full"))
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if _, ok := w.Of("fn"); ok || w.lanes.has("fn") {
-			t.Error("it is still paused")
+		switch _, ok := w.Of("fn"); {
+		case ok:
+			t.Error("it is still paused: ok = true, want false")
+		case w.lanes.has("fn"):
+			t.Error("it is still paused: w.lanes.has(\"fn\") = true, want false")
 		}
 		w.notes.failing(nil)
 		time.Sleep(longestSleep)
@@ -255,9 +304,9 @@ func TestThereIsABoundOnPausesAndPausingAgainIsWithinIt(t *testing.T) {
 		}
 	}
 	if err := w.Set(t.Context(), "one more", Pause{}); !errors.Is(err, ErrTooMany) {
-		t.Errorf("one more gets %v", err)
+		t.Errorf("one more gets %v, want %v", err, ErrTooMany)
 	}
 	if err := w.Set(t.Context(), "fn0", Pause{Reason: "again"}); err != nil {
-		t.Errorf("one again gets %v", err)
+		t.Errorf("one again gets %v, want nil", err)
 	}
 }

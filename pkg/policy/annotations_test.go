@@ -117,8 +117,11 @@ func TestProblemNamesKeyValueAndWhatIsExpected(t *testing.T) {
 		t.Errorf("problems are %v, want %s", problems, want)
 	}
 	_, problems = defaults().With(map[string]string{AnnotationCodes: strings.Repeat("x", 1<<20)}, Annotation)
-	if len(problems) != 1 || len(problems[0].String()) > 256 {
-		t.Error("a huge value is repeated whole")
+	switch {
+	case len(problems) != 1:
+		t.Errorf("a huge value is repeated whole: len(problems) = %d, want 1", len(problems))
+	case len(problems[0].String()) > 256:
+		t.Errorf("a huge value is repeated whole: len(problems[0].String()) = %d, want at most 256", len(problems[0].String()))
 	}
 }
 
@@ -226,7 +229,7 @@ func TestEachValueKnowsWhereItIsFrom(t *testing.T) {
 		t.Errorf("from (-want +got):\n%s", d)
 	}
 	if p.Lane != (Lane{MaxInflight: 5, Rate: 6, Priority: 5}) {
-		t.Errorf("the lane's are %+v", p.Lane)
+		t.Errorf("the lane's are %+v, want %+v", p.Lane, Lane{MaxInflight: 5, Rate: 6, Priority: 5})
 	}
 }
 
@@ -234,8 +237,13 @@ func TestAMessagesWrongAnnotationLeavesTheGateways(t *testing.T) {
 	t.Parallel()
 	p, _ := defaults().With(map[string]string{AnnotationAttempts: "3"}, GatewayAnnotation)
 	p, problems := p.With(map[string]string{AnnotationAttempts: "three"}, Annotation)
-	if p.Attempts != 3 || p.Sources[Attempts] != GatewayAnnotation || len(problems) != 1 {
-		t.Errorf("%d from %s, %v", p.Attempts, p.Sources[Attempts], problems)
+	switch {
+	case p.Attempts != 3:
+		t.Errorf("%d from %s, %v: p.Attempts = %d, want 3", p.Attempts, p.Sources[Attempts], problems, p.Attempts)
+	case p.Sources[Attempts] != GatewayAnnotation:
+		t.Errorf("%d from %s, %v: p.Sources[Attempts] = %v, want %v", p.Attempts, p.Sources[Attempts], problems, p.Sources[Attempts], GatewayAnnotation)
+	case len(problems) != 1:
+		t.Errorf("%d from %s, %v, want len 1", p.Attempts, p.Sources[Attempts], problems)
 	}
 }
 
@@ -273,8 +281,11 @@ func TestAHeaderMayOnlyLower(t *testing.T) {
 			tt.want(&want)
 			want.Sources[settings[tt.field]] = tt.from
 			got, problems := defaults().WithHeader(map[string][]string{tt.field: {tt.value}}, tt.trust)
-			if got != want || (len(problems) > 0) != tt.wrong {
-				t.Errorf("%+v, problems %v", got, problems)
+			switch {
+			case got != want:
+				t.Errorf("%+v, want %+v", got, want)
+			case (len(problems) > 0) != tt.wrong:
+				t.Errorf("%+v, problems %v: len(problems) > 0 = %v, want %v", got, problems, len(problems) > 0, tt.wrong)
 			}
 		})
 	}
@@ -294,8 +305,13 @@ func TestAHeaderLowersWhatAnAnnotationHasSet(t *testing.T) {
 		{true, 2 * time.Minute, 4 * time.Second, 5},
 	} {
 		p, _ := base.WithHeader(h, tt.trust)
-		if p.MaxAge != tt.age || p.Timeout != tt.timeout || p.Attempts != tt.attempts {
-			t.Errorf("trust %v: %s %s %d", tt.trust, p.MaxAge, p.Timeout, p.Attempts)
+		switch {
+		case p.MaxAge != tt.age:
+			t.Errorf("trust %v: %s %s %d: p.MaxAge = %v, want %v", tt.trust, p.MaxAge, p.Timeout, p.Attempts, p.MaxAge, tt.age)
+		case p.Timeout != tt.timeout:
+			t.Errorf("trust %v: %s %s %d: p.Timeout = %v, want %v", tt.trust, p.MaxAge, p.Timeout, p.Attempts, p.Timeout, tt.timeout)
+		case p.Attempts != tt.attempts:
+			t.Errorf("trust %v: %s %s %d: p.Attempts = %d, want %d", tt.trust, p.MaxAge, p.Timeout, p.Attempts, p.Attempts, tt.attempts)
 		}
 	}
 }
@@ -304,12 +320,17 @@ func TestNothingIsBeyondTheWorkers(t *testing.T) {
 	t.Parallel()
 	base := defaults()
 	p, _ := base.With(map[string]string{AnnotationTimeout: "1h", AnnotationMaxInflight: "9000"}, Annotation)
-	if got := p.Within(base); got.Timeout != time.Minute || got.Lane.MaxInflight != 50 || got.Sources != base.Sources {
-		t.Errorf("%+v", got)
+	switch got := p.Within(base); {
+	case got.Timeout != time.Minute:
+		t.Errorf("%+v, want Timeout %v", got, time.Minute)
+	case got.Lane.MaxInflight != 50:
+		t.Errorf("%+v: got.Lane.MaxInflight = %d, want 50", got, got.Lane.MaxInflight)
+	case got.Sources != base.Sources:
+		t.Errorf("%+v, want Sources %v", got, base.Sources)
 	}
 	base.Timeout = 0
 	if got := p.Within(base); got.Timeout != time.Hour {
-		t.Errorf("without upstream_timeout it is cut to %s", got.Timeout)
+		t.Errorf("without upstream_timeout it is cut to %s, want %v", got.Timeout, time.Hour)
 	}
 }
 
@@ -322,6 +343,6 @@ func TestNoAnnotationsCostNothing(t *testing.T) { // not parallel: AllocsPerRun 
 		p, _ = p.WithHeader(h, false)
 		p = p.Within(p)
 	}); n != 0 {
-		t.Errorf("%v allocations", n)
+		t.Errorf("%v allocations, want 0", n)
 	}
 }

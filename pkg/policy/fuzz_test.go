@@ -31,8 +31,11 @@ func FuzzWishes(f *testing.F) {
 		if !trust && (p.Attempts > base.Attempts || p.Timeout > base.Timeout) {
 			t.Errorf("a header has raised %+v", p)
 		}
-		if age := AgeOf(h); age < 0 || age > maxWait {
-			t.Errorf("%q is an age of %s", value, age)
+		switch age := AgeOf(h); {
+		case age < 0:
+			t.Errorf("%q is an age of %s: age = %v, want at least 0", value, age, age)
+		case age > maxWait:
+			t.Errorf("%q is an age of %s: age = %v, want at most %v", value, age, age, maxWait)
 		}
 	})
 }
@@ -51,8 +54,13 @@ func check(t *testing.T, what string, base, p Policy, problems []Problem) {
 		t.Errorf("%s leads to %+v", what, within)
 	}
 	for _, problem := range problems {
-		if s := problem.String(); len(s) > 512 || !utf8.ValidString(s) || strings.ContainsAny(s, "\n\r\x00") {
-			t.Errorf("a report that cannot be logged: %q", s)
+		switch s := problem.String(); {
+		case len(s) > 512:
+			t.Errorf("a report that cannot be logged: %q, want len at most 512", s)
+		case !utf8.ValidString(s):
+			t.Errorf("a report that cannot be logged: %q: utf8.ValidString(s) = false, want true", s)
+		case strings.ContainsAny(s, "\n\r\x00"):
+			t.Errorf("a report that cannot be logged: %q: strings.ContainsAny(s, \"\\n\\r\\x00\") = true, want false", s)
 		}
 	}
 }

@@ -44,7 +44,7 @@ func TestParseCodes(t *testing.T) {
 				t.Errorf("ParseCodes(%q) is %q, %v; want %q", tt.list, got, err, tt.want)
 			}
 			if got.Empty() != (tt.want == "") {
-				t.Errorf("Empty is %v", got.Empty())
+				t.Errorf("Empty is %v, want %v", got.Empty(), tt.want == "")
 			}
 		})
 	}
@@ -56,8 +56,11 @@ func TestParseCodesRefuses(t *testing.T) {
 		"abc", "5", "50", "5000", "099", "99", "600", "6xx", "0xx", "5x", "5xxx", "50x", "x00", "-500", "+500", "5e2", "500-504",
 		"!", "!!500", "! 500", "500 502", "500;502", "٥٠٠", "5×x", "408,429,oops", "!501", "!501,!5xx", "5xx,!", "\x00",
 	} {
-		if c, err := ParseCodes(list); err == nil || !c.Empty() {
-			t.Errorf("ParseCodes(%q) is %q, %v", list, c, err)
+		switch c, err := ParseCodes(list); {
+		case err == nil:
+			t.Errorf("%v, want an error", err)
+		case !c.Empty():
+			t.Errorf("ParseCodes(%q) is %q, %v: c.Empty() = false, want true", list, c, err)
 		}
 	}
 }
@@ -65,12 +68,18 @@ func TestParseCodesRefuses(t *testing.T) {
 func TestParseCodesErrorNamesTheItemAndIsBounded(t *testing.T) {
 	t.Parallel()
 	_, err := ParseCodes("408, oops ,429")
-	if err == nil || !strings.Contains(err.Error(), `"oops"`) {
-		t.Errorf("error is %v; it must name the item", err)
+	switch {
+	case err == nil:
+		t.Errorf("error is %v; it must name the item, want an error", err)
+	case !strings.Contains(err.Error(), `"oops"`):
+		t.Errorf("error is %v; it must name the item, want \"\\\"oops\\\"\" in it", err)
 	}
 	_, err = ParseCodes(strings.Repeat("7", 1<<20))
-	if err == nil || len(err.Error()) > 256 {
-		t.Errorf("error of a huge item has %d bytes", len(err.Error()))
+	switch {
+	case err == nil:
+		t.Errorf("error of a huge item has %d bytes: err = %v, want an error", len(err.Error()), err)
+	case len(err.Error()) > 256:
+		t.Errorf("error of a huge item has %d bytes, want at most 256", len(err.Error()))
 	}
 }
 
@@ -84,7 +93,7 @@ func TestCodesHasOnlyWhatIsListed(t *testing.T) {
 		}
 	}
 	if (Codes{}).Has(500) {
-		t.Error("the zero value holds something")
+		t.Error("the zero value holds something: (Codes{}).Has(500) = true, want false")
 	}
 }
 
@@ -110,7 +119,7 @@ func FuzzParseCodes(f *testing.F) {
 		c, err := ParseCodes(list)
 		if err != nil {
 			if !c.Empty() {
-				t.Fatalf("%q is refused and yet %q", list, c)
+				t.Fatalf("%q is refused and yet %q: c.Empty() = false, want true", list, c)
 			}
 			return
 		}

@@ -156,7 +156,7 @@ func TestR1_TheLimitCountsRetriesAfterTheFirstCall(t *testing.T) {
 			calls++
 		}
 		if calls != 1+limit {
-			t.Errorf("a limit of %d makes %d calls", limit, calls)
+			t.Errorf("a limit of %d makes %d calls, want %d", limit, calls, 1+limit)
 		}
 	}
 }
@@ -201,8 +201,11 @@ func TestPropertyDecide(t *testing.T) {
 			o.Missing = noon.Add(time.Duration(rapid.Int64Range(-1e11, 1e11).Draw(t, "since")))
 		}
 		d := p.Decide(retries, o, noon, drawn(t))
-		if limit := max(p.Max, p.MaxRetryAfter, p.UnknownGrace, 0); d.Wait < 0 || d.Wait > limit {
-			t.Fatalf("it waits %d, the limit is %d", d.Wait, limit)
+		switch limit := max(p.Max, p.MaxRetryAfter, p.UnknownGrace, 0); {
+		case d.Wait < 0:
+			t.Fatalf("it waits %d, want at least 0", d.Wait)
+		case d.Wait > limit:
+			t.Fatalf("it waits %d, want at most %v", d.Wait, limit)
 		}
 		if (d.Outcome == invocation.OutcomeDead || d.Outcome == invocation.OutcomeDropped) != (d.Reason != "") {
 			t.Fatalf("%s with reason %q", d.Outcome, d.Reason)
@@ -267,7 +270,7 @@ func TestDecideMakesNoGarbage(t *testing.T) { // not parallel: AllocsPerRun coun
 	random := always(0.25)
 	for _, o := range []Result{{Status: 200}, {Status: 500}, {Status: 429, RetryAfter: "60"}, {Status: 404}, {Cause: invocation.CauseDNS}} {
 		if n := testing.AllocsPerRun(100, func() { p.Decide(9, o, noon, random) }); n != 0 {
-			t.Errorf("%+v allocates %v times", o, n)
+			t.Errorf("%+v allocates %v times, want 0", o, n)
 		}
 	}
 }
@@ -281,7 +284,7 @@ func TestAMailboxIsNotCalledWithoutPause(t *testing.T) {
 		p := Policy{Attempts: 3}.ForMailbox(invocation.Terms{Source: invocation.SourceMailbox, MaxRetries: invocation.Unlimited, Delay: delay})
 		for _, retries := range []int{0, 1, 1_000_000} {
 			if d := p.Decide(retries, Result{Status: 500}, noon, nil); d != (Decision{Outcome: invocation.OutcomeRetry, Wait: want}) {
-				t.Errorf("with a delay of %s, retry %d is %+v", delay, retries+1, d)
+				t.Errorf("with a delay of %s, retry %d is %+v, want %+v", delay, retries+1, d, Decision{Outcome: invocation.OutcomeRetry, Wait: want})
 			}
 		}
 	}

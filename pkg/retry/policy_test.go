@@ -118,8 +118,11 @@ func TestPropertyWaitIsNeverNegativeNorAboveMax(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := anyPolicy(t)
 		n := rapid.OneOf(rapid.IntRange(1, 70), rapid.IntRange(1, math.MaxInt)).Draw(t, "n")
-		if got := p.Wait(n, drawn(t)); got < 0 || got > max(p.Max, 0) {
-			t.Fatalf("retry %d of %+v waits %d", n, p, got)
+		switch got := p.Wait(n, drawn(t)); {
+		case got < 0:
+			t.Fatalf("retry %d of %+v waits %d: got = %v, want at least 0", n, p, got, got)
+		case got > max(p.Max, 0):
+			t.Fatalf("retry %d of %+v waits %d: got = %v, want at most %v", n, p, got, got, max(p.Max, 0))
 		}
 	})
 }
@@ -149,7 +152,7 @@ func TestPropertyWaitNeverShrinksWithTheNumberOfRetries(t *testing.T) {
 		r := always(rapid.Float64Range(0, math.Nextafter(1, 0)).Draw(t, "random"))
 		n := rapid.IntRange(1, 200).Draw(t, "n")
 		if a, b := p.Wait(n, r), p.Wait(n+1, r); b < a {
-			t.Fatalf("retry %d of %+v waits %d, the next only %d", n, p, a, b)
+			t.Fatalf("retry %d of %+v waits %d, the next only %d, want at least %v", n, p, a, b, a)
 		}
 	})
 }
@@ -165,14 +168,20 @@ func TestPropertyModesSpreadTheComputedWait(t *testing.T) {
 			return q.Wait(n, drawn(t))
 		}
 		computed := with(Exponential)
-		if full := with(Full); full < 0 || full > computed {
-			t.Fatalf("full waits %d of %d", full, computed)
+		switch full := with(Full); {
+		case full < 0:
+			t.Fatalf("full waits %d of %d: full = %v, want at least 0", full, computed, full)
+		case full > computed:
+			t.Fatalf("full waits %d of %d: full = %v, want at most %v", full, computed, full, computed)
 		}
-		if equal := with(Equal); equal < computed/2 || equal > computed {
-			t.Fatalf("equal waits %d of %d", equal, computed)
+		switch equal := with(Equal); {
+		case equal < computed/2:
+			t.Fatalf("equal waits %d of %d: equal = %v, want at least %v", equal, computed, equal, computed/2)
+		case equal > computed:
+			t.Fatalf("equal waits %d of %d: equal = %v, want at most %v", equal, computed, equal, computed)
 		}
 		if constant := with(Constant); constant != max(0, min(p.Initial, p.Max)) {
-			t.Fatalf("constant waits %d of %d", constant, p.Initial)
+			t.Fatalf("constant waits %d of %d, want %v", constant, p.Initial, max(0, min(p.Initial, p.Max)))
 		}
 	})
 }
@@ -186,7 +195,7 @@ func TestModesAreReadAsTheyAreWritten(t *testing.T) {
 	}
 	for _, bad := range []string{"", "Full", " full", "jitter"} {
 		if _, err := ParseMode(bad); err == nil {
-			t.Errorf("ParseMode(%q) accepts it", bad)
+			t.Errorf("ParseMode(%q) accepts it: err = %v, want an error", bad, err)
 		}
 	}
 }

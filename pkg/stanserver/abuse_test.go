@@ -67,7 +67,7 @@ func TestNothingGoesBeforeCONNECT(t *testing.T) {
 		r := dial(t, s)
 		r.send("%s", first)
 		if got := r.cut(); got != "-ERR 'Authorization Violation'" {
-			t.Errorf("after %q comes %q", first, got)
+			t.Errorf("after %q comes %q, want \"-ERR 'Authorization Violation'\"", first, got)
 		}
 	}
 }
@@ -90,10 +90,10 @@ func TestNoLineOfTheLogHoldsWhatAPublisherSent(t *testing.T) {
 	r.request(testPub, r.inbox, &pb.PubMsg{ClientID: "CANARY", Guid: "CANARY", Subject: "faas-request", Data: []byte("CANARY-body")})
 	r.message()
 	if strings.Contains(log.String(), "CANARY") {
-		t.Errorf("the log holds it:\n%s", log.String())
+		t.Errorf("the log holds it, want no \"CANARY\" in it\n%s", log.String())
 	}
 	if !strings.Contains(log.String(), "publisher refused") {
-		t.Errorf("the log does not tell of it:\n%s", log.String())
+		t.Errorf("the log does not tell of it, want \"publisher refused\" in it\n%s", log.String())
 	}
 }
 
@@ -111,8 +111,11 @@ func TestLinesOfTheServerAreCutWhereTheyRepeatAClient(t *testing.T) {
 	} {
 		var log syncBuffer
 		(&serverLog{slog.New(slog.NewTextHandler(&log, nil))}).Errorf("%s", line)
-		if got := log.String(); strings.Contains(got, "CANARY") || !strings.Contains(got, line[:10]) {
-			t.Errorf("%s is logged as %s", line, got)
+		switch got := log.String(); {
+		case strings.Contains(got, "CANARY"):
+			t.Errorf("%s is logged as %s: got = %q, want no \"CANARY\" in it", line, got, got)
+		case !strings.Contains(got, line[:10]):
+			t.Errorf("%s is logged as %s: got = %q, want %q in it", line, got, got, line[:10])
 		}
 	}
 }
@@ -125,10 +128,10 @@ func TestThousandsOfSubscriptionsAreNotKept(t *testing.T) {
 		r.send("SUB _INBOX.AAAAAAAAAAAAAAAAAA%04d %d\r\n", n, 100+n)
 	}
 	if got := len(r.sync()); got != 5000-(maxSubscriptions-2) {
-		t.Errorf("%d of 5000 were refused", got)
+		t.Errorf("%d of 5000 were refused, want %d", got, 5000-(maxSubscriptions-2))
 	}
 	if got := s.nats.NumSubscriptions(); got > 200 {
-		t.Errorf("the server has %d subscriptions", got)
+		t.Errorf("the server has %d subscriptions, want at most 200", got)
 	}
 }
 
@@ -149,7 +152,7 @@ func TestAPublisherThatDoesNotReadIsCutOff(t *testing.T) {
 			}
 		}
 		if sent >= 64<<20 {
-			t.Fatal("a publisher that does not read may go on")
+			t.Fatalf("a publisher that does not read may go on: sent = %d, want less than %d", sent, 64<<20)
 		}
 	}
 	publish(t, gateway, "all is well")
@@ -167,7 +170,7 @@ func TestTheOutboxIsBounded(t *testing.T) {
 		}
 	}
 	if err := o.send([]byte("x")); err != errConsumer {
-		t.Errorf("beyond the bound the error is %v", err)
+		t.Errorf("beyond the bound the error is %v, want %q", err, errConsumer)
 	}
 }
 
@@ -192,7 +195,7 @@ func TestHalfAMessageHoldsNobodyUp(t *testing.T) {
 	})
 	publish(t, connect(t, s.URL(), "gateway"), strings.Repeat("y", 12<<20), "small")
 	if u := s.door.uploads; u.size() > u.limit {
-		t.Errorf("%d bytes are held", u.size())
+		t.Errorf("%d bytes are held, want at most %d", u.size(), u.limit)
 	}
 }
 
@@ -245,7 +248,7 @@ func TestAFloodOfConnectionsKeepsNobodyOut(t *testing.T) {
 	publish(t, before, "a")
 	publish(t, connect(t, s.URL(), "later"), "b")
 	if len(lost) > 0 {
-		t.Error("the publisher of before was cut off")
+		t.Errorf("the publisher of before was cut off: len(lost) = %d, want 0", len(lost))
 	}
 	for _, r := range flood[:30] {
 		r.cut()

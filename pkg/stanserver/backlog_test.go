@@ -37,8 +37,13 @@ func TestPublishersAreRefusedBeforeUnreadMessagesAreRemoved(t *testing.T) {
 		c := connect(t, s.URL(), "gateway")
 		first := flood(t, c, kept, size)
 		state, err := stateOf(s.stan, "faas-request")
-		if err != nil || state.FirstSeq != 1 || state.Msgs != first {
-			t.Fatalf("the channel has %+v of %d messages, %v", state, first, err)
+		switch {
+		case err != nil:
+			t.Fatalf("%v, want nil", err)
+		case state.FirstSeq != 1:
+			t.Fatalf("the channel has %+v of %d messages, %v, want FirstSeq 1", state, first, err)
+		case state.Msgs != first:
+			t.Fatalf("the channel has %+v of %d messages, %v, want Msgs %d", state, first, err, first)
 		}
 		// What the worker accepts makes room for as much.
 		const accepted = 10
@@ -46,7 +51,7 @@ func TestPublishersAreRefusedBeforeUnreadMessagesAreRemoved(t *testing.T) {
 			s.Accepted("faas-request", uint64(n+1), size, true) // #nosec G115 -- small
 		}
 		if more := flood(t, c, kept, size); more != accepted {
-			t.Errorf("%d more messages were confirmed", more)
+			t.Errorf("%d more messages were confirmed, want %d", more, accepted)
 		}
 		if dir == "" {
 			continue
@@ -55,11 +60,14 @@ func TestPublishersAreRefusedBeforeUnreadMessagesAreRemoved(t *testing.T) {
 		s.Close()
 		s = start(t, o)
 		if more := flood(t, connect(t, s.URL(), "gateway-2"), kept, size); more > kept/startShare/size {
-			t.Errorf("%d messages were confirmed after the restart", more)
+			t.Errorf("%d messages were confirmed after the restart, want at most %d", more, kept/startShare/size)
 		}
 		state, err = stateOf(s.stan, "faas-request")
-		if err != nil || state.FirstSeq != 1 {
-			t.Errorf("the channel has %+v, %v", state, err)
+		switch {
+		case err != nil:
+			t.Errorf("%v, want nil", err)
+		case state.FirstSeq != 1:
+			t.Errorf("the channel has %+v, %v, want FirstSeq 1", state, err)
 		}
 		for n := range first + accepted {
 			s.Accepted("faas-request", uint64(n+1), size, true) // #nosec G115 -- small
@@ -79,14 +87,14 @@ func TestTheStateOfAQueueGroupIsRead(t *testing.T) {
 		return unreadBy("faas", c)
 	}
 	if n := unread(); n != 0 {
-		t.Errorf("%d unread messages in no channel", n)
+		t.Errorf("%d unread messages in no channel, want 0", n)
 	}
 	c := connect(t, s.URL(), "gateway")
 	for range 3 {
 		publish(t, c, "a")
 	}
 	if n := unread(); n != 3 {
-		t.Errorf("%d unread messages before the first subscription", n)
+		t.Errorf("%d unread messages before the first subscription, want 3", n)
 	}
 	got := make(chan *stan.Msg, 3)
 	w := worker(t, s)
@@ -97,7 +105,7 @@ func TestTheStateOfAQueueGroupIsRead(t *testing.T) {
 	}
 	one, two := <-got, <-got
 	if n := unread(); n != 3 {
-		t.Errorf("%d unread messages, two of them delivered", n)
+		t.Errorf("%d unread messages, two of them delivered, want 3", n)
 	}
 	_, _ = one.Ack(), two.Ack()
 	_ = (<-got).Ack()
@@ -105,7 +113,7 @@ func TestTheStateOfAQueueGroupIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := unread(); n != 0 {
-		t.Errorf("%d unread messages of a group that has read all", n)
+		t.Errorf("%d unread messages of a group that has read all, want 0", n)
 	}
 }
 
@@ -133,7 +141,7 @@ func TestMessagesThatNeverArrivedAreForgotten(t *testing.T) {
 			time.Sleep(step.wait)
 			read = step.read
 			if err := b.reserve("q", 400); !errors.Is(err, step.want) {
-				t.Errorf("%+v: %v", step, err)
+				t.Errorf("%+v: %v, want %v", step, err, step.want)
 			}
 		}
 	})
@@ -144,8 +152,11 @@ func TestTheBacklogCountsEachMessageOnce(t *testing.T) {
 	b := newBacklog(10_000)
 	b.begin("q", initial{last: 7, count: 2, bytes: 9000})
 	fits := func(size int) bool { return b.fits(b.queue("q"), costOf("q", size)) }
-	if fits(2500) || !fits(2400) {
-		t.Error("a quarter is not reserved for the messages that were there")
+	switch {
+	case fits(2500):
+		t.Error("a quarter is not reserved for the messages that were there: fits(2500) = true, want false")
+	case !fits(2400):
+		t.Error("a quarter is not reserved for the messages that were there: fits(2400) = false, want true")
 	}
 	b.accepted("q", 6, 100, false)
 	b.accepted("q", 7, 100, true)
@@ -157,13 +168,13 @@ func TestTheBacklogCountsEachMessageOnce(t *testing.T) {
 	}
 	b.accepted("q", 8, 3000, false) // it was delivered before, and counted then
 	if fits(3000) {
-		t.Error("a message that came again made room")
+		t.Error("a message that came again made room: fits(3000) = true, want false")
 	}
 	b.accepted("q", 8, 3000, true)
 	if !fits(3000) {
-		t.Error("an accepted message makes no room")
+		t.Error("an accepted message makes no room: fits(3000) = false, want true")
 	}
 	if err := b.reserve("q", 20_000); err != nil {
-		t.Errorf("the only message is refused: %v", err)
+		t.Errorf("the only message is refused: %v, want nil", err)
 	}
 }

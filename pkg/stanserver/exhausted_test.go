@@ -38,10 +38,10 @@ func TestWithoutAFreeDescriptorASilentPublisherIsCutOff(t *testing.T) {
 	begun := time.Now()
 	s.door.outlast(ln, exhausted)
 	if took := time.Since(begun); took < acceptPause {
-		t.Errorf("the accept loop tries again after %s", took)
+		t.Errorf("the accept loop tries again after %s, want at least %v", took, acceptPause)
 	}
 	publish(t, before, "b")
 	if len(lost) > 0 {
-		t.Error("the publisher with a client id was cut off")
+		t.Errorf("the publisher with a client id was cut off: len(lost) = %d, want 0", len(lost))
 	}
 }

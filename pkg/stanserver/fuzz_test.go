@@ -66,19 +66,22 @@ func reached(t *testing.T, sent []byte) (all []string) {
 		line, err := r.ReadString('\n')
 		if err != nil {
 			if line != "" {
-				t.Errorf("the server gets half a line: %q", line)
+				t.Errorf("the server gets half a line: %q, want \"\"", line)
 			}
 			return all
 		}
 		c, err := parseCommand([]byte(strings.TrimSuffix(line, "\r\n")))
 		if err != nil {
-			t.Fatalf("the server gets %q", line)
+			t.Fatalf("the server gets %q: err = %v, want nil", line, err)
 		}
 		payload := ""
 		if c.op == opPublish {
 			b := make([]byte, c.size+2)
-			if _, err := io.ReadFull(r, b); err != nil || string(b[c.size:]) != "\r\n" {
-				t.Fatalf("the payload of %q is not whole", line)
+			switch _, err := io.ReadFull(r, b); {
+			case err != nil:
+				t.Fatalf("the payload of %q is not whole: err = %v, want nil", line, err)
+			case string(b[c.size:]) != "\r\n":
+				t.Fatalf("the payload of %q is not whole: string(b[c.size:]) = %q, want \"\\r\\n\"", line, string(b[c.size:]))
 			}
 			payload = string(b[:c.size])
 		}
@@ -96,8 +99,11 @@ func checkReached(t *testing.T, line string) {
 	case opPing, opPong, opConnect, opUnsubscribe:
 	case opSubscribe:
 		inbox, ok := strings.CutPrefix(string(c.subject), behind)
-		if !ok || !isInbox(inbox) {
-			t.Errorf("the server gets %q", text)
+		switch {
+		case !ok:
+			t.Errorf("the server gets %q: ok = false, want true", text)
+		case !isInbox(inbox):
+			t.Errorf("the server gets %q: isInbox(inbox) = false, want true", text)
 		}
 	case opPublish:
 		subject := string(c.subject)
@@ -105,8 +111,11 @@ func checkReached(t *testing.T, line string) {
 			return
 		}
 		reply, ok := strings.CutPrefix(string(c.reply), behind)
-		if !ok || strings.ContainsAny(reply, "*>") {
-			t.Errorf("the server answers %q", text)
+		switch {
+		case !ok:
+			t.Errorf("the server answers %q: ok = false, want true", text)
+		case strings.ContainsAny(reply, "*>"):
+			t.Errorf("the server answers %q: strings.ContainsAny(reply, \"*>\") = true, want false", text)
 		}
 		switch subject {
 		case "_STAN.discover.faas-cluster", "_STAN.discover.faas-cluster.pings":
@@ -140,10 +149,17 @@ func FuzzMessage(f *testing.F) {
 		}
 		var m pb.PubMsg
 		if err := m.Unmarshal(b); err != nil {
-			t.Fatalf("the server refuses it: %v", err)
+			t.Fatalf("the server refuses it: %v, want nil", err)
 		}
-		if string(got.clientID) != m.ClientID || string(got.guid) != m.Guid || string(got.queue) != m.Subject || string(got.connID) != string(m.ConnID) {
-			t.Errorf("scan reads %+v, the server %+v", got, m)
+		switch {
+		case string(got.clientID) != m.ClientID:
+			t.Errorf("scan reads %+v, the server %+v: string(got.clientID) = %q, want %q", got, m, string(got.clientID), m.ClientID)
+		case string(got.guid) != m.Guid:
+			t.Errorf("scan reads %+v, the server %+v: string(got.guid) = %q, want %q", got, m, string(got.guid), m.Guid)
+		case string(got.queue) != m.Subject:
+			t.Errorf("scan reads %+v, the server %+v: string(got.queue) = %q, want %q", got, m, string(got.queue), m.Subject)
+		case string(got.connID) != string(m.ConnID):
+			t.Errorf("scan reads %+v, the server %+v: string(got.connID) = %q, want %q", got, m, string(got.connID), string(m.ConnID))
 		}
 	})
 }

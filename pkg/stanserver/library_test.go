@@ -34,14 +34,17 @@ func TestAPublisherSurvivesAReconnect(t *testing.T) {
 		}
 		<-again
 		publish(t, c, "b")
-		if got := receive(t, worker(t, s), 2); got[0] != "a" || got[1] != "b" {
-			t.Errorf("got %q", got)
+		switch got := receive(t, worker(t, s), 2); {
+		case got[0] != "a":
+			t.Errorf("got %q: got[0] = %q, want \"a\"", got, got[0])
+		case got[1] != "b":
+			t.Errorf("got %q: got[1] = %q, want \"b\"", got, got[1])
 		}
 		if err := c.Close(); err != nil {
-			t.Errorf("after the reconnect it cannot close its client: %v", err)
+			t.Errorf("after the reconnect it cannot close its client: %v, want nil", err)
 		}
 		if len(lost) > 0 {
-			t.Errorf("NATS Streaming lost it: %v", <-lost)
+			t.Errorf("NATS Streaming lost it: %v: len(lost) = %d, want 0", <-lost, len(lost))
 		}
 	}
 }
@@ -63,8 +66,11 @@ func TestAPublisherSurvivesARestart(t *testing.T) {
 	s = start(t, Options{Dir: dir, Listen: strings.TrimPrefix(s.URL(), "nats://")})
 	<-again
 	publish(t, c, "b")
-	if got := receive(t, worker(t, s), 2); got[0] != "a" || got[1] != "b" {
-		t.Errorf("got %q", got)
+	switch got := receive(t, worker(t, s), 2); {
+	case got[0] != "a":
+		t.Errorf("got %q: got[0] = %q, want \"a\"", got, got[0])
+	case got[1] != "b":
+		t.Errorf("got %q: got[1] = %q, want \"b\"", got, got[1])
 	}
 }
 
@@ -124,8 +130,11 @@ func TestAPublisherIsToldWhichSettingItsQueueLacks(t *testing.T) {
 	if err := c.Publish("slow", []byte("a")); err != nil {
 		t.Error(err)
 	}
-	if err := c.Publish("not-configured", []byte("a")); err == nil || !strings.Contains(err.Error(), "faas_nats_channel") {
-		t.Errorf("the error is %v", err)
+	switch err := c.Publish("not-configured", []byte("a")); {
+	case err == nil:
+		t.Errorf("the error is %v, want an error", err)
+	case !strings.Contains(err.Error(), "faas_nats_channel"):
+		t.Errorf("the error is %v, want \"faas_nats_channel\" in it", err)
 	}
 }
 
@@ -161,8 +170,11 @@ func TestWithCredentialsSetAPublisherNeedsThem(t *testing.T) {
 			_ = nc.Flush()
 			_, err = sub.NextMsg(patience)
 		}
-		if err == nil || !strings.Contains(strings.ToLower(err.Error()), "permissions") {
-			t.Errorf("with credentials a publisher may subscribe to everything: %v", err)
+		switch {
+		case err == nil:
+			t.Errorf("with credentials a publisher may subscribe to everything: %v, want an error", err)
+		case !strings.Contains(strings.ToLower(err.Error()), "permissions"):
+			t.Errorf("with credentials a publisher may subscribe to everything: %v: strings.ToLower(err.Error()) = %q, want \"permissions\" in it", err, strings.ToLower(err.Error()))
 		}
 	}
 }

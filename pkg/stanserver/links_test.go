@@ -29,8 +29,11 @@ func TestALinkInTheFolderIsRefusedAndNotWrittenThrough(t *testing.T) {
 			if !errors.Is(err, datadir.ErrNotPlain) || !strings.Contains(err.Error(), path) {
 				t.Errorf("got %v, want the path", err)
 			}
-			if b, err := os.ReadFile(target); err != nil || string(b) != "precious" {
-				t.Errorf("the target is now %q, %v", b, err)
+			switch b, err := os.ReadFile(target); {
+			case err != nil:
+				t.Errorf("%v, want nil", err)
+			case string(b) != "precious":
+				t.Errorf("the target is now %q, %v: string(b) = %q, want \"precious\"", b, err, string(b))
 			}
 		})
 	}

@@ -36,7 +36,7 @@ func dial(t *testing.T, s *Server) *raw {
 	}
 	r := &raw{t, conn, bufio.NewReader(conn), nats.NewInbox(), nats.NewInbox()}
 	if l := r.line(); !strings.HasPrefix(l, "INFO {") {
-		t.Fatalf("the server begins with %q", l)
+		t.Fatalf("the server begins with %q, want it to begin with %q", l, "INFO {")
 	}
 	return r
 }
@@ -198,7 +198,7 @@ func await(t *testing.T, sub *nats.Subscription, what string, is func(*nats.Msg)
 	for {
 		m, err := sub.NextMsg(patience)
 		if err != nil {
-			t.Fatalf("waiting for %s: %v", what, err)
+			t.Fatalf("waiting for %s: %v, want nil", what, err)
 		}
 		if is(m) {
 			return m

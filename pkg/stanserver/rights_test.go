@@ -33,7 +33,7 @@ func TestAPublisherSubscribesToItsOwnInboxesOnly(t *testing.T) {
 	for i, subject := range []string{"_INBOX.CCCCCCCCCCCCCCCCCCCCCC", "_INBOX.CCCCCCCCCCCCCCCCCCCCCC.*", "_INBOX.CCCCCCCCCCCCCCCCCCCCCC.DDDDDDDD", "_STAN.acks.CCCCCCCCCCCCCCCCCCCCCC"} {
 		r.send("SUB %s %d\r\n", subject, 10+i)
 		if got := r.sync(); len(got) != 0 {
-			t.Errorf("%s: the answer is %q", subject, got)
+			t.Errorf("%s: the answer is %q, want len 0", subject, got)
 		}
 	}
 }
@@ -60,7 +60,7 @@ func TestAPublisherDoesNotSeeTheWorkersMessages(t *testing.T) {
 	publish(t, gateway, "secret-2")
 	<-got // it was delivered, and the server has passed it on before the answer to this:
 	if lines := r.sync(); len(lines) != 0 {
-		t.Errorf("the publisher got %q", lines)
+		t.Errorf("the publisher got %q, want len 0", lines)
 	}
 }
 
@@ -108,7 +108,7 @@ func TestAPublisherCannotUnsubscribeTheWorkerOrAcknowledge(t *testing.T) {
 	}
 	publish(t, gateway, "b")
 	if m := <-got; string(m.Data) != "b" {
-		t.Errorf("the worker got %q", m.Data)
+		t.Errorf("the worker got %q: string(m.Data) = %q, want \"b\"", m.Data, string(m.Data))
 	}
 }
 
@@ -119,12 +119,12 @@ func TestAPublisherCannotCloseAnotherClient(t *testing.T) {
 	r := greet(t, s)
 	for _, id := range []string{"faas-worker-host", "gateway", "other", ""} {
 		if e := r.close(id); e == "" {
-			t.Errorf("%q was closed", id)
+			t.Errorf("%q was closed: e = %q, want not \"\"", id, e)
 		}
 	}
 	publish(t, gateway, "a")
 	if got := receive(t, reader, 1); got[0] != "a" {
-		t.Errorf("the worker got %q", got)
+		t.Errorf("the worker got %q: got[0] = %q, want \"a\"", got, got[0])
 	}
 }
 
@@ -149,7 +149,7 @@ func TestAPublisherCannotReplaceAnotherClient(t *testing.T) {
 	r := greet(t, s)
 	for _, id := range []string{"faas-worker-host", "faas-worker-other", "gateway"} {
 		if e := r.join(id, "the-secret-of-"+id); e == "" {
-			t.Errorf("%q was connected", id)
+			t.Errorf("%q was connected: e = %q, want not \"\"", id, e)
 		}
 	}
 	publish(t, gateway, "a")
@@ -166,10 +166,10 @@ func TestALiveConnectionKeepsItsClientID(t *testing.T) {
 		t.Fatal(e)
 	}
 	if e := r.join("busy", "another-secret"); e == "" {
-		t.Error("the client id of a live connection was connected")
+		t.Errorf("the client id of a live connection was connected: e = %q, want not \"\"", e)
 	}
 	if e := r.close("busy"); e == "" {
-		t.Error("the client id of a live connection was closed")
+		t.Errorf("the client id of a live connection was closed: e = %q, want not \"\"", e)
 	}
 	_ = busy.conn.Close()
 	eventually(t, "the end of the connection", func() bool {
@@ -178,7 +178,7 @@ func TestALiveConnectionKeepsItsClientID(t *testing.T) {
 		return len(s.door.publishers) == 1
 	})
 	if e := r.join("busy", "another-secret"); e != "" {
-		t.Errorf("the client id of a connection that ended is not free: %s", e)
+		t.Errorf("the client id of a connection that ended is not free: %s, want \"\"", e)
 	}
 }
 
@@ -200,7 +200,7 @@ func TestAnAnswerThatIsNotOneConnectsNothing(t *testing.T) {
 		attacker.message()
 	}
 	if e := attacker.close("gateway"); e == "" {
-		t.Error("the attacker closed the gateway's client")
+		t.Errorf("the attacker closed the gateway's client: e = %q, want not \"\"", e)
 	}
 	publish(t, gateway, "a")
 }
@@ -224,11 +224,11 @@ func TestAPublisherCannotSendInTheNameOfTheWorkerOrOfAnotherSecret(t *testing.T)
 		{ClientID: "mine", ConnID: []byte("secret-of-mine"), Subject: "faas-request"},
 	} {
 		if e := r.publishTo(testPub, m); e == "" {
-			t.Errorf("%v was accepted", m)
+			t.Errorf("%v was accepted: e = %q, want not \"\"", m, e)
 		}
 	}
 	if e := r.join("other", "secret-of-victim"); e == "" {
-		t.Error("a client id was connected with the secret of another")
+		t.Errorf("a client id was connected with the secret of another: e = %q, want not \"\"", e)
 	}
 	if e := r.publishTo(testPub, &pb.PubMsg{ClientID: "mine", ConnID: []byte("secret-of-mine"), Guid: "g", Subject: "faas-request"}); e != "" {
 		t.Error(e)
@@ -256,7 +256,7 @@ func TestAPublisherCannotAnswerInPlaceOfTheServer(t *testing.T) {
 	r.request("_STAN.discover.faas-cluster.pings", "", ping)
 	r.refused("no inbox for the answer")
 	if got := victim.sync(); len(got) != 0 {
-		t.Errorf("the victim got %q", got)
+		t.Errorf("the victim got %q, want len 0", got)
 	}
 }
 
@@ -269,11 +269,18 @@ func TestAPublisherAnswersEachOfItsHeartbeatsOnce(t *testing.T) {
 	}
 	l := r.line()
 	f := strings.Fields(l)
-	if len(f) != 5 || f[1] != r.heart || !strings.HasPrefix(f[3], heartbeatPrefix) || f[4] != "0" {
-		t.Fatalf("the heartbeat is %q", l)
+	switch {
+	case len(f) != 5:
+		t.Fatalf("the heartbeat is %q: len(f) = %d, want 5", l, len(f))
+	case f[1] != r.heart:
+		t.Fatalf("the heartbeat is %q: f[1] = %q, want %q", l, f[1], r.heart)
+	case !strings.HasPrefix(f[3], heartbeatPrefix):
+		t.Fatalf("the heartbeat is %q: f[3] = %q, want it to begin with %q", l, f[3], heartbeatPrefix)
+	case f[4] != "0":
+		t.Fatalf("the heartbeat is %q: f[4] = %q, want \"0\"", l, f[4])
 	}
 	if l := r.line(); l != "" {
-		t.Fatalf("the heartbeat holds %q", l)
+		t.Fatalf("the heartbeat holds %q, want \"\"", l)
 	}
 	other.send("PUB %s 0\r\n\r\n", f[3])
 	other.refused("another publisher's heartbeat")
@@ -281,7 +288,7 @@ func TestAPublisherAnswersEachOfItsHeartbeatsOnce(t *testing.T) {
 	r.refused("an answer with content")
 	r.send("PUB %s 0\r\n\r\n", f[3])
 	if got := r.sync(); len(got) != 0 {
-		t.Errorf("the answer is refused: %q", got)
+		t.Errorf("the answer is refused: %q, want len 0", got)
 	}
 	r.send("PUB %s 0\r\n\r\n", f[3])
 	r.refused("a second answer")
@@ -300,7 +307,7 @@ func TestAQueueThatIsNotConfiguredIsRefused(t *testing.T) {
 		queue := fmt.Sprint("made-up-", n)
 		m := &pb.PubMsg{ClientID: "mine", ConnID: []byte("secret-of-mine"), Guid: "g", Subject: queue}
 		if e := r.publishTo("_STAN.pub.faas-cluster."+queue, m); !strings.Contains(e, "faas_nats_channel") {
-			t.Fatalf("the answer is %q", e)
+			t.Fatalf("the answer is %q, want \"faas_nats_channel\" in it", e)
 		}
 		r.request(testPub, r.inbox, m) // a configured queue on the outside
 		r.refused(queue)
@@ -311,7 +318,7 @@ func TestAQueueThatIsNotConfiguredIsRefused(t *testing.T) {
 		}
 	}
 	if got := channelsIn(t, dir); got != 2 {
-		t.Errorf("%d channels lie in the folder", got)
+		t.Errorf("%d channels lie in the folder, want 2", got)
 	}
 }
 
@@ -349,6 +356,6 @@ func TestChannelsOfBeforeDoNotKeepAQueueAway(t *testing.T) {
 	receive(t, worker(t, s), 1)
 	reader := connect(t, s.URL(), "faas-worker-more", nats.InProcessServer(s))
 	if err := reader.Publish("one-too-many", []byte("c")); err == nil {
-		t.Error("a channel beyond the configured queues was made")
+		t.Errorf("a channel beyond the configured queues was made: err = %v, want an error", err)
 	}
 }

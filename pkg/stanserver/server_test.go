@@ -114,8 +114,11 @@ func TestWhatIsPublishedArrives(t *testing.T) {
 	for _, dir := range []string{"", t.TempDir()} {
 		s := start(t, Options{Dir: dir})
 		publish(t, connect(t, s.URL(), "gateway"), "a", "b")
-		if got := receive(t, worker(t, s), 2); got[0] != "a" || got[1] != "b" {
-			t.Errorf("dir %q: got %q", dir, got)
+		switch got := receive(t, worker(t, s), 2); {
+		case got[0] != "a":
+			t.Errorf("dir %q: got %q: got[0] = %q, want \"a\"", dir, got, got[0])
+		case got[1] != "b":
+			t.Errorf("dir %q: got %q: got[1] = %q, want \"b\"", dir, got, got[1])
 		}
 	}
 }
@@ -186,7 +189,7 @@ func TestAPortThatIsGoneAfterAPauseIsAnErrorUntilItIsBack(t *testing.T) {
 		t.Skip("another test took the port: ", err)
 	}
 	if err := s.Resume(); err == nil {
-		t.Fatal("resumed on a port that somebody else has")
+		t.Fatalf("resumed on a port that somebody else has: err = %v, want an error", err)
 	}
 	_ = ln.Close()
 	if err := s.Resume(); err != nil {
@@ -204,8 +207,11 @@ func TestWithoutAFolderNoFileIsWritten(t *testing.T) {
 	receive(t, worker(t, s), 1)
 	s.Close()
 	left, err := os.ReadDir(dir)
-	if err != nil || len(left) != 0 {
-		t.Errorf("files were written: %v (%v)", left, err)
+	switch {
+	case err != nil:
+		t.Errorf("files were written: %v (%v): err = %v, want nil", left, err, err)
+	case len(left) != 0:
+		t.Errorf("files were written: %v (%v), want len 0", left, err)
 	}
 }
 
@@ -217,8 +223,13 @@ func TestATakenPortIsOneClearError(t *testing.T) {
 	}
 	defer ln.Close()
 	_, err = Start(Options{Listen: ln.Addr().String(), Cluster: "c", Dir: t.TempDir()})
-	if err == nil || !strings.Contains(err.Error(), ln.Addr().String()) || !strings.Contains(err.Error(), "stan_listen_address") {
-		t.Errorf("error is %v; it must name the address and the setting", err)
+	switch {
+	case err == nil:
+		t.Errorf("error is %v; it must name the address and the setting, want an error", err)
+	case !strings.Contains(err.Error(), ln.Addr().String()):
+		t.Errorf("error is %v; it must name the address and the setting, want %q in it", err, ln.Addr().String())
+	case !strings.Contains(err.Error(), "stan_listen_address"):
+		t.Errorf("error is %v; it must name the address and the setting, want \"stan_listen_address\" in it", err)
 	}
 }
 
@@ -234,11 +245,14 @@ func TestAFolderInUseIsOneClearError(t *testing.T) {
 	}
 	line := make([]byte, 64)
 	if n, _ := out.Read(line); string(line[:n]) != "holding\n" {
-		t.Fatalf("the other process says %q", line[:n])
+		t.Fatalf("the other process says %q: string(line[:n]) = %q, want \"holding\\n\"", line[:n], string(line[:n]))
 	}
 	_, err := Start(Options{Listen: "127.0.0.1:0", Cluster: "c", Dir: dir})
-	if err == nil || !strings.Contains(err.Error(), "in use by another process") {
-		t.Errorf("error is %v", err)
+	switch {
+	case err == nil:
+		t.Errorf("error is %v, want an error", err)
+	case !strings.Contains(err.Error(), "in use by another process"):
+		t.Errorf("error is %v, want \"in use by another process\" in it", err)
 	}
 	_ = in.Close()
 	_ = other.Wait()
@@ -249,8 +263,11 @@ func TestAnotherClusterNameIsAnErrorAndLeavesNothingOpen(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	start(t, Options{Dir: dir}).Close()
-	if _, err := Start(Options{Listen: "127.0.0.1:0", Cluster: "other", Dir: dir}); err == nil || !strings.Contains(err.Error(), "cluster ID") {
-		t.Errorf("error is %v", err)
+	switch _, err := Start(Options{Listen: "127.0.0.1:0", Cluster: "other", Dir: dir}); {
+	case err == nil:
+		t.Errorf("error is %v, want an error", err)
+	case !strings.Contains(err.Error(), "cluster ID"):
+		t.Errorf("error is %v, want \"cluster ID\" in it", err)
 	}
 	start(t, Options{Dir: dir})
 }
@@ -271,8 +288,11 @@ func TestATornRecordIsCutOffAndTheRestIsThere(t *testing.T) {
 	if got := receive(t, worker(t, s), 2); got[0] != "a" || got[1] != "c" {
 		t.Errorf("after the repair got %q, want a and c", got)
 	}
-	if !strings.Contains(log.String(), "incomplete last record truncated") || strings.Contains(log.String(), "CANARY") {
-		t.Errorf("the log must tell of the repair and hold no content:\n%s", log.String())
+	switch {
+	case !strings.Contains(log.String(), "incomplete last record truncated"):
+		t.Errorf("the log must tell of the repair and hold no content, want \"incomplete last record truncated\" in it\n%s", log.String())
+	case strings.Contains(log.String(), "CANARY"):
+		t.Errorf("the log must tell of the repair and hold no content, want no \"CANARY\" in it\n%s", log.String())
 	}
 }
 
@@ -315,8 +335,11 @@ func TestTheLogHoldsNoContentOfARefusedPublish(t *testing.T) {
 	if _, err := nc.Request("_STAN.pub.faas-cluster.faas-request", raw, patience); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(log.String(), "refused a publish") || strings.Contains(log.String(), "CANARY") {
-		t.Errorf("the log must tell of the refusal and hold no content:\n%s", log.String())
+	switch {
+	case !strings.Contains(log.String(), "refused a publish"):
+		t.Errorf("the log must tell of the refusal and hold no content, want \"refused a publish\" in it\n%s", log.String())
+	case strings.Contains(log.String(), "CANARY"):
+		t.Errorf("the log must tell of the refusal and hold no content, want no \"CANARY\" in it\n%s", log.String())
 	}
 }
 

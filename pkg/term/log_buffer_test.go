@@ -75,8 +75,13 @@ func TestAWarningLeavesAtOnceWithAllLinesBeforeIt(t *testing.T) {
 		for n, level := range []slog.Level{slog.LevelWarn, slog.LevelError, slog.LevelWarn + 1} {
 			log.Info("before")
 			log.With("a", 1).WithGroup("g").Log(t.Context(), level, "now")
-			if got := s.text(); s.count() != n+1 || strings.Count(got, "before") != n+1 || strings.Count(got, "now a=1") != n+1 {
-				t.Errorf("%s: %d writes, %q", level, s.count(), got)
+			switch got := s.text(); {
+			case s.count() != n+1:
+				t.Errorf("%s: %d writes, want %d", level, s.count(), n+1)
+			case strings.Count(got, "before") != n+1:
+				t.Errorf("%s: %d writes, %q: strings.Count(got, \"before\") = %d, want %d", level, s.count(), got, strings.Count(got, "before"), n+1)
+			case strings.Count(got, "now a=1") != n+1:
+				t.Errorf("%s: %d writes, %q: strings.Count(got, \"now a=1\") = %d, want %d", level, s.count(), got, strings.Count(got, "now a=1"), n+1)
 			}
 		}
 	})
@@ -143,8 +148,11 @@ func TestTheCallerWaitsForAnOutputThatBlocksAndTheBufferIsBounded(t *testing.T) 
 		if n := strings.Count(s.text(), "\n"); n != 1000 {
 			t.Errorf("%d lines came out, want 1000", n)
 		}
-		if cap(b.lines) > 2*maxLogBytes || cap(b.spare) > maxLogBytes {
-			t.Errorf("the buffer keeps %d and %d bytes", cap(b.lines), cap(b.spare))
+		switch {
+		case cap(b.lines) > 2*maxLogBytes:
+			t.Errorf("the buffer keeps %d and %d bytes: cap(b.lines) = %d, want at most %d", cap(b.lines), cap(b.spare), cap(b.lines), 2*maxLogBytes)
+		case cap(b.spare) > maxLogBytes:
+			t.Errorf("the buffer keeps %d and %d bytes: cap(b.spare) = %d, want at most %d", cap(b.lines), cap(b.spare), cap(b.spare), maxLogBytes)
 		}
 	})
 }
@@ -171,7 +179,7 @@ func TestLinesAfterCloseAreWrittenAtOnce(t *testing.T) {
 	b.Close()
 	b.Close()
 	if b.Write([]byte("b\n")); s.text() != "a\nb\n" {
-		t.Errorf("written is %q", s.text())
+		t.Errorf("written is %q, want \"a\\nb\\n\"", s.text())
 	}
 }
 
@@ -182,11 +190,11 @@ func TestAnOutputThatFailsIsReportedToWhoFlushes(t *testing.T) {
 		b := NewLogBuffer(s)
 		b.Write([]byte("a\n"))
 		if err := b.Flush(); !errors.Is(err, s.err) {
-			t.Errorf("error is %v", err)
+			t.Errorf("error is %v, want %v", err, s.err)
 		}
 		h := FlushWarnings(NewLogHandler(b, slog.LevelInfo, false), b)
 		if err := h.Handle(t.Context(), slog.NewRecord(time.Now(), slog.LevelWarn, "x", 0)); !errors.Is(err, s.err) {
-			t.Errorf("error is %v", err)
+			t.Errorf("error is %v, want %v", err, s.err)
 		}
 	})
 }

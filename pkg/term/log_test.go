@@ -66,11 +66,16 @@ func TestNothingThatIsLoggedControlsATerminal(t *testing.T) {
 			got := out.String()
 			for _, paint := range []string{paintNone, paintFaint, paintGreen} {
 				if got = strings.ReplaceAll(got, paint, ""); strings.Contains(s, paint) {
-					t.Fatal("the test hides what it looks for")
+					t.Fatalf("the test hides what it looks for: s = %q, want no %q in it", s, paint)
 				}
 			}
-			if strings.Count(got, "\n") != 1 || strings.ContainsAny(got, "\x1b\r\x00\x07\x08\x7f\u009b\u202e\u2028") || !strings.HasSuffix(got, "\n") {
-				t.Errorf("color %t: %q is logged as %q", color, s, got)
+			switch {
+			case strings.Count(got, "\n") != 1:
+				t.Errorf("color %t: %q is logged as %q: strings.Count(got, \"\\n\") = %d, want 1", color, s, got, strings.Count(got, "\n"))
+			case strings.ContainsAny(got, "\x1b\r\x00\x07\x08\x7f\u009b\u202e\u2028"):
+				t.Errorf("color %t: %q is logged as %q: strings.ContainsAny(got, \"\\x1b\\r\\x00\\x07\\x08\\x7f\\u009b\\u202e\\u2028\") = true, want false", color, s, got)
+			case !strings.HasSuffix(got, "\n"):
+				t.Errorf("color %t: %q is logged as %q: got = %q, want it to end with %q", color, s, got, got, "\n")
 			}
 		}
 	}
@@ -85,8 +90,11 @@ func TestALogLineIsPaintedOnATerminalOnly(t *testing.T) {
 		var out bytes.Buffer
 		r := slog.NewRecord(time.Time{}, level, "x", 0)
 		r.Add("a", 1)
-		if err := NewLogHandler(&out, slog.LevelDebug, true).Handle(t.Context(), r); err != nil || out.String() != want {
-			t.Errorf("%s: %q, %v", level, out.String(), err)
+		switch err := NewLogHandler(&out, slog.LevelDebug, true).Handle(t.Context(), r); {
+		case err != nil:
+			t.Errorf("%s: %v, want nil", level, err)
+		case out.String() != want:
+			t.Errorf("%s: %q, want %q", level, out.String(), want)
 		}
 	}
 }

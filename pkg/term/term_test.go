@@ -30,12 +30,18 @@ func TestABodyIsCleanedForAPersonOnly(t *testing.T) {
 	t.Parallel()
 	const body = "{\"a\":\"日\x1b[2J\"}\n\xe6"
 	c, out, _ := console(true)
-	if err := c.Body(&oneByOne{[]byte(body)}); err != nil || out.String() != "{\"a\":\"日\\x1b[2J\"}\n\\xe6" {
-		t.Errorf("a person sees %q, %v", out, err)
+	switch err := c.Body(&oneByOne{[]byte(body)}); {
+	case err != nil:
+		t.Errorf("%v, want nil", err)
+	case out.String() != "{\"a\":\"日\\x1b[2J\"}\n\\xe6":
+		t.Errorf("a person sees %q, %v: out.String() = %q, want \"{\\\"a\\\":\\\"日\\\\x1b[2J\\\"}\\n\\\\xe6\"", out, err, out.String())
 	}
 	c, out, _ = console(false)
-	if err := c.Body(&oneByOne{[]byte(body)}); err != nil || out.String() != body {
-		t.Errorf("a script gets %q, %v", out, err)
+	switch err := c.Body(&oneByOne{[]byte(body)}); {
+	case err != nil:
+		t.Errorf("%v, want nil", err)
+	case out.String() != body:
+		t.Errorf("a script gets %q, %v: out.String() = %q, want %q", out, err, out.String(), body)
 	}
 }
 
@@ -59,7 +65,7 @@ func TestTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want := "evil\\x1b[2J\\tname\t7\t1536\nfn\t1234\t1\n"; out.String() != want {
-		t.Errorf("a script gets %q", out)
+		t.Errorf("a script gets %q, want %q", out, want)
 	}
 	c, out, _ = console(true)
 	c.Color = false
@@ -71,8 +77,11 @@ func TestTables(t *testing.T) {
 		t.Errorf("a person sees\n%swant\n%s", out, want)
 	}
 	c, out, _ = console(true)
-	if err := c.Table(columns, nil); err != nil || out.Len() > 0 {
-		t.Errorf("no rows are shown as %q", out)
+	switch err := c.Table(columns, nil); {
+	case err != nil:
+		t.Errorf("no rows are shown as %q: err = %v, want nil", out, err)
+	case out.Len() > 0:
+		t.Errorf("no rows are shown as %q: out.Len() = %d, want 0", out, out.Len())
 	}
 }
 
@@ -98,8 +107,11 @@ func TestColumnsGiveWayOnANarrowTerminal(t *testing.T) {
 			t.Errorf("%d columns: %q, %v", width, titles, cut)
 		}
 	}
-	if len(rows[0]) != 5 || len(columns) != 5 {
-		t.Error("the caller's own were changed")
+	switch {
+	case len(rows[0]) != 5:
+		t.Errorf("the caller's own were changed: len(rows[0]) = %d, want 5", len(rows[0]))
+	case len(columns) != 5:
+		t.Errorf("the caller's own were changed: len(columns) = %d, want 5", len(columns))
 	}
 }
 
@@ -107,12 +119,18 @@ func TestFieldsLeaveOutWhatIsEmptyForAPersonOnly(t *testing.T) {
 	t.Parallel()
 	fields := []Field{{"id", Text("x")}, {"detail", Text("")}, {"body", Size(2048)}}
 	c, out, _ := console(false)
-	if err := c.Fields(fields); err != nil || out.String() != "id\tx\ndetail\t\nbody\t2048\n" {
-		t.Errorf("a script gets %q, %v", out, err)
+	switch err := c.Fields(fields); {
+	case err != nil:
+		t.Errorf("%v, want nil", err)
+	case out.String() != "id\tx\ndetail\t\nbody\t2048\n":
+		t.Errorf("a script gets %q, %v: out.String() = %q, want \"id\\tx\\ndetail\\t\\nbody\\t2048\\n\"", out, err, out.String())
 	}
 	c, out, _ = console(true)
-	if err := c.Fields(fields); err != nil || out.String() != "\x1b[1mid\x1b[0m    x\n\x1b[1mbody\x1b[0m  2.0 KiB\n" {
-		t.Errorf("a person sees %q, %v", out, err)
+	switch err := c.Fields(fields); {
+	case err != nil:
+		t.Errorf("%v, want nil", err)
+	case out.String() != "\x1b[1mid\x1b[0m    x\n\x1b[1mbody\x1b[0m  2.0 KiB\n":
+		t.Errorf("a person sees %q, %v: out.String() = %q, want \"\\x1b[1mid\\x1b[0m    x\\n\\x1b[1mbody\\x1b[0m  2.0 KiB\\n\"", out, err, out.String())
 	}
 }
 
@@ -135,10 +153,10 @@ func TestNumbersAndTimesForPeople(t *testing.T) {
 	now := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 	c.now = func() time.Time { return now }
 	if got := c.At(now.Add(-time.Hour)); got != (Cell{"2026-01-31 11:00:00 UTC (1h ago)", "2026-01-31T11:00:00Z"}) {
-		t.Errorf("an hour ago is %+v", got)
+		t.Errorf("an hour ago is %+v, want %+v", got, (Cell{"2026-01-31 11:00:00 UTC (1h ago)", "2026-01-31T11:00:00Z"}))
 	}
 	if got := c.Until(now.Add(time.Hour)); got != (Cell{"in 1h", "2026-01-31T13:00:00Z"}) {
-		t.Errorf("in an hour is %+v", got)
+		t.Errorf("in an hour is %+v, want %+v", got, Cell{"in 1h", "2026-01-31T13:00:00Z"})
 	}
 	if c.Since(now.Add(time.Minute)).Short != "0s" || c.Since(time.Time{}) != (Cell{}) || c.Until(now).Short != "now" {
 		t.Error("clocks that differ, and no time")
@@ -150,32 +168,46 @@ func TestOnlyYesIsYes(t *testing.T) {
 	for in, want := range map[string]bool{"yes\n": true, " yes \r\n": true, "yes": true, "y\n": false, "YES\n": false, "\n": false, "": false, "no\nyes\n": false} {
 		c, _, errs := console(true)
 		c.In = strings.NewReader(in)
-		if got, err := c.Confirm("replay 7?"); got != want || err != nil {
-			t.Errorf("%q is %v, %v", in, got, err)
+		switch got, err := c.Confirm("replay 7?"); {
+		case got != want:
+			t.Errorf("%q is %v, %v: got = %v, want %v", in, got, err, got, want)
+		case err != nil:
+			t.Errorf("%v, want nil", err)
 		}
 		if !strings.Contains(errs.String(), "replay 7?") {
-			t.Errorf("asked was %q", errs)
+			t.Errorf("asked was %q, want \"replay 7?\" in it", errs)
 		}
 	}
 	c, _, errs := console(false)
-	if ok, err := c.Confirm("replay?"); ok || !errors.Is(err, ErrNotTerminal) || errs.Len() > 0 {
-		t.Errorf("a script: %v, %v, %q", ok, err, errs)
+	switch ok, err := c.Confirm("replay?"); {
+	case ok:
+		t.Errorf("a script: %v, %v, %q: ok = true, want false", ok, err, errs)
+	case !errors.Is(err, ErrNotTerminal):
+		t.Errorf("a script: %v, want %v", err, ErrNotTerminal)
+	case errs.Len() > 0:
+		t.Errorf("a script: %v, %v, %q: errs.Len() = %d, want 0", ok, err, errs, errs.Len())
 	}
 	c, _, _ = console(true)
 	silent, _ := io.Pipe()
 	ctx, cancel := context.WithCancel(t.Context())
 	c.In = Until(ctx, silent)
 	cancel()
-	if ok, err := c.Confirm("replay?"); ok || !errors.Is(err, context.Canceled) {
-		t.Errorf("interrupted: %v, %v", ok, err)
+	switch ok, err := c.Confirm("replay?"); {
+	case ok:
+		t.Errorf("interrupted: %v, %v: ok = true, want false", ok, err)
+	case !errors.Is(err, context.Canceled):
+		t.Errorf("interrupted: %v, want %v", err, context.Canceled)
 	}
 }
 
 func TestWhatIsReadUntilIsWhatIsThere(t *testing.T) {
 	t.Parallel()
 	text := strings.Repeat("some text ", 10_000)
-	if got, err := io.ReadAll(Until(t.Context(), iotest.DataErrReader(strings.NewReader(text)))); err != nil || string(got) != text {
-		t.Errorf("%d bytes, %v", len(got), err)
+	switch got, err := io.ReadAll(Until(t.Context(), iotest.DataErrReader(strings.NewReader(text)))); {
+	case err != nil:
+		t.Errorf("%v, want nil", err)
+	case string(got) != text:
+		t.Errorf("%d bytes, %v: string(got) = %q, want %q", len(got), err, string(got), text)
 	}
 }
 
@@ -200,12 +232,15 @@ type word string
 func TestWhatIsSaidIsEscapedWhateverItsType(t *testing.T) {
 	t.Parallel()
 	c, out, errs := console(true)
-	if err := c.Say("%s %s %d", "a\x1b", word("b\x1b"), 7); err != nil || out.String() != "a\\x1b b\\x1b 7\n" {
-		t.Errorf("said %q, %v", out, err)
+	switch err := c.Say("%s %s %d", "a\x1b", word("b\x1b"), 7); {
+	case err != nil:
+		t.Errorf("%v, want nil", err)
+	case out.String() != "a\\x1b b\\x1b 7\n":
+		t.Errorf("said %q, %v: out.String() = %q, want \"a\\\\x1b b\\\\x1b 7\\n\"", out, err, out.String())
 	}
 	c.Tell("%v %s", errors.New("a\x1b\nb"), word("\u202e"))
 	if errs.String() != "a\\x1b\nb \\u202e\n" {
-		t.Errorf("printed %q", errs)
+		t.Errorf("printed %q, want \"a\\\\x1b\\nb \\\\u202e\\n\"", errs)
 	}
 }
 
@@ -219,15 +254,18 @@ func TestProgressIsALineEveryFewSecondsForALog(t *testing.T) {
 			p.Set(int64(n+1), "")
 		}
 		p.End()
-		if want := "replay: 50 of 100\nreplay: 100 of 100\n"; errs.String() != want || out.Len() > 0 {
-			t.Errorf("printed %q", errs)
+		switch want := "replay: 50 of 100\nreplay: 100 of 100\n"; {
+		case errs.String() != want:
+			t.Errorf("printed %q, want %q", errs, want)
+		case out.Len() > 0:
+			t.Errorf("printed %q: out.Len() = %d, want 0", errs, out.Len())
 		}
 		errs.Reset()
 		v := c.Volume("export", 0)
 		time.Sleep(progressPeriod)
 		v.Set(3<<20, "7 letters\x1b")
 		if errs.String() != "export: 3.0 MiB, 7 letters\\x1b\n" {
-			t.Errorf("printed %q", errs)
+			t.Errorf("printed %q, want \"export: 3.0 MiB, 7 dead letters\\\\x1b\\n\"", errs)
 		}
 	})
 }
@@ -240,7 +278,12 @@ func TestProgressIsABarForAPerson(t *testing.T) {
 	p.Set(2, "")
 	p.End()
 	p.End()
-	if out.Len() > 0 || !strings.Contains(errs.String(), "replay") || strings.Contains(errs.String(), "\x1b[2J") {
-		t.Errorf("out %q, err %q", out, errs)
+	switch {
+	case out.Len() > 0:
+		t.Errorf("out %q, err %q: out.Len() = %d, want 0", out, errs, out.Len())
+	case !strings.Contains(errs.String(), "replay"):
+		t.Errorf("out %q, err %q: errs.String() = %q, want \"replay\" in it", out, errs, errs.String())
+	case strings.Contains(errs.String(), "\x1b[2J"):
+		t.Errorf("out %q, err %q: errs.String() = %q, want no \"\\x1b[2J\" in it", out, errs, errs.String())
 	}
 }

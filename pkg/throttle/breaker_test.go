@@ -38,8 +38,11 @@ func TestABreakerOpensAfterTwentyInARowOfFive(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var b Breaker
-			if got := tt.do(&b); got != tt.want || b.Status().Open != tt.want {
-				t.Errorf("it reports %v and is %+v", got, b.Status())
+			switch got := tt.do(&b); {
+			case got != tt.want:
+				t.Errorf("it reports %v and is %+v: got = %v, want %v", got, b.Status(), got, tt.want)
+			case b.Status().Open != tt.want:
+				t.Errorf("it reports %v and is %+v, want Open %v", got, b.Status(), tt.want)
 			}
 		})
 	}
@@ -52,32 +55,47 @@ func TestAnOpenBreakerLetsOneProbeWithGrowingPauses(t *testing.T) {
 	now := epoch
 	for _, pause := range []time.Duration{1, 2, 4, 8, 16, 30, 30} {
 		pause *= time.Second
-		if b.Admit(now) || b.Admit(now.Add(pause-1)) {
-			t.Fatalf("a call begins before the pause of %s is over", pause)
+		switch {
+		case b.Admit(now):
+			t.Fatalf("a call begins before the pause of %s is over: b.Admit(now) = true, want false", pause)
+		case b.Admit(now.Add(pause - 1)):
+			t.Fatalf("a call begins before the pause of %s is over: b.Admit(now.Add(pause-1)) = true, want false", pause)
 		}
 		now = now.Add(pause)
 		if next := b.Status().Next; !next.Equal(now) {
 			t.Fatalf("the next probe is announced for %s, want %s", next, now)
 		}
-		if !b.Admit(now) || b.Admit(now.Add(time.Hour)) {
-			t.Fatalf("after %s there is not exactly one probe", pause)
+		switch {
+		case !b.Admit(now):
+			t.Fatalf("after %s there is not exactly one probe: b.Admit(now) = false, want true", pause)
+		case b.Admit(now.Add(time.Hour)):
+			t.Fatalf("after %s there is not exactly one probe: b.Admit(now.Add(time.Hour)) = true, want false", pause)
 		}
-		if b.Missed(id(99), invocation.CauseTimeout, false, now) || !b.probing {
-			t.Fatal("a call that began before it opened counts as the probe")
+		switch {
+		case b.Missed(id(99), invocation.CauseTimeout, false, now):
+			t.Fatal("a call that began before it opened counts as the probe: b.Missed(id(99), invocation.CauseTimeout, false, now) = true, want false")
+		case !b.probing:
+			t.Fatal("a call that began before it opened counts as the probe: b.probing = false, want true")
 		}
 		b.Missed(id(0), invocation.CauseTimeout, true, now)
 	}
-	if s := b.Status(); s.Cause != invocation.CauseTimeout || !s.Since.Equal(epoch) {
-		t.Errorf("status is %+v", s)
+	switch s := b.Status(); {
+	case s.Cause != invocation.CauseTimeout:
+		t.Errorf("status is %+v, want Cause %q", s, invocation.CauseTimeout)
+	case !s.Since.Equal(epoch):
+		t.Errorf("status is %+v, want Since %v", s, epoch)
 	}
-	if b.Admit(now.Add(mostPause)); !b.Reached() || b.Status().Open {
-		t.Error("a probe that arrives does not close it")
+	switch b.Admit(now.Add(mostPause)); {
+	case !b.Reached():
+		t.Error("a probe that arrives does not close it: b.Reached() = false, want true")
+	case b.Status().Open:
+		t.Error("a probe that arrives does not close it: b.Status().Open = true, want false")
 	}
 	if b.Reached() {
-		t.Error("a closed breaker closes again")
+		t.Error("a closed breaker closes again: b.Reached() = true, want false")
 	}
 	if miss(&b, 0, 19, 19) {
-		t.Error("it opens at once again")
+		t.Error("it opens at once again: miss(&b, 0, 19, 19) = true, want false")
 	}
 }
 
@@ -88,7 +106,10 @@ func TestAProbeThatSaysNothingIsMadeAgain(t *testing.T) {
 	now := epoch.Add(time.Second)
 	b.Admit(now)
 	b.Ended()
-	if !b.Ready(now) || !b.Admit(now) {
-		t.Error("no other probe may begin")
+	switch {
+	case !b.Ready(now):
+		t.Error("no other probe may begin: b.Ready(now) = false, want true")
+	case !b.Admit(now):
+		t.Error("no other probe may begin: b.Admit(now) = false, want true")
 	}
 }

@@ -90,8 +90,11 @@ func TestAFunctionThatTakesFiveAtATimeIsAskedForLittleMore(t *testing.T) {
 			tr.until(func() bool { return tr.done >= n })
 			ideal := float64(n) * duration.Seconds() / float64(capacity)
 			took := tr.now.Sub(epoch).Seconds()
-			if perInvocation := float64(tr.calls) / n; perInvocation > 1.2 || took > 1.3*ideal {
-				t.Errorf("%d at a time, %s each: %.3f calls per invocation, %.2f of the ideal time", capacity, duration, perInvocation, took/ideal)
+			switch perInvocation := float64(tr.calls) / n; {
+			case perInvocation > 1.2:
+				t.Errorf("%d at a time, %s each: %.3f calls per invocation, want at most 1.2", capacity, duration, perInvocation)
+			case took > 1.3*ideal:
+				t.Errorf("%d at a time, %s each: %.3f calls per invocation, %.2f of the ideal time: took = %v, want at most %v", capacity, duration, perInvocation, took/ideal, took, 1.3*ideal)
 			}
 		}
 	}
@@ -106,13 +109,16 @@ func TestAFunctionThatGrowsIsFollowedWithinSeconds(t *testing.T) {
 		tr.fn.capacity = 25
 		tr.until(func() bool { return tr.busy >= 24 || tr.now.Sub(grown) > time.Minute })
 		if took := tr.now.Sub(grown); took > 10*time.Second {
-			t.Errorf("calls of %s: followed after %s, the limit is %d", duration, took, tr.pace.Limit())
+			t.Errorf("calls of %s: followed after %s, the limit is %d, want at most %v", duration, took, tr.pace.Limit(), 10*time.Second)
 		}
 		tr.fn.capacity = 5
 		pushed, shrunk := tr.pushed, tr.now
 		tr.until(func() bool { return tr.now.Sub(shrunk) > 10*time.Second })
-		if more := tr.pushed - pushed; more > 100 || tr.pace.Limit() > 6 {
-			t.Errorf("calls of %s: after shrinking %d calls were too much, the limit is %d", duration, more, tr.pace.Limit())
+		switch more := tr.pushed - pushed; {
+		case more > 100:
+			t.Errorf("calls of %s: after shrinking %d calls were too much, want at most 100", duration, more)
+		case tr.pace.Limit() > 6:
+			t.Errorf("calls of %s: the limit is %d, want at most 6", duration, tr.pace.Limit())
 		}
 	}
 }
@@ -121,8 +127,11 @@ func TestAFunctionWithoutLimitsGetsAll(t *testing.T) {
 	t.Parallel()
 	tr := newTrial(50, function{1000, 100 * time.Millisecond})
 	tr.until(func() bool { return tr.pace.Limit() == 50 })
-	if took := tr.now.Sub(epoch); took > time.Second || tr.pushed != 0 {
-		t.Errorf("50 at a time after %s", took)
+	switch took := tr.now.Sub(epoch); {
+	case took > time.Second:
+		t.Errorf("50 at a time after %s, want at most %v", took, time.Second)
+	case tr.pushed != 0:
+		t.Errorf("50 at a time after %s: tr.pushed = %d, want 0", took, tr.pushed)
 	}
 }
 
@@ -145,7 +154,7 @@ func TestAFunctionThatFailsNowAndThenIsNotStrangled(t *testing.T) {
 		used += limit
 	}
 	if mean := float64(used) / float64(rounds); mean < 4 {
-		t.Errorf("on average %.1f at a time", mean)
+		t.Errorf("on average %.1f at a time, want at least 4", mean)
 	}
 }
 
@@ -156,7 +165,7 @@ func TestOnlyAUsedUpLimitGrows(t *testing.T) {
 		p.Took(epoch, epoch.Add(time.Second), false)
 	}
 	if p.Limit() != 10 {
-		t.Errorf("the limit is %d", p.Limit())
+		t.Errorf("the limit is %d, want 10", p.Limit())
 	}
 }
 
@@ -195,8 +204,11 @@ func TestTheCeilingHoldsWhateverHappens(t *testing.T) {
 					t.Fatalf("a success moves the limit from %d to %d", before, p.Limit())
 				}
 			}
-			if p.Limit() < 1 || p.Limit() > max(ceiling, 1) {
-				t.Fatalf("the limit is %d, the ceiling %d", p.Limit(), ceiling)
+			switch {
+			case p.Limit() < 1:
+				t.Fatalf("the limit is %d, want at least 1", p.Limit())
+			case p.Limit() > max(ceiling, 1):
+				t.Fatalf("the limit is %d, want at most %d", p.Limit(), max(ceiling, 1))
 			}
 		}
 	})

@@ -48,7 +48,7 @@ func TestTimeThatWasNotUsedIsLost(t *testing.T) {
 	r.Set(10)
 	r.Begin(epoch)
 	if got := begun(&r, epoch.Add(time.Hour), time.Second, 0); got > 11 {
-		t.Errorf("after an idle hour %d calls begin in a second", got)
+		t.Errorf("after an idle hour %d calls begin in a second, want at most 11", got)
 	}
 }
 
@@ -61,13 +61,13 @@ func TestARateThatIsNoneLimitsNothing(t *testing.T) {
 		r.Set(rate)
 		r.Begin(epoch)
 		if !r.Next().IsZero() {
-			t.Errorf("rate %v makes calls wait", rate)
+			t.Errorf("rate %v makes calls wait: r.Next().IsZero() = false, want true", rate)
 		}
 	}
 	var slow Rate
 	slow.Set(1e-300)
 	slow.Begin(epoch)
 	if slow.Next().Before(epoch.Add(time.Hour)) {
-		t.Error("a rate of next to nothing overflows")
+		t.Error("a rate of next to nothing overflows: slow.Next().Before(epoch.Add(time.Hour)) = true, want false")
 	}
 }

@@ -89,10 +89,13 @@ func TestTracesAreOnWhenTheVariablesAskForThem(t *testing.T) {
 			tr, log := open(t, tt.env...)
 			defer tr.Close(t.Context())
 			if (tr != nil) != tt.on {
-				t.Errorf("on is %v", tr != nil)
+				t.Errorf("on is %v, want %v", tr != nil, tt.on)
 			}
-			if !strings.Contains(log.String(), tt.says) || strings.Contains(log.String(), "secret") {
-				t.Errorf("the log says %q, not %q", log, tt.says)
+			switch {
+			case !strings.Contains(log.String(), tt.says):
+				t.Errorf("the log says %q, not %q: log.String() = %q, want %q in it", log, tt.says, log.String(), tt.says)
+			case strings.Contains(log.String(), "secret"):
+				t.Errorf("the log says %q, not %q: log.String() = %q, want no \"secret\" in it", log, tt.says, log.String())
 			}
 		})
 	}
@@ -107,8 +110,13 @@ func TestASpanSaysWhoseItIs(t *testing.T) {
 	inv.CallID = "call-\xff" + strings.Repeat("x", 1000) // protobuf takes only UTF-8
 	a := tr.Attempt(inv, from(callers))
 	parent, state := a.Context()
-	if !strings.HasPrefix(parent, "00-"+callersTrace+"-") || strings.Contains(parent, callersSpan) || state != "a=1,b=2" {
-		t.Errorf("the call carries %q, %q", parent, state)
+	switch {
+	case !strings.HasPrefix(parent, "00-"+callersTrace+"-"):
+		t.Errorf("the call carries %q, want it to begin with %q", parent, "00-"+callersTrace+"-")
+	case strings.Contains(parent, callersSpan):
+		t.Errorf("the call carries %q, want no %q in it", parent, callersSpan)
+	case state != "a=1,b=2":
+		t.Errorf("%q, want \"a=1,b=2\"", state)
 	}
 	a.End(inv, Answer{Status: 503, Cause: invocation.CauseTimeout})
 	due := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -126,13 +134,30 @@ func TestASpanSaysWhoseItIs(t *testing.T) {
 		s.Trace != callersTrace || s.Parent != callersSpan || s.State != "a=1,b=2" || s.Links != nil {
 		t.Errorf("%+v\n%s", s, d)
 	}
-	if s.Resource["service.name"] != "queue-worker" || s.Resource["service.version"] != "1.2.3" || s.Resource["team"] != "night" {
-		t.Errorf("resource %v", s.Resource)
+	switch {
+	case s.Resource["service.name"] != "queue-worker":
+		t.Errorf("resource %v: s.Resource[\"service.name\"] = %q, want \"queue-worker\"", s.Resource, s.Resource["service.name"])
+	case s.Resource["service.version"] != "1.2.3":
+		t.Errorf("resource %v: s.Resource[\"service.version\"] = %q, want \"1.2.3\"", s.Resource, s.Resource["service.version"])
+	case s.Resource["team"] != "night":
+		t.Errorf("resource %v: s.Resource[\"team\"] = %q, want \"night\"", s.Resource, s.Resource["team"])
 	}
 	o := spans[1]
-	if o.Name != "settle figlet" || o.Kind != "internal" || o.Parent != s.ID || o.Trace != callersTrace || o.Error ||
-		o.Attributes["queue_worker.outcome"] != "retry" || o.Attributes["queue_worker.due"] != "2026-03-01T12:00:00Z" {
-		t.Errorf("%+v", o)
+	switch {
+	case o.Name != "settle figlet":
+		t.Errorf("%+v, want Name \"settle figlet\"", o)
+	case o.Kind != "internal":
+		t.Errorf("%+v, want Kind \"internal\"", o)
+	case o.Parent != s.ID:
+		t.Errorf("%+v, want Parent %q", o, s.ID)
+	case o.Trace != callersTrace:
+		t.Errorf("%+v, want Trace %q", o, callersTrace)
+	case o.Error:
+		t.Errorf("%+v: o.Error = true, want false", o)
+	case o.Attributes["queue_worker.outcome"] != "retry":
+		t.Errorf("%+v: o.Attributes[\"queue_worker.outcome\"] = %q, want \"retry\"", o, o.Attributes["queue_worker.outcome"])
+	case o.Attributes["queue_worker.due"] != "2026-03-01T12:00:00Z":
+		t.Errorf("%+v: o.Attributes[\"queue_worker.due\"] = %q, want \"2026-03-01T12:00:00Z\"", o, o.Attributes["queue_worker.due"])
 	}
 }
 
@@ -156,15 +181,29 @@ func TestAnAttemptWithoutACallersTraceBeginsOne(t *testing.T) {
 			tr.Close(t.Context())
 			s := r.Await(t, 4)
 			for i, a := range s[1:] {
-				if a.Trace != s[0].Trace || a.Parent != s[0].ID || len(a.Links) != 1 || a.Links[0] != s[i].ID {
-					t.Errorf("attempt %d: %+v", i+1, a)
+				switch {
+				case a.Trace != s[0].Trace:
+					t.Errorf("attempt %d: %+v, want Trace %q", i+1, a, s[0].Trace)
+				case a.Parent != s[0].ID:
+					t.Errorf("attempt %d: %+v, want Parent %q", i+1, a, s[0].ID)
+				case len(a.Links) != 1:
+					t.Errorf("attempt %d: %+v: len(a.Links) = %d, want 1", i+1, a, len(a.Links))
+				case a.Links[0] != s[i].ID:
+					t.Errorf("attempt %d: %+v: a.Links[0] = %q, want %q", i+1, a, a.Links[0], s[i].ID)
 				}
 			}
-			if c := s[3]; s[0].Parent != "" || c.Name != "callback fn" || c.Attributes["server.address"] != "hooks.example" || c.Attributes["server.port"] != "8443" {
-				t.Errorf("%+v\n%+v", s[0], c)
+			switch c := s[3]; {
+			case s[0].Parent != "":
+				t.Errorf("%+v, want Parent \"\"\n%+v", s[0], c)
+			case c.Name != "callback fn":
+				t.Errorf("%+v, want Name \"callback fn\"\n%+v", s[0], c)
+			case c.Attributes["server.address"] != "hooks.example":
+				t.Errorf("%+v: c.Attributes[\"server.address\"] = %q, want \"hooks.example\"\n%+v", s[0], c.Attributes["server.address"], c)
+			case c.Attributes["server.port"] != "8443":
+				t.Errorf("%+v: c.Attributes[\"server.port\"] = %q, want \"8443\"\n%+v", s[0], c.Attributes["server.port"], c)
 			}
 			if s[0].Resource["service.name"] != "night" {
-				t.Errorf("resource %v", s[0].Resource)
+				t.Errorf("resource %v: s[0].Resource[\"service.name\"] = %q, want \"night\"", s[0].Resource, s[0].Resource["service.name"])
 			}
 		})
 	}
@@ -175,13 +214,16 @@ func TestNoPropagationKeepsTheCallersTraceAsItIs(t *testing.T) {
 	tr, _ := open(t, "OTEL_EXPORTER_OTLP_ENDPOINT", r.URL, "OTEL_PROPAGATORS", "none")
 	inv := made("fn")
 	a := tr.Attempt(inv, from(callers))
-	if parent, state := a.Context(); parent != "" || state != "" {
-		t.Errorf("the call carries %q, %q", parent, state)
+	switch parent, state := a.Context(); {
+	case parent != "":
+		t.Errorf("the call carries %q, want \"\"", parent)
+	case state != "":
+		t.Errorf("%q, want \"\"", state)
 	}
 	a.End(inv, Answer{Status: 200})
 	tr.Close(t.Context())
 	if s := r.Await(t, 1); s[0].Trace == callersTrace {
-		t.Errorf("%+v", s[0])
+		t.Errorf("%+v, want Trace not %q", s[0], callersTrace)
 	}
 }
 
@@ -191,13 +233,16 @@ func TestWhatTheCallerDoesNotSampleIsNotExported(t *testing.T) {
 	tr, _ := open(t, "OTEL_EXPORTER_OTLP_ENDPOINT", r.URL)
 	inv := made("fn")
 	a := tr.Attempt(inv, from(strings.TrimSuffix(callers, "1")+"0"))
-	if parent, _ := a.Context(); !strings.HasPrefix(parent, "00-"+callersTrace) || !strings.HasSuffix(parent, "-00") {
-		t.Errorf("the call carries %q", parent)
+	switch parent, _ := a.Context(); {
+	case !strings.HasPrefix(parent, "00-"+callersTrace):
+		t.Errorf("the call carries %q, want it to begin with %q", parent, "00-"+callersTrace)
+	case !strings.HasSuffix(parent, "-00"):
+		t.Errorf("the call carries %q, want it to end with %q", parent, "-00")
 	}
 	a.End(inv, Answer{Status: 200})
 	tr.Close(t.Context())
 	if s := r.Spans(); len(s) != 0 {
-		t.Errorf("%+v", s)
+		t.Errorf("%+v, want len 0", s)
 	}
 }
 
@@ -222,8 +267,11 @@ func TestAReceiverThatIsAwayCostsOneWarning(t *testing.T) {
 		<-came
 	}
 	tr.Close(t.Context())
-	if n := strings.Count(log.String(), "level=WARN"); n != 1 || !strings.Contains(log.String(), "span export recovered") {
-		t.Errorf("%d warnings in\n%s", n, log)
+	switch n := strings.Count(log.String(), "level=WARN"); {
+	case n != 1:
+		t.Errorf("%d warnings in, want 1\n%s", n, log)
+	case !strings.Contains(log.String(), "span export recovered"):
+		t.Errorf("%d warnings in, want \"span export recovered\" in it\n%s", n, log)
 	}
 }
 
@@ -266,8 +314,11 @@ func TestSpansGoOverGRPC(t *testing.T) {
 	inv := made("fn")
 	tr.Attempt(inv, from(callers)).End(inv, Answer{Status: 200})
 	tr.Close(t.Context())
-	if spans := <-got; len(spans) != 1 || spans[0].Trace != callersTrace {
-		t.Errorf("%+v", spans)
+	switch spans := <-got; {
+	case len(spans) != 1:
+		t.Errorf("%+v, want len 1", spans)
+	case spans[0].Trace != callersTrace:
+		t.Errorf("%+v, want [0].Trace %q", spans, callersTrace)
 	}
 }
 
@@ -293,8 +344,13 @@ func off(t *Tracer, inv *invocation.Invocation, h http.Header, err error) {
 func TestOffCostsNothing(t *testing.T) {
 	tr, log := open(t)
 	inv, h, err := made("fn"), from(callers), errors.New("x")
-	if n := testing.AllocsPerRun(100, func() { off(tr, inv, h, err) }); n != 0 || inv.Trace != nil || log.Len() != 0 {
-		t.Errorf("%v allocations, %+v, %s", n, inv.Trace, log)
+	switch n := testing.AllocsPerRun(100, func() { off(tr, inv, h, err) }); {
+	case n != 0:
+		t.Errorf("%v allocations, want 0", n)
+	case inv.Trace != nil:
+		t.Errorf("%+v, want nil", inv.Trace)
+	case log.Len() != 0:
+		t.Errorf("%v allocations, %+v, %s: log.Len() = %d, want 0", n, inv.Trace, log, log.Len())
 	}
 	tr.Close(t.Context())
 }

@@ -76,8 +76,13 @@ func TestDestinationComesFromTheVariables(t *testing.T) {
 			if tt.url != "" && d.url.String() != tt.url || d.timeout != tt.timeout || d.gzip != tt.gzip {
 				t.Errorf("%s, %v, gzip %v", d.url, d.timeout, d.gzip)
 			}
-			if (warned != "") != (tt.warned != "") || !strings.Contains(warned, tt.warned) || strings.Contains(warned, "secret") {
-				t.Errorf("warned of %q", warned)
+			switch {
+			case (warned != "") != (tt.warned != ""):
+				t.Errorf("warned of %q: warned != \"\" = %v, want %v", warned, warned != "", tt.warned != "")
+			case !strings.Contains(warned, tt.warned):
+				t.Errorf("warned of %q, want %q in it", warned, tt.warned)
+			case strings.Contains(warned, "secret"):
+				t.Errorf("warned of %q, want no \"secret\" in it", warned)
 			}
 		})
 	}
@@ -122,15 +127,30 @@ func TestJSONHasIDsInHexAndEnumsAsNumbers(t *testing.T) {
 			}
 		}
 	}
-	if err := json.Unmarshal(body, &got); err != nil || len(got.ResourceSpans) != 1 {
-		t.Fatalf("%v in %s", err, body)
+	switch err := json.Unmarshal(body, &got); {
+	case err != nil:
+		t.Fatalf("%v in %s: err = %v, want nil", err, body, err)
+	case len(got.ResourceSpans) != 1:
+		t.Fatalf("%v in %s: len(got.ResourceSpans) = %d, want 1", err, body, len(got.ResourceSpans))
 	}
 	span := got.ResourceSpans[0].ScopeSpans[0].Spans[0]
-	if span.TraceID != callersTrace || span.ParentSpanID != callersSpan || span.Kind != int(tracepb.Span_SPAN_KIND_CLIENT) || span.StartTimeUnixNano == "" {
-		t.Errorf("%+v", span)
+	switch {
+	case span.TraceID != callersTrace:
+		t.Errorf("%+v, want TraceID %q", span, callersTrace)
+	case span.ParentSpanID != callersSpan:
+		t.Errorf("%+v, want ParentSpanID %q", span, callersSpan)
+	case span.Kind != int(tracepb.Span_SPAN_KIND_CLIENT):
+		t.Errorf("%+v, want Kind %d", span, int(tracepb.Span_SPAN_KIND_CLIENT))
+	case span.StartTimeUnixNano == "":
+		t.Errorf("%+v, want StartTimeUnixNano not \"\"", span)
 	}
-	if header.Get("Content-Type") != "application/json" || header.Get("Authorization") != "Bearer x" || !strings.HasPrefix(header.Get("User-Agent"), "OTel OTLP Exporter Go/") {
-		t.Errorf("%v", header)
+	switch {
+	case header.Get("Content-Type") != "application/json":
+		t.Errorf("%v: header.Get(\"Content-Type\") = %q, want \"application/json\"", header, header.Get("Content-Type"))
+	case header.Get("Authorization") != "Bearer x":
+		t.Errorf("%v: header.Get(\"Authorization\") = %q, want \"Bearer x\"", header, header.Get("Authorization"))
+	case !strings.HasPrefix(header.Get("User-Agent"), "OTel OTLP Exporter Go/"):
+		t.Errorf("%v: header.Get(\"User-Agent\") = %q, want it to begin with %q", header, header.Get("User-Agent"), "OTel OTLP Exporter Go/")
 	}
 }
 
@@ -155,12 +175,15 @@ func TestSpansGoToAReceiverWithAnAuthorityOfItsOwn(t *testing.T) {
 			t.Fatal(log)
 		}
 		if got := <-came; got != want {
-			t.Errorf("%s: %s", protocol, got)
+			t.Errorf("%s: %s, want %q", protocol, got, want)
 		}
 	}
 	tr, log := open(t, "OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_CERTIFICATE", file)
-	if tr != nil || !strings.Contains(log.String(), "not an https:// URL") {
-		t.Errorf("on: %v, %s", tr != nil, log)
+	switch {
+	case tr != nil:
+		t.Errorf("on: %v, %s: tr = %+v, want nil", tr != nil, log, tr)
+	case !strings.Contains(log.String(), "not an https:// URL"):
+		t.Errorf("on: %v, %s: log.String() = %q, want \"not an https:// URL\" in it", tr != nil, log, log.String())
 	}
 }
 
@@ -242,8 +265,11 @@ func TestUploadIsSentAgainOnlyAsOTLPAllows(t *testing.T) {
 				if (err != nil) != (tt.err != "") || err != nil && !strings.Contains(err.Error(), tt.err) {
 					t.Errorf("error %v", err)
 				}
-				if took := time.Since(begun); took < tt.least || took > allWaits+longestWait {
-					t.Errorf("took %v", took)
+				switch took := time.Since(begun); {
+				case took < tt.least:
+					t.Errorf("took %v, want at least %v", took, tt.least)
+				case took > allWaits+longestWait:
+					t.Errorf("took %v, want at most %v", took, allWaits+longestWait)
 				}
 				if receiver.sent != tt.sent && (tt.sent != 0 || receiver.sent < 3) {
 					t.Errorf("sent %d times", receiver.sent)
@@ -307,8 +333,11 @@ func TestTheRequestIsThatOfTheCollectorsService(t *testing.T) {
 		t.Fatal(err)
 	}
 	want, err := proto.Marshal(&collector.ExportTraceServiceRequest{ResourceSpans: spans})
-	if err != nil || !bytes.Equal(got, want) {
-		t.Errorf("%x, not %x (%v)", got, want, err)
+	switch {
+	case err != nil:
+		t.Errorf("%x, not %x (%v): err = %v, want nil", got, want, err, err)
+	case !bytes.Equal(got, want):
+		t.Errorf("%x, want %q", got, want)
 	}
 }
 

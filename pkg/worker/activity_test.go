@@ -36,8 +36,15 @@ func TestActivityIsOfTheLastMinute(t *testing.T) {
 	}
 	at = at.Add(24 * time.Hour)
 	a := s.all(at)[lane]
-	if a.Rate != 0 || a.LastError == nil || a.LastError.Status != 503 || a.LastError.Cause != invocation.CauseReset {
-		t.Errorf("after a day: %+v", a)
+	switch {
+	case a.Rate != 0:
+		t.Errorf("after a day: %+v, want Rate 0", a)
+	case a.LastError == nil:
+		t.Errorf("after a day: %+v, want LastError not nil", a)
+	case a.LastError.Status != 503:
+		t.Errorf("after a day: %+v: a.LastError.Status = %d, want 503", a, a.LastError.Status)
+	case a.LastError.Cause != invocation.CauseReset:
+		t.Errorf("after a day: %+v: a.LastError.Cause = %q, want %q", a, a.LastError.Cause, invocation.CauseReset)
 	}
 }
 
@@ -53,8 +60,13 @@ func TestActivityRemembersTheLatestLanesOnly(t *testing.T) {
 	all := s.all(at)
 	_, first := all[lane(0)]
 	_, last := all[lane(5*maxActivities-1)]
-	if len(all) != maxActivities || !first || !last {
-		t.Errorf("%d lanes, the busiest: %v, the latest: %v", len(all), first, last)
+	switch {
+	case len(all) != maxActivities:
+		t.Errorf("%d lanes, want %d", len(all), maxActivities)
+	case !first:
+		t.Errorf("%d lanes, the busiest: %v, the latest: %v: first = false, want true", len(all), first, last)
+	case !last:
+		t.Errorf("%d lanes, the busiest: %v, the latest: %v: last = false, want true", len(all), first, last)
 	}
 }
 
@@ -66,6 +78,6 @@ func TestActivityMakesNoGarbage(t *testing.T) { // not parallel: AllocsPerRun co
 		at = at.Add(time.Second / 3)
 		s.record(lane, true, LastError{At: at, Status: 500})
 	}); n != 0 {
-		t.Errorf("a call allocates %v times", n)
+		t.Errorf("a call allocates %v times, want 0", n)
 	}
 }

@@ -112,7 +112,7 @@ func TestAFunctionsOwnLimitHoldsFromItsFirstCall(t *testing.T) {
 					t.Errorf("%d of %d calls at once, want %d", n, len(calls), tt.want)
 				}
 				if wait := calls[0].begun.Sub(begun); wait > firstPatience {
-					t.Errorf("the first call waits %s", wait)
+					t.Errorf("the first call waits %s, want at most %v", wait, firstPatience)
 				}
 			})
 		})
@@ -161,8 +161,11 @@ func TestOneThatCannotBeReadKeepsNobodyBack(t *testing.T) {
 		}
 		r.accept(to("fn"))
 		pass(time.Second)
-		if len(r.letters()) != 20 || len(f.of("fn")) != 1 {
-			t.Errorf("%d letters, %d calls", len(r.letters()), len(f.of("fn")))
+		switch {
+		case len(r.letters()) != 20:
+			t.Errorf("%d letters, want 20", len(r.letters()))
+		case len(f.of("fn")) != 1:
+			t.Errorf("%d calls, want 1", len(f.of("fn")))
 		}
 	})
 }
@@ -238,8 +241,11 @@ func TestAnAgeIsCountedFromWhenItWasAccepted(t *testing.T) {
 				if tt.deadline > 0 {
 					want, deadline = invocation.MaxAgeExceeded, accepted.Add(tt.deadline)
 				}
-				if inv.Reason != want || !inv.Expires().Equal(deadline) {
-					t.Errorf("dead of %s, it expired at %s", inv.Reason, inv.Expires())
+				switch {
+				case inv.Reason != want:
+					t.Errorf("dead of %s, want %q", inv.Reason, want)
+				case !inv.Expires().Equal(deadline):
+					t.Errorf("it expired at %s, want %v", inv.Expires(), deadline)
 				}
 				for _, c := range calls {
 					if tt.deadline > 0 && (c.Terms == nil || !c.Terms.Expires.Equal(deadline)) {
@@ -337,7 +343,7 @@ func TestAFunctionThatIsNotThere(t *testing.T) {
 					return
 				}
 				if inv := r.letter(id); inv.Reason != tt.reason {
-					t.Errorf("dead of %s", inv.Reason)
+					t.Errorf("dead of %s, want %q", inv.Reason, tt.reason)
 				}
 				// A replay has a grace of its own.
 				if err := r.store.Replay(t.Context(), id); err != nil {
@@ -365,8 +371,13 @@ func TestNoValueOfAHeaderIsLogged(t *testing.T) {
 		}
 		pass(time.Second)
 		lines := r.log.lines(t, "invalid header field, function setting applies")
-		if len(lines) != 1 || lines[0]["header"] != "X-Timeout" || strings.Contains(r.log.String(), "secret-") {
-			t.Errorf("the log says %v", lines)
+		switch {
+		case len(lines) != 1:
+			t.Errorf("the log says %v, want len 1", lines)
+		case lines[0]["header"] != "X-Timeout":
+			t.Errorf("the log says %v: lines[0][\"header\"] = %v, want \"X-Timeout\"", lines, lines[0]["header"])
+		case strings.Contains(r.log.String(), "secret-"):
+			t.Errorf("the log says %v: r.log.String() = %q, want no \"secret-\" in it", lines, r.log.String())
 		}
 	})
 }

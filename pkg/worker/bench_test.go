@@ -55,7 +55,7 @@ func BenchmarkTurns(b *testing.B) {
 			for range b.N {
 				h, ok := l.take(0, s)
 				if !ok {
-					b.Fatal("nothing is left")
+					b.Fatal("nothing is left: ok = false, want true")
 				}
 				l.finish(h.Ready)
 			}

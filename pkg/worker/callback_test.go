@@ -46,7 +46,7 @@ func TestACallbackCarriesTheFinalOutcomeOnly(t *testing.T) {
 		id := r.accept(calling("fn", hook))
 		pass(15 * time.Second)
 		if n := len(f.of(hook)); n != 0 {
-			t.Fatalf("%d posts while it is retried", n)
+			t.Fatalf("%d posts while it is retried, want 0", n)
 		}
 		pass(time.Hour)
 		posts := f.of(hook)
@@ -55,8 +55,17 @@ func TestACallbackCarriesTheFinalOutcomeOnly(t *testing.T) {
 		}
 		p := posts[0]
 		h := p.Request.Header
-		if p.body != "result" || h.Get("X-A") != "b" || h.Get("X-Function-Status") != "201" || h.Get("X-Retry") != "2" || p.ID == id {
-			t.Errorf("%v %q", h, p.body)
+		switch {
+		case p.body != "result":
+			t.Errorf("%v %q: p.body = %q, want \"result\"", h, p.body, p.body)
+		case h.Get("X-A") != "b":
+			t.Errorf("%v %q: h.Get(\"X-A\") = %q, want \"b\"", h, p.body, h.Get("X-A"))
+		case h.Get("X-Function-Status") != "201":
+			t.Errorf("%v %q: h.Get(\"X-Function-Status\") = %q, want \"201\"", h, p.body, h.Get("X-Function-Status"))
+		case h.Get("X-Retry") != "2":
+			t.Errorf("%v %q: h.Get(\"X-Retry\") = %q, want \"2\"", h, p.body, h.Get("X-Retry"))
+		case p.ID == id:
+			t.Errorf("%v %q: p.ID = %v, want not %v", h, p.body, p.ID, id)
 		}
 		if r.metric("callbacks_total", "delivered") != 1 || r.metric("callbacks_total", "dead") != 0 {
 			t.Error("not counted")
@@ -78,18 +87,28 @@ func TestACallbackThatIsNotTakenIsRetriedAndHasNoCallbackOfItsOwn(t *testing.T) 
 		}
 		for n, wait := range []time.Duration{10, 20, 40} {
 			if got := posts[n+1].begun.Sub(posts[n].end); got != wait*time.Second {
-				t.Errorf("retry %d after %s", n+1, got)
+				t.Errorf("retry %d after %s, want %v", n+1, got, wait*time.Second)
 			}
 		}
 		dead := r.letters()
-		if len(dead) != 1 || dead[0].Kind != invocation.KindCallback || dead[0].Reason != invocation.AttemptsExhausted {
-			t.Fatalf("%+v", dead)
+		switch {
+		case len(dead) != 1:
+			t.Fatalf("%+v, want len 1", dead)
+		case dead[0].Kind != invocation.KindCallback:
+			t.Fatalf("%+v, want [0].Kind %v", dead, invocation.KindCallback)
+		case dead[0].Reason != invocation.AttemptsExhausted:
+			t.Fatalf("%+v, want [0].Reason %q", dead, invocation.AttemptsExhausted)
 		}
 		if want := (invocation.Lane{Queue: queue, Name: "url:hooks.example:8443"}); dead[0].Lane != want {
 			t.Errorf("lane %v, want %v", dead[0].Lane, want)
 		}
-		if st := r.store.Stats(); st.Done != 1 || st.Accepted != 2 || r.holds.count() != 0 {
-			t.Errorf("%+v, %d unacked", st, r.holds.count())
+		switch st := r.store.Stats(); {
+		case st.Done != 1:
+			t.Errorf("%+v, %d unacked, want Done 1", st, r.holds.count())
+		case st.Accepted != 2:
+			t.Errorf("%+v, %d unacked, want Accepted 2", st, r.holds.count())
+		case r.holds.count() != 0:
+			t.Errorf("%d unacked, want 0", r.holds.count())
 		}
 		if r.metric("callbacks_total", "dead") != 1 || r.metric("attempts_total", callbackLabel, "4xx") != 4 {
 			t.Error("not counted")
@@ -106,8 +125,15 @@ func TestAnExhaustedInvocationHasACallback(t *testing.T) {
 		id := r.accept(calling("fn", hook))
 		pass(time.Hour)
 		posts := f.of(hook)
-		if len(posts) != 1 || posts[0].Request.Header.Get("X-Function-Status") != "503" || posts[0].Request.Header.Get("X-Retry") != "1" || posts[0].body != "" {
-			t.Errorf("%+v", posts)
+		switch {
+		case len(posts) != 1:
+			t.Errorf("%+v, want len 1", posts)
+		case posts[0].Request.Header.Get("X-Function-Status") != "503":
+			t.Errorf("%+v: posts[0].Request.Header.Get(\"X-Function-Status\") = %q, want \"503\"", posts, posts[0].Request.Header.Get("X-Function-Status"))
+		case posts[0].Request.Header.Get("X-Retry") != "1":
+			t.Errorf("%+v: posts[0].Request.Header.Get(\"X-Retry\") = %q, want \"1\"", posts, posts[0].Request.Header.Get("X-Retry"))
+		case posts[0].body != "":
+			t.Errorf("%+v, want [0].body \"\"", posts)
 		}
 		if r.letter(id).Reason != invocation.AttemptsExhausted {
 			t.Error("and it is not dead")
@@ -123,8 +149,11 @@ func TestADiscardedInvocationHasACallbackToo(t *testing.T) {
 		r := start(t, s)
 		r.accept(calling("fn", hook))
 		pass(time.Hour)
-		if len(f.of(hook)) != 1 || r.store.Stats().Dropped != 1 {
-			t.Errorf("%d posts, %+v", len(f.of(hook)), r.store.Stats())
+		switch {
+		case len(f.of(hook)) != 1:
+			t.Errorf("%d posts, want 1", len(f.of(hook)))
+		case r.store.Stats().Dropped != 1:
+			t.Errorf("%d posts, %+v, want Dropped 1", len(f.of(hook)), r.store.Stats())
 		}
 	})
 }
@@ -144,12 +173,15 @@ func TestARefusedCallbackIsDeadAtOnceAndTheResultStands(t *testing.T) {
 				r := start(t, s)
 				r.accept(calling("fn", hook))
 				pass(time.Hour)
-				if len(f.of(hook)) != 0 || r.holds.count() != 0 {
-					t.Errorf("%d posts, %d unacked", len(f.of(hook)), r.holds.count())
+				switch {
+				case len(f.of(hook)) != 0:
+					t.Errorf("%d posts, want 0", len(f.of(hook)))
+				case r.holds.count() != 0:
+					t.Errorf("%d unacked, want 0", r.holds.count())
 				}
 				st, dead := r.store.Stats(), r.letters()
 				if st.Done != 1 {
-					t.Errorf("%+v", st)
+					t.Errorf("%+v, want Done 1", st)
 				}
 				metric, next := "dead_letters_total", "dead"
 				if tt.noDead {
@@ -160,8 +192,13 @@ func TestARefusedCallbackIsDeadAtOnceAndTheResultStands(t *testing.T) {
 				if r.metric(metric, string(invocation.CallbackRefused)) != 1 || r.metric("callbacks_total", "dead") != 1 {
 					t.Error("not counted")
 				}
-				if l := r.log.lines(t, "callback"); len(l) != 1 || l[0]["next"] != next || l[0]["reason"] != "callback_refused" {
-					t.Errorf("logged %v", l)
+				switch l := r.log.lines(t, "callback"); {
+				case len(l) != 1:
+					t.Errorf("logged %v, want len 1", l)
+				case l[0]["next"] != next:
+					t.Errorf("logged %v: l[0][\"next\"] = %v, want %q", l, l[0]["next"], next)
+				case l[0]["reason"] != "callback_refused":
+					t.Errorf("logged %v: l[0][\"reason\"] = %v, want \"callback_refused\"", l, l[0]["reason"])
 				}
 			})
 		})
@@ -181,7 +218,7 @@ func TestTheHostOfACallbackIsCalledInItsDNSForm(t *testing.T) {
 		r.accept(calling("fn", "http://user:p%40ss@bücher.example/a%2Fb?q=%20"))
 		pass(time.Second)
 		if n := len(f.of("http://user:p%40ss@xn--bcher-kva.example/a%2Fb?q=%20")); n != 1 {
-			t.Errorf("%d posts: %+v", n, f.calls)
+			t.Errorf("%d posts: %+v, want 1", n, f.calls)
 		}
 	})
 }
@@ -212,7 +249,7 @@ func TestACallbackThatIsOverBeforeItsOriginsSlotGoesOnIsAckedAllTheSame(t *testi
 		r.accept(calling("fn", hook))
 		pass(time.Second)
 		if r.holds.count() != 0 {
-			t.Errorf("%d messages stay unacked for ever", r.holds.count())
+			t.Errorf("%d messages stay unacked for ever, want 0", r.holds.count())
 		}
 	})
 }
@@ -245,8 +282,13 @@ func TestACallbackThatWasNotStoredHoldsNothing(t *testing.T) {
 				synctest.Wait() // the first scan of the index has ended: this store lies about what is gone
 				id := r.accept(calling("fn", hook))
 				pass(time.Hour)
-				if !r.holds.held[id] || len(f.of(hook)) != 0 || len(f.of("fn")) != 1 {
-					t.Errorf("held %v, %d posts, %d calls", r.holds.held, len(f.of(hook)), len(f.of("fn")))
+				switch {
+				case !r.holds.held[id]:
+					t.Errorf("held %v, %d posts, %d calls: r.holds.held[id] = false, want true", r.holds.held, len(f.of(hook)), len(f.of("fn")))
+				case len(f.of(hook)) != 0:
+					t.Errorf("%d posts, want 0", len(f.of(hook)))
+				case len(f.of("fn")) != 1:
+					t.Errorf("%d calls, want 1", len(f.of("fn")))
 				}
 			})
 		})

@@ -29,38 +29,66 @@ func TestACancelledCallEndsAtOnceAndLeavesNothing(t *testing.T) {
 			id := r.accept(calling("slow", "http://cb.example/done"))
 			next := r.accept(to("next"))
 			pass(time.Minute)
-			if ids := r.worker.InFlight(); !r.worker.Running(id) || r.worker.Running(next) || len(ids) != 1 || ids[0] != id {
-				t.Fatalf("it is not the one that runs: %v", ids)
+			switch ids := r.worker.InFlight(); {
+			case !r.worker.Running(id):
+				t.Fatalf("it is not the one that runs: %v: r.worker.Running(id) = false, want true", ids)
+			case r.worker.Running(next):
+				t.Fatalf("it is not the one that runs: %v: r.worker.Running(next) = true, want false", ids)
+			case len(ids) != 1:
+				t.Fatalf("it is not the one that runs: %v, want len 1", ids)
+			case ids[0] != id:
+				t.Fatalf("it is not the one that runs: %v: ids[0] = %v, want %v", ids, ids[0], id)
 			}
-			if r.worker.Cancel(next) || r.worker.Cancel(invocation.ID{1}) {
-				t.Error("what is not running was cancelled")
+			switch {
+			case r.worker.Cancel(next):
+				t.Error("what is not running was cancelled: r.worker.Cancel(next) = true, want false")
+			case r.worker.Cancel(invocation.ID{1}):
+				t.Error("what is not running was cancelled: r.worker.Cancel(invocation.ID{1}) = true, want false")
 			}
 			if !r.worker.Cancel(id) {
-				t.Error("what is running was not cancelled")
+				t.Error("what is running was not cancelled: r.worker.Cancel(id) = false, want true")
 			}
 			synctest.Wait()
-			if r.worker.Cancel(id) || r.worker.Running(id) || slices.Contains(r.worker.InFlight(), id) {
-				t.Error("it is running still")
+			switch {
+			case r.worker.Cancel(id):
+				t.Error("it is running still: r.worker.Cancel(id) = true, want false")
+			case r.worker.Running(id):
+				t.Error("it is running still: r.worker.Running(id) = true, want false")
+			case slices.Contains(r.worker.InFlight(), id):
+				t.Error("it is running still: slices.Contains(r.worker.InFlight(), id) = true, want false")
 			}
 			if _, err := r.store.Get(id); err == nil {
-				t.Error("it is in the store still")
+				t.Errorf("it is in the store still: err = %v, want an error", err)
 			}
 			pass(time.Minute)
 		}
 		calls, next := f.of("slow"), f.of("next")
-		if len(calls) != 3 || len(next) != 3 || next[2].canceled || len(f.of("http://cb.example/done")) != 0 {
-			t.Errorf("%d slow calls, %d others, %d callbacks", len(calls), len(next), len(f.of("http://cb.example/done")))
+		switch {
+		case len(calls) != 3:
+			t.Errorf("%d slow calls, want 3", len(calls))
+		case len(next) != 3:
+			t.Errorf("%d others, want 3", len(next))
+		case next[2].canceled:
+			t.Errorf("%d slow calls, %d others, %d callbacks: next[2].canceled = true, want false", len(calls), len(next), len(f.of("http://cb.example/done")))
+		case len(f.of("http://cb.example/done")) != 0:
+			t.Errorf("%d callbacks, want 0", len(f.of("http://cb.example/done")))
 		}
 		for _, c := range calls {
-			if !c.canceled || c.end.Sub(c.begun) != time.Minute {
-				t.Errorf("a call has ended after %s", c.end.Sub(c.begun))
+			switch {
+			case !c.canceled:
+				t.Errorf("a call has ended after %s: c.canceled = false, want true", c.end.Sub(c.begun))
+			case c.end.Sub(c.begun) != time.Minute:
+				t.Errorf("a call has ended after %s, want %v", c.end.Sub(c.begun), time.Minute)
 			}
 		}
-		if st := r.store.Stats(); st.Dropped != 3 || st.Dead+st.Ready+st.Delayed != 0 {
-			t.Errorf("the store counts %+v", st)
+		switch st := r.store.Stats(); {
+		case st.Dropped != 3:
+			t.Errorf("the store counts %+v, want Dropped 3", st)
+		case st.Dead+st.Ready+st.Delayed != 0:
+			t.Errorf("the store counts %+v: st.Dead+st.Ready+st.Delayed = %d, want 0", st, st.Dead+st.Ready+st.Delayed)
 		}
 		if n := r.metric("outcomes_total", "slow.openfaas-fn", "cancelled"); n != 3 {
-			t.Errorf("%v counted", n)
+			t.Errorf("%v counted, want 3", n)
 		}
 		if r.holds.count() != 0 {
 			t.Error("its end was not reported")
@@ -72,7 +100,7 @@ func TestACancelledCallEndsAtOnceAndLeavesNothing(t *testing.T) {
 			}
 		}
 		if lines != 3 {
-			t.Errorf("%d lines\n%s", lines, r.log)
+			t.Errorf("%d lines, want 3\n%s", lines, r.log)
 		}
 	})
 }
@@ -90,7 +118,7 @@ func TestACancelledCallThatSucceedsAllTheSameIsCancelled(t *testing.T) {
 		id := r.accept(calling("fn", "http://cb.example/done"))
 		pass(time.Second)
 		if !r.worker.Cancel(id) {
-			t.Fatal("not cancelled")
+			t.Fatal("not cancelled: r.worker.Cancel(id) = false, want true")
 		}
 		pass(time.Minute)
 		if st := r.store.Stats(); st.Dropped != 1 || st.Done != 0 || len(f.of("http://cb.example/done")) != 0 {
@@ -113,10 +141,10 @@ func TestACallThatHasEndedCannotBeCancelled(t *testing.T) {
 		r.accept(to("fn"))
 		pass(time.Second)
 		if ok := <-settling; !ok {
-			t.Error("it was cancelled while it was settled")
+			t.Error("it was cancelled while it was settled: ok = false, want true")
 		}
 		if st := r.store.Stats(); st.Delayed != 1 {
-			t.Errorf("the store counts %+v", st)
+			t.Errorf("the store counts %+v, want Delayed 1", st)
 		}
 	})
 }
@@ -129,15 +157,18 @@ func TestAnAbortIsNoCancelling(t *testing.T) {
 		cancelled, aborted := r.accept(to("fn")), r.accept(to("fn"))
 		pass(time.Second)
 		if !r.worker.Cancel(cancelled) {
-			t.Error("not cancelled")
+			t.Error("not cancelled: r.worker.Cancel(cancelled) = false, want true")
 		}
 		r.abort()
 		<-r.ended
 		if _, err := r.store.Get(cancelled); err == nil {
-			t.Error("what was cancelled is there still")
+			t.Errorf("what was cancelled is there still: err = %v, want an error", err)
 		}
-		if inv, err := r.store.Get(aborted); err != nil || inv.State != invocation.Pending {
-			t.Errorf("what was aborted is gone: %v", err)
+		switch inv, err := r.store.Get(aborted); {
+		case err != nil:
+			t.Errorf("what was aborted is gone: %v, want nil", err)
+		case inv.State != invocation.Pending:
+			t.Errorf("what was aborted is gone: %v: inv.State = %d, want Pending", err, inv.State)
 		}
 	})
 }

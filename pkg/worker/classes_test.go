@@ -110,7 +110,7 @@ func TestAFunctionIsCalledAtOnceBesideSilentHosts(t *testing.T) {
 						accepted := time.Now()
 						r.accept(to("quiet"))
 						if wait := waitOf(t, f, "quiet", accepted, time.Minute); wait > 50*time.Millisecond {
-							t.Fatalf("call %d has waited %s", n, wait)
+							t.Fatalf("call %d has waited %s, want at most %v", n, wait, 50*time.Millisecond)
 						}
 						pass(time.Second + time.Duration(n)*time.Millisecond)
 					}
@@ -166,7 +166,7 @@ func TestAHostThatAnsweredIsCalledWithinASecondBesideSilentHosts(t *testing.T) {
 			accepted := time.Now()
 			r.postAll(queue, "proven", 1)
 			if wait := waitOf(t, f, "http://proven-0", accepted, time.Minute); wait > time.Second {
-				t.Fatalf("call %d has waited %s", n, wait)
+				t.Fatalf("call %d has waited %s, want at most %v", n, wait, time.Second)
 			}
 			pass(time.Second)
 		}
@@ -195,7 +195,7 @@ func TestANewHostIsCalledWithinAMinuteBesideSilentHosts(t *testing.T) {
 					host := fmt.Sprintf("new-%d", n)
 					r.postAll(queue, host, 1)
 					if wait := waitOf(t, f, "http://"+host+"-0", accepted, 2*time.Minute); wait > time.Minute {
-						t.Fatalf("host %d has waited %s", n, wait)
+						t.Fatalf("host %d has waited %s, want at most %v", n, wait, time.Minute)
 					}
 				}
 			})
@@ -261,11 +261,17 @@ func TestFloodedFunctionsAndHostsTakeTurns(t *testing.T) {
 				many := f.many["http://hosts.example"]
 				all := len(f.calls)
 				f.mu.Unlock()
-				if share := float64(many) / float64(all); share < 0.3 || share > 0.7 {
-					t.Errorf("URLs have %d of %d calls", many, all)
+				switch share := float64(many) / float64(all); {
+				case share < 0.3:
+					t.Errorf("URLs have %d of %d calls: share = %v, want at least 0.3", many, all, share)
+				case share > 0.7:
+					t.Errorf("URLs have %d of %d calls: share = %v, want at most 0.7", many, all, share)
 				}
-				if urls > (inflight+1)/2 || functions > inflight {
-					t.Errorf("%d functions and %d URLs at once", functions, urls)
+				switch {
+				case urls > (inflight+1)/2:
+					t.Errorf("%d functions and %d URLs at once: urls = %d, want at most %d", functions, urls, urls, (inflight+1)/2)
+				case functions > inflight:
+					t.Errorf("%d functions and %d URLs at once: functions = %d, want at most %d", functions, urls, functions, inflight)
 				}
 			})
 		})
@@ -284,7 +290,7 @@ func TestAQueuesURLsLeaveHalfOfItsLimitToItsFunctions(t *testing.T) {
 					accepted := time.Now()
 					r.accept(to("quiet"))
 					if wait := waitOf(t, f, "quiet", accepted, time.Minute); wait > 50*time.Millisecond {
-						t.Fatalf("call %d has waited %s", n, wait)
+						t.Fatalf("call %d has waited %s, want at most %v", n, wait, 50*time.Millisecond)
 					}
 					pass(time.Second)
 				}
@@ -349,7 +355,7 @@ func TestInventedNamesTakeNothingFromAFunction(t *testing.T) {
 						longest += firstPatience
 					}
 					if wait := waitOf(t, f, target, accepted, time.Minute); wait > longest {
-						t.Fatalf("call %d has waited %s", n, wait)
+						t.Fatalf("call %d has waited %s, want at most %v", n, wait, longest)
 					}
 					pass(7 * time.Millisecond)
 				}
@@ -379,7 +385,7 @@ func TestAFunctionThatWasNeverCalledWaitsOnlyForTheGatewayBesideASlowOne(t *test
 				accepted := time.Now()
 				r.accept(to("new"))
 				if wait := waitOf(t, f, "new", accepted, time.Minute); wait != min(answers, firstPatience) {
-					t.Errorf("it has waited %s", wait)
+					t.Errorf("it has waited %s, want %v", wait, min(answers, firstPatience))
 				}
 			})
 		})
@@ -405,15 +411,15 @@ func TestAFunctionThatIsDeployedLaterHasItsShareAgain(t *testing.T) {
 		r.flood("fn", 100)
 		pass(3 * time.Second)
 		if n := most(f.of("fn")); n != 6 {
-			t.Errorf("%d calls at once while it is missing", n)
+			t.Errorf("%d calls at once while it is missing, want 6", n)
 		}
 		k.set(func() { delete(k.missing, "fn") })
 		pass(time.Minute)
 		if n := most(f.of("fn")); n <= 6 {
-			t.Errorf("%d calls at once since it is there", n)
+			t.Errorf("%d calls at once since it is there, want more than 6", n)
 		}
 		if left := r.store.Stats().Ready; left != 0 {
-			t.Errorf("%d are left", left)
+			t.Errorf("%d are left, want 0", left)
 		}
 	})
 }

@@ -66,7 +66,7 @@ func TestAnInvocationCostsNoMoreThanItDid(t *testing.T) {
 		{"bytes to disk", least.bytes, mostCosts.bytes},
 	} {
 		if c.got > c.most {
-			t.Errorf("an invocation costs %.2f %s, more than %.2f", c.got, c.name, c.most)
+			t.Errorf("an invocation costs %.2f %s, more than %.2f, want at most %v", c.got, c.name, c.most, c.most)
 		}
 	}
 }

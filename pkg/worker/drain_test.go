@@ -23,11 +23,14 @@ func TestACallOfAnyLengthRunsOnce(t *testing.T) {
 		r := start(t, s)
 		r.accept(to("fn"))
 		pass(26 * time.Hour)
-		if calls := f.of("fn"); len(calls) != 1 || calls[0].canceled {
-			t.Errorf("%+v", calls)
+		switch calls := f.of("fn"); {
+		case len(calls) != 1:
+			t.Errorf("%+v, want len 1", calls)
+		case calls[0].canceled:
+			t.Errorf("%+v: calls[0].canceled = true, want false", calls)
 		}
 		if st := r.store.Stats(); st.Done != 1 {
-			t.Errorf("%+v", st)
+			t.Errorf("%+v, want Done 1", st)
 		}
 	})
 }
@@ -49,8 +52,13 @@ func TestADrainLetsCallsEndAndBeginsNone(t *testing.T) {
 		r.worker.Drain() // twice is once
 		<-r.ended
 		st := r.store.Stats()
-		if st.Done != 2 || st.Ready != 4 || len(f.calls) != 2 {
-			t.Errorf("%+v after %d calls", st, len(f.calls))
+		switch {
+		case st.Done != 2:
+			t.Errorf("%+v after %d calls, want Done 2", st, len(f.calls))
+		case st.Ready != 4:
+			t.Errorf("%+v after %d calls, want Ready 4", st, len(f.calls))
+		case len(f.calls) != 2:
+			t.Errorf("%+v after %d calls: len(f.calls) = %d, want 2", st, len(f.calls), len(f.calls))
 		}
 	})
 }
@@ -66,7 +74,7 @@ func TestADrainBeforeTheStartCallsNothing(t *testing.T) {
 		r.run()
 		<-r.ended
 		if len(f.calls) != 0 {
-			t.Errorf("%d calls", len(f.calls))
+			t.Errorf("%d calls, want 0", len(f.calls))
 		}
 	})
 }
@@ -88,13 +96,16 @@ func TestAnAbortLeavesEverythingAsItWas(t *testing.T) {
 		id := r.accept(to("fn"))
 		pass(time.Minute)
 		r.close()
-		if n := len(r.log.lines(t, "aborted")); n != 1 || r.holds.count() != 1 {
-			t.Errorf("reported %d times, %d unacked", n, r.holds.count())
+		switch n := len(r.log.lines(t, "aborted")); {
+		case n != 1:
+			t.Errorf("reported %d times, want 1", n)
+		case r.holds.count() != 1:
+			t.Errorf("%d unacked, want 1", r.holds.count())
 		}
 
 		r = build(t, s)
 		if rec := r.store.Recovered(); rec.InFlight != 0 {
-			t.Errorf("%d marks are left of a call that was aborted", rec.InFlight)
+			t.Errorf("%d marks are left of a call that was aborted, want 0", rec.InFlight)
 		}
 		inv, err := r.store.Get(id)
 		if err != nil || inv.Calls() != 1 || inv.Retries != 1 || inv.Crashes != 0 {
@@ -103,11 +114,18 @@ func TestAnAbortLeavesEverythingAsItWas(t *testing.T) {
 		r.run()
 		pass(time.Second)
 		calls := f.of("fn")
-		if len(calls) != 3 || calls[1].Retry != 1 || calls[2].Retry != 1 || !calls[1].canceled {
-			t.Errorf("%+v", calls)
+		switch {
+		case len(calls) != 3:
+			t.Errorf("%+v, want len 3", calls)
+		case calls[1].Retry != 1:
+			t.Errorf("%+v, want [1].Retry 1", calls)
+		case calls[2].Retry != 1:
+			t.Errorf("%+v, want [2].Retry 1", calls)
+		case !calls[1].canceled:
+			t.Errorf("%+v: calls[1].canceled = false, want true", calls)
 		}
 		if st := r.store.Stats(); st.Done != 1 {
-			t.Errorf("%+v", st)
+			t.Errorf("%+v, want Done 1", st)
 		}
 	})
 }

@@ -29,15 +29,25 @@ func TestWaitingForADescriptorIsNoAttempt(t *testing.T) {
 		late := r.acceptAs(to("late"), expiring(wait))
 		failing := r.acceptAs(to("fn"), mailbox(0, 0, 0))
 		pass(wait + time.Second)
-		if inv := r.letter(late); inv.Reason != invocation.MaxAgeExceeded || len(inv.Attempts) != 0 || inv.Retries != 0 || inv.Detail != expired {
-			t.Errorf("%s with %d attempts and %d retries: %s", inv.Reason, len(inv.Attempts), inv.Retries, inv.Detail)
+		switch inv := r.letter(late); {
+		case inv.Reason != invocation.MaxAgeExceeded:
+			t.Errorf("%s with %d attempts and %d retries: %s: inv.Reason = %q, want %q", inv.Reason, len(inv.Attempts), inv.Retries, inv.Detail, inv.Reason, invocation.MaxAgeExceeded)
+		case len(inv.Attempts) != 0:
+			t.Errorf("%s with %d attempts and %d retries: %s: len(inv.Attempts) = %d, want 0", inv.Reason, len(inv.Attempts), inv.Retries, inv.Detail, len(inv.Attempts))
+		case inv.Retries != 0:
+			t.Errorf("%s with %d attempts and %d retries: %s: inv.Retries = %d, want 0", inv.Reason, len(inv.Attempts), inv.Retries, inv.Detail, inv.Retries)
+		case inv.Detail != expired:
+			t.Errorf("%s with %d attempts and %d retries: %s, want %q", inv.Reason, len(inv.Attempts), inv.Retries, inv.Detail, expired)
 		}
-		if inv := r.letter(failing); len(inv.Attempts) != 1 || !inv.Attempts[0].At.Equal(begun.Add(wait)) {
-			t.Errorf("attempts are %+v, accepted at %s", inv.Attempts, begun)
+		switch inv := r.letter(failing); {
+		case len(inv.Attempts) != 1:
+			t.Errorf("attempts are %+v, accepted at %s, want len 1", inv.Attempts, begun)
+		case !inv.Attempts[0].At.Equal(begun.Add(wait)):
+			t.Errorf("attempts are %+v, accepted at %s: inv.Attempts[0].At = %v, want %v", inv.Attempts, begun, inv.Attempts[0].At, begun.Add(wait))
 		}
 		for _, name := range []string{"late", "fn"} {
 			if b := r.lanes.Throttle(invocation.Lane{Queue: queue, Name: name}).Breaker; b.Open {
-				t.Errorf("the breaker of %s is open", name)
+				t.Errorf("the breaker of %s is open: b.Open = true, want false", name)
 			}
 		}
 	})

@@ -35,7 +35,7 @@ func TestAFunctionThatWaitsForItsRetryHoldsNoSlot(t *testing.T) {
 			t.Errorf("the other function is called at %+v, want at once, %s", c, accepted)
 		}
 		if c := f.of("failing"); len(c) != 2 {
-			t.Errorf("%d calls of the failing function", len(c))
+			t.Errorf("%d calls of the failing function, want 2", len(c))
 		}
 	})
 }
@@ -160,8 +160,11 @@ func TestAQuietLaneGetsItsTurnNext(t *testing.T) {
 	l := s.open(1)
 	for range 1000 {
 		r, ok := l.take(0, s)
-		if !ok || r.Lane.Name != "flooded" {
-			t.Fatalf("got %v, %v", r, ok)
+		switch {
+		case !ok:
+			t.Fatalf("got %v, %v: ok = false, want true", r, ok)
+		case r.Lane.Name != "flooded":
+			t.Fatalf("got %v, %v: r.Lane.Name = %q, want \"flooded\"", r, ok, r.Lane.Name)
 		}
 		l.finish(r.Ready)
 	}
@@ -192,7 +195,7 @@ func TestLanesWithLittleWaitingLeaveHalfOfTheTurnsToTheRound(t *testing.T) {
 		}
 		r, ok := l.take(0, s)
 		if !ok {
-			t.Fatal("no turn")
+			t.Fatal("no turn: ok = false, want true")
 		}
 		turns[r.Lane.Name[:5]]++
 		l.finish(r.Ready)
@@ -219,8 +222,11 @@ func TestTurnsGoRound(t *testing.T) {
 		l.finish(r.Ready)
 		s.settle(r.Ready)
 	}
-	if _, ok := l.take(0, s); ok || len(l.lanes) != 0 {
-		t.Errorf("%d lanes are left when all is done", len(l.lanes))
+	switch _, ok := l.take(0, s); {
+	case ok:
+		t.Errorf("%d lanes are left when all is done: ok = true, want false", len(l.lanes))
+	case len(l.lanes) != 0:
+		t.Errorf("%d lanes are left when all is done, want 0", len(l.lanes))
 	}
 }
 
@@ -242,14 +248,17 @@ func TestALaneKeepsOnlyItsWindowInMemory(t *testing.T) {
 	most := 0
 	for n := range entries {
 		r, ok := l.take(7, s)
-		if !ok || r.ID != s[key][n].ID {
-			t.Fatalf("entry %d: %v, %v", n, r, ok)
+		switch {
+		case !ok:
+			t.Fatalf("entry %d: %v, %v: ok = false, want true", n, r, ok)
+		case r.ID != s[key][n].ID:
+			t.Fatalf("entry %d: %v, %v, want ID %v", n, r, ok, s[key][n].ID)
 		}
 		most = max(most, held())
 		l.finish(r.Ready)
 	}
 	if most > mostWindow+1 {
-		t.Errorf("up to %d entries were in memory", most)
+		t.Errorf("up to %d entries were in memory, want at most %d", most, mostWindow+1)
 	}
 }
 
@@ -273,8 +282,11 @@ func TestManyLanesShareTheWindows(t *testing.T) {
 		least = min(least, len(ln.known))
 	}
 	// A lane keeps what it had when there were fewer, so the sum is harmonic.
-	if least != leastWindow || total > 3*windows {
-		t.Errorf("%d entries in memory, the shortest window has %d", total, least)
+	switch {
+	case least != leastWindow:
+		t.Errorf("the shortest window has %d, want %d", least, leastWindow)
+	case total > 3*windows:
+		t.Errorf("%d entries in memory, want at most %d", total, 3*windows)
 	}
 }
 
@@ -330,13 +342,16 @@ func TestWhatIsSettledWhileItsLaneIsReadIsNotCalledOnceMore(t *testing.T) {
 	l.enqueue(l.lanes[key])
 	s.do = func() { s.settle(first.Ready); l.finish(first.Ready) }
 	second, ok := l.take(1, s)
-	if !ok || second.ID == first.ID {
-		t.Fatalf("got %v, %v", second, ok)
+	switch {
+	case !ok:
+		t.Fatalf("got %v, %v: ok = false, want true", second, ok)
+	case second.ID == first.ID:
+		t.Fatalf("got %v, %v, want ID not %v", second, ok, first.ID)
 	}
 	s.settle(second.Ready)
 	l.finish(second.Ready)
 	if third, ok := l.take(0, s); ok {
-		t.Errorf("%v is handed out again", third)
+		t.Errorf("%v is handed out again: ok = true, want false", third)
 	}
 	l.running.Wait()
 }
@@ -348,7 +363,7 @@ func TestNothingIsTakenAfterAStopThatCameWhileALaneWasRead(t *testing.T) {
 	l := s.open(1)
 	s.do = l.stop
 	if r, ok := l.take(0, s); ok {
-		t.Errorf("%v is taken", r)
+		t.Errorf("%v is taken: ok = true, want false", r)
 	}
 }
 

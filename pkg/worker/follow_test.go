@@ -53,7 +53,7 @@ func TestAFunctionThatGrowsIsFollowedWithinTenSeconds(t *testing.T) {
 				fn.set(25)
 				pass(10 * time.Second)
 				if _, most := fn.seen(); most < 25 {
-					t.Errorf("10 s after it has grown from 5 to 25 at a time it had at most %d", most)
+					t.Errorf("10 s after it has grown from 5 to 25 at a time it had at most %d, want at least 25", most)
 				}
 			})
 		})
@@ -77,12 +77,15 @@ func TestAFunctionThatShrinksIsFollowed(t *testing.T) {
 				settled, most := fn.seen()
 				spent := len(f.of("fn")) - calls - (settled - served)
 				if spent > 4*25 {
-					t.Errorf("%d calls too many in the first ten rounds after it has shrunk from 25 to 5", spent)
+					t.Errorf("%d calls too many in the first ten rounds after it has shrunk from 25 to 5, want at most %d", spent, 4*25)
 				}
 				pass(10 * call)
 				limit := r.lanes.Throttle(invocation.Lane{Queue: queue, Name: "fn"}).Limit
-				if limit > 6 || limit < 4 {
-					t.Errorf("twenty rounds after it has shrunk to 5 the limit is %d; most at a time %d", limit, most)
+				switch {
+				case limit > 6:
+					t.Errorf("twenty rounds after it has shrunk to 5 the limit is %d; most at a time %d: limit = %d, want at most 6", limit, most, limit)
+				case limit < 4:
+					t.Errorf("twenty rounds after it has shrunk to 5 the limit is %d; most at a time %d: limit = %d, want at least 4", limit, most, limit)
 				}
 			})
 		})
@@ -110,7 +113,7 @@ func TestAFunctionWithAFew503sOfItsOwnIsNotStrangled(t *testing.T) {
 		took := r.finish(from, n)
 		t.Logf("%.1f calls at a time, %.3f calls per invocation", n*call.Seconds()/took.Seconds(), float64(len(f.of("fn")))/n)
 		if at := n * call.Seconds() / took.Seconds(); at < 5 {
-			t.Errorf("on average only %.1f calls were in flight", at)
+			t.Errorf("on average only %.1f calls were in flight, want at least 5", at)
 		}
 	})
 }
@@ -137,8 +140,11 @@ func TestManyFunctionsWithLimitsFindTheirsAtOnce(t *testing.T) {
 			// The start is not counted: up to ten calls, which come again after a second
 			// or two.
 			perCall, took := float64(len(calls)-10)/each, calls[len(calls)-1].end.Sub(from)
-			if perCall > 1.2 || took > ideal*13/10+2*time.Second {
-				t.Errorf("%s: %.2f calls per invocation, %s where %s is ideal", name, perCall, took, ideal)
+			switch {
+			case perCall > 1.2:
+				t.Errorf("%s: %.2f calls per invocation, want at most 1.2", name, perCall)
+			case took > ideal*13/10+2*time.Second:
+				t.Errorf("%s: %.2f calls per invocation, %s where %s is ideal: took = %v, want at most %v", name, perCall, took, ideal, took, ideal*13/10+2*time.Second)
 			}
 		}
 	})
@@ -165,7 +171,7 @@ func TestTheLimitOfAFunctionIsNeverPassed(t *testing.T) {
 						t.Errorf("at most %d at a time, want %d", most, own)
 					}
 					if ideal := n * fn.duration / time.Duration(own); took > ideal*12/10 {
-						t.Errorf("it took %s where %s is ideal", took, ideal)
+						t.Errorf("it took %s where %s is ideal, want at most %v", took, ideal, ideal*12/10)
 					}
 				})
 			})

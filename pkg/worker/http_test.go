@@ -136,8 +136,13 @@ func TestAnInvocationOnItsWholeWay(t *testing.T) {
 				t.Fatalf("%d posts, want 3: two were not taken", len(posts))
 			}
 			checkCallback(t, posts)
-			if st := r.store.Stats(); st.Done != 2 || st.Accepted != 2 || st.Bytes != 0 {
-				t.Errorf("%+v", st)
+			switch st := r.store.Stats(); {
+			case st.Done != 2:
+				t.Errorf("%+v, want Done 2", st)
+			case st.Accepted != 2:
+				t.Errorf("%+v, want Accepted 2", st)
+			case st.Bytes != 0:
+				t.Errorf("%+v, want Bytes 0", st)
 			}
 		})
 	}
@@ -148,8 +153,17 @@ func checkCallback(t *testing.T, posts []request) {
 	t.Helper()
 	for n, p := range posts {
 		user, password, _ := p.BasicAuth()
-		if user != "user" || password != "pass" || p.URL.RawQuery != "a=b" || p.body != "result 2" || p.Method != http.MethodPost {
-			t.Errorf("post %d: %s %q from %s", n, p.Method, p.body, user)
+		switch {
+		case user != "user":
+			t.Errorf("post %d: %s %q from %s: user = %q, want \"user\"", n, p.Method, p.body, user, user)
+		case password != "pass":
+			t.Errorf("post %d: %s %q from %s: password = %q, want \"pass\"", n, p.Method, p.body, user, password)
+		case p.URL.RawQuery != "a=b":
+			t.Errorf("post %d: %s %q from %s: p.URL.RawQuery = %q, want \"a=b\"", n, p.Method, p.body, user, p.URL.RawQuery)
+		case p.body != "result 2":
+			t.Errorf("post %d: %s %q from %s: p.body = %q, want \"result 2\"", n, p.Method, p.body, user, p.body)
+		case p.Method != http.MethodPost:
+			t.Errorf("post %d: %s %q from %s: p.Method = %q, want %q", n, p.Method, p.body, user, p.Method, http.MethodPost)
 		}
 		want := map[string]string{
 			"X-Call-Id": "call-fn", "X-Function-Status": "200", "X-Function-Name": "fn", "X-Retry": "2", "X-Retry-Max": "10",
@@ -160,8 +174,11 @@ func checkCallback(t *testing.T, posts []request) {
 				t.Errorf("post %d: %s is %q, want %q", n, name, got, value)
 			}
 		}
-		if d, err := strconv.ParseFloat(p.Header.Get("X-Duration-Seconds"), 64); err != nil || d <= 0 {
-			t.Errorf("post %d: duration %v, %v", n, d, err)
+		switch d, err := strconv.ParseFloat(p.Header.Get("X-Duration-Seconds"), 64); {
+		case err != nil:
+			t.Errorf("post %d: %v, want nil", n, err)
+		case d <= 0:
+			t.Errorf("post %d: duration %v, want more than 0", n, d)
 		}
 	}
 }
@@ -176,8 +193,13 @@ func TestACallbackOfAResultThatWasCutSaysSo(t *testing.T) {
 	r.accept(calling("fn", hook.URL+"/hook"))
 	r.await(1)
 	posts := hook.requests("/hook")
-	if len(posts) != 1 || posts[0].Header.Get("X-Body-Truncated") != "true" || len(posts[0].body) != 1<<10 {
-		t.Errorf("%+v", posts)
+	switch {
+	case len(posts) != 1:
+		t.Errorf("%+v, want len 1", posts)
+	case posts[0].Header.Get("X-Body-Truncated") != "true":
+		t.Errorf("%+v: posts[0].Header.Get(\"X-Body-Truncated\") = %q, want \"true\"", posts, posts[0].Header.Get("X-Body-Truncated"))
+	case len(posts[0].body) != 1<<10:
+		t.Errorf("%+v: len(posts[0].body) = %d, want %d", posts, len(posts[0].body), 1<<10)
 	}
 }
 
@@ -202,7 +224,7 @@ func TestACallbackThatIsDialledWhereItMustNotIsRefused(t *testing.T) {
 		t.Errorf("%+v", dead)
 	}
 	if st := r.store.Stats(); st.Done != 1 {
-		t.Error("the function's result does not stand")
+		t.Errorf("the function's result does not stand: st.Done = %d, want 1", st.Done)
 	}
 }
 
@@ -251,8 +273,11 @@ func TestAnAbortBreaksOffARealCall(t *testing.T) {
 	r.await(0)
 	<-begun
 	r.drain()
-	if calls := gateway.requests("/function/fn/"); len(calls) != 2 || calls[1].Header.Get("X-Retry") != "0" {
-		t.Errorf("%d calls", len(calls))
+	switch calls := gateway.requests("/function/fn/"); {
+	case len(calls) != 2:
+		t.Errorf("%d calls, want 2", len(calls))
+	case calls[1].Header.Get("X-Retry") != "0":
+		t.Errorf("%d calls: calls[1].Header.Get(\"X-Retry\") = %q, want \"0\"", len(calls), calls[1].Header.Get("X-Retry"))
 	}
 }
 
@@ -268,8 +293,11 @@ func TestAHeaderThatCannotBeSentIsMalformed(t *testing.T) {
 	if inv := r.letter(id); inv.Reason != invocation.Malformed || inv.Calls() != 0 || inv.Detail == "" {
 		t.Errorf("%+v", inv)
 	}
-	if posts := hook.requests("/hook"); len(posts) != 1 || posts[0].Header.Get("X-Function-Status") != "503" {
-		t.Errorf("its caller gets %v", posts)
+	switch posts := hook.requests("/hook"); {
+	case len(posts) != 1:
+		t.Errorf("its caller gets %v, want len 1", posts)
+	case posts[0].Header.Get("X-Function-Status") != "503":
+		t.Errorf("its caller gets %v: posts[0].Header.Get(\"X-Function-Status\") = %q, want \"503\"", posts, posts[0].Header.Get("X-Function-Status"))
 	}
 }
 
@@ -292,7 +320,7 @@ func TestTheWaitIsNeverShortWithRealClocks(t *testing.T) {
 		for i := 1; i < len(calls); i++ {
 			want := min(5*time.Millisecond<<(i-1), 40*time.Millisecond)
 			if wait := calls[i].begun.Sub(calls[i-1].begun); wait < want {
-				t.Errorf("retry %d of fn-%d comes after %s, before %s have passed", i, n, wait, want)
+				t.Errorf("retry %d of fn-%d comes after %s, before %s have passed, want at least %v", i, n, wait, want, want)
 			}
 		}
 	}

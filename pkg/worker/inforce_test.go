@@ -102,22 +102,31 @@ func TestWhatIsInForceAndWhereItIsFrom(t *testing.T) {
 			from := policy.Sources{}.Words()
 			maps.Copy(from, tt.from)
 			if !maps.Equal(got.From, from) {
-				t.Errorf("they are from %v", got.From)
+				t.Errorf("they are from %v, want %v", got.From, from)
 			}
 		})
 	}
 	r := build(t, s)
 	r.run()
 	if got := r.worker.PolicyOf(newInvocation("other", "")); got.Policy != s.policy {
-		t.Errorf("of one that is over it is %+v", got)
+		t.Errorf("of one that is over it is %+v, want Policy %+v", got, s.policy)
 	}
-	if got := r.worker.PolicyFor(queue, "fn"); got.Timeout != 30*time.Second || got.From["timeout"] != "gateway annotation" {
-		t.Errorf("of a function it is %+v", got)
+	switch got := r.worker.PolicyFor(queue, "fn"); {
+	case got.Timeout != 30*time.Second:
+		t.Errorf("of a function it is %+v, want Timeout %v", got, 30*time.Second)
+	case got.From["timeout"] != "gateway annotation":
+		t.Errorf("of a function it is %+v: got.From[\"timeout\"] = %q, want \"gateway annotation\"", got, got.From["timeout"])
 	}
-	if got := r.worker.PolicyFor("slow", "fn"); got.Attempts != 3 || got.From["max_retry_attempts"] != "queue" {
-		t.Errorf("of a function in a queue of its own it is %+v", got)
+	switch got := r.worker.PolicyFor("slow", "fn"); {
+	case got.Attempts != 3:
+		t.Errorf("of a function in a queue of its own it is %+v, want Attempts 3", got)
+	case got.From["max_retry_attempts"] != "queue":
+		t.Errorf("of a function in a queue of its own it is %+v: got.From[\"max_retry_attempts\"] = %q, want \"queue\"", got, got.From["max_retry_attempts"])
 	}
-	if got := r.worker.PolicyFor(queue, "url:cb.example:80"); !got.Only2xx || got.Lane != s.policy.Lane {
-		t.Errorf("of a URL it is %+v", got)
+	switch got := r.worker.PolicyFor(queue, "url:cb.example:80"); {
+	case !got.Only2xx:
+		t.Errorf("of a URL it is %+v: got.Only2xx = false, want true", got)
+	case got.Lane != s.policy.Lane:
+		t.Errorf("of a URL it is %+v, want Lane %+v", got, s.policy.Lane)
 	}
 }

@@ -19,19 +19,22 @@ func TestInventedNamesLeaveLabelsToFunctions(t *testing.T) {
 		l.Lane(lane(fmt.Sprint("invented-", n)))
 	}
 	if got := l.Lane(lane("figlet")); got != otherLabel {
-		t.Errorf("before it has answered it is %s", got)
+		t.Errorf("before it has answered it is %s, want %q", got, otherLabel)
 	}
 	for n := range maxLabels - maxUnproven {
 		name := fmt.Sprint("fn-", n)
 		if got := l.Answered(lane(name)); got != name+".fns" {
-			t.Fatalf("function %d has the label %s", n, got)
+			t.Fatalf("function %d has the label %s, want %q", n, got, name+".fns")
 		}
 		if got := l.Lane(lane(name)); got != name+".fns" {
-			t.Fatalf("later function %d has the label %s", n, got)
+			t.Fatalf("later function %d has the label %s, want %q", n, got, name+".fns")
 		}
 	}
-	if got := l.Answered(lane("one-too-many")); got != otherLabel || len(l.known) != maxLabels {
-		t.Errorf("beyond the bound it is %s, and there are %d", got, len(l.known))
+	switch got := l.Answered(lane("one-too-many")); {
+	case got != otherLabel:
+		t.Errorf("beyond the bound it is %s, want %q", got, otherLabel)
+	case len(l.known) != maxLabels:
+		t.Errorf("and there are %d, want %d", len(l.known), maxLabels)
 	}
 }
 
@@ -54,7 +57,7 @@ func TestOnlyAFunctionsOwnAnswerShowsThatItExists(t *testing.T) {
 		{invoke.Result{Status: 200}, invocation.KindCallback, false},
 	} {
 		if got := hasAnswered(&attempt{inv: &invocation.Invocation{Kind: tt.kind}, result: tt.result}); got != tt.want {
-			t.Errorf("%+v of a %s: %t", tt.result, tt.kind, got)
+			t.Errorf("%+v of a %s: %t, want %v", tt.result, tt.kind, got, tt.want)
 		}
 	}
 }

@@ -82,8 +82,11 @@ func TestTheLineOfAnAttemptIsTheOneThatItAlwaysWas(t *testing.T) {
 				log(&Worker{Options: Options{Logger: slog.New(untimed{h})}}, a)
 			}
 		}
-		if got.String() != want.String() || want.Len() == 0 {
-			t.Errorf("written is\n%swant\n%s", &got, &want)
+		switch {
+		case got.String() != want.String():
+			t.Errorf("written is\n%swant: got.String() = %q, want %q\n%s", &got, got.String(), want.String(), &want)
+		case want.Len() == 0:
+			t.Errorf("written is\n%swant: want.Len() = %d, want not 0\n%s", &got, want.Len(), &want)
 		}
 		if n := len((&Worker{}).appendOutcome(nil, a)); n > maxOutcomeAttrs {
 			t.Errorf("%d attributes, want at most %d", n, maxOutcomeAttrs)

@@ -28,7 +28,7 @@ func TestTheOldestThatWaitsIsTold(t *testing.T) {
 		r.accept(to("slow"))
 		pass(time.Minute)
 		if got := oldest(); got != 0 {
-			t.Errorf("%s while one is called and none waits: an entry in flight does not wait", got)
+			t.Errorf("%s while one is called and none waits: an entry in flight does not wait, want 0", got)
 		}
 		for range 2 * mostWindow { // more than a lane holds in memory
 			r.accept(to("fast"))
@@ -41,7 +41,7 @@ func TestTheOldestThatWaitsIsTold(t *testing.T) {
 		}
 		pass(3 * time.Hour)
 		if got := oldest(); got != 0 {
-			t.Errorf("%s when all is done", got)
+			t.Errorf("%s when all is done, want 0", got)
 		}
 	})
 }
@@ -60,7 +60,7 @@ func TestWhatAPausedFunctionHasGrowsOlder(t *testing.T) {
 		r.lanes.Resume("fn")
 		pass(time.Second)
 		if got := r.metric("oldest_ready_seconds"); got != 0 {
-			t.Errorf("%v s when all is done", got)
+			t.Errorf("%v s when all is done, want 0", got)
 		}
 	})
 }
@@ -78,7 +78,7 @@ func TestTheOldestIsTheStoresWhereNothingIsReadYet(t *testing.T) {
 		r.run()
 		pass(time.Second)
 		if got := r.metric("oldest_ready_seconds"); got != 0 {
-			t.Errorf("%v s when all is done", got)
+			t.Errorf("%v s when all is done, want 0", got)
 		}
 	})
 }

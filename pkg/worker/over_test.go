@@ -33,7 +33,7 @@ func TestEveryEndIsToldOnceAndKept(t *testing.T) {
 					defer mu.Unlock()
 					reported[o.Inv.ID] = append(reported[o.Inv.ID], o)
 					if _, err := r.store.Get(o.Inv.ID); (err == nil) != (o.Outcome == invocation.OutcomeDead) {
-						t.Errorf("%s as %s is reported before it is stored: %v", o.Inv.Function, o.Outcome, err)
+						t.Errorf("%s as %s is reported before it is stored: %v: err == nil = %v, want %v", o.Inv.Function, o.Outcome, err, err == nil, o.Outcome == invocation.OutcomeDead)
 					}
 				}
 				s.check = func(raw string) (*url.URL, error) {
@@ -91,19 +91,38 @@ func TestEveryEndIsToldOnceAndKept(t *testing.T) {
 					{"slow", invocation.OutcomeCancelled, 0, 0, ""},
 				} {
 					all := reported[ids[tt.what]]
-					if len(all) != 1 || all[0].Outcome != tt.end || all[0].Status != tt.last || all[0].Result == nil {
-						t.Errorf("%s was reported as %+v", tt.what, all)
+					switch {
+					case len(all) != 1:
+						t.Errorf("%s was reported as %+v, want len 1", tt.what, all)
+					case all[0].Outcome != tt.end:
+						t.Errorf("%s was reported as %+v: all[0].Outcome = %q, want %q", tt.what, all, all[0].Outcome, tt.end)
+					case all[0].Status != tt.last:
+						t.Errorf("%s was reported as %+v: all[0].Status = %d, want %d", tt.what, all, all[0].Status, tt.last)
+					case all[0].Result == nil:
+						t.Errorf("%s was reported as %+v: all[0].Result = %+v, want not nil", tt.what, all, all[0].Result)
 					}
 					res, err := r.store.Result(ids[tt.what], true)
 					if err != nil {
 						t.Errorf("%s: %v", tt.what, err)
 						continue
 					}
-					if res.Outcome != tt.end || res.Status != tt.status || string(res.Body) != tt.body || res.Expires.Sub(res.At) != time.Hour {
-						t.Errorf("%s is kept as %+v", tt.what, res)
+					switch {
+					case res.Outcome != tt.end:
+						t.Errorf("%s is kept as %+v, want Outcome %q", tt.what, res, tt.end)
+					case res.Status != tt.status:
+						t.Errorf("%s is kept as %+v, want Status %d", tt.what, res, tt.status)
+					case string(res.Body) != tt.body:
+						t.Errorf("%s is kept as %+v: string(res.Body) = %q, want %q", tt.what, res, string(res.Body), tt.body)
+					case res.Expires.Sub(res.At) != time.Hour:
+						t.Errorf("%s is kept as %+v: res.Expires.Sub(res.At) = %v, want %v", tt.what, res, res.Expires.Sub(res.At), time.Hour)
 					}
-					if res.Truncated != (tt.body == "fine") || res.Header.Get("Set-Cookie") != "" || res.Header.Get("X-Function-Name") == "" {
-						t.Errorf("%s is kept with %v", tt.what, res.Header)
+					switch {
+					case res.Truncated != (tt.body == "fine"):
+						t.Errorf("%s is kept with %v: res.Truncated = %v, want %v", tt.what, res.Header, res.Truncated, tt.body == "fine")
+					case res.Header.Get("Set-Cookie") != "":
+						t.Errorf("%s is kept with %v: res.Header.Get(\"Set-Cookie\") = %q, want \"\"", tt.what, res.Header, res.Header.Get("Set-Cookie"))
+					case res.Header.Get("X-Function-Name") == "":
+						t.Errorf("%s is kept with %v: res.Header.Get(\"X-Function-Name\") = %q, want not \"\"", tt.what, res.Header, res.Header.Get("X-Function-Name"))
 					}
 				}
 				// Callbacks are reported too, and not kept.
@@ -113,7 +132,7 @@ func TestEveryEndIsToldOnceAndKept(t *testing.T) {
 						if o.Inv.Kind == invocation.KindCallback {
 							ends[o.Inv.URL+" "+string(o.Outcome)]++
 							if o.Result != nil {
-								t.Error("the result of a callback is kept")
+								t.Errorf("the result of a callback is kept: o.Result = %+v, want nil", o.Result)
 							}
 						}
 					}
@@ -122,7 +141,7 @@ func TestEveryEndIsToldOnceAndKept(t *testing.T) {
 					t.Errorf("callbacks (-want +got):\n%s", d)
 				}
 				if len(reported) != 8 {
-					t.Errorf("%d invocations were reported", len(reported))
+					t.Errorf("%d invocations were reported, want 8", len(reported))
 				}
 			})
 		})
@@ -142,11 +161,17 @@ func TestWithoutAResultTTLNothingIsKept(t *testing.T) {
 		r := start(t, s)
 		id := r.accept(to("fn"))
 		pass(time.Second)
-		if _, err := r.store.Result(id, true); !errors.Is(err, store.ErrNotFound) || keep {
-			t.Errorf("the result is %v, the body was kept: %v", err, keep)
+		switch _, err := r.store.Result(id, true); {
+		case !errors.Is(err, store.ErrNotFound):
+			t.Errorf("the result is %v, want %v", err, store.ErrNotFound)
+		case keep:
+			t.Errorf("the result is %v, the body was kept: %v: keep = true, want false", err, keep)
 		}
-		if len(reported) != 1 || reported[0].Result != nil {
-			t.Errorf("reported %+v", reported)
+		switch {
+		case len(reported) != 1:
+			t.Errorf("reported %+v, want len 1", reported)
+		case reported[0].Result != nil:
+			t.Errorf("reported %+v, want [0].Result nil", reported)
 		}
 	})
 }

@@ -87,8 +87,11 @@ func thousand(t *testing.T) (callsEach, ofIdeal float64) {
 func TestAThousandAgainstAFunctionThatTakesFive(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		each, ideal := thousand(t)
-		if each > 1.2 || ideal > 1.3 {
-			t.Errorf("%.3f calls per invocation in %.2f of the ideal time", each, ideal)
+		switch {
+		case each > 1.2:
+			t.Errorf("%.3f calls per invocation in %.2f of the ideal time: each = %v, want at most 1.2", each, ideal, each)
+		case ideal > 1.3:
+			t.Errorf("%.3f calls per invocation in %.2f of the ideal time: ideal = %v, want at most 1.3", each, ideal, ideal)
 		}
 		t.Logf("%.3f calls per invocation in %.2f of the ideal time", each, ideal)
 	})
@@ -107,8 +110,11 @@ func TestWithoutTheLimiterTheSameTakesManyMoreCalls(t *testing.T) {
 		}
 		pass(10 * time.Second)
 		served, _ := fn.seen()
-		if calls := len(f.of("fn")); calls < 3*1000 || served > 100 {
-			t.Errorf("%d calls for %d successes; then the limiter is not what saves them", calls, served)
+		switch calls := len(f.of("fn")); {
+		case calls < 3*1000:
+			t.Errorf("%d calls for %d successes; then the limiter is not what saves them: calls = %d, want at least %d", calls, served, calls, 3*1000)
+		case served > 100:
+			t.Errorf("%d calls for %d successes; then the limiter is not what saves them: served = %d, want at most 100", calls, served, served)
 		}
 	})
 }
@@ -128,13 +134,13 @@ func TestAFunctionThatScalesOutIsFollowed(t *testing.T) {
 		fn.set(25)
 		pass(10 * time.Second)
 		if _, most := fn.seen(); most < 25 {
-			t.Errorf("10 s after it has grown to 25 at a time it had at most %d", most)
+			t.Errorf("10 s after it has grown to 25 at a time it had at most %d, want at least 25", most)
 		}
 		fn.set(5)
 		before := len(f.of("fn"))
 		pass(10 * time.Second)
 		if calls := len(f.of("fn")) - before; calls > 10*25*2 {
-			t.Errorf("10 s after it has shrunk to 5: %d calls", calls)
+			t.Errorf("10 s after it has shrunk to 5: %d calls, want at most %d", calls, 10*25*2)
 		}
 	})
 }
@@ -161,7 +167,7 @@ func TestARetryAfterHoldsTheLaneAndCostsTheOthersNothing(t *testing.T) {
 			t.Fatalf("%d calls while the function wants none", len(c))
 		}
 		if until := r.lanes.Throttle(invocation.Lane{Queue: queue, Name: "fn"}).Until; !until.Equal(answered.Add(30 * time.Second)) {
-			t.Errorf("the lane is held until %s", until)
+			t.Errorf("the lane is held until %s, want %v", until, answered.Add(30*time.Second))
 		}
 		pass(time.Minute)
 		c := f.of("fn")
@@ -173,11 +179,11 @@ func TestARetryAfterHoldsTheLaneAndCostsTheOthersNothing(t *testing.T) {
 		}
 		for _, later := range c[2:] {
 			if later.Retry != 0 {
-				t.Errorf("an invocation that only waited has spent %d retries", later.Retry)
+				t.Errorf("an invocation that only waited has spent %d retries, want 0", later.Retry)
 			}
 		}
 		if c := f.of("other"); len(c) != 2 {
-			t.Errorf("the other function has %d calls", len(c))
+			t.Errorf("the other function has %d calls, want 2", len(c))
 		}
 	})
 }
@@ -240,43 +246,60 @@ func TestAFunctionOutOfReachIsOnlyProbed(t *testing.T) {
 		}
 		pass(time.Hour)
 		opened := r.log.lines(t, "function unreachable, breaker opened")
-		if len(opened) != 1 || opened[0]["cause"] != "refused" {
-			t.Fatalf("the log says %v", opened)
+		switch {
+		case len(opened) != 1:
+			t.Fatalf("the log says %v, want len 1", opened)
+		case opened[0]["cause"] != "refused":
+			t.Fatalf("the log says %v: opened[0][\"cause\"] = %v, want \"refused\"", opened, opened[0]["cause"])
 		}
 		// 20 before it opens, and those that were in flight; then one every 30 s.
-		if calls := len(f.of("fn")); calls > 20+4+130 || calls < 100 {
-			t.Errorf("%d calls in an hour", calls)
+		switch calls := len(f.of("fn")); {
+		case calls > 20+4+130:
+			t.Errorf("%d calls in an hour, want at most %d", calls, 20+4+130)
+		case calls < 100:
+			t.Errorf("%d calls in an hour, want at least 100", calls)
 		}
 		if len(r.letters()) != 0 {
-			t.Errorf("%d letters died of an outage", len(r.letters()))
+			t.Errorf("%d letters died of an outage, want 0", len(r.letters()))
 		}
 		status := r.lanes.Throttle(invocation.Lane{Queue: queue, Name: "fn"}).Breaker
-		if !status.Open || status.Cause != invocation.CauseRefused || status.Next.IsZero() {
-			t.Errorf("the breaker is %+v", status)
+		switch {
+		case !status.Open:
+			t.Errorf("the breaker is %+v: status.Open = false, want true", status)
+		case status.Cause != invocation.CauseRefused:
+			t.Errorf("the breaker is %+v, want Cause %q", status, invocation.CauseRefused)
+		case status.Next.IsZero():
+			t.Errorf("the breaker is %+v: status.Next.IsZero() = true, want false", status)
 		}
-		if open, limit := r.metric("breaker_open", "fn.openfaas-fn"), r.metric("lane_limit", "fn.openfaas-fn"); open != 1 || limit != 1 {
-			t.Errorf("the metrics say %g open, a limit of %g", open, limit)
+		switch open, limit := r.metric("breaker_open", "fn.openfaas-fn"), r.metric("lane_limit", "fn.openfaas-fn"); {
+		case open != 1:
+			t.Errorf("the metrics say %g open, want 1", open)
+		case limit != 1:
+			t.Errorf("a limit of %g, want 1", limit)
 		}
 		mu.Lock()
 		up = true
 		mu.Unlock()
 		pass(40 * time.Second)
 		if open := r.metric("breaker_open", "fn.openfaas-fn"); open != 0 {
-			t.Errorf("after it came back %g are open", open)
+			t.Errorf("after it came back %g are open, want 0", open)
 		}
-		if st := r.store.Stats(); st.Ready != 0 || st.Dead != 0 {
-			t.Errorf("after it came back the store has %+v", st)
+		switch st := r.store.Stats(); {
+		case st.Ready != 0:
+			t.Errorf("after it came back the store has %+v, want Ready 0", st)
+		case st.Dead != 0:
+			t.Errorf("after it came back the store has %+v, want Dead 0", st)
 		}
 		pass(time.Hour)
 		if st := r.store.Stats(); st.Done != n {
 			t.Errorf("%d of %d are done", st.Done, n)
 		}
 		if lines := r.log.lines(t, "function reachable, breaker closed"); len(lines) != 1 {
-			t.Errorf("the log says %d times that it is back", len(lines))
+			t.Errorf("the log says %d times that it is back, want 1", len(lines))
 		}
 		for _, c := range f.of("fn") {
 			if c.Retry > 2 {
-				t.Fatalf("a probe has spent a retry: %d", c.Retry)
+				t.Fatalf("a probe has spent a retry: %d, want at most 2", c.Retry)
 			}
 		}
 	})
@@ -357,7 +380,7 @@ func TestTurnsGoByPriority(t *testing.T) {
 	for range 1600 {
 		r, ok := l.take(0, s)
 		if !ok {
-			t.Fatal("no turn")
+			t.Fatal("no turn: ok = false, want true")
 		}
 		turns[r.Lane.Name]++
 		l.finish(r.Ready)
@@ -418,7 +441,7 @@ func TestARateSpreadsTheCalls(t *testing.T) {
 		}
 		pass(100 * time.Millisecond)
 		if n := len(f.of("fn")); n != 1 {
-			t.Errorf("it begins with %d calls at once", n)
+			t.Errorf("it begins with %d calls at once, want 1", n)
 		}
 		from := time.Now()
 		pass(10 * time.Second)
@@ -428,11 +451,14 @@ func TestARateSpreadsTheCalls(t *testing.T) {
 				in++
 			}
 		}
-		if in < 49 || in > 51 {
-			t.Errorf("%d calls in 10 s at 5 a second", in)
+		switch {
+		case in < 49:
+			t.Errorf("%d calls in 10 s at 5 a second, want at least 49", in)
+		case in > 51:
+			t.Errorf("%d calls in 10 s at 5 a second, want at most 51", in)
 		}
 		if n := len(f.of("other0")); n != 34 {
-			t.Errorf("another function has %d calls", n)
+			t.Errorf("another function has %d calls, want 34", n)
 		}
 	})
 }

@@ -31,7 +31,7 @@ func TestAPausedFunctionBeginsNothing(t *testing.T) {
 
 		// The call that was in flight has ended, its retry is due and waits.
 		if n := len(f.of("fn")); n != 1 {
-			t.Fatalf("%d calls of a paused function", n)
+			t.Fatalf("%d calls of a paused function, want 1", n)
 		}
 		if calls := f.of("other"); len(calls) != 1 || calls[0].ID != other || calls[0].begun.Sub(f.of("fn")[0].end) != 0 {
 			t.Errorf("the other function was called %+v", calls)
@@ -39,16 +39,22 @@ func TestAPausedFunctionBeginsNothing(t *testing.T) {
 		if st := r.store.Stats(); st.Ready != 4 {
 			t.Errorf("%d wait, want 4", st.Ready)
 		}
-		if !r.lanes.Paused("fn") || r.lanes.Paused("other") {
-			t.Error("the wrong function is paused")
+		switch {
+		case !r.lanes.Paused("fn"):
+			t.Error("the wrong function is paused: r.lanes.Paused(\"fn\") = false, want true")
+		case r.lanes.Paused("other"):
+			t.Error("the wrong function is paused: r.lanes.Paused(\"other\") = true, want false")
 		}
 		resumed := time.Now()
 		r.lanes.Resume("fn")
 		r.lanes.Resume("fn") // again changes nothing
 		pass(time.Second)
 		calls := f.of("fn")
-		if len(calls) != 5 || !calls[1].begun.Equal(resumed) {
-			t.Errorf("%d calls after the pause", len(calls))
+		switch {
+		case len(calls) != 5:
+			t.Errorf("%d calls after the pause, want 5", len(calls))
+		case !calls[1].begun.Equal(resumed):
+			t.Errorf("%d calls after the pause: calls[1].begun = %v, want %v", len(calls), calls[1].begun, resumed)
 		}
 	})
 }
@@ -67,12 +73,12 @@ func TestAPauseOutlivesTheLaneAndHoldsInEveryQueue(t *testing.T) {
 		r.accept(calling("other", "http://cb.example/"))
 		pass(time.Minute)
 		if n := len(f.of("fn")) + len(f.of("http://cb.example/")); n != 0 {
-			t.Errorf("%d calls of what is paused", n)
+			t.Errorf("%d calls of what is paused, want 0", n)
 		}
 		r.lanes.Resume("url:cb.example:80")
 		pass(time.Minute)
 		if n := len(f.of("http://cb.example/")); n != 1 {
-			t.Errorf("%d callbacks after the pause", n)
+			t.Errorf("%d callbacks after the pause, want 1", n)
 		}
 		r.lanes.Resume("fn")
 		pass(0)
@@ -85,7 +91,7 @@ func TestAPauseOutlivesTheLaneAndHoldsInEveryQueue(t *testing.T) {
 		r.lanes.Resume("fn")
 		pass(0)
 		if n := len(f.of("fn")); n != 3 {
-			t.Errorf("%d calls in the end", n)
+			t.Errorf("%d calls in the end, want 3", n)
 		}
 	})
 }

@@ -58,7 +58,7 @@ func (c crowd) longestWait(t *testing.T) time.Duration {
 		pass(c.most)
 	}
 	if left := r.store.Stats().Ready; left < c.functions {
-		t.Fatalf("only %d invocations of the others still wait, so it was no flood", left)
+		t.Fatalf("only %d invocations of the others still wait, so it was no flood, want at least %d", left, c.functions)
 	}
 	calls := f.of("quiet")
 	if len(calls) != c.calls {
@@ -111,7 +111,7 @@ func TestAQuietFunctionIsCalledWhenItIsAccepted(t *testing.T) {
 			tt.calls, tt.every = 100, 20*time.Millisecond
 			bubble(t, func(t *testing.T) {
 				if long := tt.longestWait(t); long != 0 {
-					t.Errorf("one call of %d has waited %s", tt.calls, long)
+					t.Errorf("one call of %d has waited %s, want 0", tt.calls, long)
 				}
 			})
 		})
@@ -133,7 +133,7 @@ func TestAmongMoreFloodedFunctionsThanSlotsAQuietOneTakesTheNextSlot(t *testing.
 			}
 			bubble(t, func(t *testing.T) {
 				if long := c.longestWait(t); long > c.most {
-					t.Errorf("one call of %d has waited %s, longer than the longest call of the others", c.calls, long)
+					t.Errorf("one call of %d has waited %s, longer than the longest call of the others, want at most %v", c.calls, long, c.most)
 				}
 			})
 		})

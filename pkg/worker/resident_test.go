@@ -21,8 +21,15 @@ func resident(t *testing.T, l *Lanes, most int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	fresh := len(l.residents[0].fresh) + len(l.residents[1].fresh)
-	if len(l.lanes) > most || len(l.throttles) > mostThrottles+most || fresh > 2*mostFresh || l.residents[0].count+l.residents[1].count != len(l.lanes) {
-		t.Fatalf("%d lanes and %d throttles are in memory, %d are fresh, %+v counted", len(l.lanes), len(l.throttles), fresh, l.residents[0].count)
+	switch {
+	case len(l.lanes) > most:
+		t.Fatalf("%d lanes and %d throttles are in memory, %d are fresh, %+v counted: len(l.lanes) = %d, want at most %d", len(l.lanes), len(l.throttles), fresh, l.residents[0].count, len(l.lanes), most)
+	case len(l.throttles) > mostThrottles+most:
+		t.Fatalf("%d lanes and %d throttles are in memory, %d are fresh, %+v counted: len(l.throttles) = %d, want at most %d", len(l.lanes), len(l.throttles), fresh, l.residents[0].count, len(l.throttles), mostThrottles+most)
+	case fresh > 2*mostFresh:
+		t.Fatalf("%d are fresh, want at most %d", fresh, 2*mostFresh)
+	case l.residents[0].count+l.residents[1].count != len(l.lanes):
+		t.Fatalf("%d lanes and %d throttles are in memory, %d are fresh, %+v counted: l.residents[0].count+l.residents[1].count = %d, want %d", len(l.lanes), len(l.throttles), fresh, l.residents[0].count, l.residents[0].count+l.residents[1].count, len(l.lanes))
 	}
 }
 
@@ -57,7 +64,7 @@ func TestLanesInMemoryAreBoundedAndAllHaveTheirTurn(t *testing.T) {
 						l.mu.Unlock()
 						l.refill(s)
 						if len(l.lanes) == 0 {
-							t.Fatalf("%d of %d lanes had their turn", len(seen), names)
+							t.Fatalf("%d of %d lanes had their turn: len(l.lanes) = %d, want not 0", len(seen), names, len(l.lanes))
 						}
 						continue
 					}
@@ -95,11 +102,19 @@ func TestAFunctionThatHasSucceededIsResidentBesideAFlood(t *testing.T) {
 	l.Ready(s[known])
 	l.rotate()
 	resident(t, l, mostLanes+1)
-	if got := l.Proven(); len(got) != 1 || got[0] != known {
-		t.Errorf("proven are %v", got)
+	switch got := l.Proven(); {
+	case len(got) != 1:
+		t.Errorf("proven are %v, want len 1", got)
+	case got[0] != known:
+		t.Errorf("proven are %v: got[0] = %+v, want %+v", got, got[0], known)
 	}
-	if l.lanes[known] == nil || l.throttles[known] == nil || !l.throttles[known].proven {
-		t.Error("it is not in memory")
+	switch {
+	case l.lanes[known] == nil:
+		t.Errorf("it is not in memory: l.lanes[known] = %+v, want not nil", l.lanes[known])
+	case l.throttles[known] == nil:
+		t.Errorf("it is not in memory: l.throttles[known] = %+v, want not nil", l.throttles[known])
+	case !l.throttles[known].proven:
+		t.Error("it is not in memory: l.throttles[known].proven = false, want true")
 	}
 }
 

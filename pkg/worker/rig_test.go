@@ -355,7 +355,7 @@ func (l *logBuffer) lines(t testing.TB, message string) []map[string]any {
 	for line := range strings.Lines(l.String()) {
 		record := map[string]any{}
 		if err := json.Unmarshal([]byte(line), &record); err != nil {
-			t.Fatalf("%v: %s", err, line)
+			t.Fatalf("%v: %s, want nil", err, line)
 		}
 		if record["msg"] == message {
 			found = append(found, record)

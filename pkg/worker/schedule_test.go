@@ -43,8 +43,15 @@ func TestAFunctionThatAlwaysFailsIsCalledOnScheduleAndThenDead(t *testing.T) {
 			t.Errorf("the dead letter is %+v", inv)
 		}
 		for n, a := range inv.Attempts {
-			if !a.At.Equal(calls[n].begun) || a.Duration != 3*time.Second || a.Status != 500 || a.Cause != "" {
-				t.Errorf("attempt %d is remembered as %+v", n, a)
+			switch {
+			case !a.At.Equal(calls[n].begun):
+				t.Errorf("attempt %d is remembered as %+v, want At %v", n, a, calls[n].begun)
+			case a.Duration != 3*time.Second:
+				t.Errorf("attempt %d is remembered as %+v, want Duration %v", n, a, 3*time.Second)
+			case a.Status != 500:
+				t.Errorf("attempt %d is remembered as %+v, want Status 500", n, a)
+			case a.Cause != "":
+				t.Errorf("attempt %d is remembered as %+v, want Cause \"\"", n, a)
 			}
 		}
 		if !inv.DiedAt.Equal(calls[10].end) {
@@ -54,7 +61,7 @@ func TestAFunctionThatAlwaysFailsIsCalledOnScheduleAndThenDead(t *testing.T) {
 			t.Error("its end was not reported")
 		}
 		if n := r.metric("retries_total", "fn.openfaas-fn"); n != 10 {
-			t.Errorf("%v retries counted", n)
+			t.Errorf("%v retries counted, want 10", n)
 		}
 	})
 }
@@ -105,8 +112,13 @@ func TestHowAnAttemptEnds(t *testing.T) {
 					t.Errorf("%d calls, want %d", n, tt.calls)
 				}
 				st := r.store.Stats()
-				if st.Dropped != tt.dropped || st.Ready+st.Delayed != 0 || r.holds.count() != 0 {
-					t.Errorf("%+v, %d unacked", st, r.holds.count())
+				switch {
+				case st.Dropped != tt.dropped:
+					t.Errorf("%+v, %d unacked, want Dropped %d", st, r.holds.count(), tt.dropped)
+				case st.Ready+st.Delayed != 0:
+					t.Errorf("%+v, %d unacked: st.Ready+st.Delayed = %d, want 0", st, r.holds.count(), st.Ready+st.Delayed)
+				case r.holds.count() != 0:
+					t.Errorf("%d unacked, want 0", r.holds.count())
 				}
 				if tt.reason == "" {
 					if len(r.letters()) != 0 {
@@ -172,8 +184,13 @@ func TestAnnotationsOfTheMessageComeFirst(t *testing.T) {
 		r.accept(m)
 		pass(time.Hour)
 		calls := f.of("fn")
-		if len(calls) != 4 || calls[3].Retry != 3 || calls[3].RetryMax != 3 {
-			t.Fatalf("%d calls, the last %+v", len(calls), calls[len(calls)-1])
+		switch {
+		case len(calls) != 4:
+			t.Fatalf("%d calls, want 4", len(calls))
+		case calls[3].Retry != 3:
+			t.Fatalf("%d calls, the last %+v: calls[3].Retry = %d, want 3", len(calls), calls[len(calls)-1], calls[3].Retry)
+		case calls[3].RetryMax != 3:
+			t.Fatalf("%d calls, the last %+v: calls[3].RetryMax = %d, want 3", len(calls), calls[len(calls)-1], calls[3].RetryMax)
 		}
 		for n, want := range []time.Duration{5 * time.Second, 10 * time.Second, 10 * time.Second} {
 			if wait := calls[n+1].begun.Sub(calls[n].end); wait != want {
@@ -209,10 +226,10 @@ func TestWarningsAreBounded(t *testing.T) {
 	w := newWarnings()
 	for n := range 3 * maxWarnings {
 		if !w.first(string(rune(n))) {
-			t.Fatalf("%d was not said before", n)
+			t.Fatalf("%d was not said before: w.first(string(rune(n))) = false, want true", n)
 		}
 		if len(w.said) > maxWarnings {
-			t.Fatalf("%d are remembered", len(w.said))
+			t.Fatalf("%d are remembered, want at most %d", len(w.said), maxWarnings)
 		}
 	}
 }
@@ -233,11 +250,19 @@ func TestAReplayedDeadLetterHasAllItsRetriesAgain(t *testing.T) {
 		}
 		pass(time.Minute)
 		calls := f.of("fn")
-		if len(calls) != 4 || calls[2].Retry != 0 || calls[3].Retry != 1 {
-			t.Fatalf("%d calls: %+v", len(calls), calls)
+		switch {
+		case len(calls) != 4:
+			t.Fatalf("%d calls: %+v, want len 4", len(calls), calls)
+		case calls[2].Retry != 0:
+			t.Fatalf("%d calls: %+v: calls[2].Retry = %d, want 0", len(calls), calls, calls[2].Retry)
+		case calls[3].Retry != 1:
+			t.Fatalf("%d calls: %+v: calls[3].Retry = %d, want 1", len(calls), calls, calls[3].Retry)
 		}
-		if st := r.store.Stats(); st.Done != 1 || st.Dead != 0 {
-			t.Errorf("%+v", st)
+		switch st := r.store.Stats(); {
+		case st.Done != 1:
+			t.Errorf("%+v, want Done 1", st)
+		case st.Dead != 0:
+			t.Errorf("%+v, want Dead 0", st)
 		}
 	})
 }
@@ -272,8 +297,13 @@ func TestEveryRetryIsOnDisk(t *testing.T) {
 		_ = start(t, s)
 		pass(time.Hour * 2)
 		calls := f.of("fn")
-		if len(calls) != 11 || calls[1].Retry != 1 || calls[1].begun.Sub(calls[0].end) < 10*time.Second {
-			t.Errorf("%d calls, the second %+v", len(calls), calls[1])
+		switch {
+		case len(calls) != 11:
+			t.Errorf("%d calls, want 11", len(calls))
+		case calls[1].Retry != 1:
+			t.Errorf("%d calls, the second %+v, want Retry 1", len(calls), calls[1])
+		case calls[1].begun.Sub(calls[0].end) < 10*time.Second:
+			t.Errorf("%d calls, the second %+v: calls[1].begun.Sub(calls[0].end) = %v, want at least %v", len(calls), calls[1], calls[1].begun.Sub(calls[0].end), 10*time.Second)
 		}
 	})
 }

@@ -101,7 +101,7 @@ func TestAMailboxDelivery(t *testing.T) {
 				}
 				// Its callback comes once, in the end, whatever the end.
 				if n := len(f.of("http://cb.example/done")); n != 1 {
-					t.Errorf("%d callbacks", n)
+					t.Errorf("%d callbacks, want 1", n)
 				}
 				if r.holds.count() != 0 {
 					t.Error("its end was not reported")
@@ -142,17 +142,20 @@ func TestAProducersMessage(t *testing.T) {
 					t.Errorf("%d calls, with the waits %v, want %v", len(calls), got, tt.waits)
 				}
 				for _, c := range calls {
-					if c.body != `{"message":"hello"}` || c.Terms.Source != invocation.SourceProducer {
-						t.Errorf("posted %q as %v", c.body, c.Terms)
+					switch {
+					case c.body != `{"message":"hello"}`:
+						t.Errorf("posted %q as %v: c.body = %q, want \"{\\\"message\\\":\\\"hello\\\"}\"", c.body, c.Terms, c.body)
+					case c.Terms.Source != invocation.SourceProducer:
+						t.Errorf("posted %q as %v, want Source %v", c.body, c.Terms, invocation.SourceProducer)
 					}
 				}
 				if tt.reason != "" {
 					if inv := r.letter(id); inv.Reason != tt.reason {
-						t.Errorf("the dead letter is %+v", inv)
+						t.Errorf("the dead letter is %+v, want Reason %q", inv, tt.reason)
 					}
 				}
 				if n := len(f.of("http://cb.example/loop")); n != 0 {
-					t.Errorf("%d callbacks", n)
+					t.Errorf("%d callbacks, want 0", n)
 				}
 				if n := len(r.log.lines(t, "posted")); n != len(calls) {
 					t.Errorf("%d lines for %d calls", n, len(calls))
@@ -215,11 +218,14 @@ func TestMaxAge(t *testing.T) {
 					t.Errorf("dead: %+v", r.letters()[0])
 				}
 				posts := f.of("http://cb.example/done")
-				if len(posts) != 1 || posts[0].Terms != nil {
-					t.Errorf("the callbacks are %+v", posts)
+				switch {
+				case len(posts) != 1:
+					t.Errorf("the callbacks are %+v, want len 1", posts)
+				case posts[0].Terms != nil:
+					t.Errorf("the callbacks are %+v, want [0].Terms nil", posts)
 				}
 				if n := len(r.log.lines(t, "not called")); (n == 1) != (tt.dead && tt.calls == 0) {
-					t.Errorf("%d lines of what was not called\n%s", n, r.log)
+					t.Errorf("%d lines of what was not called: n == 1 = %v, want %v\n%s", n, n == 1, tt.dead && tt.calls == 0, r.log)
 				}
 			})
 		})

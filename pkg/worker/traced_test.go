@@ -72,8 +72,13 @@ func TestOneTraceFromTheFirstCallToTheCallbackAfterAReplay(t *testing.T) {
 	all := receiver.Await(t, 10)
 	by := spansBy(all)
 	attempts, callbacks := by["invoke fn"], by["callback fn"]
-	if len(all) != 10 || len(attempts) != 3 || len(callbacks) != 2 {
-		t.Fatalf("%d spans: %+v", len(all), by)
+	switch {
+	case len(all) != 10:
+		t.Fatalf("%d spans: %+v: len(all) = %d, want 10", len(all), by, len(all))
+	case len(attempts) != 3:
+		t.Fatalf("%d spans: %+v: len(attempts) = %d, want 3", len(all), by, len(attempts))
+	case len(callbacks) != 2:
+		t.Fatalf("%d spans: %+v: len(callbacks) = %d, want 2", len(all), by, len(callbacks))
 	}
 	for n, a := range attempts {
 		if n > 0 && (len(a.Links) != 1 || a.Links[0] != attempts[n-1].ID) {
@@ -84,31 +89,49 @@ func TestOneTraceFromTheFirstCallToTheCallbackAfterAReplay(t *testing.T) {
 		}
 	}
 	for n, c := range callbacks {
-		if origin := attempts[n+1].ID; len(c.Links) != 1 || c.Links[0] != origin {
-			t.Errorf("callback %d has the links %v, not %s", n, c.Links, origin)
+		switch origin := attempts[n+1].ID; {
+		case len(c.Links) != 1:
+			t.Errorf("callback %d has the links %v, not %s, want len 1", n, c.Links, origin)
+		case c.Links[0] != origin:
+			t.Errorf("callback %d has the links %v, not %s: c.Links[0] = %q, want %q", n, c.Links, origin, c.Links[0], origin)
 		}
 		if got := hook.requests("/hook")[n].Header; got.Get("Traceparent") != carried(c) || got.Get("Tracestate") != "vendor=1" {
 			t.Errorf("callback %d carries %v", n, got)
 		}
 	}
 	for _, a := range append(attempts, callbacks...) {
-		if a.Trace != callersTrace || a.Parent != callersSpan {
-			t.Errorf("%s is in trace %s below %s", a.Name, a.Trace, a.Parent)
+		switch {
+		case a.Trace != callersTrace:
+			t.Errorf("%s is in trace %s below %s: a.Trace = %q, want %q", a.Name, a.Trace, a.Parent, a.Trace, callersTrace)
+		case a.Parent != callersSpan:
+			t.Errorf("%s is in trace %s below %s: a.Parent = %q, want %q", a.Name, a.Trace, a.Parent, a.Parent, callersSpan)
 		}
 	}
 	for key, want := range map[string]string{
 		"settle fn retry": attempts[0].ID, "settle fn dead": attempts[1].ID,
 	} {
-		if s := by[key]; len(s) != 1 || s[0].Parent != want || s[0].Trace != callersTrace {
-			t.Errorf("%s: %+v", key, s)
+		switch s := by[key]; {
+		case len(s) != 1:
+			t.Errorf("%s: %+v, want len 1", key, s)
+		case s[0].Parent != want:
+			t.Errorf("%s: %+v: s[0].Parent = %q, want %q", key, s, s[0].Parent, want)
+		case s[0].Trace != callersTrace:
+			t.Errorf("%s: %+v: s[0].Trace = %q, want %q", key, s, s[0].Trace, callersTrace)
 		}
 	}
-	if s := by["settle fn done"]; len(s) != 3 || by["settle fn dead"][0].Attributes["queue_worker.reason"] != string(invocation.AttemptsExhausted) ||
-		by["settle fn retry"][0].Attributes["queue_worker.due"] == "" {
-		t.Errorf("%+v", by)
+	switch s := by["settle fn done"]; {
+	case len(s) != 3:
+		t.Errorf("%+v: len(s) = %d, want 3", by, len(s))
+	case by["settle fn dead"][0].Attributes["queue_worker.reason"] != string(invocation.AttemptsExhausted):
+		t.Errorf("%+v: by[\"settle fn dead\"][0].Attributes[\"queue_worker.reason\"] = %q, want %q", by, by["settle fn dead"][0].Attributes["queue_worker.reason"], string(invocation.AttemptsExhausted))
+	case by["settle fn retry"][0].Attributes["queue_worker.due"] == "":
+		t.Errorf("%+v: by[\"settle fn retry\"][0].Attributes[\"queue_worker.due\"] = %q, want not \"\"", by, by["settle fn retry"][0].Attributes["queue_worker.due"])
 	}
-	if bytes.Contains(receiver.Raw(), []byte("s3cret")) || bytes.Contains(receiver.Raw(), []byte("/hook")) {
-		t.Error("a span repeats what a message holds")
+	switch {
+	case bytes.Contains(receiver.Raw(), []byte("s3cret")):
+		t.Error("a span repeats what a message holds: bytes.Contains(receiver.Raw(), []byte(\"s3cret\")) = true, want false")
+	case bytes.Contains(receiver.Raw(), []byte("/hook")):
+		t.Error("a span repeats what a message holds: bytes.Contains(receiver.Raw(), []byte(\"/hook\")) = true, want false")
 	}
 }
 
@@ -125,11 +148,16 @@ func TestWithoutTracesTheCallersTraceGoesOnAsItIs(t *testing.T) {
 	r.accept(m)
 	r.await(1)
 	got := gateway.requests("/function/fn/")[0].Header
-	if got.Get("Traceparent") != traceparent || got.Get("Tracestate") != "vendor=1" || got.Get("Baggage") != "user=1" {
-		t.Errorf("the function got %v", got)
+	switch {
+	case got.Get("Traceparent") != traceparent:
+		t.Errorf("the function got %v: got.Get(\"Traceparent\") = %q, want %q", got, got.Get("Traceparent"), traceparent)
+	case got.Get("Tracestate") != "vendor=1":
+		t.Errorf("the function got %v: got.Get(\"Tracestate\") = %q, want \"vendor=1\"", got, got.Get("Tracestate"))
+	case got.Get("Baggage") != "user=1":
+		t.Errorf("the function got %v: got.Get(\"Baggage\") = %q, want \"user=1\"", got, got.Get("Baggage"))
 	}
 	if got := hook.requests("/hook")[0].Header; got.Get("Traceparent")+got.Get("Tracestate") != "" {
-		t.Errorf("the callback got %v", got)
+		t.Errorf("the callback got %v: got.Get(\"Traceparent\")+got.Get(\"Tracestate\") = %q, want \"\"", got, got.Get("Traceparent")+got.Get("Tracestate"))
 	}
 }
 
@@ -150,7 +178,7 @@ func TestAReceiverOfSpansThatIsAwayHoldsNobodyUp(t *testing.T) {
 	}
 	r.await(many)
 	if st := r.store.Stats(); st.Done != many {
-		t.Errorf("%+v", st)
+		t.Errorf("%+v, want Done %d", st, many)
 	}
 }
 
@@ -166,8 +194,18 @@ func TestWhatWasNeverCalledStandsInItsTraceToo(t *testing.T) {
 		inv.Terms = &invocation.Terms{Source: invocation.SourceHTTP, Expires: time.Now().Add(-time.Second)}
 	})
 	all := receiver.Await(t, 1)
-	if s := all[0]; len(all) != 1 || s.Trace != callersTrace || s.Parent != callersSpan || s.Name != "settle fn" ||
-		s.Attributes["queue_worker.outcome"] != "dead" || s.Attributes["queue_worker.reason"] != string(invocation.MaxAgeExceeded) {
-		t.Errorf("%+v", all)
+	switch s := all[0]; {
+	case len(all) != 1:
+		t.Errorf("%+v, want len 1", all)
+	case s.Trace != callersTrace:
+		t.Errorf("%+v: s.Trace = %q, want %q", all, s.Trace, callersTrace)
+	case s.Parent != callersSpan:
+		t.Errorf("%+v: s.Parent = %q, want %q", all, s.Parent, callersSpan)
+	case s.Name != "settle fn":
+		t.Errorf("%+v: s.Name = %q, want \"settle fn\"", all, s.Name)
+	case s.Attributes["queue_worker.outcome"] != "dead":
+		t.Errorf("%+v: s.Attributes[\"queue_worker.outcome\"] = %q, want \"dead\"", all, s.Attributes["queue_worker.outcome"])
+	case s.Attributes["queue_worker.reason"] != string(invocation.MaxAgeExceeded):
+		t.Errorf("%+v: s.Attributes[\"queue_worker.reason\"] = %q, want %q", all, s.Attributes["queue_worker.reason"], string(invocation.MaxAgeExceeded))
 	}
 }

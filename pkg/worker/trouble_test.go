@@ -83,7 +83,7 @@ func TestNoCallBeginsWhileOutcomesCannotBeStored(t *testing.T) {
 		}
 		pass(time.Hour)
 		if len(f.calls) != 0 {
-			t.Fatalf("%d calls", len(f.calls))
+			t.Fatalf("%d calls, want 0", len(f.calls))
 		}
 		tr.err.Store(false)
 		pass(2 * longestSleep)
@@ -104,8 +104,11 @@ func TestACallUnderWayEndsWhileTheStoreIsInTrouble(t *testing.T) {
 		pass(time.Second)
 		tr.err.Store(true)
 		pass(time.Hour)
-		if st := r.store.Stats(); st.Done != 1 || len(f.calls) != 1 {
-			t.Errorf("%+v after %d calls", st, len(f.calls))
+		switch st := r.store.Stats(); {
+		case st.Done != 1:
+			t.Errorf("%+v after %d calls, want Done 1", st, len(f.calls))
+		case len(f.calls) != 1:
+			t.Errorf("%+v after %d calls: len(f.calls) = %d, want 1", st, len(f.calls), len(f.calls))
 		}
 	})
 }
@@ -122,12 +125,12 @@ func TestALaneThatCannotBeReadIsReadAgain(t *testing.T) {
 		r.run()
 		pass(time.Minute)
 		if len(f.calls) != 0 {
-			t.Fatalf("%d calls", len(f.calls))
+			t.Fatalf("%d calls, want 0", len(f.calls))
 		}
 		tr.read.Store(false)
 		pass(2 * longestSleep)
 		if len(f.calls) != 10 {
-			t.Errorf("%d calls", len(f.calls))
+			t.Errorf("%d calls, want 10", len(f.calls))
 		}
 	})
 }
@@ -142,13 +145,16 @@ func TestTheTimerGoesOnAfterAnError(t *testing.T) {
 		tr.due.Store(true)
 		before := tr.moves.Load()
 		pass(time.Minute)
-		if n := tr.moves.Load() - before; n < 10 || n > int64(time.Minute/afterError)+10 {
-			t.Errorf("%d tries in a minute", n)
+		switch n := tr.moves.Load() - before; {
+		case n < 10:
+			t.Errorf("%d tries in a minute, want at least 10", n)
+		case n > int64(time.Minute/afterError)+10:
+			t.Errorf("%d tries in a minute, want at most %d", n, int64(time.Minute/afterError)+10)
 		}
 		tr.due.Store(false)
 		pass(2 * longestSleep)
 		if len(f.calls) != 2 {
-			t.Errorf("%d calls", len(f.calls))
+			t.Errorf("%d calls, want 2", len(f.calls))
 		}
 	})
 }
@@ -164,7 +170,7 @@ func TestAnEndDoesNotWaitForATimerInTrouble(t *testing.T) {
 		begun := time.Now()
 		r.drain()
 		if d := time.Since(begun); d != 0 {
-			t.Errorf("the drain took %s", d)
+			t.Errorf("the drain took %s, want 0", d)
 		}
 	})
 }
@@ -181,11 +187,17 @@ func TestWhatCannotBeSettledIsNotCalledAgainBeforeARestart(t *testing.T) {
 		tr.settle.Store(nil)
 		r.accept(to("fn"))
 		pass(time.Hour)
-		if len(f.calls) != 2 || r.store.Stats().Done != 1 {
-			t.Errorf("%d calls, %+v", len(f.calls), r.store.Stats())
+		switch {
+		case len(f.calls) != 2:
+			t.Errorf("%d calls, want 2", len(f.calls))
+		case r.store.Stats().Done != 1:
+			t.Errorf("%d calls, %+v, want Done 1", len(f.calls), r.store.Stats())
 		}
-		if lines := r.log.lines(t, "outcome not persisted, call will be repeated after restart"); len(lines) != 1 || lines[0]["error"] != "disk full" {
-			t.Errorf("logged %v", lines)
+		switch lines := r.log.lines(t, "outcome not persisted, call will be repeated after restart"); {
+		case len(lines) != 1:
+			t.Errorf("logged %v, want len 1", lines)
+		case lines[0]["error"] != "disk full":
+			t.Errorf("logged %v: lines[0][\"error\"] = %v, want \"disk full\"", lines, lines[0]["error"])
 		}
 		if r.holds.count() != 1 || len(r.log.lines(t, "invoked")) != 1 || r.metric("unsettled_total") != 1 || r.metric("attempts_total", "2xx") != 1 {
 			t.Error("an outcome was reported that is not stored")
@@ -193,8 +205,11 @@ func TestWhatCannotBeSettledIsNotCalledAgainBeforeARestart(t *testing.T) {
 		r.close()
 		r = start(t, s)
 		pass(time.Minute)
-		if len(f.calls) != 3 || r.store.Stats().Done != 1 {
-			t.Errorf("after the restart %d calls, %+v", len(f.calls), r.store.Stats())
+		switch {
+		case len(f.calls) != 3:
+			t.Errorf("after the restart %d calls, want 3", len(f.calls))
+		case r.store.Stats().Done != 1:
+			t.Errorf("after the restart %d calls, %+v, want Done 1", len(f.calls), r.store.Stats())
 		}
 	})
 }
@@ -211,11 +226,17 @@ func TestAnEntryThatCannotBeLoadedDelaysNoOther(t *testing.T) {
 		tr.load.Store(false)
 		r.accept(to("fn"))
 		pass(time.Minute)
-		if st := r.store.Stats(); st.Done != 1 || st.Ready != 1 {
-			t.Errorf("%+v", st)
+		switch st := r.store.Stats(); {
+		case st.Done != 1:
+			t.Errorf("%+v, want Done 1", st)
+		case st.Ready != 1:
+			t.Errorf("%+v, want Ready 1", st)
 		}
-		if lines := r.log.lines(t, "cannot load invocation, skipped until restart"); len(lines) != 1 || lines[0]["error"] != "disk full" {
-			t.Errorf("logged %v", lines)
+		switch lines := r.log.lines(t, "cannot load invocation, skipped until restart"); {
+		case len(lines) != 1:
+			t.Errorf("logged %v, want len 1", lines)
+		case lines[0]["error"] != "disk full":
+			t.Errorf("logged %v: lines[0][\"error\"] = %v, want \"disk full\"", lines, lines[0]["error"])
 		}
 	})
 }
@@ -230,8 +251,13 @@ func TestWhatIsGoneWhenItsTurnComesIsOver(t *testing.T) {
 		r.holds.take(gone.ID)
 		r.lanes.Ready([]store.Ready{gone})
 		pass(time.Second)
-		if len(f.calls) != 0 || r.holds.count() != 0 || len(r.lanes.lanes) != 0 {
-			t.Errorf("%d calls, %d unacked, %d lanes", len(f.calls), r.holds.count(), len(r.lanes.lanes))
+		switch {
+		case len(f.calls) != 0:
+			t.Errorf("%d calls, want 0", len(f.calls))
+		case r.holds.count() != 0:
+			t.Errorf("%d unacked, want 0", r.holds.count())
+		case len(r.lanes.lanes) != 0:
+			t.Errorf("%d lanes, want 0", len(r.lanes.lanes))
 		}
 	})
 }
@@ -247,8 +273,11 @@ func TestWhatWaitsElsewhereByNowIsNotCalledEarly(t *testing.T) {
 		// The lanes get the place that it has left, as if by a stale read.
 		r.lanes.Ready([]store.Ready{{Lane: invocation.Lane{Queue: queue, Name: "fn"}, Since: accepted, ID: id}})
 		pass(time.Second)
-		if len(f.calls) != 1 || r.holds.count() != 1 {
-			t.Errorf("%d calls, %d unacked", len(f.calls), r.holds.count())
+		switch {
+		case len(f.calls) != 1:
+			t.Errorf("%d calls, want 1", len(f.calls))
+		case r.holds.count() != 1:
+			t.Errorf("%d unacked, want 1", r.holds.count())
 		}
 	})
 }
@@ -272,8 +301,11 @@ func TestAPanicCostsOneInvocation(t *testing.T) {
 		r.accept(to("fine"))
 		pass(time.Minute)
 		for _, id := range []invocation.ID{text, bug} {
-			if inv := r.letter(id); inv.Reason != invocation.Malformed || !strings.Contains(inv.Detail, "panic") {
-				t.Errorf("%+v", inv)
+			switch inv := r.letter(id); {
+			case inv.Reason != invocation.Malformed:
+				t.Errorf("%+v, want Reason %q", inv, invocation.Malformed)
+			case !strings.Contains(inv.Detail, "panic"):
+				t.Errorf("%+v, want Detail \"panic\" in it", inv)
 			}
 		}
 		if len(f.of("fine")) != 1 || len(f.calls) != 3 {
@@ -284,11 +316,18 @@ func TestAPanicCostsOneInvocation(t *testing.T) {
 		for _, line := range lines {
 			said[line["function"]] = line["panic"]
 		}
-		if len(lines) != 2 || said["text"] != "string" || said["bug"] != "runtime error: invalid memory address or nil pointer dereference" || lines[0]["stack"] == "" {
-			t.Errorf("logged %v", lines)
+		switch {
+		case len(lines) != 2:
+			t.Errorf("logged %v, want len 2", lines)
+		case said["text"] != "string":
+			t.Errorf("logged %v: said[\"text\"] = %v, want \"string\"", lines, said["text"])
+		case said["bug"] != "runtime error: invalid memory address or nil pointer dereference":
+			t.Errorf("logged %v: said[\"bug\"] = %v, want %q", lines, said["bug"], "runtime error: invalid memory address or nil pointer dereference")
+		case lines[0]["stack"] == "":
+			t.Errorf("logged %v: lines[0][\"stack\"] = %v, want not \"\"", lines, lines[0]["stack"])
 		}
 		if strings.Contains(r.log.String(), "CANARY") {
-			t.Error("the log repeats what a panic says")
+			t.Errorf("the log repeats what a panic says: r.log.String() = %q, want no \"CANARY\" in it", r.log.String())
 		}
 	})
 }
@@ -319,7 +358,7 @@ func TestBytesThatAreNoQueueRequestAreMalformed(t *testing.T) {
 			t.Errorf("%+v", inv)
 		}
 		if len(f.calls) != 0 {
-			t.Error("it was called")
+			t.Errorf("it was called: len(f.calls) = %d, want 0", len(f.calls))
 		}
 	})
 }

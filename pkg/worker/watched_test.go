@@ -209,7 +209,7 @@ func TestLabelsOfManyAtOnce(t *testing.T) {
 		<-done
 	}
 	if len(l.known) != maxLabels {
-		t.Errorf("%d labels", len(l.known))
+		t.Errorf("%d labels, want %d", len(l.known), maxLabels)
 	}
 }
 
@@ -373,10 +373,10 @@ func TestMetricsDoNotTellHowACallbackFailed(t *testing.T) {
 			}
 		}
 		if got := r.metric("attempt_seconds", "callback"); got != 0 {
-			t.Errorf("%v durations of callbacks that got no answer", got)
+			t.Errorf("%v durations of callbacks that got no answer, want 0", got)
 		}
 		if got := r.metric("attempts_total", callbackLabel, "none"); got != float64(len(causes)) {
-			t.Errorf("%v calls are counted", got)
+			t.Errorf("%v calls are counted, want %v", got, float64(len(causes)))
 		}
 		var got []string // in the dead letter
 		for _, a := range r.letters()[0].Attempts {
