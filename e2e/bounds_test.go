@@ -64,7 +64,7 @@ func TestAFullStoreTakesNothingMoreUntilThereIsRoom(t *testing.T) {
 	checkCalled(t, s, map[*message]int{waiting: 1})
 }
 
-func TestTheEmbeddedDoorIsShutWhileTheStoreIsFull(t *testing.T) {
+func TestEmbeddedNATSIsClosedWhileTheStoreIsFull(t *testing.T) {
 	t.Parallel()
 	s := newEmbedded(t, "store_max_bytes=1MiB", "max_retry_attempts=0")
 	s.gateway.tell(always(status(500)))

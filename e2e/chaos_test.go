@@ -76,8 +76,8 @@ func TestChaosLosesNothingAndRepeatsOnlyWhatWasInFlight(t *testing.T) {
 	c.run(t)
 }
 
-// TestChaosOfTheEmbeddedDoor kills the worker with NATS Streaming inside.
-func TestChaosOfTheEmbeddedDoor(t *testing.T) {
+// TestChaosOfEmbeddedNATSStreaming kills the worker with NATS Streaming inside.
+func TestChaosOfEmbeddedNATSStreaming(t *testing.T) {
 	c := chaos{messages: 400, workerKills: 3, embedded: true}
 	if isLong() {
 		c = chaos{messages: 5000, workerKills: 20, points: crashPoints, crashes: 4, embedded: true}

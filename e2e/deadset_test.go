@@ -236,7 +236,7 @@ func TestWithBasicAuthTheDeadSetNeedsTheMountedCredentials(t *testing.T) {
 	}
 }
 
-func TestWithCredentialsThatCannotBeReadTheDeadSetIsShutAndCallingGoesOn(t *testing.T) {
+func TestWithoutReadableCredentialsTheDeadSetIsShutCallsAreNot(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, "basic_auth=true", "secret_mount_path="+filepath.Join(t.TempDir(), "missing"))
 	w := s.worker()

@@ -49,7 +49,7 @@ func TestAFunctionTellsWhatIsWhereAndHowItDoes(t *testing.T) {
 	close(gate)
 }
 
-func TestAFunctionThatNobodyKnowsIsNotFoundUnlessNobodyCanBeAsked(t *testing.T) {
+func TestAnUnknownFunctionIsNotFoundIfTheGatewayCanBeAsked(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)
 	s.gateway.deploys(answer{}, "deployed")

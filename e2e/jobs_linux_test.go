@@ -14,10 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestAJobHoldsOnAFullVolumeAndGoesOn fills a small tmpfs, which only root can mount. The store has
+// TestAJobWaitsOnAFullVolumeAndContinues fills a small tmpfs, which only root can mount. The store has
 // room of its own on a full volume: the log that it reuses, 4 MiB, and what a compaction frees. So
 // the answers that it keeps need several times as much, and the volume is filled until the job waits.
-func TestAJobHoldsOnAFullVolumeAndGoesOn(t *testing.T) {
+func TestAJobWaitsOnAFullVolumeAndContinues(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64m"); err != nil {

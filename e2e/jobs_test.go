@@ -148,7 +148,7 @@ func TestAKillInTheMiddleOfAJobNeitherRepeatsNorForgetsALetter(t *testing.T) {
 	}
 }
 
-func TestACanaryStopsByItselfAndGoesOnWhenTheFunctionIsHealed(t *testing.T) {
+func TestACanaryStopsAndIsResumedWhenTheFunctionIsHealed(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, "max_retry_attempts=0")
 	s.gateway.tell(always(status(500)))
@@ -308,7 +308,7 @@ func TestAJobHoldsWhileLiveWorkWaits(t *testing.T) {
 	}
 }
 
-func TestAWorkerThatStoodStillGoesOnAtTheRate(t *testing.T) {
+func TestAWorkerThatStoodStillContinuesAtTheRate(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, "max_retry_attempts=0")
 	w := s.worker()

@@ -41,9 +41,9 @@ func TestOneLineTellsAnAttemptAndWhatComesNext(t *testing.T) {
 	}
 }
 
-// TestNoSecretIsEverTold sends canaries everywhere, lets everything go wrong that
+// TestNoSecretIsEverLogged sends canaries everywhere, lets everything go wrong that
 // can, at debug level, and looks for them in all that the program says.
-func TestNoSecretIsEverTold(t *testing.T) {
+func TestNoSecretIsEverLogged(t *testing.T) {
 	t.Parallel()
 	const canary = "CANARY"
 	for _, encoding := range []string{"console", "json"} {

@@ -95,7 +95,7 @@ func TestAnnotationsOfTheMessageComeBeforeTheSettings(t *testing.T) {
 	}
 }
 
-func TestAnAnnotationThatIsInvalidLeavesTheSettingAndIsToldOnce(t *testing.T) {
+func TestAnInvalidAnnotationLeavesTheSettingAndIsLoggedOnce(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, "initial_retry_wait=1ms", "max_retry_attempts=2")
 	s.gateway.tell(always(status(500)))

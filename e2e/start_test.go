@@ -27,7 +27,7 @@ func lastLine(text string) string {
 	return lines[len(lines)-1]
 }
 
-func TestAllProblemsOfTheSettingsAreToldAtOnce(t *testing.T) {
+func TestAllProblemsOfTheSettingsAreReportedAtOnce(t *testing.T) {
 	t.Parallel()
 	out := fails(t, 2, []string{
 		"faas_nats_port=none", "max_inflight=0", "initial_retry_wait=soon", "retry_http_codes=5yy",

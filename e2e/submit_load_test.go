@@ -111,9 +111,9 @@ func TestR12_Every202IsCalledWhenTheQueueIsKilledUnderLoad(t *testing.T) {
 	w.idle(t)
 }
 
-// TestNoSecretOfASubmissionIsTold sends canaries where secrets stand, well and
+// TestNoSecretOfASubmissionIsLogged sends canaries where secrets stand, well and
 // badly, and looks for them in all that the worker says.
-func TestNoSecretOfASubmissionIsTold(t *testing.T) {
+func TestNoSecretOfASubmissionIsLogged(t *testing.T) {
 	t.Parallel()
 	inBothModes(t, func(t *testing.T, mode string) {
 		const canary = "CANARY"

@@ -41,10 +41,10 @@ func attemptOf(t testing.TB, all []tracetest.Span) tracetest.Span {
 	return found[0]
 }
 
-// TestATraceGoesOnAfterAKill: the second attempt is in the trace of the first, whose
+// TestATraceContinuesAfterAKill: the second attempt is in the trace of the first, whose
 // worker was killed before it could export anything. What has ended is exported
 // before the end of a drain, although that is not its time yet.
-func TestATraceGoesOnAfterAKill(t *testing.T) {
+func TestATraceContinuesAfterAKill(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		edits []func(*message)
@@ -88,8 +88,8 @@ func TestATraceGoesOnAfterAKill(t *testing.T) {
 	}
 }
 
-// TestWithoutTracesAMessageGoesOnInTheTraceOfItsCaller as it came.
-func TestWithoutTracesAMessageGoesOnInTheTraceOfItsCaller(t *testing.T) {
+// TestWithoutTracesAMessageKeepsTheTraceOfItsCaller as it came.
+func TestWithoutTracesAMessageKeepsTheTraceOfItsCaller(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, "OTEL_SERVICE_NAME=night")
 	w := s.worker()

@@ -153,7 +153,7 @@ func TestNoBlockOfOursIsOneOfOpenFaaS(t *testing.T) {
 	}
 }
 
-func TestAKeyThatNobodyKnowsIsNamedInTheNotes(t *testing.T) {
+func TestAnUnknownKeyIsNamedInTheNotes(t *testing.T) {
 	t.Parallel()
 	all := "persistance: {enabled: false}\n"
 	for _, key := range strings.Fields(read(t, "testdata/openfaas-keys.txt")) {

@@ -23,7 +23,7 @@ var intakes = map[string]string{
 	"/queue/producer": `{"message":"hello","callback_url":"http://cb/"}`, "/queue/producer/": `{"message":"hello","callback_url":"http://cb/"}`,
 }
 
-func TestWhyNothingIsTakenIsToldWith503(t *testing.T) {
+func TestWhyNothingIsTakenIsReportedWith503(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name      string

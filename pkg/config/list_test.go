@@ -67,7 +67,7 @@ func TestListTellsEveryProblemAndNoSecret(t *testing.T) {
 	}
 	for _, p := range o.Problems {
 		if strings.Contains(p, "hunter2") {
-			t.Errorf("a problem tells a password: %s, want no \"hunter2\" in it", p)
+			t.Errorf("a problem shows a password: %s, want no \"hunter2\" in it", p)
 		}
 	}
 }

@@ -167,7 +167,7 @@ func TestTheLastOfTwoCounts(t *testing.T) {
 	}
 }
 
-func TestEveryProblemIsToldAtOnce(t *testing.T) {
+func TestEveryProblemIsReportedAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := Load([]string{
 		"faas_nats_address=nats://nats:4222", "faas_nats_port=0", "faas_nats_cluster_name=a b", "faas_nats_channel=ok,no/slash", "faas_nats_queue_group=>",
@@ -188,7 +188,7 @@ func TestEveryProblemIsToldAtOnce(t *testing.T) {
 	golden(t, "problems.txt", err.Error()+"\n")
 }
 
-func TestAProblemIsToldOnce(t *testing.T) {
+func TestAProblemIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	_, err := Load([]string{"max_retry_wait=-1", "initial_retry_wait=5m", "stan_embedded=x", "http_listen_address=:4222"})
 	if got := strings.Count(err.Error(), "\n") + 1; got != 2 {

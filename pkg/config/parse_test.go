@@ -1,5 +1,5 @@
 // Forms of values: what each reader takes, what it refuses, and that what is
-// written for people reads back.
+// written for operators reads back.
 
 package config
 

@@ -1,4 +1,4 @@
-// Whatever the environment holds: Load does not panic, tells each problem in one
+// Whatever the environment holds: Load does not panic, names each problem in one
 // line, and what it accepts is within its ranges.
 
 package config
@@ -80,7 +80,7 @@ func plausible() *rapid.Generator[string] {
 	)
 }
 
-func TestPropertyAnyEnvironmentIsRightOrTold(t *testing.T) {
+func TestPropertyAnyEnvironmentIsRightOrReported(t *testing.T) {
 	t.Parallel()
 	names := make([]string, 0, len(settings)+len(ignorables))
 	for _, s := range settings {

@@ -38,7 +38,7 @@ func TestAQueueMayHaveALimitAndRetriesOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestWhatIsWrongWithASettingOfAQueueIsToldUnderItsName(t *testing.T) {
+func TestAWrongSettingOfAQueueIsReportedUnderItsName(t *testing.T) {
 	t.Parallel()
 	const queues = "faas_nats_channel=a-b:3,c"
 	for _, tt := range []struct {

@@ -16,15 +16,15 @@ import (
 	"github.com/openfaas/faas-provider/types"
 )
 
-// startWithDoor starts a stand whose invocations go to the door at port.
-func startWithDoor(t *testing.T, port int) *url.URL {
+// startWithServer starts a stand whose invocations go to the server at port.
+func startWithServer(t *testing.T, port int) *url.URL {
 	t.Helper()
 	return startStand(t, func(o *Options) { o.Queue.Port = port }).GatewayURL()
 }
 
 // publish sends a message and reports whether it was accepted. It does not wait
 // for an answer longer than a second: a publish that leaves in the moment in
-// which the door shuts is given up by the library only after 30.
+// which the server closes is given up by the library only after 30.
 func publish(t *testing.T, gw *url.URL) bool {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -44,7 +44,7 @@ func publish(t *testing.T, gw *url.URL) bool {
 	return res.StatusCode == http.StatusAccepted
 }
 
-// accepted repeats a publish until it is accepted. A door that comes back is
+// accepted repeats a publish until it is accepted. A server that comes back is
 // found again by the clocks of the NATS libraries: two to seven seconds.
 func accepted(t *testing.T, gw *url.URL) {
 	t.Helper()
@@ -62,9 +62,9 @@ func accepted(t *testing.T, gw *url.URL) {
 func TestAsyncPublishesWhatTheRealGatewayDoes(t *testing.T) {
 	t.Parallel()
 	port := freePort(t)
-	door := startDoor(t, port, "")
-	gw := startWithDoor(t, port)
-	messages := receive(t, door)
+	server := startServer(t, port, "")
+	gw := startWithServer(t, port)
+	messages := receive(t, server)
 	tests := []struct {
 		name, target, body string
 		header             []string
@@ -115,8 +115,8 @@ func TestAsyncPublishesWhatTheRealGatewayDoes(t *testing.T) {
 func TestAsyncRefuses(t *testing.T) {
 	t.Parallel()
 	port := freePort(t)
-	startDoor(t, port, "")
-	gw := startWithDoor(t, port)
+	startServer(t, port, "")
+	gw := startWithServer(t, port)
 	tests := []struct {
 		name, method, target, body string
 		header                     []string
@@ -141,26 +141,26 @@ func TestAsyncRefuses(t *testing.T) {
 	}
 }
 
-func TestAsyncFindsADoorThatOpensLater(t *testing.T) {
+func TestAsyncFindsAServerThatStartsLater(t *testing.T) {
 	t.Parallel()
 	port := freePort(t)
-	gw := startWithDoor(t, port)
+	gw := startWithServer(t, port)
 	for range 2 {
 		got := must(t, http.MethodPost, gw, "/async-function/fn", "x")
 		switch {
 		case got.status != 500:
-			t.Fatalf("without a door it answers %d %q: got.status = %d, want 500", got.status, got.body, got.status)
+			t.Fatalf("without a server it answers %d %q: got.status = %d, want 500", got.status, got.body, got.status)
 		case !strings.HasPrefix(got.body, "Error queuing request: "):
-			t.Fatalf("without a door it answers %d %q: got.body = %q, want it to begin with %q", got.status, got.body, got.body, "Error queuing request: ")
+			t.Fatalf("without a server it answers %d %q: got.body = %q, want it to begin with %q", got.status, got.body, got.body, "Error queuing request: ")
 		}
 	}
-	startDoor(t, port, "")
+	startServer(t, port, "")
 	if got := must(t, http.MethodPost, gw, "/async-function/fn", "x"); got.status != 202 {
-		t.Errorf("with a door it answers %d %q, want 202", got.status, got.body)
+		t.Errorf("with a server it answers %d %q, want 202", got.status, got.body)
 	}
 }
 
-func TestAsyncGoesOnWhenTheDoorComesBack(t *testing.T) {
+func TestAsyncContinuesWhenTheServerIsBack(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name   string
@@ -179,20 +179,20 @@ func TestAsyncGoesOnWhenTheDoorComesBack(t *testing.T) {
 				dir = t.TempDir()
 			}
 			port := freePort(t)
-			door := startDoor(t, port, dir)
-			gw := startWithDoor(t, port)
+			server := startServer(t, port, dir)
+			gw := startWithServer(t, port)
 			accepted(t, gw)
 			if tt.pause {
-				door.Pause()
+				server.Pause()
 			} else {
-				door.Close()
+				server.Close()
 			}
 			if publish(t, gw) {
-				t.Error("with the door shut a publish is accepted: publish(t, gw) = true, want false")
+				t.Error("with the server closed a publish is accepted: publish(t, gw) = true, want false")
 			}
 			if !tt.pause {
-				startDoor(t, port, dir)
-			} else if err := door.Resume(); err != nil {
+				startServer(t, port, dir)
+			} else if err := server.Resume(); err != nil {
 				t.Fatal(err)
 			}
 			accepted(t, gw)
@@ -203,9 +203,9 @@ func TestAsyncGoesOnWhenTheDoorComesBack(t *testing.T) {
 func TestAsyncTakesManyAtOnce(t *testing.T) {
 	t.Parallel()
 	port := freePort(t)
-	door := startDoor(t, port, "")
-	gw := startWithDoor(t, port)
-	messages := receive(t, door)
+	server := startServer(t, port, "")
+	gw := startWithServer(t, port)
+	messages := receive(t, server)
 	const callers, each = 10, 5
 	var wg sync.WaitGroup
 	for c := range callers {

@@ -30,7 +30,7 @@ func TestChaosSet(t *testing.T) {
 		name   string
 		set    []string
 		status int    // of the last set
-		want   string // what GET /get tells afterwards
+		want   string // what GET /get answers afterwards
 	}{
 		{"it begins with 200, no body and no delay", nil, 0, `{"status":200,"body":"","delay":"0s"}`},
 		{"everything at once", []string{`{"status":500,"delay":"1s","body":"b"}`}, 202, `{"status":500,"body":"b","delay":"1s"}`},
@@ -58,7 +58,7 @@ func TestChaosSet(t *testing.T) {
 			}
 			got := must(t, http.MethodGet, at, "/get", "")
 			if got.body != tt.want || !strings.HasPrefix(got.header.Get("Content-Type"), "text/plain") {
-				t.Errorf("get tells %s as %s, want %s", got.body, got.header.Get("Content-Type"), tt.want)
+				t.Errorf("get answers %s as %s, want %s", got.body, got.header.Get("Content-Type"), tt.want)
 			}
 		})
 	}

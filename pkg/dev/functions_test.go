@@ -67,7 +67,7 @@ func TestFunctionsAnnotate(t *testing.T) {
 	}
 	_, err := f.withChaos(&url.URL{Host: "chaos"}, invocation.Names{})
 	if err == nil || !strings.Contains(err.Error(), "--function b=") {
-		t.Errorf("error is %v, want one that tells how to give b an address", err)
+		t.Errorf("error is %v, want one that says how to give b an address", err)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 	"github.com/openfaas/faas-provider/types"
 )
 
-// echo is a function that tells what it was called with.
+// echo is a function that answers what it was called with.
 func echo(t *testing.T) Function {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -145,13 +145,13 @@ func TestGatewayTellsAboutFunctions(t *testing.T) {
 			}
 			switch {
 			case s.Name != tt.fn:
-				t.Errorf("tells %+v, want Name %q", s, tt.fn)
+				t.Errorf("answers %+v, want Name %q", s, tt.fn)
 			case s.Namespace != tt.ns:
-				t.Errorf("tells %+v, want Namespace %q", s, tt.ns)
+				t.Errorf("answers %+v, want Namespace %q", s, tt.ns)
 			case s.Annotations == nil:
-				t.Errorf("tells %+v, want Annotations not nil", s)
+				t.Errorf("answers %+v, want Annotations not nil", s)
 			case (*s.Annotations)["com.openfaas.retry.attempts"] != tt.retries:
-				t.Errorf("tells %+v: (*s.Annotations)[\"com.openfaas.retry.attempts\"] = %q, want %q", s, (*s.Annotations)["com.openfaas.retry.attempts"], tt.retries)
+				t.Errorf("answers %+v: (*s.Annotations)[\"com.openfaas.retry.attempts\"] = %q, want %q", s, (*s.Annotations)["com.openfaas.retry.attempts"], tt.retries)
 			}
 		})
 	}

@@ -63,8 +63,8 @@ func freePort(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// startDoor runs NATS Streaming on port; dir "" keeps everything in memory.
-func startDoor(t *testing.T, port int, dir string) *stanserver.Server {
+// startServer runs NATS Streaming on port; dir "" keeps everything in memory.
+func startServer(t *testing.T, port int, dir string) *stanserver.Server {
 	t.Helper()
 	s, err := stanserver.Start(stanserver.Options{Listen: fmt.Sprintf("127.0.0.1:%d", port), Cluster: testCluster, Queues: []string{testChannel}, Dir: dir})
 	if err != nil {
@@ -75,9 +75,9 @@ func startDoor(t *testing.T, port int, dir string) *stanserver.Server {
 }
 
 // receive subscribes to the channel from its beginning and hands over messages.
-func receive(t *testing.T, door *stanserver.Server) <-chan []byte {
+func receive(t *testing.T, server *stanserver.Server) <-chan []byte {
 	t.Helper()
-	c, err := stan.Connect(testCluster, "test-"+strconv.FormatInt(time.Now().UnixNano(), 36), stan.NatsOptions(nats.InProcessServer(door)))
+	c, err := stan.Connect(testCluster, "test-"+strconv.FormatInt(time.Now().UnixNano(), 36), stan.NatsOptions(nats.InProcessServer(server)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 // Not parallel: the logger of package log is one for the whole process.
 func TestTheLibrarysLinesComeAtDebugLevelAndWithoutContent(t *testing.T) {
 	port := freePort(t)
-	startDoor(t, port, "")
+	startServer(t, port, "")
 	var out bytes.Buffer
 	gw := startStand(t, func(o *Options) {
 		o.Queue.Port = port

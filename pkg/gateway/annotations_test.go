@@ -172,7 +172,7 @@ func TestAGatewayThatIsAwayKeepsNobodyWaiting(t *testing.T) {
 	})
 }
 
-func TestMissingCredentialsAreToldOnceWithWhatToDo(t *testing.T) {
+func TestMissingCredentialsAreLoggedOnceWithAHint(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer

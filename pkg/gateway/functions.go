@@ -187,7 +187,7 @@ func (f *Functions) Missing(ctx context.Context, function string) bool {
 // waits.
 //
 // unknown means that there is surely no such function: the gateway has said so, and
-// has not said otherwise since. It is false while the gateway cannot tell, and until it
+// has not said otherwise since. It is false while the gateway cannot say, and until it
 // has known some function.
 func (f *Functions) Annotations(ctx context.Context, function string, patience time.Duration) (annotations map[string]string, unknown bool) {
 	name := f.o.Names.Canonical(function)
@@ -293,11 +293,11 @@ func (f *Functions) note(name string, a answer, status int, err error) {
 	case f.closed.Err() != nil:
 	case err != nil:
 		f.away = a.at.Add(awayFor)
-		f.tell(logSilent, "error", err)
+		f.report(logSilent, "error", err)
 	case status == http.StatusOK, status == http.StatusNotFound:
 		f.answered = true
 		f.knew = f.knew || a.known
-		f.tell("")
+		f.report("")
 		f.keep(name, a)
 	case f.answered && strings.Contains(name, "."):
 		// Callers choose the namespace, and the gateway refuses some. That says nothing
@@ -306,7 +306,7 @@ func (f *Functions) note(name string, a answer, status int, err error) {
 		f.keep(name, a)
 	default:
 		f.away = a.at.Add(awayFor)
-		f.tell(logRefused, "status", status,
+		f.report(logRefused, "status", status,
 			"hint", "Mount OpenFaaS's secret basic-auth at secret_mount_path.")
 	}
 }
@@ -329,8 +329,8 @@ func (f *Functions) keep(name string, a answer) {
 	f.answers[name] = a
 }
 
-// tell logs a trouble once, until it is another or over.
-func (f *Functions) tell(text string, attrs ...any) {
+// report logs a trouble once, until it is another or over.
+func (f *Functions) report(text string, attrs ...any) {
 	if f.said != text && text != "" {
 		f.log.Warn(text, attrs...)
 	}

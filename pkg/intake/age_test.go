@@ -7,9 +7,9 @@ import (
 
 func TestAnAgeInTheHeaderCountsFromWhenTheMessageIsTaken(t *testing.T) {
 	t.Parallel()
-	door := startDoor(t, "", "")
+	ns := startNATS(t, "", "")
 	s := newRecorder(t, true)
-	r := run(t, s, door.URL())
+	r := run(t, s, ns.URL())
 	c := r.publisher(t)
 	for _, tt := range []struct {
 		header string
@@ -17,7 +17,7 @@ func TestAnAgeInTheHeaderCountsFromWhenTheMessageIsTaken(t *testing.T) {
 	}{
 		{`{"X-Max-Age":["90s"]}`, 90 * time.Second},
 		{`{"X-Max-Age":["90"]}`, 90 * time.Second},
-		{`{"X-Max-Age":["soon"]}`, 0}, // the worker tells of it
+		{`{"X-Max-Age":["soon"]}`, 0}, // the worker logs it
 		{`{}`, 0},
 	} {
 		publish(t, c, channel, []byte(`{"Header":`+tt.header+`,"Body":"aGk=","Method":"POST","Function":"figlet"}`))

@@ -16,8 +16,8 @@ import (
 // BenchmarkIntake measures how fast a backlog goes from NATS Streaming in memory
 // into a store on disk, every commit synced and every message acked.
 func BenchmarkIntake(b *testing.B) {
-	door := startDoor(b, "", "")
-	c, err := stan.Connect(cluster, "publisher", stan.NatsURL(door.URL()))
+	ns := startNATS(b, "", "")
+	c, err := stan.Connect(cluster, "publisher", stan.NatsURL(ns.URL()))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -30,9 +30,9 @@ func BenchmarkIntake(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer s.Close()
-			o := Options{URL: door.URL(), Cluster: cluster, Channels: []string{fmt.Sprint(way[:2], b.N)}, Group: "g", Hostname: "h", Store: s, CheckURL: checkURL}
+			o := Options{URL: ns.URL(), Cluster: cluster, Channels: []string{fmt.Sprint(way[:2], b.N)}, Group: "g", Hostname: "h", Store: s, CheckURL: checkURL}
 			if way != "tcp" {
-				o.Door = door.nats
+				o.Embedded = ns.nats
 			}
 			o.Metrics = NewMetrics(prometheus.NewRegistry(), o.Channels)
 			for range b.N {

@@ -42,15 +42,15 @@ func TestClientIDs(t *testing.T) {
 func TestASecondWorkerOnAHostGetsASuffixAndKeepsIt(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	door := startDoor(t, "", dir)
-	a := run(t, newRecorder(t, true), door.URL())
-	b := run(t, newRecorder(t, true), door.URL())
+	ns := startNATS(t, "", dir)
+	a := run(t, newRecorder(t, true), ns.URL())
+	b := run(t, newRecorder(t, true), ns.URL())
 	name := func(r *rig) string { r.mu.Lock(); defer r.mu.Unlock(); return r.clientID }
 	if name(a) != "faas-worker-host_local" || name(b) != "faas-worker-host_local-2" {
 		t.Fatalf("they are called %s and %s", name(a), name(b))
 	}
 	before := [2]string{name(a), name(b)}
-	restart(t, door, dir)
+	restart(t, ns, dir)
 	for _, r := range []*rig{a, b} {
 		r.until(t, "the new connection", func() bool { return value(r.opts.Metrics.reconnects) == 1 && r.Connected() })
 	}
@@ -62,8 +62,8 @@ func TestASecondWorkerOnAHostGetsASuffixAndKeepsIt(t *testing.T) {
 func TestADeadWorkersMessagesComeAtOnceToItsID(t *testing.T) {
 	t.Parallel()
 	var log syncBuffer
-	door := startServer(t, "", "", slog.New(slog.NewTextHandler(&log, nil)))
-	dead, err := stan.Connect(cluster, "faas-worker-host_local", stan.NatsURL(door.URL()), stan.NatsOptions(nats.NoReconnect()))
+	ns := startServer(t, "", "", slog.New(slog.NewTextHandler(&log, nil)))
+	dead, err := stan.Connect(cluster, "faas-worker-host_local", stan.NatsURL(ns.URL()), stan.NatsOptions(nats.NoReconnect()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,12 +73,12 @@ func TestADeadWorkersMessagesComeAtOnceToItsID(t *testing.T) {
 		stan.DurableName(channel), stan.SetManualAckMode(), stan.DeliverAllAvailable(), stan.AckWait(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	queue(t, gateway(t, door.URL(), "g"), ids("c", 100)...)
+	queue(t, gateway(t, ns.URL(), "g"), ids("c", 100)...)
 	inFlight.Wait()
 	dead.NatsConn().Close() // as a killed process leaves it
 
 	s := newRecorder(t, true)
-	run(t, s, door.URL())
+	run(t, s, ns.URL())
 	s.once(t, ids("c", 100)...)
 	if strings.Contains(log.String(), "Timed out on heartbeats") {
 		t.Errorf("they came by the heartbeats, not by the client id: log.String() = %q, want no \"Timed out on heartbeats\" in it", log.String())
@@ -88,21 +88,21 @@ func TestADeadWorkersMessagesComeAtOnceToItsID(t *testing.T) {
 func TestAServerThatComesBackOnItsFilesLosesNothing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	door := startDoor(t, "", dir)
+	ns := startNATS(t, "", dir)
 	s := newRecorder(t, true)
-	r := run(t, s, door.URL())
-	queue(t, gateway(t, door.URL(), "g"), "a")
+	r := run(t, s, ns.URL())
+	queue(t, gateway(t, ns.URL(), "g"), "a")
 	s.got(t, 1)
-	door.Close()
+	ns.Close()
 	r.until(t, "the loss", func() bool { return !r.Connected() })
 	switch err := r.Ready(); {
 	case err == nil:
 		t.Errorf("Ready says %v, want an error", err)
-	case !strings.Contains(err.Error(), door.URL()):
-		t.Errorf("Ready says %v, want %q in it", err, door.URL())
+	case !strings.Contains(err.Error(), ns.URL()):
+		t.Errorf("Ready says %v, want %q in it", err, ns.URL())
 	}
-	door = startDoor(t, address(door), dir)
-	queue(t, gateway(t, door.URL(), "g"), "b")
+	ns = startNATS(t, address(ns), dir)
+	queue(t, gateway(t, ns.URL(), "g"), "b")
 	s.once(t, "a", "b")
 	r.until(t, "readiness", func() bool { return r.Ready() == nil })
 }
@@ -110,15 +110,15 @@ func TestAServerThatComesBackOnItsFilesLosesNothing(t *testing.T) {
 func TestAMemoryServerThatBeginsAgainAtOneIsReadFromItsStart(t *testing.T) {
 	t.Parallel()
 	for _, durable := range []bool{true, false} {
-		door := startDoor(t, "", "")
+		ns := startNATS(t, "", "")
 		s := newRecorder(t, durable)
-		r := run(t, s, door.URL())
+		r := run(t, s, ns.URL())
 		first := ids("first", 5)
-		queue(t, gateway(t, door.URL(), "g"), first...)
+		queue(t, gateway(t, ns.URL(), "g"), first...)
 		s.got(t, 5)
-		door = restart(t, door, "")
+		ns = restart(t, ns, "")
 		second := ids("second", 5)
-		queue(t, gateway(t, door.URL(), "g"), second...)
+		queue(t, gateway(t, ns.URL(), "g"), second...)
 		s.once(t, append(first, second...)...)
 		if durable {
 			r.idle(t)
@@ -132,27 +132,27 @@ func TestAMemoryServerThatBeginsAgainAtOneIsReadFromItsStart(t *testing.T) {
 
 func TestAnAckNeverGoesToANewServersMessageOfTheSameSequence(t *testing.T) {
 	t.Parallel()
-	door := startDoor(t, "", "")
+	ns := startNATS(t, "", "")
 	s := newRecorder(t, false)
-	r := run(t, s, door.URL())
-	queue(t, gateway(t, door.URL(), "g"), "old")
+	r := run(t, s, ns.URL())
+	queue(t, gateway(t, ns.URL(), "g"), "old")
 	old := s.got(t, 1)[0]
-	door = restart(t, door, "")
-	queue(t, gateway(t, door.URL(), "g"), "new")
+	ns = restart(t, ns, "")
+	queue(t, gateway(t, ns.URL(), "g"), "new")
 	s.got(t, 2)
 	r.Settled(old.Inv.ID, [16]byte{})
 	r.until(t, "the ack that cannot be sent", func() bool { return value(r.opts.Metrics.ackErrors) == 1 })
 	r.close(t)
 	// Sequence 1 is still unacked: the next worker gets it.
 	next := newRecorder(t, false)
-	run(t, next, door.URL())
+	run(t, next, ns.URL())
 	next.once(t, "new")
 }
 
 func TestAServerThatFallsSilentIsNoticed(t *testing.T) {
 	t.Parallel()
-	door := startDoor(t, "", "")
-	p := newProxy(t, address(door))
+	ns := startNATS(t, "", "")
+	p := newProxy(t, address(ns))
 	s := newRecorder(t, true)
 	r := run(t, s, "nats://"+p.ln.Addr().String())
 	p.freeze()
@@ -160,11 +160,11 @@ func TestAServerThatFallsSilentIsNoticed(t *testing.T) {
 	r.until(t, "the loss", func() bool { return r.Ready() != nil })
 	t.Logf("noticed after %s", time.Since(began).Round(10*time.Millisecond))
 	p.thaw()
-	queue(t, gateway(t, door.URL(), "g"), "a")
+	queue(t, gateway(t, ns.URL(), "g"), "a")
 	s.once(t, "a")
 }
 
-func TestItGoesOnTryingAndSaysSoOnce(t *testing.T) {
+func TestItKeepsTryingAndLogsItOnce(t *testing.T) {
 	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -183,9 +183,9 @@ func TestItGoesOnTryingAndSaysSoOnce(t *testing.T) {
 	case strings.Contains(err.Error(), "CANARY"):
 		t.Errorf("Ready says %v; it must have a hint and no password, want no \"CANARY\" in it", err)
 	}
-	door := startDoor(t, free, "")
+	ns := startNATS(t, free, "")
 	r.until(t, "a connection", r.Connected)
-	queue(t, gateway(t, door.URL(), "g"), "a")
+	queue(t, gateway(t, ns.URL(), "g"), "a")
 	s.once(t, "a")
 	// A server that starts may answer before its cluster does, which is another error and may be logged, too.
 	if n := strings.Count(r.log.String(), "no servers available"); n != 1 || strings.Contains(r.log.String(), "CANARY") {
@@ -193,10 +193,10 @@ func TestItGoesOnTryingAndSaysSoOnce(t *testing.T) {
 	}
 }
 
-func TestAnotherClusterNameIsTold(t *testing.T) {
+func TestAnotherClusterNameIsReported(t *testing.T) {
 	t.Parallel()
-	door := startDoor(t, "", "")
-	r := start(t, newRecorder(t, true), door.URL(), func(o *Options) { o.Cluster = "other" })
+	ns := startNATS(t, "", "")
+	r := start(t, newRecorder(t, true), ns.URL(), func(o *Options) { o.Cluster = "other" })
 	r.until(t, "the reason", func() bool { return strings.Contains(r.Ready().Error(), "faas_nats_cluster_name") })
 }
 
@@ -231,14 +231,14 @@ func TestCloseWithoutRunAndTwice(t *testing.T) {
 // TestNoGoroutineIsLeft is not parallel, so that only its own goroutines are there.
 func TestNoGoroutineIsLeft(t *testing.T) {
 	leak := goleak.IgnoreCurrent()
-	door := startEmbedded(t)
+	ns := startEmbedded(t)
 	t.Run("run", func(t *testing.T) {
 		s := newRecorder(t, true)
-		r := run(t, s, door.URL(), func(o *Options) { o.Door = door })
+		r := run(t, s, ns.URL(), func(o *Options) { o.Embedded = ns })
 		publish(t, r.publisher(t), channel, wireFile(t, "gateway-2026.json"))
 		s.got(t, 1)
 	})
-	door.Close()
+	ns.Close()
 	goleak.VerifyNone(t, leak)
 }
 

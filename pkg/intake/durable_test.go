@@ -20,10 +20,10 @@ func TestEveryWireFormIsTaken(t *testing.T) {
 		{"gateway-2021-plain.json", "6c7a9b4e-0d0e-4a37-9d6e-0f6f6a1c2b11", "figlet", "figlet"},
 		{"gateway-2026.json", "13e58518-68aa-46f1-827b-eacc8e3ddd38", "chaos-fn", "chaos-fn"},
 	}
-	door := startDoor(t, "", "")
+	ns := startNATS(t, "", "")
 	s := newRecorder(t, true)
-	run(t, s, door.URL())
-	c := publisher(t, door.URL())
+	run(t, s, ns.URL())
+	c := publisher(t, ns.URL())
 	for _, tt := range tests {
 		publish(t, c, channel, wireFile(t, tt.file))
 	}
@@ -59,17 +59,17 @@ func TestEveryWireFormIsTaken(t *testing.T) {
 func TestWhatAGatewayQueuesIsTakenOnceAndAcked(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	door := startDoor(t, "", dir)
+	ns := startNATS(t, "", dir)
 	s := newRecorder(t, true)
-	r := run(t, s, door.URL())
-	queue(t, gateway(t, door.URL(), "g"), ids("c", 50)...)
+	r := run(t, s, ns.URL())
+	queue(t, gateway(t, ns.URL(), "g"), ids("c", 50)...)
 	s.once(t, ids("c", 50)...)
 	r.idle(t)
 	r.close(t)
 
-	door = restart(t, door, dir)
-	_ = run(t, s, door.URL())
-	queue(t, gateway(t, door.URL(), "g"), "last")
+	ns = restart(t, ns, dir)
+	_ = run(t, s, ns.URL())
+	queue(t, gateway(t, ns.URL(), "g"), "last")
 	s.once(t, append(ids("c", 50), "last")...)
 	if s.seen != 0 {
 		t.Errorf("%d messages came again although they were acked, want 0", s.seen)
@@ -78,11 +78,11 @@ func TestWhatAGatewayQueuesIsTakenOnceAndAcked(t *testing.T) {
 
 func TestAMessageWithoutCallIDGetsItsOwn(t *testing.T) {
 	t.Parallel()
-	door := startDoor(t, "", "")
+	ns := startNATS(t, "", "")
 	s := newRecorder(t, true)
-	run(t, s, door.URL())
+	run(t, s, ns.URL())
 	long := `{"Function":"f","Header":{"X-Call-Id":["` + strings.Repeat("x", maxCallID+1) + `"]}}`
-	publish(t, publisher(t, door.URL()), channel, []byte(`{"Function":"f"}`), []byte(long))
+	publish(t, publisher(t, ns.URL()), channel, []byte(`{"Function":"f"}`), []byte(long))
 	for _, a := range s.got(t, 2) {
 		if a.Inv.CallID != a.Inv.ID.String() || a.Inv.State != invocation.Pending {
 			t.Errorf("call id is %q, want the invocation's own %s", a.Inv.CallID, a.Inv.ID)
@@ -93,9 +93,9 @@ func TestAMessageWithoutCallIDGetsItsOwn(t *testing.T) {
 func TestAMalformedMessageIsKeptAndDelaysNobody(t *testing.T) {
 	t.Parallel()
 	for _, durable := range []bool{true, false} {
-		door := startDoor(t, "", "")
+		ns := startNATS(t, "", "")
 		s := newRecorder(t, durable)
-		r := run(t, s, door.URL())
+		r := run(t, s, ns.URL())
 		bad := []string{
 			`CANARY`, `{"Function":"f","Body":"%%CANARY%%"}`, `{"Function":"f","Header":{"Authorization":"CANARY"}}`,
 			`{"Function":"../CANARY","Header":{"X-Call-Id":["known"]}}`,
@@ -147,24 +147,24 @@ func TestAMalformedMessageIsKeptAndDelaysNobody(t *testing.T) {
 func TestNothingIsAckedBeforeItsCommit(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	door := startDoor(t, "", dir)
+	ns := startNATS(t, "", dir)
 	s := newRecorder(t, true)
 	s.hold = make(chan struct{})
-	r := run(t, s, door.URL())
-	queue(t, gateway(t, door.URL(), "g"), "a")
+	r := run(t, s, ns.URL())
+	queue(t, gateway(t, ns.URL(), "g"), "a")
 	s.wait(t, "the message", func() bool { return s.offered == 1 })
 
 	before := r.duplicates()
-	door = restart(t, door, dir) // the server sends again what is not acked
+	ns = restart(t, ns, dir) // the server sends again what is not acked
 	r.until(t, "the redelivery", func() bool { return r.duplicates() > before })
 	s.set(func() { close(s.hold); s.hold = nil })
 	s.once(t, "a")
 	r.idle(t)
 	r.close(t) // the ack went out on the new connection, though the message came on the old one
 
-	door = restart(t, door, dir)
-	r = run(t, s, door.URL())
-	queue(t, gateway(t, door.URL(), "g2"), "b")
+	ns = restart(t, ns, dir)
+	r = run(t, s, ns.URL())
+	queue(t, gateway(t, ns.URL(), "g2"), "b")
 	s.once(t, "a", "b")
 	if s.offered != 2 {
 		t.Errorf("%d offered to the store, want 2: the redelivery is known, and the ack was sent", s.offered)
@@ -173,7 +173,7 @@ func TestNothingIsAckedBeforeItsCommit(t *testing.T) {
 
 func TestWhatTheStoreRefusesComesAgain(t *testing.T) {
 	t.Parallel()
-	door := startDoor(t, "", "")
+	ns := startNATS(t, "", "")
 	for _, durable := range []bool{true, false} {
 		s := newRecorder(t, durable)
 		fails := 3
@@ -189,7 +189,7 @@ func TestWhatTheStoreRefusesComesAgain(t *testing.T) {
 		} else {
 			s.refuse = refuse
 		}
-		r := run(t, s, door.URL(), func(o *Options) { o.Channels = []string{channel + map[bool]string{true: ".d", false: ".m"}[durable]} })
+		r := run(t, s, ns.URL(), func(o *Options) { o.Channels = []string{channel + map[bool]string{true: ".d", false: ".m"}[durable]} })
 		publish(t, r.publisher(t), r.opts.Channels[0], wireFile(t, "gateway-2026.json"))
 		if !durable {
 			r.settle(s.got(t, 1)...)
@@ -198,7 +198,7 @@ func TestWhatTheStoreRefusesComesAgain(t *testing.T) {
 		}
 		// The store has it since the first time, though the answer was lost: a crash
 		// between commit and ack. It is known then, and acked.
-		s.wait(t, "the seen mark", func() bool { return s.seen == 1 })
+		s.wait(t, "the dedup record", func() bool { return s.seen == 1 })
 		r.idle(t)
 		r.close(t)
 	}
@@ -206,10 +206,10 @@ func TestWhatTheStoreRefusesComesAgain(t *testing.T) {
 
 func TestAllChannelsOfTheListAreRead(t *testing.T) {
 	t.Parallel()
-	door := startDoor(t, "", "")
+	ns := startNATS(t, "", "")
 	s := newRecorder(t, true)
-	run(t, s, door.URL(), func(o *Options) { o.Channels = []string{"a", "b.c"} })
-	c := publisher(t, door.URL())
+	run(t, s, ns.URL(), func(o *Options) { o.Channels = []string{"a", "b.c"} })
+	c := publisher(t, ns.URL())
 	publish(t, c, "a", wireFile(t, "gateway-2026.json"))
 	publish(t, c, "b.c", wireFile(t, "gateway-2021.json"))
 	queues := map[string]string{}
@@ -217,13 +217,13 @@ func TestAllChannelsOfTheListAreRead(t *testing.T) {
 		queues[a.Inv.Lane.Queue] = a.Inv.Lane.Name
 		switch {
 		case a.Door.Channel != a.Inv.Lane.Queue:
-			t.Errorf("door is %+v, want Channel %q", a.Door, a.Inv.Lane.Queue)
+			t.Errorf("source is %+v, want Channel %q", a.Door, a.Inv.Lane.Queue)
 		case a.Door.Cluster != cluster:
-			t.Errorf("door is %+v, want Cluster %q", a.Door, cluster)
+			t.Errorf("source is %+v, want Cluster %q", a.Door, cluster)
 		case a.Door.Timestamp == 0:
-			t.Errorf("door is %+v, want Timestamp not 0", a.Door)
+			t.Errorf("source is %+v, want Timestamp not 0", a.Door)
 		case a.Door.Sequence != 1:
-			t.Errorf("door is %+v, want Sequence 1", a.Door)
+			t.Errorf("source is %+v, want Sequence 1", a.Door)
 		}
 	}
 	switch {
@@ -236,17 +236,17 @@ func TestAllChannelsOfTheListAreRead(t *testing.T) {
 
 func TestLargeMessagesBeyondTheBoundAllArriveOnce(t *testing.T) {
 	t.Parallel()
-	door := startDoor(t, "", "")
+	ns := startNATS(t, "", "")
 	s := newRecorder(t, true)
 	s.hold = make(chan struct{})
-	c := publisher(t, door.URL())
+	c := publisher(t, ns.URL())
 	body := strings.Repeat("A", 64<<10)
 	names := ids("large", 100)
 	for _, id := range names {
 		publish(t, c, channel, []byte(`{"Function":"f","Header":{"X-Call-Id":["`+id+`"]},"Body":"`+body+`"}`))
 	}
 	const bound = 1 << 20 // a sixth of them
-	r := run(t, s, door.URL(), func(o *Options) { o.storeBytes = bound })
+	r := run(t, s, ns.URL(), func(o *Options) { o.storeBytes = bound })
 	r.until(t, "the bound", func() bool { l := r.book.load(); return l.atBound && l.parked > 0 })
 	if l := r.book.load(); l.bytes > bound+(65<<10) {
 		t.Errorf("%d bytes unsettled, want at most %d", l.bytes, bound+(65<<10))

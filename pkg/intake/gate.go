@@ -101,15 +101,15 @@ func (d gatedDialer) Dial(network, address string) (net.Conn, error) {
 	return d.guard(c), nil
 }
 
-// gatedDoor makes connections in the process that have a gate.
-type gatedDoor struct {
-	Door
+// gatedServer makes connections in the process that have a gate.
+type gatedServer struct {
+	Embedded
 	gate
 }
 
 // InProcessConn implements nats.InProcessConnProvider.
-func (d gatedDoor) InProcessConn() (net.Conn, error) {
-	c, err := d.Door.InProcessConn()
+func (d gatedServer) InProcessConn() (net.Conn, error) {
+	c, err := d.Embedded.InProcessConn()
 	if err != nil {
 		return nil, err
 	}

@@ -48,8 +48,8 @@ type Store interface {
 	Durable() bool
 }
 
-// Door is embedded NATS Streaming.
-type Door interface {
+// Embedded is embedded NATS Streaming.
+type Embedded interface {
 	InProcessConn() (net.Conn, error)
 }
 
@@ -71,9 +71,9 @@ const drainTimeout = 3 * time.Second
 type Options struct {
 	// URL is nats://host:port.
 	URL string
-	// Door is embedded NATS Streaming, if it is used: connections are
+	// Embedded is embedded NATS Streaming, if it is used: connections are
 	// made in the process then, and survive a pause of its listener. Nil: URL is dialled.
-	Door Door
+	Embedded Embedded
 	// Backlog is that of the embedded server; nil for an outside server.
 	Backlog Backlog
 	// Cluster is the NATS Streaming cluster id, Channels the queues to read, Group

@@ -59,9 +59,9 @@ func mailbox(retries, most int) func(*invocation.Invocation) {
 func TestWhatWasPublishedComesBackAsItWas(t *testing.T) {
 	t.Parallel()
 	for _, durable := range []bool{false, true} { // the one that takes it may be another worker
-		door := startDoor(t, "", t.TempDir())
+		ns := startNATS(t, "", t.TempDir())
 		s := newRecorder(t, durable)
-		r := run(t, s, door.URL())
+		r := run(t, s, ns.URL())
 		for name, edit := range map[string]func(*invocation.Invocation){
 			"a delayed one": delayed,
 			"a mailbox's": func(i *invocation.Invocation) {
@@ -97,9 +97,9 @@ func TestWhatWasPublishedComesBackAsItWas(t *testing.T) {
 func TestAnEnvelopesInvocationIsSettledByItsOwnID(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	door := startDoor(t, "", dir)
+	ns := startNATS(t, "", dir)
 	s := newRecorder(t, false)
-	r := run(t, s, door.URL())
+	r := run(t, s, ns.URL())
 	first, raw := submission(t)
 	second, other := submission(t)
 	for _, b := range [][]byte{raw, other, raw} { // the third is the first again
@@ -120,9 +120,9 @@ func TestAnEnvelopesInvocationIsSettledByItsOwnID(t *testing.T) {
 
 func TestAMailboxLetterBeyondItsLimitIsDeadOnArrival(t *testing.T) {
 	t.Parallel()
-	door := startDoor(t, "", "")
+	ns := startNATS(t, "", "")
 	s := newRecorder(t, false)
-	r := run(t, s, door.URL())
+	r := run(t, s, ns.URL())
 	for _, edit := range []func(*invocation.Invocation){mailbox(4, 3), mailbox(3, 3), mailbox(9, invocation.Unlimited)} {
 		_, raw := submission(t, edit)
 		if err := r.Publish(t.Context(), channel, raw); err != nil {
@@ -142,9 +142,9 @@ func TestAMailboxLetterBeyondItsLimitIsDeadOnArrival(t *testing.T) {
 
 func TestAnEnvelopeOfSomebodyElseCostsNoMoreThanItsMessage(t *testing.T) {
 	t.Parallel()
-	door := startDoor(t, "", "")
+	ns := startNATS(t, "", "")
 	s := newRecorder(t, false)
-	r := run(t, s, door.URL())
+	r := run(t, s, ns.URL())
 	const head = `{"Function":"f","QueueWorker":{"id":"0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7","source":"producer","accepted":"2026-03-04T05:06:07Z","due":"2026-03-04T05:06:07Z",`
 	raws := []string{
 		head + `"kind":"callback","url":"no host CANARY"}}`, head + `"kind":"nothing"}}`,
@@ -174,9 +174,9 @@ func TestAnEnvelopeOfSomebodyElseCostsNoMoreThanItsMessage(t *testing.T) {
 
 func TestWhatIsNotConfirmedIsAnError(t *testing.T) {
 	t.Parallel()
-	door := startDoor(t, "", "")
+	ns := startNATS(t, "", "")
 	s := newRecorder(t, false)
-	r := run(t, s, door.URL())
+	r := run(t, s, ns.URL())
 	if err := r.Publish(t.Context(), channel, make([]byte, 17<<20)); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("17 MiB: %v, want %v", err, ErrTooLarge)
 	}
@@ -186,7 +186,7 @@ func TestWhatIsNotConfirmedIsAnError(t *testing.T) {
 	if err := r.Publish(gone, channel, raw); err != nil && !errors.Is(err, context.Canceled) {
 		t.Errorf("a caller that has gone: %v", err)
 	}
-	door.Close()
+	ns.Close()
 	r.until(t, "the loss", func() bool { return !r.Connected() })
 	if err := r.Publish(t.Context(), channel, raw); !errors.Is(err, ErrNotConnected) {
 		t.Errorf("without a connection: %v, want %v", err, ErrNotConnected)

@@ -12,10 +12,10 @@ import (
 
 func TestWhileTheStoreIsFullAnotherWorkerGetsTheMessages(t *testing.T) {
 	t.Parallel()
-	door := startDoor(t, "", "")
+	ns := startNATS(t, "", "")
 	s := newRecorder(t, true)
-	r := run(t, s, door.URL())
-	queue(t, gateway(t, door.URL(), "g"), "before")
+	r := run(t, s, ns.URL())
+	queue(t, gateway(t, ns.URL(), "g"), "before")
 	s.got(t, 1)
 
 	s.set(func() { s.full = errors.New("12 bytes free") })
@@ -24,15 +24,15 @@ func TestWhileTheStoreIsFullAnotherWorkerGetsTheMessages(t *testing.T) {
 		t.Errorf("Ready says %v, want \"12 bytes free\" in it", err)
 	}
 	s.set(func() { s.full = errors.New("11 bytes free") })
-	queue(t, gateway(t, door.URL(), "g2"), ids("c", 10)...)
+	queue(t, gateway(t, ns.URL(), "g2"), ids("c", 10)...)
 	other := newRecorder(t, true)
-	o := run(t, other, door.URL())
+	o := run(t, other, ns.URL())
 	other.once(t, ids("c", 10)...)
 	o.idle(t)
 	o.close(t)
 
 	s.set(func() { s.full = nil })
-	queue(t, gateway(t, door.URL(), "g3"), "after")
+	queue(t, gateway(t, ns.URL(), "g3"), "after")
 	s.once(t, "before", "after")
 	r.until(t, "readiness", func() bool { return r.Ready() == nil })
 	if n := strings.Count(r.log.String(), "intake paused"); n != 1 {
@@ -40,27 +40,27 @@ func TestWhileTheStoreIsFullAnotherWorkerGetsTheMessages(t *testing.T) {
 	}
 }
 
-func TestWhileTheStoreIsFullTheEmbeddedDoorIsPaused(t *testing.T) {
+func TestWhileTheStoreIsFullEmbeddedNATSIsPaused(t *testing.T) {
 	t.Parallel()
 	for _, durable := range []bool{true, false} {
-		door := startEmbedded(t)
+		ns := startEmbedded(t)
 		s := newRecorder(t, durable)
-		r := run(t, s, door.URL(), func(o *Options) {
-			o.Door = door
+		r := run(t, s, ns.URL(), func(o *Options) {
+			o.Embedded = ns
 			o.OnRest = func(resting bool) {
 				if resting {
-					door.Pause()
-				} else if err := door.Resume(); err != nil {
+					ns.Pause()
+				} else if err := ns.Resume(); err != nil {
 					t.Error(err)
 				}
 			}
 		})
-		queue(t, gateway(t, door.URL(), "g"), "before")
+		queue(t, gateway(t, ns.URL(), "g"), "before")
 		s.got(t, 1)
 		s.set(func() { s.full = errors.New("no room") })
 		r.until(t, "the rest", func() bool { return r.Ready() != nil })
 		eventually(t, "a refusal", func() bool {
-			c, err := net.Dial("tcp", strings.TrimPrefix(door.URL(), "nats://"))
+			c, err := net.Dial("tcp", strings.TrimPrefix(ns.URL(), "nats://"))
 			if err == nil {
 				_ = c.Close()
 			}
@@ -69,13 +69,13 @@ func TestWhileTheStoreIsFullTheEmbeddedDoorIsPaused(t *testing.T) {
 		s.set(func() { s.full = nil })
 		r.until(t, "readiness", func() bool { return r.Ready() == nil })
 		eventually(t, "the reopened port", func() bool { // a moment after readiness
-			c, err := net.Dial("tcp", strings.TrimPrefix(door.URL(), "nats://"))
+			c, err := net.Dial("tcp", strings.TrimPrefix(ns.URL(), "nats://"))
 			if err == nil {
 				_ = c.Close()
 			}
 			return err == nil
 		})
-		queue(t, gateway(t, door.URL(), "g2"), "after")
+		queue(t, gateway(t, ns.URL(), "g2"), "after")
 		s.once(t, "before", "after")
 		if !r.Connected() || value(r.opts.Metrics.reconnects) != 0 {
 			t.Errorf("durable %v: the pause cut the worker's own connection", durable)
@@ -86,15 +86,15 @@ func TestWhileTheStoreIsFullTheEmbeddedDoorIsPaused(t *testing.T) {
 
 func TestARestWithoutConnectionEndsToo(t *testing.T) {
 	t.Parallel()
-	door := startDoor(t, "", "")
+	ns := startNATS(t, "", "")
 	s := newRecorder(t, true)
 	rests := make(chan bool, 4)
-	r := run(t, s, door.URL(), func(o *Options) { o.OnRest = func(resting bool) { rests <- resting } })
+	r := run(t, s, ns.URL(), func(o *Options) { o.OnRest = func(resting bool) { rests <- resting } })
 	s.set(func() { s.full = errors.New("no room") })
 	if !<-rests {
 		t.Fatal("resumed before it was paused")
 	}
-	door.Close()
+	ns.Close()
 	r.until(t, "the loss", func() bool { return !r.Connected() })
 	s.set(func() { s.full = nil })
 	if <-rests {
@@ -104,11 +104,11 @@ func TestARestWithoutConnectionEndsToo(t *testing.T) {
 
 func TestDrainGivesTheRestToOthersAtOnce(t *testing.T) {
 	t.Parallel()
-	door := startDoor(t, "", "")
+	ns := startNATS(t, "", "")
 	s, other := newRecorder(t, true), newRecorder(t, true)
 	s.hold = make(chan struct{})
-	r := run(t, s, door.URL())
-	queue(t, gateway(t, door.URL(), "g"), ids("taken", 5)...)
+	r := run(t, s, ns.URL())
+	queue(t, gateway(t, ns.URL(), "g"), ids("taken", 5)...)
 	s.wait(t, "the offers", func() bool { return s.offered == 5 })
 	r.stop()
 	s.set(func() { close(s.hold); s.hold = nil })
@@ -116,8 +116,8 @@ func TestDrainGivesTheRestToOthersAtOnce(t *testing.T) {
 		t.Error(err)
 	}
 	r.ended <- nil
-	o := run(t, other, door.URL())
-	queue(t, gateway(t, door.URL(), "g2"), ids("later", 5)...)
+	o := run(t, other, ns.URL())
+	queue(t, gateway(t, ns.URL(), "g2"), ids("later", 5)...)
 	other.once(t, ids("later", 5)...)
 	s.once(t, ids("taken", 5)...)
 	r.close(t)
@@ -130,10 +130,10 @@ func TestMessagesThatCannotBeDeliveredWaitAtTheServer(t *testing.T) {
 	t.Parallel()
 	for _, durable := range []bool{true, false} {
 		const ahead, size, n = 64 << 10, 8 << 10, 200
-		door := startDoor(t, "", "")
+		ns := startNATS(t, "", "")
 		s := newRecorder(t, durable)
-		r := run(t, s, door.URL(), func(o *Options) { o.readAhead = ahead })
-		c := publisher(t, door.URL())
+		r := run(t, s, ns.URL(), func(o *Options) { o.readAhead = ahead })
+		c := publisher(t, ns.URL())
 		names := ids("c", n)
 		r.book.mu.Lock() // nothing is delivered meanwhile
 		for _, id := range names {
@@ -158,20 +158,20 @@ func TestManyServerRestartsLoseNothingAndDoubleNothing(t *testing.T) {
 	t.Parallel()
 	for _, durable := range []bool{true, false} {
 		dir := t.TempDir()
-		door := startDoor(t, "", dir)
+		ns := startNATS(t, "", dir)
 		s := newRecorder(t, durable)
-		r := run(t, s, door.URL())
+		r := run(t, s, ns.URL())
 		var want []string
 		settled := 0
 		for round := range 6 {
 			names := ids(fmt.Sprint("round-", round), 25)
-			queue(t, gateway(t, door.URL(), fmt.Sprint("g", round)), names...)
+			queue(t, gateway(t, ns.URL(), fmt.Sprint("g", round)), names...)
 			want = append(want, names...)
 			if !durable {
 				r.settle(s.got(t, settled+20)[settled : settled+20]...)
 				settled += 20
 			}
-			door = restart(t, door, dir) // some are in flight, some acks are lost
+			ns = restart(t, ns, dir) // some are in flight, some acks are lost
 		}
 		s.once(t, want...)
 		if !durable {

@@ -50,7 +50,7 @@ func startServer(t testing.TB, listen, dir string, log *slog.Logger) *stanServer
 	t.Cleanup(s.Close)
 	ns.Start()
 	if !ns.ReadyForConnections(patience) {
-		t.Fatal("the server does not listen: ns.ReadyForConnections(patience) = false, want true")
+		t.Fatal("the server does not listen: ready = false, want true")
 	}
 	if s.stan, err = streaming.RunServerWithOpts(streamingOptions(ns, dir, log), nil); err != nil {
 		t.Fatal(err)

@@ -40,19 +40,19 @@ const (
 	patience = 30 * time.Second
 )
 
-// startDoor opens a server. With listen "" it takes a free port.
-func startDoor(t testing.TB, listen, dir string) *stanServer {
+// startNATS opens a server. With listen "" it takes a free port.
+func startNATS(t testing.TB, listen, dir string) *stanServer {
 	t.Helper()
 	return startServer(t, listen, dir, nil)
 }
 
 func address(s *stanServer) string { return strings.TrimPrefix(s.URL(), "nats://") }
 
-// restart closes a door and opens another at the same place.
+// restart closes a server and opens another at the same place.
 func restart(t *testing.T, s *stanServer, dir string) *stanServer {
 	t.Helper()
 	s.Close()
-	return startDoor(t, address(s), dir)
+	return startNATS(t, address(s), dir)
 }
 
 // startEmbedded opens embedded NATS Streaming, which lets others only publish.

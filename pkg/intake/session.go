@@ -91,8 +91,8 @@ func (i *Intake) dial(id string) (*session, error) {
 			i.log.Debug("nats", "error", err)
 		}),
 	}
-	if i.opts.Door != nil {
-		opts = append(opts, nats.InProcessServer(gatedDoor{i.opts.Door, s.unread.limit(i.opts.readAhead)}))
+	if i.opts.Embedded != nil {
+		opts = append(opts, nats.InProcessServer(gatedServer{i.opts.Embedded, s.unread.limit(i.opts.readAhead)}))
 	} else {
 		opts = append(opts, nats.SetCustomDialer(gatedDialer{s.unread.limit(i.opts.readAhead)}))
 	}

@@ -26,35 +26,35 @@ func (r *rig) settle(all ...store.Accept) {
 func TestAMessageStaysUnackedUntilItIsSettled(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	door := startDoor(t, "", dir)
+	ns := startNATS(t, "", dir)
 	s := newRecorder(t, false)
-	r := run(t, s, door.URL())
-	queue(t, gateway(t, door.URL(), "g"), "settled", "in-hand")
+	r := run(t, s, ns.URL())
+	queue(t, gateway(t, ns.URL(), "g"), "settled", "unsettled")
 	got := s.got(t, 2)
 	r.settle(got[0])
 	r.settle(got[0]) // a second time does nothing
 	r.close(t)
 	if got[0].Door != nil {
-		t.Errorf("the store is asked to remember the door, which costs memory without a bound: got[0].Door = %+v, want nil", got[0].Door)
+		t.Errorf("the store is asked to remember the source, which costs memory without a bound: got[0].Door = %+v, want nil", got[0].Door)
 	}
 
 	next := newRecorder(t, false)
-	run(t, next, door.URL())
-	queue(t, gateway(t, door.URL(), "g2"), "new")
-	next.once(t, "in-hand", "new")
+	run(t, next, ns.URL())
+	queue(t, gateway(t, ns.URL(), "g2"), "new")
+	next.once(t, "unsettled", "new")
 }
 
-func TestWhatIsInHandIsNotTakenAgainAfterAReconnect(t *testing.T) {
+func TestAnUnsettledMessageIsNotTakenAgainAfterAReconnect(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	door := startDoor(t, "", dir)
+	ns := startNATS(t, "", dir)
 	s := newRecorder(t, false)
-	r := run(t, s, door.URL())
-	queue(t, gateway(t, door.URL(), "g"), ids("c", 20)...)
+	r := run(t, s, ns.URL())
+	queue(t, gateway(t, ns.URL(), "g"), ids("c", 20)...)
 	got := s.got(t, 20)
 	before := r.duplicates()
 
-	door = restart(t, door, dir)
+	ns = restart(t, ns, dir)
 	r.until(t, "the redelivery of all", func() bool { return r.duplicates() >= before+20 })
 	r.settle(got...)
 	r.idle(t)
@@ -62,31 +62,31 @@ func TestWhatIsInHandIsNotTakenAgainAfterAReconnect(t *testing.T) {
 	r.close(t)
 
 	next := newRecorder(t, false)
-	run(t, next, door.URL())
-	queue(t, gateway(t, door.URL(), "g2"), "new")
+	run(t, next, ns.URL())
+	queue(t, gateway(t, ns.URL(), "g2"), "new")
 	next.once(t, "new")
 }
 
 func TestWhatWasSettledWithoutAConnectionIsAckedWhenItComesAgain(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	door := startDoor(t, "", dir)
+	ns := startNATS(t, "", dir)
 	s := newRecorder(t, false)
-	r := run(t, s, door.URL())
-	queue(t, gateway(t, door.URL(), "g"), "a")
+	r := run(t, s, ns.URL())
+	queue(t, gateway(t, ns.URL(), "g"), "a")
 	got := s.got(t, 1)
-	door.Close()
+	ns.Close()
 	r.until(t, "the loss", func() bool { return !r.Connected() })
 	r.settle(got...)
 	before := r.duplicates()
 
-	door = startDoor(t, address(door), dir)
+	ns = startNATS(t, address(ns), dir)
 	r.until(t, "the redelivery", func() bool { return r.duplicates() > before })
 	r.idle(t)
 	r.close(t)
 	next := newRecorder(t, false)
-	run(t, next, door.URL())
-	queue(t, gateway(t, door.URL(), "g2"), "b")
+	run(t, next, ns.URL())
+	queue(t, gateway(t, ns.URL(), "g2"), "b")
 	next.once(t, "b")
 	s.once(t, "a")
 }
@@ -94,13 +94,13 @@ func TestWhatWasSettledWithoutAConnectionIsAckedWhenItComesAgain(t *testing.T) {
 func TestFlushReturnsWhenTheServerHasTheAcksAndNotWithoutAServer(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	door := startDoor(t, "", dir)
+	ns := startNATS(t, "", dir)
 	s := newRecorder(t, false)
-	r := run(t, s, door.URL())
+	r := run(t, s, ns.URL())
 	if err := r.Flush(t.Context()); err != nil {
 		t.Errorf("with nothing to ack: %v, want nil", err)
 	}
-	queue(t, gateway(t, door.URL(), "g"), ids("c", 100)...)
+	queue(t, gateway(t, ns.URL(), "g"), ids("c", 100)...)
 	got := s.got(t, 100)
 	r.settle(got[:50]...)
 	if err := r.Flush(t.Context()); err != nil {
@@ -114,7 +114,7 @@ func TestFlushReturnsWhenTheServerHasTheAcksAndNotWithoutAServer(t *testing.T) {
 		t.Errorf("%d acks are not sent, want 0", r.book.acking)
 	}
 	r.book.mu.Unlock()
-	door.Close()
+	ns.Close()
 	r.until(t, "the loss", func() bool { return !r.Connected() })
 	if err := r.Flush(t.Context()); !errors.Is(err, ErrNotConnected) {
 		t.Errorf("without a server: %v, want %v", err, ErrNotConnected)
@@ -123,10 +123,10 @@ func TestFlushReturnsWhenTheServerHasTheAcksAndNotWithoutAServer(t *testing.T) {
 
 func TestTheHoldMovesToTheCallback(t *testing.T) {
 	t.Parallel()
-	door := startDoor(t, "", "")
+	ns := startNATS(t, "", "")
 	s := newRecorder(t, false)
-	r := run(t, s, door.URL())
-	queue(t, gateway(t, door.URL(), "g"), "a")
+	r := run(t, s, ns.URL())
+	queue(t, gateway(t, ns.URL(), "g"), "a")
 	got := s.got(t, 1)
 	callback := invocation.NewID(got[0].Inv.Accepted)
 	r.Settled(got[0].Inv.ID, callback)
@@ -140,13 +140,13 @@ func TestTheHoldMovesToTheCallback(t *testing.T) {
 
 func TestSettledBeforeTheStoreAnswers(t *testing.T) {
 	t.Parallel()
-	door := startDoor(t, "", "")
+	ns := startNATS(t, "", "")
 	s := newRecorder(t, false)
 	s.hold = make(chan struct{})
-	r := run(t, s, door.URL())
-	queue(t, gateway(t, door.URL(), "g"), "a")
+	r := run(t, s, ns.URL())
+	queue(t, gateway(t, ns.URL(), "g"), "a")
 	s.wait(t, "the offer", func() bool { return s.offered == 1 })
-	// The store tells the worker before it tells us, and the worker may be quick.
+	// The store notifies the worker before it notifies us, and the worker may be quick.
 	r.book.mu.Lock()
 	var id invocation.ID
 	for _, h := range r.book.holds {
@@ -159,16 +159,16 @@ func TestSettledBeforeTheStoreAnswers(t *testing.T) {
 	r.idle(t)
 }
 
-func TestAtTheBoundOfBytesItRestsAndGoesOn(t *testing.T) {
+func TestAtTheBoundOfBytesItPausesAndResumes(t *testing.T) {
 	t.Parallel()
-	door := startDoor(t, "", "")
+	ns := startNATS(t, "", "")
 	s := newRecorder(t, false)
 	rests := make(chan bool, 16)
-	r := run(t, s, door.URL(), func(o *Options) {
+	r := run(t, s, ns.URL(), func(o *Options) {
 		o.MaxUnsettledBytes = int64(10 * len(wireFile(t, "gateway-2026.json")))
 		o.OnRest = func(resting bool) { rests <- resting }
 	})
-	c := publisher(t, door.URL())
+	c := publisher(t, ns.URL())
 	for range 35 {
 		publish(t, c, channel, wireFile(t, "gateway-2026.json"))
 	}
@@ -214,13 +214,13 @@ func settleAll(t *testing.T, r *rig, n int) {
 	}
 }
 
-func TestAtTheBoundOfMessagesItRestsAndGoesOn(t *testing.T) {
+func TestAtTheBoundOfMessagesItPausesAndResumes(t *testing.T) {
 	t.Parallel()
-	door := startDoor(t, "", "")
+	ns := startNATS(t, "", "")
 	s := newRecorder(t, false)
-	r := run(t, s, door.URL(), func(o *Options) { o.MaxUnsettled = 8 })
+	r := run(t, s, ns.URL(), func(o *Options) { o.MaxUnsettled = 8 })
 	names := ids("c", 40)
-	queue(t, gateway(t, door.URL(), "g"), names...)
+	queue(t, gateway(t, ns.URL(), "g"), names...)
 	r.until(t, "the rest", func() bool { return r.Ready() != nil })
 	if n := r.holds(); n != 8 {
 		t.Errorf("%d unsettled, want 8", n)
@@ -232,14 +232,14 @@ func TestAtTheBoundOfMessagesItRestsAndGoesOn(t *testing.T) {
 
 func TestTwoWorkersAtTheirBoundsTakeEachMessageOnce(t *testing.T) {
 	t.Parallel()
-	door := startDoor(t, "", "")
+	ns := startNATS(t, "", "")
 	var rigs []*rig
 	small := func(o *Options) { o.MaxUnsettledBytes = 1000 }
 	for range 2 {
-		rigs = append(rigs, run(t, newRecorder(t, false), door.URL(), small))
+		rigs = append(rigs, run(t, newRecorder(t, false), ns.URL(), small))
 	}
 	names := ids("c", 60)
-	queue(t, gateway(t, door.URL(), "g"), names...)
+	queue(t, gateway(t, ns.URL(), "g"), names...)
 	for _, r := range rigs {
 		r.until(t, "the bound", func() bool { return r.book.load().parked > 0 })
 	}
@@ -266,12 +266,12 @@ func TestTwoWorkersAtTheirBoundsTakeEachMessageOnce(t *testing.T) {
 	}
 }
 
-func TestWhatTheServerRemovedIsTold(t *testing.T) {
+func TestWhatTheServerRemovedIsLogged(t *testing.T) {
 	t.Parallel()
-	door := startForgetful(t, 5)
+	ns := startForgetful(t, 5)
 	s := newRecorder(t, false)
-	r := run(t, s, door, func(o *Options) { o.MaxUnsettledBytes = 1 })
-	c := publisher(t, door)
+	r := run(t, s, ns, func(o *Options) { o.MaxUnsettledBytes = 1 })
+	c := publisher(t, ns)
 	for range 20 {
 		publish(t, c, channel, wireFile(t, "gateway-2026.json"))
 	}
@@ -301,12 +301,12 @@ func startForgetful(t *testing.T, keep int) (url string) {
 
 func TestAFullStoreWithoutFolderRestsToo(t *testing.T) {
 	t.Parallel()
-	door := startDoor(t, "", "")
+	ns := startNATS(t, "", "")
 	s := newRecorder(t, false)
-	r := run(t, s, door.URL())
+	r := run(t, s, ns.URL())
 	s.set(func() { s.full = errors.New("no room") })
 	r.until(t, "the rest", func() bool { return r.Ready() != nil })
-	queue(t, gateway(t, door.URL(), "g"), ids("c", 5)...)
+	queue(t, gateway(t, ns.URL(), "g"), ids("c", 5)...)
 	r.until(t, "the parking", func() bool { return r.book.load().parked == 5 })
 	s.set(func() { s.full = nil })
 	s.once(t, ids("c", 5)...)
@@ -314,19 +314,19 @@ func TestAFullStoreWithoutFolderRestsToo(t *testing.T) {
 
 func TestDrainWithoutAFolderKeepsWhatRunsAndGivesBackTheRest(t *testing.T) {
 	t.Parallel()
-	door := startDoor(t, "", "")
+	ns := startNATS(t, "", "")
 	s, other := newRecorder(t, false), newRecorder(t, false)
-	r := run(t, s, door.URL())
-	queue(t, gateway(t, door.URL(), "g"), "runs", "waits")
+	r := run(t, s, ns.URL())
+	queue(t, gateway(t, ns.URL(), "g"), "runs", "waits")
 	got := s.got(t, 2)
-	o := run(t, other, door.URL())
+	o := run(t, other, ns.URL())
 
 	r.stop() // no new ones, and Run returns
 	if err := <-r.ended; err != nil {
 		t.Error(err)
 	}
 	r.ended <- nil
-	queue(t, gateway(t, door.URL(), "g2"), ids("later", 10)...)
+	queue(t, gateway(t, ns.URL(), "g2"), ids("later", 10)...)
 	r.settle(got[0]) // the call that ran ends well, after Run
 	r.close(t)
 
@@ -339,15 +339,15 @@ func TestDrainWithoutAFolderKeepsWhatRunsAndGivesBackTheRest(t *testing.T) {
 func TestAMessageHasTheSameIDInEveryLifeOfAWorker(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	door := startDoor(t, "", dir)
+	ns := startNATS(t, "", dir)
 	s := newRecorder(t, false)
-	r := run(t, s, door.URL())
-	queue(t, gateway(t, door.URL(), "g"), "a", "b")
+	r := run(t, s, ns.URL())
+	queue(t, gateway(t, ns.URL(), "g"), "a", "b")
 	before := s.got(t, 2)
 	r.close(t)
 
 	next := newRecorder(t, false)
-	run(t, next, door.URL())
+	run(t, next, ns.URL())
 	after := next.got(t, 2)
 	for n, a := range before {
 		if a.Inv.ID == before[1-n].Inv.ID || !slices.ContainsFunc(after, func(b store.Accept) bool {

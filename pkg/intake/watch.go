@@ -45,7 +45,7 @@ func (i *Intake) look(full error) {
 	i.mu.Unlock()
 	// The reason may have figures in it; only the change is worth a line.
 	if (was == nil) != (now == nil) {
-		i.tell(now, l)
+		i.report(now, l)
 	}
 }
 
@@ -63,7 +63,7 @@ func (i *Intake) restReason(full error, l load, was error) error {
 	return nil
 }
 
-func (i *Intake) tell(now error, l load) {
+func (i *Intake) report(now error, l load) {
 	if now != nil {
 		i.opts.Metrics.resting.Set(1)
 		i.log.Warn("intake paused", "reason", now, "unsettled", l.count, "bytes", l.bytes)

@@ -114,7 +114,7 @@ func TestAProducersMessageIsPostedWithItsTypeOnly(t *testing.T) {
 
 // A function gets the limit of its call where a limit was set
 // of its own, in the form in which of-watchdog reads it.
-func TestTheTimeOfACallIsTold(t *testing.T) {
+func TestTheTimeOfACallIsSent(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name           string

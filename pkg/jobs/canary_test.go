@@ -33,7 +33,7 @@ func TestACanaryReplaysOneThenTenThenTheRest(t *testing.T) {
 	})
 }
 
-func TestACanaryStopsByItselfAndGoesOnWhenItIsTold(t *testing.T) {
+func TestACanaryStopsByItselfAndContinuesWhenResumed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, embedded.Options{})
 		r.bury("fn", 40)
@@ -127,7 +127,7 @@ func TestAShareStopsAJobWithoutACanaryToo(t *testing.T) {
 	}
 }
 
-func TestACanaryGoesOnAfterARestartWithWhatItWatched(t *testing.T) {
+func TestACanaryContinuesAfterARestartWithWhatItWatched(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
 		r := w.open()

@@ -162,7 +162,7 @@ func (r *rig) callReady(function string) {
 	}
 }
 
-func TestAPauseOutlivesARestartAndRunningGoesOn(t *testing.T) {
+func TestAPauseOutlivesARestartAndARunningJobContinues(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
 		r := w.open()

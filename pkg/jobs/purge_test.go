@@ -111,7 +111,7 @@ func TestAPurgeOfOneQueueLeavesTheOthers(t *testing.T) {
 }
 
 // The worker begins to call one between the look and the batch.
-func TestAPurgeLeavesWhatIsTakenInHandInTheLastMoment(t *testing.T) {
+func TestAPurgeLeavesWhatIsInFlightInTheLastMoment(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, embedded.Options{})
 		ids := r.pend("fn", 3, 0)

@@ -66,7 +66,7 @@ func (j *Jobs) steps(ctx context.Context, b *job) hold {
 		if b.state() != Running {
 			return hold{}
 		}
-		b.paced(ctx)
+		b.waitForRate(ctx)
 		h, err := j.step(ctx, b)
 		switch {
 		case err == nil && h == hold{}:
@@ -154,13 +154,13 @@ func (b *job) sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// Of the pace. A step is a tenth of a second's worth, so that a rate is even
+// Of the rate. A step is a tenth of a second's worth, so that a rate is even
 // without a commit for each letter, and after a wait nothing is made up for but
 // one step. The times are monotonic.
 const stepsPerSecond = 10
 
-// paced waits until the rate allows the next step, or the job does not run any more.
-func (b *job) paced(ctx context.Context) {
+// waitForRate waits until the rate allows the next step, or the job does not run any more.
+func (b *job) waitForRate(ctx context.Context) {
 	for ctx.Err() == nil && b.state() == Running {
 		d := time.Until(b.next)
 		if d <= 0 {

@@ -15,7 +15,7 @@ import (
 	"queue-worker/pkg/store/embedded"
 )
 
-// steps are what people can do with a job, by name.
+// steps are what operators can do with a job, by name.
 func (r *rig) steps() map[string]func(context.Context, invocation.ID) (Job, error) {
 	return map[string]func(context.Context, invocation.ID) (Job, error){
 		"apply": r.jobs.Apply, "pause": r.jobs.Pause, "resume": r.jobs.Resume, "cancel": r.jobs.Cancel,
@@ -320,7 +320,7 @@ func TestTheLogTellsOfProgressEveryTenSecondsAtMost(t *testing.T) {
 		r.want(v, Done, 600, 0)
 		log := r.logs.String()
 		if n := strings.Count(log, "job progress"); n != 5 && n != 6 {
-			t.Errorf("the log tells of progress %d times in a minute", n)
+			t.Errorf("the log reports progress %d times in a minute", n)
 		}
 		for _, want := range []string{"job planned", "by=admin", "count=600", "job done", "done=600", "took=59.9s"} {
 			if !strings.Contains(log, want) {

@@ -25,29 +25,29 @@ func TestWhatIsNotTheProtocolEndsTheConnection(t *testing.T) {
 	s := start(t, Options{MaxPayload: 1 << 20})
 	gateway := connect(t, s.URL(), "gateway")
 	for name, tt := range map[string]struct{ sent, answer string }{
-		"no command":                  {"CANARY\r\n", "Unknown Protocol Operation"},
-		"an empty line":               {"\r\n", "Unknown Protocol Operation"},
-		"a huge line":                 {"SUB " + strings.Repeat("C", 8<<10) + " 1\r\n", "Maximum Control Line Exceeded"},
-		"a huge line without an end":  {strings.Repeat("C", 64<<10), "Maximum Control Line Exceeded"},
-		"headers":                     {"HPUB CANARY 12 13\r\nNATS/1.0\r\n\r\nx\r\n", "Unknown Protocol Operation"},
-		"a message of the server":     {"MSG CANARY 1 1\r\nx\r\n", "Unknown Protocol Operation"},
-		"what servers tell servers":   {"RS+ CANARY a 1\r\n", "Unknown Protocol Operation"},
-		"INFO":                        {"INFO {}\r\n", "Unknown Protocol Operation"},
-		"an error":                    {"-ERR 'CANARY'\r\n", "Unknown Protocol Operation"},
-		"a PING that has more":        {"PING CANARY\r\n", "Unknown Protocol Operation"},
-		"no size":                     {"PUB CANARY\r\n", "Unknown Protocol Operation"},
-		"a size that is none":         {"PUB CANARY xx\r\n", "Unknown Protocol Operation"},
-		"a negative size":             {"PUB CANARY -1\r\n", "Unknown Protocol Operation"},
-		"a size beyond all":           {"PUB CANARY 99999999999999999999\r\n", "Unknown Protocol Operation"},
-		"a size beyond the limit":     {"PUB CANARY 1048577\r\n", "Maximum Payload Violation"},
-		"too many words":              {"PUB CANARY a b 1\r\nx\r\n", "Unknown Protocol Operation"},
-		"a payload that continues":    {"PUB CANARY 3\r\nCANARY\r\n", "Unknown Protocol Operation"},
-		"a payload within another":    {"PUB " + testPub + " 3\r\nPUB _STAN.close.faas-cluster 0\r\n\r\n", "Unknown Protocol Operation"},
-		"a second CONNECT":            {"CONNECT {}\r\n", "Unknown Protocol Operation"},
-		"SUB of too many words":       {"SUB CANARY a b c\r\n", "Unknown Protocol Operation"},
-		"UNSUB of nothing":            {"UNSUB\r\n", "Unknown Protocol Operation"},
-		"binary":                      {"\x00\x01\x02\xff\n", "Unknown Protocol Operation"},
-		"another protocol altogether": {"GET / HTTP/1.1\r\nHost: CANARY\r\n\r\n", "Unknown Protocol Operation"},
+		"no command":                   {"CANARY\r\n", "Unknown Protocol Operation"},
+		"an empty line":                {"\r\n", "Unknown Protocol Operation"},
+		"a huge line":                  {"SUB " + strings.Repeat("C", 8<<10) + " 1\r\n", "Maximum Control Line Exceeded"},
+		"a huge line without an end":   {strings.Repeat("C", 64<<10), "Maximum Control Line Exceeded"},
+		"headers":                      {"HPUB CANARY 12 13\r\nNATS/1.0\r\n\r\nx\r\n", "Unknown Protocol Operation"},
+		"a message of the server":      {"MSG CANARY 1 1\r\nx\r\n", "Unknown Protocol Operation"},
+		"what servers send to servers": {"RS+ CANARY a 1\r\n", "Unknown Protocol Operation"},
+		"INFO":                         {"INFO {}\r\n", "Unknown Protocol Operation"},
+		"an error":                     {"-ERR 'CANARY'\r\n", "Unknown Protocol Operation"},
+		"a PING that has more":         {"PING CANARY\r\n", "Unknown Protocol Operation"},
+		"no size":                      {"PUB CANARY\r\n", "Unknown Protocol Operation"},
+		"a size that is none":          {"PUB CANARY xx\r\n", "Unknown Protocol Operation"},
+		"a negative size":              {"PUB CANARY -1\r\n", "Unknown Protocol Operation"},
+		"a size beyond all":            {"PUB CANARY 99999999999999999999\r\n", "Unknown Protocol Operation"},
+		"a size beyond the limit":      {"PUB CANARY 1048577\r\n", "Maximum Payload Violation"},
+		"too many words":               {"PUB CANARY a b 1\r\nx\r\n", "Unknown Protocol Operation"},
+		"a payload that continues":     {"PUB CANARY 3\r\nCANARY\r\n", "Unknown Protocol Operation"},
+		"a payload within another":     {"PUB " + testPub + " 3\r\nPUB _STAN.close.faas-cluster 0\r\n\r\n", "Unknown Protocol Operation"},
+		"a second CONNECT":             {"CONNECT {}\r\n", "Unknown Protocol Operation"},
+		"SUB of too many words":        {"SUB CANARY a b c\r\n", "Unknown Protocol Operation"},
+		"UNSUB of nothing":             {"UNSUB\r\n", "Unknown Protocol Operation"},
+		"binary":                       {"\x00\x01\x02\xff\n", "Unknown Protocol Operation"},
+		"another protocol altogether":  {"GET / HTTP/1.1\r\nHost: CANARY\r\n\r\n", "Unknown Protocol Operation"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := greet(t, s)
@@ -93,7 +93,7 @@ func TestNoLineOfTheLogHoldsWhatAPublisherSent(t *testing.T) {
 		t.Errorf("the log holds it, want no \"CANARY\" in it\n%s", log.String())
 	}
 	if !strings.Contains(log.String(), "publisher refused") {
-		t.Errorf("the log does not tell of it, want \"publisher refused\" in it\n%s", log.String())
+		t.Errorf("the log does not report it, want \"publisher refused\" in it\n%s", log.String())
 	}
 }
 
@@ -189,12 +189,12 @@ func TestHalfAMessageHoldsNobodyUp(t *testing.T) {
 		}
 	}
 	eventually(t, "the end of those that have no room", func() bool {
-		s.door.mu.Lock()
-		defer s.door.mu.Unlock()
-		return len(s.door.publishers) <= maxUploads/whole && s.door.uploads.size() >= maxUploads-whole
+		s.listener.mu.Lock()
+		defer s.listener.mu.Unlock()
+		return len(s.listener.publishers) <= maxUploads/whole && s.listener.uploads.size() >= maxUploads-whole
 	})
 	publish(t, connect(t, s.URL(), "gateway"), strings.Repeat("y", 12<<20), "small")
-	if u := s.door.uploads; u.size() > u.limit {
+	if u := s.listener.uploads; u.size() > u.limit {
 		t.Errorf("%d bytes are held, want at most %d", u.size(), u.limit)
 	}
 }
@@ -217,7 +217,7 @@ func TestHalfACommandIsNotWaitedForForEver(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			conn, publisherSide := net.Pipe()
 			server, serverSide := net.Pipe()
-			p := newPublisher(bareDoor(), conn, server)
+			p := newPublisher(bareListener(), conn, server)
 			go p.run()
 			go func() { _, _ = io.Copy(io.Discard, serverSide) }()
 			if _, err := io.WriteString(publisherSide, sent); err != nil {
@@ -254,8 +254,8 @@ func TestAFloodOfConnectionsKeepsNobodyOut(t *testing.T) {
 		r.cut()
 	}
 	eventually(t, "the rest to be few", func() bool {
-		s.door.mu.Lock()
-		defer s.door.mu.Unlock()
-		return len(s.door.publishers) <= 8
+		s.listener.mu.Lock()
+		defer s.listener.mu.Unlock()
+		return len(s.listener.publishers) <= 8
 	})
 }

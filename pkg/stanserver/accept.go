@@ -70,7 +70,7 @@ func (p *publisher) connect(text []byte) error {
 	if p.greeted || json.Unmarshal(text, &g) != nil {
 		return errUnknown
 	}
-	if !p.door.credentials.accept(g.User, g.Password, g.Token) {
+	if !p.listener.credentials.accept(g.User, g.Password, g.Token) {
 		return errAuth
 	}
 	p.greeted = true
@@ -136,18 +136,18 @@ func (p *publisher) unsubscribe(sid string, limit int) error {
 func (p *publisher) refuse(verb, subject string) error {
 	const shown = 64
 	name := strconv.QuoteToASCII(subject[:min(len(subject), shown)])
-	p.door.refused(p, strings.ToLower(verb)+" to "+name)
+	p.listener.refused(p, strings.ToLower(verb)+" to "+name)
 	return p.outbox.send([]byte("-ERR 'Permissions Violation for " + verb + " to " + name + "'\r\n"))
 }
 
 // publish is a command with a payload. Every request names an inbox of the publisher
 // for its answer, which therefore cannot go to another client.
 func (p *publisher) publish(c command) error {
-	asks := p.door.rights.asks(c.subject)
+	asks := p.listener.rights.asks(c.subject)
 	inbox := p.ownInbox(c.reply)
 	small := asks == requestPublish || c.size <= maxRequest
 	switch {
-	case c.size > p.door.maxPayload:
+	case c.size > p.listener.maxPayload:
 		return errPayload
 	case asks == requestHeartbeat && c.size == 0 && len(c.reply) == 0:
 		return p.answerHeartbeat(c)
@@ -161,7 +161,7 @@ func (p *publisher) publish(c command) error {
 	if err != nil {
 		return err
 	}
-	defer p.door.uploads.done(p)
+	defer p.listener.uploads.done(p)
 	return p.request(asks, c, inbox, payload)
 }
 
@@ -175,7 +175,7 @@ func (p *publisher) request(asks request, c command, inbox *subscription, payloa
 		if ping.Unmarshal(body) != nil {
 			break
 		}
-		p.door.clients.pinged(p, ping.ConnID)
+		p.listener.clients.pinged(p, ping.ConnID)
 		return p.forwardRequest(c, &ping)
 	case requestConnect:
 		return p.requestConnect(c, inbox, body)
@@ -184,7 +184,7 @@ func (p *publisher) request(asks request, c command, inbox *subscription, payloa
 		if closing.Unmarshal(body) != nil {
 			break
 		}
-		if !p.door.clients.close(p, closing.ClientID) {
+		if !p.listener.clients.close(p, closing.ClientID) {
 			return p.answer(c, inbox, &pb.CloseResponse{Error: streaming.ErrUnknownClient.Error()})
 		}
 		return p.forwardRequest(c, &closing)
@@ -203,8 +203,8 @@ func (p *publisher) requestConnect(c command, inbox *subscription, body []byte) 
 		return p.answer(c, inbox, &pb.ConnectResponse{Error: streaming.ErrInvalidClientID.Error()})
 	}
 	secret := string(req.ConnID)
-	if p.door.rights.isReserved(req.ClientID) || !p.door.clients.mayConnect(p, req.ClientID, secret) || !p.ask(c, req.ClientID, secret) {
-		p.door.refused(p, "connect with a client id that is in use")
+	if p.listener.rights.isReserved(req.ClientID) || !p.listener.clients.mayConnect(p, req.ClientID, secret) || !p.ask(c, req.ClientID, secret) {
+		p.listener.refused(p, "connect with a client id that is in use")
 		return p.answer(c, inbox, &pb.ConnectResponse{Error: streaming.ErrInvalidClient.Error()})
 	}
 	req.HeartbeatInbox = behind + req.HeartbeatInbox
@@ -213,25 +213,25 @@ func (p *publisher) requestConnect(c command, inbox *subscription, body []byte) 
 
 // requestPublish passes a message on as it is.
 func (p *publisher) requestPublish(c command, inbox *subscription, payload []byte) error {
-	queue := string(c.subject[len(p.door.rights.publish):])
+	queue := string(c.subject[len(p.listener.rights.publish):])
 	m, ok := scan(payload[:c.size])
 	if !ok || string(m.queue) != queue {
 		return p.refuse("Publish", string(c.subject))
 	}
 	nack := &pb.PubAck{Guid: string(m.guid)}
 	switch {
-	case !p.door.rights.queues[queue]:
-		p.door.refused(p, "publish to a queue that is not configured")
+	case !p.listener.rights.queues[queue]:
+		p.listener.refused(p, "publish to a queue that is not configured")
 		nack.Error = "the worker does not read this queue: add it to its faas_nats_channel"
-	case len(m.guid) == 0, p.door.rights.isReserved(string(m.clientID)), !p.door.clients.mayPublish(p, m.clientID, m.connID):
-		p.door.refused(p, "publish with a client id that is not its own")
+	case len(m.guid) == 0, p.listener.rights.isReserved(string(m.clientID)), !p.listener.clients.mayPublish(p, m.clientID, m.connID):
+		p.listener.refused(p, "publish with a client id that is not its own")
 		nack.Error = streaming.ErrInvalidPubReq.Error()
 	default:
-		err := p.door.backlog.reserve(queue, m.size)
+		err := p.listener.backlog.reserve(queue, m.size)
 		if err == nil {
 			return p.forwardPublish(c, payload)
 		}
-		p.door.refused(p, err.Error())
+		p.listener.refused(p, err.Error())
 		nack.Error = err.Error()
 	}
 	return p.answer(c, inbox, nack)

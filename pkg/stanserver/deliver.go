@@ -26,7 +26,7 @@ func (p *publisher) deliver() {
 		text = append(text[:0], trimEnd(line)...)
 		if err := p.pass(r, text); err != nil {
 			if errors.Is(err, errConsumer) {
-				p.door.refused(p, errConsumer.Error())
+				p.listener.refused(p, errConsumer.Error())
 			}
 			break
 		}
@@ -76,7 +76,7 @@ func (p *publisher) passLine(line []byte) error {
 	if err := json.Unmarshal(rest, &i); err != nil {
 		return err
 	}
-	i.AuthRequired = p.door.credentials != ""
+	i.AuthRequired = p.listener.credentials != ""
 	known, err := json.Marshal(i)
 	if err != nil {
 		return err
@@ -119,8 +119,8 @@ func (p *publisher) passMessage(d delivery, payload []byte) error {
 // has the subject for closing where this one has it, whatever it was asked.
 func (p *publisher) learn(asked connecting, body []byte) {
 	var answer pb.ConnectResponse
-	if answer.Unmarshal(body) == nil && answer.Error == "" && answer.CloseRequests == p.door.rights.closing {
-		p.door.clients.connected(p, asked.id, asked.secret)
+	if answer.Unmarshal(body) == nil && answer.Error == "" && answer.CloseRequests == p.listener.rights.closing {
+		p.listener.clients.connected(p, asked.id, asked.secret)
 	}
 }
 
@@ -136,7 +136,7 @@ func (p *publisher) ask(c command, id, secret string) bool {
 }
 
 // heartbeat keeps where the answer to a heartbeat goes. The publisher gets a number
-// instead: the server's own inboxes tell what those of the worker may be called.
+// instead: the server's own inboxes show what those of the worker may be called.
 func (p *publisher) heartbeat(subject []byte) []byte {
 	if len(subject) == 0 {
 		return nil

@@ -26,17 +26,17 @@ func TestWithoutAFreeDescriptorASilentPublisherIsCutOff(t *testing.T) {
 	}
 	defer ln.Close()
 	exhausted := os.NewSyscallError("accept4", syscall.EMFILE)
-	s.door.outlast(ln, exhausted)
+	s.listener.outlast(ln, exhausted)
 	silent.sync() // not cut off
 	pending, err := net.Dial("tcp", ln.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer pending.Close()
-	s.door.outlast(ln, exhausted)
+	s.listener.outlast(ln, exhausted)
 	silent.cut()
 	begun := time.Now()
-	s.door.outlast(ln, exhausted)
+	s.listener.outlast(ln, exhausted)
 	if took := time.Since(begun); took < acceptPause {
 		t.Errorf("the accept loop tries again after %s, want at least %v", took, acceptPause)
 	}

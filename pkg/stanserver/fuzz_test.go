@@ -35,9 +35,9 @@ func FuzzProtocol(f *testing.F) {
 	})
 }
 
-// bareDoor is one without a listener.
-func bareDoor() *door {
-	return &door{
+// bareListener is one without a listener.
+func bareListener() *listener {
+	return &listener{
 		log: slog.New(slog.DiscardHandler), rights: newRights("faas-cluster", []string{"faas-request"}, "faas-worker-"), maxPayload: 1 << 20,
 		clients: newClients(), uploads: newUploads(maxUploads), backlog: newBacklog(Retention), publishers: make(map[*publisher]struct{}),
 	}
@@ -47,7 +47,7 @@ func bareDoor() *door {
 func reached(t *testing.T, sent []byte) (all []string) {
 	conn, publisherSide := net.Pipe()
 	server, serverSide := net.Pipe()
-	p := newPublisher(bareDoor(), conn, server)
+	p := newPublisher(bareListener(), conn, server)
 	var busy sync.WaitGroup
 	busy.Go(p.run)
 	busy.Go(func() { _, _ = io.Copy(io.Discard, publisherSide) })

@@ -14,7 +14,7 @@ import (
 )
 
 // TestAPublisherSurvivesAReconnect has the connection below NATS Streaming made again,
-// of which the library tells nothing: client id, inboxes and secret stay.
+// of which the library reports nothing: client id, inboxes and secret stay.
 func TestAPublisherSurvivesAReconnect(t *testing.T) {
 	t.Parallel()
 	for _, dir := range []string{"", t.TempDir()} {
@@ -123,7 +123,7 @@ func TestTheGatewayNamesCredentialsInItsAddress(t *testing.T) {
 	publish(t, connect(t, fmt.Sprintf("nats://%s:%s", "publisher:s3cret@127.0.0.1", port), "gateway"), "a")
 }
 
-func TestAPublisherIsToldWhichSettingItsQueueLacks(t *testing.T) {
+func TestAPublisherLearnsWhichSettingItsQueueLacks(t *testing.T) {
 	t.Parallel()
 	s := start(t, Options{Queues: []string{"faas-request", "slow"}})
 	c := connect(t, s.URL(), "gateway")

@@ -24,12 +24,12 @@ const lastAcks = 100 * time.Millisecond
 // tellEvery is how often a refused publisher is worth a line in the log.
 const tellEvery = time.Minute
 
-// door is the listener of publishers. Each of its connections is checked command by
+// listener accepts publishers. Each of its connections is checked command by
 // command and carried to a connection in the process, and back.
 //
 // Goroutines: one accepts, three per connection. All end with shut, which waits for
 // them.
-type door struct {
+type listener struct {
 	log *slog.Logger
 	// address is what was asked for until the first listen, then what it came to,
 	// so that the port stays the same over a pause.
@@ -54,8 +54,8 @@ type door struct {
 }
 
 // listen takes the port. Nothing is accepted before open.
-func listen(o Options) (*door, error) {
-	d := &door{
+func listen(o Options) (*listener, error) {
+	d := &listener{
 		log: o.Logger, address: o.Listen, publishers: make(map[*publisher]struct{}),
 		rights: newRights(o.Cluster, o.Queues, o.WorkerPrefix), credentials: credentials(o.Credentials), maxPayload: o.MaxPayload, most: o.MaxPublishers,
 		clients: newClients(), uploads: newUploads(max(maxUploads, 4*o.MaxPayload)), descriptors: o.Descriptors,
@@ -70,7 +70,7 @@ func listen(o Options) (*door, error) {
 }
 
 // url names the address that a client on this machine can dial.
-func (d *door) url() string {
+func (d *listener) url() string {
 	host, port, err := net.SplitHostPort(d.address)
 	if err != nil {
 		return "nats://" + d.address
@@ -85,7 +85,7 @@ func (d *door) url() string {
 }
 
 // open accepts connections on the port that listen took.
-func (d *door) open(ns *natsserver.Server) {
+func (d *listener) open(ns *natsserver.Server) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.ln != nil {
@@ -95,7 +95,7 @@ func (d *door) open(ns *natsserver.Server) {
 }
 
 // reopen listens again after shut.
-func (d *door) reopen(ns *natsserver.Server) error {
+func (d *listener) reopen(ns *natsserver.Server) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.ln != nil {
@@ -112,7 +112,7 @@ func (d *door) reopen(ns *natsserver.Server) error {
 
 // shut stops listening, reads nothing more, lets the answers to what was read go
 // out, cuts all connections and waits for their goroutines.
-func (d *door) shut() {
+func (d *listener) shut() {
 	d.mu.Lock()
 	if d.ln != nil {
 		_ = d.ln.Close()
@@ -125,7 +125,7 @@ func (d *door) shut() {
 	d.busy.Wait()
 }
 
-func (d *door) accept(ln net.Listener, ns *natsserver.Server) {
+func (d *listener) accept(ln net.Listener, ns *natsserver.Server) {
 	for {
 		c, err := ln.Accept()
 		if errors.Is(err, net.ErrClosed) {
@@ -141,7 +141,7 @@ func (d *door) accept(ln net.Listener, ns *natsserver.Server) {
 
 // outlast returns when the accept loop may try again after an error. Without a free descriptor
 // the silent publisher that was heard longest ago is cut off for a connection that is pending.
-func (d *door) outlast(ln net.Listener, err error) {
+func (d *listener) outlast(ln net.Listener, err error) {
 	if !descriptor.Exhausted(err) {
 		d.log.Warn("embedded NATS Streaming: connection not accepted", "error", err)
 		time.Sleep(acceptPause)
@@ -157,14 +157,14 @@ func (d *door) outlast(ln net.Listener, err error) {
 }
 
 // cutSilent is makeRoom for a connection that finds no free descriptor.
-func (d *door) cutSilent() bool {
+func (d *listener) cutSilent() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.makeRoom(false)
 }
 
 // serve begins to serve a connection, unless the listener was closed meanwhile.
-func (d *door) serve(ln net.Listener, c net.Conn, ns *natsserver.Server) {
+func (d *listener) serve(ln net.Listener, c net.Conn, ns *natsserver.Server) {
 	in, err := ns.InProcessConn()
 	if err != nil {
 		_ = c.Close()
@@ -193,7 +193,7 @@ func (d *door) serve(ln net.Listener, c net.Conn, ns *natsserver.Server) {
 // makeRoom cuts off the publisher that was heard longest ago, one without a client id
 // before all others, and reports whether there was one; mu is held. With known unset, no publisher
 // with a client id is cut off. It is forgotten at once, and its goroutines end soon.
-func (d *door) makeRoom(known bool) bool {
+func (d *listener) makeRoom(known bool) bool {
 	var silent *publisher
 	for p := range d.publishers {
 		if silent == nil || p.isExpendable(silent) {
@@ -210,7 +210,7 @@ func (d *door) makeRoom(known bool) bool {
 
 // refused logs that a publisher was refused something: the first time, and then how
 // often in each minute.
-func (d *door) refused(p *publisher, what string) {
+func (d *listener) refused(p *publisher, what string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.unlogged++

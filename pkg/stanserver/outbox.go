@@ -18,7 +18,7 @@ const (
 	lastWords = time.Second
 )
 
-// outbox writes to a connection beside those who have something to tell it.
+// outbox writes to a connection beside those who have something to send to it.
 type outbox struct {
 	conn net.Conn
 

@@ -35,15 +35,15 @@ const (
 // publisher is one connection. Goroutines: accept runs in the one that calls run,
 // deliver and outbox.run in their own; run waits for them.
 type publisher struct {
-	door   *door
-	conn   net.Conn // to the publisher
-	server net.Conn // in the process
-	in     *bufio.Reader
-	out    *bufio.Writer
-	outbox *outbox
-	opened time.Time
-	heard  atomic.Int64 // when the last byte came, in nanoseconds of the epoch
-	known  atomic.Bool  // it has, or had, a client id of NATS Streaming
+	listener *listener
+	conn     net.Conn // to the publisher
+	server   net.Conn // in the process
+	in       *bufio.Reader
+	out      *bufio.Writer
+	outbox   *outbox
+	opened   time.Time
+	heard    atomic.Int64 // when the last byte came, in nanoseconds of the epoch
+	known    atomic.Bool  // it has, or had, a client id of NATS Streaming
 
 	// Of accept alone.
 	greeted bool   // CONNECT has come
@@ -74,8 +74,8 @@ type heartbeat struct {
 	subject string
 }
 
-func newPublisher(d *door, conn, server net.Conn) *publisher {
-	p := &publisher{door: d, conn: conn, server: server, outbox: newOutbox(conn), opened: time.Now(), asked: make(map[string]connecting)}
+func newPublisher(d *listener, conn, server net.Conn) *publisher {
+	p := &publisher{listener: d, conn: conn, server: server, outbox: newOutbox(conn), opened: time.Now(), asked: make(map[string]connecting)}
 	p.in = bufio.NewReaderSize(patient{p}, readBuffer)
 	p.out = bufio.NewWriterSize(server, writeBuffer)
 	p.heard.Store(p.opened.UnixNano())
@@ -90,8 +90,8 @@ func (p *publisher) run() {
 	back.Go(p.deliver)
 	p.end(p.accept())
 	back.Wait()
-	p.door.uploads.done(p)
-	p.door.clients.ended(p)
+	p.listener.uploads.done(p)
+	p.listener.clients.ended(p)
 }
 
 // end closes the connection to the server, which ends deliver, which ends the outbox.
@@ -103,7 +103,7 @@ func (p *publisher) end(err error) {
 		time.Sleep(lastAcks)
 	case errors.As(err, &v):
 		_ = p.outbox.send([]byte("-ERR '" + v.Error() + "'\r\n"))
-		p.door.refused(p, v.Error())
+		p.listener.refused(p, v.Error())
 	}
 	_ = p.server.Close()
 }
@@ -227,7 +227,7 @@ func (p *publisher) upload(n int) ([]byte, error) {
 	have, b := 0, []byte(nil)
 	for have < n {
 		room := min(max(2*have, firstRoom), n)
-		p.door.uploads.grow(p, room-have)
+		p.listener.uploads.grow(p, room-have)
 		b = append(make([]byte, 0, room), b...)[:room]
 		got, err := io.ReadFull(p.in, b[have:])
 		have += got

@@ -173,9 +173,9 @@ func TestALiveConnectionKeepsItsClientID(t *testing.T) {
 	}
 	_ = busy.conn.Close()
 	eventually(t, "the end of the connection", func() bool {
-		s.door.mu.Lock()
-		defer s.door.mu.Unlock()
-		return len(s.door.publishers) == 1
+		s.listener.mu.Lock()
+		defer s.listener.mu.Unlock()
+		return len(s.listener.publishers) == 1
 	})
 	if e := r.join("busy", "another-secret"); e != "" {
 		t.Errorf("the client id of a connection that ended is not free: %s, want \"\"", e)

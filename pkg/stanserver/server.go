@@ -107,10 +107,10 @@ type Options struct {
 
 // Server is a running embedded NATS Streaming.
 type Server struct {
-	door *door
-	nats *natsserver.Server
-	stan *streaming.StanServer
-	lock io.Closer // nil in memory
+	listener *listener
+	nats     *natsserver.Server
+	stan     *streaming.StanServer
+	lock     io.Closer // nil in memory
 
 	closing sync.Once
 }
@@ -151,7 +151,7 @@ func Start(o Options) (*Server, error) {
 
 func (s *Server) start(o Options) (err error) {
 	// The port comes first: it is what most often goes wrong, and it opens no file.
-	if s.door, err = listen(o); err != nil {
+	if s.listener, err = listen(o); err != nil {
 		return err
 	}
 	if o.Dir != "" {
@@ -171,15 +171,15 @@ func (s *Server) start(o Options) (err error) {
 	if err := s.beginBacklog(o); err != nil {
 		return err
 	}
-	s.door.open(s.nats)
+	s.listener.open(s.nats)
 	return nil
 }
 
 // URL is where clients on this machine connect, nats://host:port with the real port.
-func (s *Server) URL() string { return s.door.url() }
+func (s *Server) URL() string { return s.listener.url() }
 
 // Addr returns host:port of the listener. It stays the same over a pause.
-func (s *Server) Addr() string { return s.door.address }
+func (s *Server) Addr() string { return s.listener.address }
 
 // InProcessConn makes a connection that does not pass the listener, so Pause does
 // not cut it. It is what nats.InProcessServer wants.
@@ -188,15 +188,15 @@ func (s *Server) InProcessConn() (net.Conn, error) { return s.nats.InProcessConn
 // Pause closes the listener and its connections: from now on no client can
 // publish, and no message is confirmed that was not accepted. Messages,
 // subscriptions and connections made by InProcessConn stay. Idempotent.
-func (s *Server) Pause() { s.door.shut() }
+func (s *Server) Pause() { s.listener.shut() }
 
 // Resume opens the listener again, on the same port. An error means that it is
 // still closed: another process took the port; call it again later. Idempotent.
-func (s *Server) Resume() error { return s.door.reopen(s.nats) }
+func (s *Server) Resume() error { return s.listener.reopen(s.nats) }
 
 // beginBacklog notes what the channels hold.
 func (s *Server) beginBacklog(o Options) error {
-	b := s.door.backlog
+	b := s.listener.backlog
 	for _, queue := range o.Queues {
 		c, err := stateOf(s.stan, queue)
 		if err != nil {
@@ -213,12 +213,14 @@ func (s *Server) beginBacklog(o Options) error {
 
 // Reserve has to precede the publishing of a message by InProcessConn. An error means that
 // there is no room for it: it must not be published.
-func (s *Server) Reserve(queue string, size int) error { return s.door.backlog.reserve(queue, size) }
+func (s *Server) Reserve(queue string, size int) error {
+	return s.listener.backlog.reserve(queue, size)
+}
 
 // Accepted says that the worker has accepted a message of size bytes, so that the server
 // may remove it. first: it was not delivered before.
 func (s *Server) Accepted(queue string, sequence uint64, size int, first bool) {
-	s.door.backlog.accepted(queue, sequence, size, first)
+	s.listener.backlog.accepted(queue, sequence, size, first)
 }
 
 // Close stops the server and waits until files are closed and goroutines have ended.
@@ -226,8 +228,8 @@ func (s *Server) Accepted(queue string, sequence uint64, size int, first bool) {
 // Idempotent.
 func (s *Server) Close() {
 	s.closing.Do(func() {
-		if s.door != nil {
-			s.door.shut()
+		if s.listener != nil {
+			s.listener.shut()
 		}
 		if s.stan != nil {
 			s.stan.Shutdown()

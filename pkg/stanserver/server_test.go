@@ -151,7 +151,7 @@ func TestALargeMessagePasses(t *testing.T) {
 	}
 }
 
-func TestPausedDoorRefusesPublishersAndKeepsTheRest(t *testing.T) {
+func TestAPausedListenerRefusesPublishersAndKeepsTheOthers(t *testing.T) {
 	t.Parallel()
 	s := start(t, Options{}) // in memory: only what stays open stays
 	gateway := connect(t, s.URL(), "gateway")
@@ -162,7 +162,7 @@ func TestPausedDoorRefusesPublishersAndKeepsTheRest(t *testing.T) {
 	s.Pause()
 	if c, err := net.Dial("tcp", strings.TrimPrefix(s.URL(), "nats://")); err == nil {
 		c.Close()
-		t.Fatal("a paused door accepts connections")
+		t.Fatal("a paused listener accepts connections")
 	}
 	if got := receive(t, reader, 1); got[0] != "a" {
 		t.Errorf("while paused got %q, want a", got)
@@ -290,9 +290,9 @@ func TestATornRecordIsCutOffAndTheRestIsThere(t *testing.T) {
 	}
 	switch {
 	case !strings.Contains(log.String(), "incomplete last record truncated"):
-		t.Errorf("the log must tell of the repair and hold no content, want \"incomplete last record truncated\" in it\n%s", log.String())
+		t.Errorf("the log must report the repair and hold no content, want \"incomplete last record truncated\" in it\n%s", log.String())
 	case strings.Contains(log.String(), "CANARY"):
-		t.Errorf("the log must tell of the repair and hold no content, want no \"CANARY\" in it\n%s", log.String())
+		t.Errorf("the log must report the repair and hold no content, want no \"CANARY\" in it\n%s", log.String())
 	}
 }
 
@@ -337,9 +337,9 @@ func TestTheLogHoldsNoContentOfARefusedPublish(t *testing.T) {
 	}
 	switch {
 	case !strings.Contains(log.String(), "refused a publish"):
-		t.Errorf("the log must tell of the refusal and hold no content, want \"refused a publish\" in it\n%s", log.String())
+		t.Errorf("the log must report the refusal and hold no content, want \"refused a publish\" in it\n%s", log.String())
 	case strings.Contains(log.String(), "CANARY"):
-		t.Errorf("the log must tell of the refusal and hold no content, want no \"CANARY\" in it\n%s", log.String())
+		t.Errorf("the log must report the refusal and hold no content, want no \"CANARY\" in it\n%s", log.String())
 	}
 }
 

@@ -15,7 +15,7 @@ type function struct {
 
 // trial plays a lane that always has more waiting against a function.
 type trial struct {
-	pace    *Limiter
+	limiter *Limiter
 	fn      function
 	now     time.Time
 	running []call // in the order of their ends
@@ -35,19 +35,19 @@ const refusal = time.Millisecond // what a 429 takes
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func newTrial(ceiling int, fn function) *trial {
-	return &trial{pace: NewLimiter(ceiling), fn: fn, now: epoch}
+	return &trial{limiter: NewLimiter(ceiling), fn: fn, now: epoch}
 }
 
 // fill begins calls up to the limit.
 func (t *trial) fill() {
-	for len(t.running) < t.pace.Limit() {
+	for len(t.running) < t.limiter.Limit() {
 		c := call{begun: t.now, ends: t.now.Add(refusal)}
 		if t.busy < t.fn.capacity {
 			t.busy++
 			c.taken, c.ends = true, t.now.Add(t.fn.duration)
 		}
 		t.calls++
-		c.full = len(t.running)+1 >= t.pace.Limit()
+		c.full = len(t.running)+1 >= t.limiter.Limit()
 		at := len(t.running)
 		for at > 0 && t.running[at-1].ends.After(c.ends) {
 			at--
@@ -64,10 +64,10 @@ func (t *trial) step() {
 	if c.taken {
 		t.busy--
 		t.done++
-		t.pace.Took(c.begun, t.now, c.full)
+		t.limiter.Took(c.begun, t.now, c.full)
 	} else {
 		t.pushed++
-		t.pace.Pushed(c.begun, t.now)
+		t.limiter.Pushed(c.begun, t.now)
 	}
 	t.fill()
 }
@@ -109,7 +109,7 @@ func TestAFunctionThatGrowsIsFollowedWithinSeconds(t *testing.T) {
 		tr.fn.capacity = 25
 		tr.until(func() bool { return tr.busy >= 24 || tr.now.Sub(grown) > time.Minute })
 		if took := tr.now.Sub(grown); took > 10*time.Second {
-			t.Errorf("calls of %s: followed after %s, the limit is %d, want at most %v", duration, took, tr.pace.Limit(), 10*time.Second)
+			t.Errorf("calls of %s: followed after %s, the limit is %d, want at most %v", duration, took, tr.limiter.Limit(), 10*time.Second)
 		}
 		tr.fn.capacity = 5
 		pushed, shrunk := tr.pushed, tr.now
@@ -117,8 +117,8 @@ func TestAFunctionThatGrowsIsFollowedWithinSeconds(t *testing.T) {
 		switch more := tr.pushed - pushed; {
 		case more > 100:
 			t.Errorf("calls of %s: after shrinking %d calls were too much, want at most 100", duration, more)
-		case tr.pace.Limit() > 6:
-			t.Errorf("calls of %s: the limit is %d, want at most 6", duration, tr.pace.Limit())
+		case tr.limiter.Limit() > 6:
+			t.Errorf("calls of %s: the limit is %d, want at most 6", duration, tr.limiter.Limit())
 		}
 	}
 }
@@ -126,7 +126,7 @@ func TestAFunctionThatGrowsIsFollowedWithinSeconds(t *testing.T) {
 func TestAFunctionWithoutLimitsGetsAll(t *testing.T) {
 	t.Parallel()
 	tr := newTrial(50, function{1000, 100 * time.Millisecond})
-	tr.until(func() bool { return tr.pace.Limit() == 50 })
+	tr.until(func() bool { return tr.limiter.Limit() == 50 })
 	switch took := tr.now.Sub(epoch); {
 	case took > time.Second:
 		t.Errorf("50 at a time after %s, want at most %v", took, time.Second)

@@ -25,7 +25,7 @@ import (
 // attempt is what is known of a call and of what called for it.
 type attempt struct {
 	at     store.Ready
-	hand   taken
+	taken  taken
 	inv    *invocation.Invocation
 	raw    []byte
 	req    *invocation.Request // nil when the QueueRequest cannot be decoded
@@ -49,8 +49,8 @@ type attempt struct {
 func (w *Worker) handle(c contexts, slot int, t taken) {
 	r := t.Ready
 	w.Store.Hold(slot, r.ID)
-	over := w.attempt(c, &w.hands[slot], t)
-	w.hands[slot].end()
+	over := w.attempt(c, &w.slots[slot], t)
+	w.slots[slot].end()
 	w.Store.Release(slot)
 	if over {
 		w.Lanes.finish(r)
@@ -62,7 +62,7 @@ func (w *Worker) handle(c contexts, slot int, t taken) {
 // attempt makes an attempt and reports whether the entry has left its place. One
 // that has not must not be called again before a restart: what came of it is
 // known, or cannot be.
-func (w *Worker) attempt(c contexts, h *hand, t taken) (over bool) {
+func (w *Worker) attempt(c contexts, h *callSlot, t taken) (over bool) {
 	r := t.Ready
 	calls := h.begin(c.calls, r.ID)
 	a, err := w.load(r)
@@ -70,7 +70,7 @@ func (w *Worker) attempt(c contexts, h *hand, t taken) (over bool) {
 		w.Lanes.learn(t, effect{silent: true})
 		return w.unreadable(r, err)
 	}
-	a.hand = t
+	a.taken = t
 	if !w.guarded(a, "message", func() { w.read(calls, a) }) {
 		a.req = nil
 	}

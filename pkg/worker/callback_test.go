@@ -239,7 +239,7 @@ func (q *quick) Settle(ctx context.Context, st store.Settlement) error {
 	return err
 }
 
-func TestACallbackThatIsOverBeforeItsOriginsSlotGoesOnIsAckedAllTheSame(t *testing.T) {
+func TestACallbackFinishedBeforeItsOriginsSlotIsAckedToo(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		q := &quick{posted: make(chan struct{})}
 		f := answers(always(200), func(int) invoke.Result { close(q.posted); return status(200) })

@@ -173,7 +173,7 @@ func TestAnAbortIsNoCancelling(t *testing.T) {
 	})
 }
 
-// watched is a store that tells of a settlement before it is made.
+// watched is a store that reports a settlement before it is made.
 type watched struct {
 	Store
 	before func(invocation.ID)

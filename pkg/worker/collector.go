@@ -47,7 +47,7 @@ var (
 	descOldest   = desc("oldest_ready_seconds", "Age in seconds of the oldest ready invocation, or 0.", "queue_name", "function_name")
 	descDelayed  = desc("delayed", "Delayed invocations.", "queue_name", "function_name")
 	descDead     = desc("dead", "Invocations in the dead set.", "queue_name", "function_name")
-	descPace     = desc("lane_limit", "Adaptive concurrency limit of the function in calls; the sum, for functions that share a label.", "queue_name", "function_name")
+	descLimiter  = desc("lane_limit", "Adaptive concurrency limit of the function in calls; the sum, for functions that share a label.", "queue_name", "function_name")
 	descBreaker  = desc("breaker_open", "Functions whose breaker is open or half-open.", "queue_name", "function_name")
 	descAccepted = desc("accepted_total", "Invocations accepted since the start, callbacks included.")
 	descDone     = desc("done_total", "Invocations with outcome done since the start, callbacks included.")
@@ -67,7 +67,7 @@ var (
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descPending, descInflight, descReady, descOldest, descDelayed, descDead, descPace, descBreaker, descAccepted, descDone, descDropped,
+		descPending, descInflight, descReady, descOldest, descDelayed, descDead, descLimiter, descBreaker, descAccepted, descDone, descDropped,
 		descLost, descBytes, descResults, descKeys, descDisk, descFree, descLimit, descUsable, descMailbox,
 	} {
 		ch <- d
@@ -99,7 +99,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(descDead, float64(n.dead), s.queue, s.function)
 	}
 	for s, n := range c.throttles() {
-		gauge(descPace, float64(n.limit), s.queue, s.function)
+		gauge(descLimiter, float64(n.limit), s.queue, s.function)
 		gauge(descBreaker, float64(n.open), s.queue, s.function)
 	}
 	t := c.store.Stats()

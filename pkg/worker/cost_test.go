@@ -149,8 +149,8 @@ func feedCounted(t *testing.T, s *embedded.Store, raw []byte, ended <-chan struc
 		}
 		now := time.Now()
 		inv := newInvocation("fn", "")
-		door := &store.Door{Cluster: "faas-cluster", Channel: queue, Sequence: uint64(first + i + 1), Timestamp: now.UnixNano()}
-		s.Accept(store.Accept{Inv: inv, Raw: raw, Door: door}, func(err error) {
+		source := &store.Door{Cluster: "faas-cluster", Channel: queue, Sequence: uint64(first + i + 1), Timestamp: now.UnixNano()}
+		s.Accept(store.Accept{Inv: inv, Raw: raw, Door: source}, func(err error) {
 			if err != nil {
 				t.Error(err)
 			}

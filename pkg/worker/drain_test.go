@@ -105,7 +105,7 @@ func TestAnAbortLeavesEverythingAsItWas(t *testing.T) {
 
 		r = build(t, s)
 		if rec := r.store.Recovered(); rec.InFlight != 0 {
-			t.Errorf("%d marks are left of a call that was aborted, want 0", rec.InFlight)
+			t.Errorf("%d in-flight markers are left of a call that was aborted, want 0", rec.InFlight)
 		}
 		inv, err := r.store.Get(id)
 		if err != nil || inv.Calls() != 1 || inv.Retries != 1 || inv.Crashes != 0 {

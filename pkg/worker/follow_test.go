@@ -1,6 +1,6 @@
 package worker
 
-// How well a lane follows what its function can take: the figures of the pace, for
+// How well a lane follows what its function can take: the figures of the limiter, for
 // functions of many kinds.
 
 import (
@@ -24,7 +24,7 @@ func patient(t *testing.T, c Caller) setup {
 	return s
 }
 
-// finish lets time go by until all that was accepted is done, and tells how long
+// finish lets time go by until all that was accepted is done, and returns how long
 // that took from since.
 func (r *rig) finish(since time.Time, n int) time.Duration {
 	r.t.Helper()

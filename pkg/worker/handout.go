@@ -51,7 +51,7 @@ func (l *Lanes) take(slot int, x index) (h taken, ok bool) {
 			l.count(ln, -1)
 			continue // a lane that was paused while it was read has its turn after Resume
 		}
-		h = l.hand(ln)
+		h = l.takeFrom(ln)
 		l.enqueue(ln)
 		l.spawn()
 		return h, true
@@ -60,8 +60,8 @@ func (l *Lanes) take(slot int, x index) (h taken, ok bool) {
 	return taken{}, false
 }
 
-// hand takes a lane's next entry: it is in flight then.
-func (l *Lanes) hand(ln *lane) taken {
+// takeFrom takes a lane's next entry: it is in flight then.
+func (l *Lanes) takeFrom(ln *lane) taken {
 	h := taken{Ready: ln.ready(ln.pop()), asked: ln.throttle.asked, introduced: ln.throttle.introduced, unknown: ln.throttle.unknown}
 	h.full = ln.running >= ln.throttle.limit()
 	h.probe = ln.throttle.begin(time.Now())
@@ -90,7 +90,7 @@ func (l *Lanes) read(ln *lane, x index) bool {
 	return false
 }
 
-// fetch reads the index without holding the lock meanwhile.
+// fetch reads the index without calling the lock meanwhile.
 func (l *Lanes) fetch(from store.Ready, limit int, x index) ([]store.Ready, error) {
 	l.mu.Unlock()
 	defer l.mu.Lock()

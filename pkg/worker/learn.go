@@ -16,7 +16,7 @@ import (
 func (w *Worker) learn(a *attempt) {
 	now := time.Now()
 	e := w.effect(a, now)
-	n := w.Lanes.learn(a.hand, e)
+	n := w.Lanes.learn(a.taken, e)
 	switch {
 	case n.opened:
 		w.Logger.Warn("function unreachable, breaker opened", keyFunction, a.at.Lane.Name, keyQueue, a.at.Lane.Queue,
@@ -24,7 +24,7 @@ func (w *Worker) learn(a *attempt) {
 	case n.closed:
 		w.Logger.Info("function reachable, breaker closed", keyFunction, a.at.Lane.Name, keyQueue, a.at.Lane.Queue)
 	}
-	if a.hand.probe && e.missed && neverArrived(e.cause) {
+	if a.taken.probe && e.missed && neverArrived(e.cause) {
 		w.keepAttempt(a, now)
 	}
 }

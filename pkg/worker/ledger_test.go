@@ -70,7 +70,7 @@ type ledger struct {
 	order      []*plan
 	calls      map[try]int
 	breaks     map[try]int            // crashes and aborts that it was in flight at
-	hand       map[task]int           // tasks in flight, and which retry each is
+	inflight   map[task]int           // tasks in flight, and which retry each is
 	settling   map[task]bool          // of those, what is being settled
 	marked     map[invocation.ID]bool // what a slot holds
 	stale      map[invocation.ID]bool // what one has ever held
@@ -87,7 +87,7 @@ type ledger struct {
 
 func newLedger(rng *rand.Rand, n int) *ledger {
 	l := &ledger{
-		plans: map[string]*plan{}, calls: map[try]int{}, breaks: map[try]int{}, hand: map[task]int{}, settling: map[task]bool{},
+		plans: map[string]*plan{}, calls: map[try]int{}, breaks: map[try]int{}, inflight: map[task]int{}, settling: map[task]bool{},
 		kills: map[invocation.ID]int{}, marked: map[invocation.ID]bool{}, stale: map[invocation.ID]bool{}, due: map[try]time.Time{}, done: map[task]int{},
 		ids: map[task]invocation.ID{}, cancels: map[invocation.ID]bool{}, paused: map[string]time.Time{},
 	}
@@ -181,14 +181,14 @@ func (l *ledger) begin(p *process, t task, c invoke.Call) bool {
 		return false
 	}
 	a := try{t, c.Retry}
-	if _, ok := l.hand[t]; ok && !l.settling[t] {
+	if _, ok := l.inflight[t]; ok && !l.settling[t] {
 		l.complain("%v is called while it is in flight", t)
 	}
 	delete(l.settling, t) // its retry may come before the slot that settles it hears of that
 	if l.now++; l.now > l.limit {
 		l.complain("%d calls at a time, the limit is %d", l.now, l.limit)
 	}
-	l.hand[t], l.ids[t] = c.Retry, c.ID
+	l.inflight[t], l.ids[t] = c.Retry, c.ID
 	if since, ok := l.paused[l.plans[t.name].function]; ok && !t.callback && time.Now().After(since) {
 		l.complain("%v is called although its function is paused", t)
 	}
@@ -243,15 +243,15 @@ func (l *ledger) settle(inv *invocation.Invocation) try {
 	defer l.mu.Unlock()
 	t := task{inv.CallID, inv.Kind == invocation.KindCallback}
 	l.settling[t] = true
-	return try{t, l.hand[t]}
+	return try{t, l.inflight[t]}
 }
 
 // settled enters that a settlement was confirmed.
 func (l *ledger) settled(p *process, a try) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if retries, ok := l.hand[a.task]; ok && !p.dead && retries == a.retry {
-		delete(l.hand, a.task)
+	if retries, ok := l.inflight[a.task]; ok && !p.dead && retries == a.retry {
+		delete(l.inflight, a.task)
 		delete(l.settling, a.task)
 	}
 }
@@ -271,19 +271,19 @@ func (l *ledger) mark(p *process, id invocation.ID, held bool) {
 
 // interrupted enters that a process ended with calls in flight. The caller has the lock.
 func (l *ledger) interrupted(crash, cut bool) {
-	for t, retries := range l.hand {
+	for t, retries := range l.inflight {
 		l.breaks[try{t, retries}]++
 	}
 	if crash {
-		marks := l.marked
-		if cut { // marks are not synced, so a power cut may bring an old one back
-			marks = l.stale
+		markers := l.marked
+		if cut { // markers are not synced, so a power cut may bring an old one back
+			markers = l.stale
 		}
-		for id := range marks {
+		for id := range markers {
 			l.kills[id]++
 		}
 	}
-	clear(l.hand)
+	clear(l.inflight)
 	clear(l.paused)
 	clear(l.marked)
 	clear(l.settling)

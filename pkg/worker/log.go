@@ -31,8 +31,8 @@ func attrs(a *attempt, more ...any) []any {
 	return append(s, more...)
 }
 
-// tell logs the outcome of an attempt.
-func (w *Worker) tell(a *attempt) {
+// logAttempt logs the outcome of an attempt.
+func (w *Worker) logAttempt(a *attempt) {
 	level := slog.LevelInfo
 	if a.Outcome == invocation.OutcomeDead || a.Outcome == invocation.OutcomeDropped {
 		level = slog.LevelWarn

@@ -77,7 +77,7 @@ func TestTheLineOfAnAttemptIsTheOneThatItAlwaysWas(t *testing.T) {
 	t.Parallel()
 	for _, a := range attemptsOfEveryKind() {
 		var want, got bytes.Buffer
-		for out, log := range map[*bytes.Buffer]func(*Worker, *attempt){&want: (*Worker).logOutcome, &got: (*Worker).tell} {
+		for out, log := range map[*bytes.Buffer]func(*Worker, *attempt){&want: (*Worker).logOutcome, &got: (*Worker).logAttempt} {
 			for _, h := range []slog.Handler{slog.NewTextHandler(out, nil), slog.NewJSONHandler(out, nil)} {
 				log(&Worker{Options: Options{Logger: slog.New(untimed{h})}}, a)
 			}

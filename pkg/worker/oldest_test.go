@@ -10,7 +10,7 @@ import (
 	"queue-worker/pkg/invoke"
 )
 
-func TestTheOldestThatWaitsIsTold(t *testing.T) {
+func TestTheOldestThatWaitsIsReported(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := newFake(func(ctx context.Context, n int, c called) invoke.Result {
 			if c.target == "slow" {

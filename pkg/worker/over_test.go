@@ -18,8 +18,8 @@ import (
 	"queue-worker/pkg/store"
 )
 
-// TestEveryEndIsToldOnceAndKept takes one invocation to each end.
-func TestEveryEndIsToldOnceAndKept(t *testing.T) {
+// TestEveryOutcomeIsReportedOnceAndKept takes one invocation to each end.
+func TestEveryOutcomeIsReportedOnceAndKept(t *testing.T) {
 	for _, noDead := range []bool{false, true} {
 		t.Run(fmt.Sprint("dead_set off is ", noDead), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {

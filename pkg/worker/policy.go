@@ -133,14 +133,14 @@ func shorter(a, b time.Duration) time.Duration {
 // lane what the function asks for.
 func (w *Worker) apply(ctx context.Context, a *attempt) {
 	var c complaints
-	annotations, unknown := w.annotations(ctx, a.inv, patience(a.hand))
+	annotations, unknown := w.annotations(ctx, a.inv, patience(a.taken))
 	a.policy, c = w.inForce(a.inv, annotations, a.req)
 	w.complain(a.inv, c)
 	lane := a.policy.Lane
 	if a.inv.Kind == invocation.KindCallback {
 		lane = policy.Lane{} // a URL has no policy
 	}
-	if !a.hand.introduced || a.hand.asked != lane || a.hand.unknown != unknown {
+	if !a.taken.introduced || a.taken.asked != lane || a.taken.unknown != unknown {
 		w.Lanes.Tune(a.at.Lane, lane, unknown)
 	}
 	expire(a.inv, a.policy.MaxAge)

@@ -164,7 +164,7 @@ func (l *Lanes) refillFrom(s *residents, x scan) (more bool) {
 	return false
 }
 
-// scan reads the index without holding the lock meanwhile.
+// scan reads the index without calling the lock meanwhile.
 func (l *Lanes) scan(s *residents, limit int, x scan) ([]invocation.Lane, error) {
 	from := s.cursor
 	s.scanning = true

@@ -200,7 +200,7 @@ func TestAnnotationsOfTheMessageComeFirst(t *testing.T) {
 	})
 }
 
-func TestAnUnusableAnnotationIsToldOnceAndTheWorkersSettingHolds(t *testing.T) {
+func TestAnInvalidAnnotationIsLoggedOnceTheSettingHolds(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := newFake(statuses(500))
 		s := defaults(t)

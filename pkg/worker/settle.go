@@ -32,7 +32,7 @@ func (w *Worker) settle(ctx context.Context, a *attempt) (over bool) {
 	}
 	w.Metrics.settled(a, st)
 	w.remember(a)
-	w.tell(a)
+	w.logAttempt(a)
 	if st.Outcome != invocation.OutcomeRetry && next.IsZero() {
 		w.answersFor(a.inv.ID, next)
 	}

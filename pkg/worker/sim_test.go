@@ -144,7 +144,7 @@ type act struct {
 	nth      int
 }
 
-// acts are what people do in one life.
+// acts are what operators do in one life.
 func (w *world) acts() []act {
 	s := make([]act, w.rng.IntN(12))
 	for n := range s {
@@ -155,7 +155,7 @@ func (w *world) acts() []act {
 	return s
 }
 
-// meddle lets people act.
+// meddle lets operators act.
 func (p *process) meddle(ctx context.Context, acts []act) {
 	for _, a := range acts {
 		select {
@@ -190,7 +190,7 @@ func (p *process) meddle(ctx context.Context, acts []act) {
 func (p *process) cancel(nth int) {
 	p.mu.Lock()
 	var held []invocation.ID
-	for t := range p.hand {
+	for t := range p.inflight {
 		held = append(held, p.ids[t])
 	}
 	p.mu.Unlock()
@@ -375,11 +375,11 @@ func (p *process) deliver(m *plan) {
 		p.passed("accepted")
 		p.acked(p, m, err)
 	}
-	door := &store.Door{Cluster: "c", Channel: queue, Sequence: m.sequence, Timestamp: 1}
+	source := &store.Door{Cluster: "c", Channel: queue, Sequence: m.sequence, Timestamp: 1}
 	if p.ackEarly {
 		p.acked(p, m, nil)
 	}
-	p.store.Accept(store.Accept{Inv: inv, Raw: raw, Door: door}, done)
+	p.store.Accept(store.Accept{Inv: inv, Raw: raw, Door: source}, done)
 }
 
 // simStore is the store with steps in it, and with the planted bugs.

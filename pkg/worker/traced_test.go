@@ -135,8 +135,8 @@ func TestOneTraceFromTheFirstCallToTheCallbackAfterAReplay(t *testing.T) {
 	}
 }
 
-// TestWithoutTracesTheCallersTraceGoesOnAsItIs, and a callback gets nothing of it.
-func TestWithoutTracesTheCallersTraceGoesOnAsItIs(t *testing.T) {
+// TestWithoutTracesTheCallersTraceIsPassedOn, and a callback gets nothing of it.
+func TestWithoutTracesTheCallersTraceIsPassedOn(t *testing.T) {
 	t.Parallel()
 	hook := serve(t, func(http.ResponseWriter, *http.Request, int) {})
 	gateway := serve(t, func(http.ResponseWriter, *http.Request, int) {})

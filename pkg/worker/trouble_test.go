@@ -135,7 +135,7 @@ func TestALaneThatCannotBeReadIsReadAgain(t *testing.T) {
 	})
 }
 
-func TestTheTimerGoesOnAfterAnError(t *testing.T) {
+func TestTheTimerContinuesAfterAnError(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := newFake(statuses(500, 200))
 		s, tr := troubled(t, f)

@@ -31,7 +31,7 @@ func (s *stand) embedded(settings ...string) *worker {
 	return s.worker(settings...)
 }
 
-func TestTheEmbeddedDoorTakesWhatTheGatewayPublishes(t *testing.T) {
+func TestEmbeddedNATSAcceptsWhatTheGatewayPublishes(t *testing.T) {
 	t.Parallel()
 	inBothModes(t, func(t *testing.T, mode string) {
 		s := newEmbedded(t, "initial_retry_wait=20ms", mode)
@@ -58,7 +58,7 @@ func TestTheEmbeddedDoorTakesWhatTheGatewayPublishes(t *testing.T) {
 	})
 }
 
-func TestTheEmbeddedDoorSurvivesAKillOnItsFolder(t *testing.T) {
+func TestEmbeddedNATSSurvivesAKillOnItsFolder(t *testing.T) {
 	t.Parallel()
 	s := newEmbedded(t, "max_inflight=2")
 	tell, release := held("slow")
@@ -92,9 +92,9 @@ func TestTheEmbeddedDoorSurvivesAKillOnItsFolder(t *testing.T) {
 	w.next(t, after, "done")
 }
 
-// TestWhatTheEmbeddedDoorConfirmedSurvivesAKillBeforeItIsStored kills the worker
+// TestWhatEmbeddedNATSConfirmedSurvivesAKillBeforeTheStore kills the worker
 // when some of the messages that its door has confirmed are not in its store yet.
-func TestWhatTheEmbeddedDoorConfirmedSurvivesAKillBeforeItIsStored(t *testing.T) {
+func TestWhatEmbeddedNATSConfirmedSurvivesAKillBeforeTheStore(t *testing.T) {
 	t.Parallel()
 	for _, point := range []string{"before-commit", "before-ack"} {
 		t.Run(point, func(t *testing.T) {
@@ -149,7 +149,7 @@ func (b *broker) publishUntilLost(t *testing.T, n int) map[*message]bool {
 	return all
 }
 
-func TestTheEmbeddedDoorListensOnLoopbackUnlessTold(t *testing.T) {
+func TestEmbeddedNATSListensOnLoopbackByDefault(t *testing.T) {
 	t.Parallel()
 	s := newEmbedded(t)
 	w := s.embedded()

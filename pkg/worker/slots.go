@@ -1,4 +1,4 @@
-// File hands.go has the calls in flight by slot, so that they can be listed and cancelled.
+// File slots.go has the calls in flight by slot, so that they can be listed and cancelled.
 
 package worker
 
@@ -9,10 +9,10 @@ import (
 	"queue-worker/pkg/invocation"
 )
 
-// hand is the invocation that one slot is calling.
+// callSlot is the invocation that one slot is calling.
 //
 //	begin --> [ may be cancelled ] --> decided --> [ being settled ] --> end
-type hand struct {
+type callSlot struct {
 	mu        sync.Mutex
 	id        invocation.ID // zero for nothing
 	settling  bool          // it is decided what becomes of it
@@ -25,7 +25,7 @@ type hand struct {
 }
 
 // begin puts an invocation in flight, and returns the context of its call.
-func (h *hand) begin(calls context.Context, id invocation.ID) context.Context {
+func (h *callSlot) begin(calls context.Context, id invocation.ID) context.Context {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.ctx == nil || h.cancelled {
@@ -36,7 +36,7 @@ func (h *hand) begin(calls context.Context, id invocation.ID) context.Context {
 }
 
 // decided ends the time in which it may be cancelled, and reports whether it was.
-func (h *hand) decided() (cancelled bool) {
+func (h *callSlot) decided() (cancelled bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.settling = true
@@ -44,15 +44,15 @@ func (h *hand) decided() (cancelled bool) {
 }
 
 // end lets go of it.
-func (h *hand) end() {
+func (h *callSlot) end() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.id = invocation.ID{}
 }
 
-// abandon ends the call of an invocation, when that is in this hand and it is
+// abandon ends the call of an invocation, when that is in this slot and it is
 // not decided yet what becomes of it.
-func (h *hand) abandon(id invocation.ID) bool {
+func (h *callSlot) abandon(id invocation.ID) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.id != id || h.settling {
@@ -63,8 +63,8 @@ func (h *hand) abandon(id invocation.ID) bool {
 	return true
 }
 
-// holding is what is in this hand, zero for nothing.
-func (h *hand) holding() invocation.ID {
+// calling is what is in this slot, zero for nothing.
+func (h *callSlot) calling() invocation.ID {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.id
@@ -76,8 +76,8 @@ func (h *hand) holding() invocation.ID {
 // call has ended and is being settled; a caller that finds it pending in the store
 // may cancel it there. It does not wait, and may be called again.
 func (w *Worker) Cancel(id invocation.ID) bool {
-	for n := range w.hands {
-		if w.hands[n].abandon(id) {
+	for n := range w.slots {
+		if w.slots[n].abandon(id) {
 			return true
 		}
 	}
@@ -86,8 +86,8 @@ func (w *Worker) Cancel(id invocation.ID) bool {
 
 // Running reports whether an invocation is in flight: being called or settled.
 func (w *Worker) Running(id invocation.ID) bool {
-	for n := range w.hands {
-		if w.hands[n].holding() == id {
+	for n := range w.slots {
+		if w.slots[n].calling() == id {
 			return true
 		}
 	}
@@ -97,8 +97,8 @@ func (w *Worker) Running(id invocation.ID) bool {
 // InFlight lists the invocations that are in flight, in no order.
 func (w *Worker) InFlight() []invocation.ID {
 	var ids []invocation.ID
-	for n := range w.hands {
-		if id := w.hands[n].holding(); !id.IsZero() {
+	for n := range w.slots {
+		if id := w.slots[n].calling(); !id.IsZero() {
 			ids = append(ids, id)
 		}
 	}
