@@ -126,7 +126,7 @@ func unlessStopped[T any](ctx context.Context, open func() (T, error), closeIt f
 
 // embeddedServer is the embedded NATS Streaming server, which a build with the tag nostan does not have.
 type embeddedServer interface {
-	intake.Door
+	intake.Embedded
 	intake.Backlog
 	URL() string
 	Addr() string
@@ -221,7 +221,7 @@ func (a *App) makeIntake(context.Context) error {
 		Store: keeper{a.store, a}, Metrics: a.submitted, Logger: a.log,
 	}
 	if a.door != nil {
-		o.URL, o.Door, o.Backlog, o.OnRest = a.door.URL(), a.door, a.door, a.onRest
+		o.URL, o.Embedded, o.Backlog, o.OnRest = a.door.URL(), a.door, a.door, a.onRest
 	}
 	a.intake, err = intake.New(o)
 	if err != nil {

@@ -29,7 +29,7 @@ func checkForms[T any](t *testing.T, parse func(string) (T, error), forms []form
 				return
 			}
 			if err != nil {
-				t.Fatalf("%q is refused: %v", f.in, err)
+				t.Fatalf("%q is refused: %v, want nil", f.in, err)
 			}
 			if d := cmp.Diff(*f.want, got); d != "" {
 				t.Errorf("%q (-want +got):\n%s", f.in, d)

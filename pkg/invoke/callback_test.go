@@ -142,8 +142,11 @@ Authorization: Basic dXNlcjo=
 			s := answering(t, wire(204, ""))
 			c := newClient(t, "gateway", nil)
 			r := c.Callback(t.Context(), strings.ReplaceAll(tt.url, "TARGET", s.address), stored(t, tt.header, tt.body))
-			if r.Status != 204 || r.Cause != "" {
-				t.Fatalf("result is %+v", r)
+			switch {
+			case r.Status != 204:
+				t.Fatalf("result is %+v, want Status 204", r)
+			case r.Cause != "":
+				t.Fatalf("result is %+v, want Cause \"\"", r)
 			}
 			want := crlf(strings.ReplaceAll(tt.want, "TARGET", s.address))
 			if d := cmp.Diff([]string{want}, s.seen()); d != "" {
@@ -168,12 +171,21 @@ func TestCallbackURLsThatAreRefused(t *testing.T) {
 		"http://h/" + strings.Repeat("CANARY", egress.MaxURL), "javascript:CANARY", "gopher://h/CANARY",
 	} {
 		r := c.Callback(t.Context(), u, stored(t, nil, "x"))
-		if !r.Refused || r.Status != 0 || r.Cause != "" || r.Detail == "" || strings.Contains(r.Detail, "CANARY") {
-			t.Errorf("%.60q: %+v", u, r)
+		switch {
+		case !r.Refused:
+			t.Errorf("%.60q: %+v: r.Refused = false, want true", u, r)
+		case r.Status != 0:
+			t.Errorf("%.60q: %+v, want Status 0", u, r)
+		case r.Cause != "":
+			t.Errorf("%.60q: %+v, want Cause \"\"", u, r)
+		case r.Detail == "":
+			t.Errorf("%.60q: %+v, want Detail not \"\"", u, r)
+		case strings.Contains(r.Detail, "CANARY"):
+			t.Errorf("%.60q: %+v, want Detail no \"CANARY\" in it", u, r)
 		}
 	}
 	if n := dialled.Load(); n != 0 {
-		t.Errorf("%d of them were dialled", n)
+		t.Errorf("%d of them were dialled, want 0", n)
 	}
 }
 
@@ -195,8 +207,15 @@ func TestCallbacksThatEgressRefuses(t *testing.T) {
 			t.Parallel()
 			c := newClient(t, "gateway", func(o *Options) { o.Guard = tt.guard })
 			r := c.Callback(t.Context(), "http://user:pw@127.0.0.1/x?y", stored(t, nil, "x"))
-			if !r.Refused || r.Status != 0 || r.Cause != "" || r.Detail != tt.want {
-				t.Errorf("result is %+v", r)
+			switch {
+			case !r.Refused:
+				t.Errorf("result is %+v: r.Refused = false, want true", r)
+			case r.Status != 0:
+				t.Errorf("result is %+v, want Status 0", r)
+			case r.Cause != "":
+				t.Errorf("result is %+v, want Cause \"\"", r)
+			case r.Detail != tt.want:
+				t.Errorf("result is %+v, want Detail %q", r, tt.want)
 			}
 		})
 	}
@@ -213,8 +232,13 @@ func TestTheGuardsRealDialerDecides(t *testing.T) {
 		o.Guard = g
 	})
 	r := c.Callback(t.Context(), "http://"+s.address+"/", stored(t, nil, "x"))
-	if !r.Refused || !strings.Contains(r.Detail, "loopback") || len(s.seen()) != 0 {
-		t.Errorf("result is %+v, the server saw %q", r, s.seen())
+	switch {
+	case !r.Refused:
+		t.Errorf("result is %+v, the server saw %q: r.Refused = false, want true", r, s.seen())
+	case !strings.Contains(r.Detail, "loopback"):
+		t.Errorf("result is %+v, the server saw %q, want Detail \"loopback\" in it", r, s.seen())
+	case len(s.seen()) != 0:
+		t.Errorf("result is %+v, the server saw %q, want len 0", r, s.seen())
 	}
 }
 
@@ -223,7 +247,7 @@ func TestFunctionsAreNotDialledByEgress(t *testing.T) {
 	s := answering(t, wire(200, ""))
 	c := newClient(t, s.address, func(o *Options) { o.Guard = nil })
 	if r := c.Function(t.Context(), callOf(t, "x")); r.Status != 200 {
-		t.Errorf("result is %+v", r)
+		t.Errorf("result is %+v, want Status 200", r)
 	}
 }
 
@@ -231,8 +255,13 @@ func TestACallbackThatCannotBeSentIsMalformed(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, "gateway", nil)
 	r := c.Callback(t.Context(), "http://127.0.0.1:1/", stored(t, http.Header{"X-A": {"a\r\nb"}}, "x"))
-	if !r.Malformed || r.Status != 0 || r.Detail == "" {
-		t.Errorf("result is %+v", r)
+	switch {
+	case !r.Malformed:
+		t.Errorf("result is %+v: r.Malformed = false, want true", r)
+	case r.Status != 0:
+		t.Errorf("result is %+v, want Status 0", r)
+	case r.Detail == "":
+		t.Errorf("result is %+v, want Detail not \"\"", r)
 	}
 }
 
@@ -242,8 +271,11 @@ func TestTheShorterTimeoutHoldsForCallbacks(t *testing.T) {
 		{0, 0, 10 * time.Second}, {0, time.Minute, time.Minute}, {time.Second, time.Minute, time.Second}, {time.Hour, time.Minute, time.Minute}, {time.Second, 0, time.Second},
 	} {
 		c := newClient(t, "gateway", func(o *Options) { o.Timeout, o.CallbackTimeout = tt.timeout, tt.callback })
-		if c.callbackTimeout != tt.want || c.timeout != tt.timeout {
-			t.Errorf("%s and %s make %s", tt.timeout, tt.callback, c.callbackTimeout)
+		switch {
+		case c.callbackTimeout != tt.want:
+			t.Errorf("%s and %s make %s: c.callbackTimeout = %v, want %v", tt.timeout, tt.callback, c.callbackTimeout, c.callbackTimeout, tt.want)
+		case c.timeout != tt.timeout:
+			t.Errorf("%s and %s make %s: c.timeout = %v, want %v", tt.timeout, tt.callback, c.callbackTimeout, c.timeout, tt.timeout)
 		}
 	}
 }
@@ -259,7 +291,7 @@ func TestNoCallbackIsPostedAsAnotherRequest(t *testing.T) {
 	s := answering(t, wire(200, ""))
 	c := newClient(t, "gateway", nil)
 	if r := c.Callback(t.Context(), "http://u:p@"+s.address+"/", stored(t, h, "")); r.Status != 200 {
-		t.Fatalf("result is %+v", r)
+		t.Fatalf("result is %+v, want Status 200", r)
 	}
 	want := crlf("POST / HTTP/1.1\nHost: " + s.address + "\nUser-Agent: queue-worker/1.2.3\nContent-Length: 0\nAuthorization: Basic dTpw\nX-A: b\n\n")
 	if d := cmp.Diff([]string{want}, s.seen()); d != "" {

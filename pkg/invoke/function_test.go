@@ -117,8 +117,11 @@ idempotency-key: ` + testIDText + `
 			c := newClient(t, s.address, nil)
 			tt.call.Request = decoded(t, tt.q)
 			for range 2 { // the stored request can be sent any number of times
-				if r := c.Function(t.Context(), tt.call); r.Status != 200 || r.Cause != "" {
-					t.Fatalf("result is %+v", r)
+				switch r := c.Function(t.Context(), tt.call); {
+				case r.Status != 200:
+					t.Fatalf("result is %+v, want Status 200", r)
+				case r.Cause != "":
+					t.Fatalf("result is %+v, want Cause \"\"", r)
 				}
 			}
 			want := crlf(strings.ReplaceAll(tt.want, "GATEWAY", s.address))
@@ -136,7 +139,7 @@ func TestFunctionKeepsTheGatewaysPath(t *testing.T) {
 		c := newClient(t, s.address, func(o *Options) { o.Gateway.Path = prefix })
 		c.Function(t.Context(), callOf(t, ""))
 		if got := s.seen()[0]; !strings.HasPrefix(got, "POST /base/function/figlet/ HTTP/1.1\r\n") {
-			t.Errorf("with %q the request is %q", prefix, got)
+			t.Errorf("with %q the request is %q, want it to begin with %q", prefix, got, "POST /base/function/figlet/ HTTP/1.1\r\n")
 		}
 	}
 }
@@ -148,8 +151,11 @@ func TestGatewaysCredentialsAreNotSent(t *testing.T) {
 		o.Gateway.User, o.Gateway.RawQuery = url.UserPassword("u", "p"), "q=1"
 	})
 	c.Function(t.Context(), callOf(t, ""))
-	if got := s.seen()[0]; strings.Contains(got, "Authorization") || strings.Contains(got, "q=1") {
-		t.Errorf("the request is %q", got)
+	switch got := s.seen()[0]; {
+	case strings.Contains(got, "Authorization"):
+		t.Errorf("the request is %q, want no \"Authorization\" in it", got)
+	case strings.Contains(got, "q=1"):
+		t.Errorf("the request is %q, want no \"q=1\" in it", got)
 	}
 }
 
@@ -171,8 +177,11 @@ func TestBodiesArriveByteForByte(t *testing.T) {
 		call := callOf(t, string(b))
 		for range 2 {
 			r := c.Function(t.Context(), call)
-			if sum := sha256.Sum256(b); r.Status != 200 || !bytes.Equal(r.Body, sum[:]) {
-				t.Errorf("%d bytes: status %d, cause %q, other bytes", n, r.Status, r.Cause)
+			switch sum := sha256.Sum256(b); {
+			case r.Status != 200:
+				t.Errorf("%d bytes: status %d, want 200", n, r.Status)
+			case !bytes.Equal(r.Body, sum[:]):
+				t.Errorf("%d bytes: status %d, cause %q, other bytes: r.Body = %q, want %q", n, r.Status, r.Cause, r.Body, sum[:])
 			}
 		}
 	}
@@ -219,7 +228,7 @@ func TestNothingReadsTheRequestAfterTheCall(t *testing.T) {
 		call := callOf(t, "")
 		call.Request = mustDecode(t, raw)
 		if r := c.Function(t.Context(), call); r.Status != 413 {
-			t.Errorf("result is %+v", r)
+			t.Errorf("result is %+v, want Status 413", r)
 		}
 		synctest.Wait()
 		clear(raw) // the race detector tells if someone reads it
@@ -246,7 +255,7 @@ func TestConnectionsAreKeptAndBounded(t *testing.T) {
 	}
 	for range 160 {
 		if r := <-done; r.Status != 200 {
-			t.Errorf("result is %+v", r)
+			t.Errorf("result is %+v, want Status 200", r)
 		}
 	}
 	s.mu.Lock()
@@ -268,8 +277,13 @@ func TestACallWithoutTimeoutMayTakeDays(t *testing.T) {
 			io.WriteString(c, "ok")
 		})
 		r := c.Function(t.Context(), callOf(t, "x"))
-		if r.Status != 200 || string(r.Body) != "ok" || r.Duration != 144*time.Hour {
-			t.Errorf("result is %+v", r)
+		switch {
+		case r.Status != 200:
+			t.Errorf("result is %+v, want Status 200", r)
+		case string(r.Body) != "ok":
+			t.Errorf("result is %+v: string(r.Body) = %q, want \"ok\"", r, string(r.Body))
+		case r.Duration != 144*time.Hour:
+			t.Errorf("result is %+v, want Duration %v", r, 144*time.Hour)
 		}
 	})
 }

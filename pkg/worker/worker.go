@@ -33,7 +33,7 @@ type Store interface {
 	index
 	records
 	timetable
-	marks
+	markers
 	scan
 }
 
@@ -44,8 +44,8 @@ type records interface {
 	Settle(context.Context, store.Settlement) error
 }
 
-// marks are the in-flight markers, for the next process if this one crashes.
-type marks interface {
+// markers are the in-flight markers, for the next process if this one crashes.
+type markers interface {
 	Hold(slot int, id invocation.ID)
 	Release(slot int)
 }
@@ -66,7 +66,7 @@ type Options struct {
 	// Queues have policies of their own, by their names; those that have none have
 	// the worker's.
 	Queues map[string]policy.Policy
-	// Functions knows what functions ask for. Nil: only messages tell.
+	// Functions knows what functions ask for. Nil: only messages say.
 	Functions Functions
 	// TrustHeader lets a message ask for more than its function does, not only for less.
 	TrustHeader bool
@@ -101,15 +101,15 @@ type Worker struct {
 
 	warned     *warnings // annotations that were logged already
 	activities *activities
-	hands      []hand    // by slot
-	moved      sync.Once // logs that the gateway redirects
-	redirected sync.Once // logs that something else does
+	slots      []callSlot // by slot
+	moved      sync.Once  // logs that the gateway redirects
+	redirected sync.Once  // logs that something else does
 }
 
 // New makes a worker. Nothing is called before Run.
 func New(o Options) *Worker {
 	o.Lanes.askFirst()
-	return &Worker{Options: o, warned: newWarnings(), activities: newActivities(), hands: make([]hand, o.Lanes.Slots())}
+	return &Worker{Options: o, warned: newWarnings(), activities: newActivities(), slots: make([]callSlot, o.Lanes.Slots())}
 }
 
 // settleGrace is how long outcomes may take to be stored after the calls were
