@@ -66,6 +66,9 @@ type Filter struct {
 	// is valid during the call only. A letter whose QueueRequest cannot be read
 	// does not pass. Match must not call the store.
 	Match func(inv *invocation.Invocation, raw []byte) bool
+	// Newest lists the latest deaths first. It changes the order of Letters and of its cursors,
+	// not what passes.
+	Newest bool
 }
 
 // LetterPage is one page of a listing. It may be short or empty and yet have a

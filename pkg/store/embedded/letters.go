@@ -14,7 +14,7 @@ import (
 	"queue-worker/pkg/store/record"
 )
 
-// Letters reads up to limit dead letters that pass f, oldest first, beginning
+// Letters reads up to limit dead letters that pass f, in the order of f, beginning
 // after the cursor of an earlier page ("" for the start). Of what is dead
 // throughout the listing nothing is left out and nothing comes twice. A letter
 // whose record cannot be read is listed with what its index entry has, unless
@@ -26,7 +26,7 @@ func (s *Store) Letters(ctx context.Context, f store.Filter, cursor string, limi
 		if err != nil || len(tail) != tailLen {
 			return store.LetterPage{}, store.ErrBadCursor
 		}
-		w.from(append(append(bytes.Clone(deadPrefix), tail...), 0))
+		w.after(append(bytes.Clone(deadPrefix), tail...))
 	}
 	if limit <= 0 {
 		return store.LetterPage{Next: cursor}, nil
@@ -97,10 +97,13 @@ func newDeadWalk(s *Store, f *store.Filter) *deadWalk {
 	return w
 }
 
-// from lets the walk begin at a key, if that is later.
-func (w *deadWalk) from(key []byte) {
-	if bytes.Compare(key, w.lower) > 0 {
-		w.lower = key
+// after lets the walk begin after a key, if that is within its bounds.
+func (w *deadWalk) after(key []byte) {
+	switch {
+	case w.f.Newest && bytes.Compare(key, w.upper) < 0:
+		w.upper = bytes.Clone(key)
+	case !w.f.Newest && bytes.Compare(key, w.lower) >= 0:
+		w.lower = append(bytes.Clone(key), 0)
 	}
 }
 
@@ -113,7 +116,7 @@ func (w *deadWalk) step(ctx context.Context, limit int, records bool, visit func
 	}
 	defer w.s.leave()
 	if w.last != nil {
-		w.from(append(bytes.Clone(w.last), 0))
+		w.after(w.last)
 	}
 	w.more = false
 	left := newLook()
@@ -171,11 +174,17 @@ func (w *deadWalk) each(f func(key, value []byte) (bool, error)) error {
 			return w.eachOf(found, err, f)
 		}
 	}
+	if w.f.Newest {
+		return w.s.eachBack(w.lower, w.upper, f)
+	}
 	return w.s.each(w.lower, w.upper, f)
 }
 
 func (w *deadWalk) eachOf(found []*invocation.Invocation, err error, f func(key, value []byte) (bool, error)) error {
 	more := err == nil
+	if w.f.Newest {
+		slices.Reverse(found)
+	}
 	for i := 0; more && err == nil && i < len(found); i++ {
 		key := entryKey(inDead, found[i])
 		if bytes.Compare(key, w.lower) >= 0 && bytes.Compare(key, w.upper) < 0 {

@@ -208,6 +208,24 @@ func (s *Store) eachIn(from pebble.Reader, lower, upper []byte, f func(key, valu
 	return closing(it.Error(), it)
 }
 
+// eachBack is each from the last key to the first.
+func (s *Store) eachBack(lower, upper []byte, f func(key, value []byte) (more bool, err error)) error {
+	it, err := iterate(s.db, lower, upper)
+	if err != nil {
+		return err
+	}
+	for ok := it.Last(); ok; ok = it.Prev() {
+		more, err := f(it.Key(), it.Value())
+		if err != nil {
+			return closing(err, it)
+		}
+		if !more {
+			break
+		}
+	}
+	return closing(it.Error(), it)
+}
+
 // get reads a record, for those who are inside.
 func (s *Store) get(id invocation.ID) (inv *invocation.Invocation, err error) {
 	err = s.look(appendRecordKey(nil, id), func(v []byte) error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -95,6 +96,17 @@ var letters = []test{
 		w.take(w.now("fn")) // is not dead
 		for name, tt := range filters(all) {
 			if d := cmp.Diff(ids(of(all, tt.want...)), ids(w.letters(tt.f))); d != "" {
+				w.Errorf("%s (-want +got):\n%s", name, d)
+			}
+		}
+	}},
+	{"newest first is the same in reverse, page by page", func(w *world) {
+		all := w.graveyard()
+		for name, tt := range filters(all) {
+			want := ids(of(all, tt.want...))
+			slices.Reverse(want)
+			tt.f.Newest = true
+			if d := cmp.Diff(want, ids(w.letters(tt.f))); d != "" {
 				w.Errorf("%s (-want +got):\n%s", name, d)
 			}
 		}
