@@ -278,7 +278,8 @@ func (r *chaosRun) judge(dead map[string]bool) *findings {
 	return r.ledger.judge(rules, settled, nil)
 }
 
-// checkCounts is I6, by what the worker counts and by what the ledger has.
+// checkCounts checks that every accepted invocation is accounted for, by what the worker
+// counts and by what the ledger has.
 func (r *chaosRun) checkCounts(w *life, c counts, dead int) {
 	r.t.Helper()
 	in := c.accepted + w.held.ready + w.held.delayed + w.held.dead

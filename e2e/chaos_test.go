@@ -67,7 +67,9 @@ func seedOf(t *testing.T) uint64 {
 	return seed
 }
 
-// TestChaosLosesNothingAndRepeatsOnlyWhatWasInFlight is invariants I1 to I4 and I6.
+// TestChaosLosesNothingAndRepeatsOnlyWhatWasInFlight holds what docs/guarantees.md
+// promises of kills: nothing is lost, early, over the limit or called without need, and
+// every invocation is accounted for.
 func TestChaosLosesNothingAndRepeatsOnlyWhatWasInFlight(t *testing.T) {
 	c := chaos{messages: 2000, workerKills: 6, drains: 1, brokerKills: 3}
 	if isLong() {

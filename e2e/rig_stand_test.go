@@ -55,7 +55,7 @@ func (s *stand) launch(binary func() (string, error), settings ...string) *worke
 	return w
 }
 
-// checkAccount is invariant I6: what was accepted is somewhere.
+// checkAccount checks that every accepted invocation is accounted for.
 func checkAccount(t testing.TB, w *worker) {
 	t.Helper()
 	if w.isOver() {

@@ -15,8 +15,9 @@ const acceptance = "docs/acceptance.md"
 var (
 	// acceptanceRow is a row of the table, by its id.
 	acceptanceRow = regexp.MustCompile(`(?m)^\| ([MDRZO]\d+) \|.*$`)
-	// acceptanceID is an id as a test's name, a test case or a comment has it.
-	acceptanceID = regexp.MustCompile(`^(?:Test)?([MDRZO][1-9]\d?)$`)
+	// acceptanceID is an id as a test's name, a test case or a comment has it. Ids with an I
+	// are invariants of a document outside of the repository, which has docs/guarantees.md.
+	acceptanceID = regexp.MustCompile(`^(?:Test)?([IMDRZO][1-9]\d?)$`)
 	betweenWords = regexp.MustCompile(`[^A-Za-z0-9]+`)
 )
 

@@ -28,7 +28,7 @@ type Stats struct {
 	ResultBytes int64 // that they take
 }
 
-// Difference is invariant I6: accepted minus stored minus finished invocations.
+// Difference is accepted minus stored minus finished invocations.
 // It is 0, or invocations have been lost or invented.
 func (s Stats) Difference() int64 {
 	in := int64(s.AtStart + s.Accepted)                                                     // #nosec G115 -- counts of what fits on a disk

@@ -178,7 +178,7 @@ func (p *player) checkFailed(t *testing.T, letter *invocation.Invocation, cause 
 		}
 	}
 	if d := p.Stats().Difference(); d != 0 {
-		t.Errorf("the difference of I6 is %d", d)
+		t.Errorf("accepted minus stored minus finished: got %d, want 0", d)
 	}
 	_, _, _ = p.Usage(), p.Lanes(), p.NextDue()
 }

@@ -155,7 +155,7 @@ func (w *world) look(stop <-chan struct{}) {
 			}
 		}
 		if d := w.Stats().Difference(); d != 0 {
-			w.Errorf("the difference of I6 is %d", d)
+			w.Errorf("accepted minus stored minus finished: got %d, want 0", d)
 			return
 		}
 		_, _ = w.Lanes(), w.NextDue()

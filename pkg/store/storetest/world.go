@@ -97,7 +97,7 @@ func (w *world) start() {
 func (w *world) stop() {
 	w.Helper()
 	if s := w.Stats(); s.Difference() != 0 {
-		w.Errorf("the difference of I6 is %d: %+v", s.Difference(), s)
+		w.Errorf("accepted minus stored minus finished: got %d, want 0: %+v", s.Difference(), s)
 	}
 	if err := w.Health(); err != nil {
 		w.Errorf("health: %v", err)
