@@ -33,6 +33,9 @@ func (a *App) ready() error {
 	if err := a.intake.Ready(); err != nil {
 		errs = append(errs, fmt.Errorf("door: %w", err))
 	}
+	if err := a.descriptors.Lacks(); err != nil {
+		errs = append(errs, err)
+	}
 	return errors.Join(errs...)
 }
 

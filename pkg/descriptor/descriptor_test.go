@@ -24,6 +24,9 @@ func TestExhausted(t *testing.T) {
 		{"no descriptor for a socket", socket, true},
 		{"no descriptor for a lookup", &net.OpError{Op: "dial", Err: &net.DNSError{Err: socket.Error(), Name: "gateway"}}, true},
 		{"a name that says so", &net.DNSError{Err: "no such host", Name: "too many open files"}, false},
+		{"no memory for a socket", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ENOMEM)}, true},
+		{"no free local port, to any host", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EADDRNOTAVAIL)}, false},
+		{"a DNS that does not answer, for any host", &net.DNSError{Err: "i/o timeout", IsTimeout: true}, false},
 		{"no space", syscall.ENOSPC, false},
 		{"refused", &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, false},
 	} {

@@ -1,4 +1,4 @@
-// File monitor.go waits for a free descriptor, and logs when there is none.
+// File monitor.go waits for what the process lacks, and logs that.
 
 package descriptor
 
@@ -11,22 +11,29 @@ import (
 )
 
 const (
-	// retryEvery is the pause between two tries of an operation that found no free descriptor.
+	// retryEvery is the pause between two tries of an operation that found no free descriptor, buffer or port.
 	retryEvery = 100 * time.Millisecond
-	// calm is how long no operation may wait before the exhaustion counts as ended, so that a
+	// askEvery is that pause where each try costs others something: a lookup, or a whole request.
+	askEvery = time.Second
+	// calm is how long no operation may wait before a lack counts as ended, so that a
 	// process at its limit logs one warning and not one a second.
 	calm = time.Second
 )
 
-// Monitor repeats operations that found no free descriptor. The parts of a process share one: it
-// logs a warning when the first of them begins to wait, and one line when none has waited for a
+// Monitor repeats operations for which the process lacked something. The parts of a process share one: it
+// logs a warning when the first of them begins to wait for a kind, and one line when none has waited for it for a
 // second. A nil Monitor logs nothing. A Monitor may be used by any number of goroutines.
 type Monitor struct {
 	log *slog.Logger
 
-	mu      sync.Mutex
+	mu    sync.Mutex
+	lacks [kinds]episode
+}
+
+// episode is the time during which the process lacks one kind.
+type episode struct {
 	waiting int
-	since   time.Time // when the exhaustion began; zero while there is none
+	since   time.Time // when it began; zero while there is none
 	last    time.Time // when an operation last stopped waiting
 	ending  *time.Timer
 }
@@ -34,77 +41,122 @@ type Monitor struct {
 // NewMonitor returns a monitor that logs to logger.
 func NewMonitor(logger *slog.Logger) *Monitor { return &Monitor{log: logger} }
 
-// Await repeats again until it no longer returns an error of exhaustion, and returns what it
+// Await repeats again until it no longer returns an error of which Exhausted is true, and returns what it
 // returned last. err is such an error, of the try before. When stop is closed, Await returns err.
 func (m *Monitor) Await(stop <-chan struct{}, err error, again func() error) error {
-	m.begin(err)
-	defer m.end()
-	tick := time.NewTicker(retryEvery)
+	for {
+		kind, lacking := lackOf(err)
+		if !lacking {
+			return err
+		}
+		var stopped bool
+		if err, stopped = m.awaitKind(stop, kind, err, again); stopped {
+			return err
+		}
+	}
+}
+
+// awaitKind repeats again until the process no longer lacks a kind.
+func (m *Monitor) awaitKind(stop <-chan struct{}, kind Kind, err error, again func() error) (_ error, stopped bool) {
+	m.begin(kind, err)
+	defer m.end(kind)
+	tick := time.NewTicker(kind.pause())
 	defer tick.Stop()
-	for Exhausted(err) {
+	for now, lacking := kind, true; lacking && now == kind; now, lacking = lackOf(err) {
 		select {
 		case <-stop:
-			return err
+			return err, true
 		case <-tick.C:
 			err = again()
 		}
 	}
-	return err
+	return err, false
+}
+
+// pause is the time between two tries.
+func (k Kind) pause() time.Duration {
+	if k == Resolver || k == Proxy {
+		return askEvery
+	}
+	return retryEvery
 }
 
 // Note logs an error of exhaustion like Await, where the caller does not have to wait.
 func (m *Monitor) Note(err error) {
-	m.begin(err)
-	m.end()
+	kind, _ := lackOf(err)
+	m.begin(kind, err)
+	m.end(kind)
 }
 
-func (m *Monitor) begin(err error) {
+// Lacks returns an error for each kind that the process lacks now, joined; nil for none.
+func (m *Monitor) Lacks() error {
+	if m == nil {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []error
+	for kind := range m.lacks {
+		if !m.lacks[kind].since.IsZero() {
+			all = append(all, errors.New(Kind(kind).String())) // #nosec G115 -- one of kinds
+		}
+	}
+	return errors.Join(all...)
+}
+
+func (m *Monitor) begin(kind Kind, err error) {
 	if m == nil {
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.waiting++
-	if m.ending != nil {
-		m.ending.Stop()
-		m.ending = nil
+	e := &m.lacks[kind]
+	e.waiting++
+	if e.ending != nil {
+		e.ending.Stop()
+		e.ending = nil
 	}
-	if !m.since.IsZero() {
+	if !e.since.IsZero() {
 		return
 	}
-	m.since = time.Now()
-	m.log.Warn("no free file descriptor, waiting", "limit", Limit(), "error", reason(err),
-		"hint", "raise the limit of open files (ulimit -n, LimitNOFILE) or close connections to this worker; nothing is lost and no attempt is counted")
+	e.since = time.Now()
+	attrs := []any{"hint", texts[kind].hint}
+	if kind == Files || kind == Buffers {
+		attrs = append([]any{"limit", Limit(), "error", reason(err)}, attrs...)
+	}
+	m.log.Warn(kind.String()+", waiting", attrs...)
 }
 
-func (m *Monitor) end() {
+func (m *Monitor) end(kind Kind) {
 	if m == nil {
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.waiting--
-	m.last = time.Now()
-	if m.waiting == 0 {
-		m.ending = time.AfterFunc(calm, m.finish)
+	e := &m.lacks[kind]
+	e.waiting--
+	e.last = time.Now()
+	if e.waiting == 0 {
+		e.ending = time.AfterFunc(calm, func() { m.finish(kind) })
 	}
 }
 
-func (m *Monitor) finish() {
+func (m *Monitor) finish(kind Kind) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.waiting > 0 || m.since.IsZero() || time.Since(m.last) < calm {
+	e := &m.lacks[kind]
+	if e.waiting > 0 || e.since.IsZero() || time.Since(e.last) < calm {
 		return
 	}
-	m.log.Info("file descriptors are free again", "waited", m.last.Sub(m.since).Round(time.Millisecond))
-	m.since, m.ending = time.Time{}, nil
+	m.log.Info(texts[kind].ended, "waited", e.last.Sub(e.since).Round(time.Millisecond))
+	e.since, e.ending = time.Time{}, nil
 }
 
 // reason returns the error of the kernel in err. The rest may name the host of a callback.
 func reason(err error) error {
 	for _, e := range exhausted {
-		if errors.Is(err, e) {
-			return e
+		if errors.Is(err, e.errno) {
+			return e.errno
 		}
 	}
 	return syscall.EMFILE // only the text of a lookup names it

@@ -117,3 +117,38 @@ type secret struct{ error }
 
 func (s secret) Error() string { return "victim.example" }
 func (s secret) Unwrap() error { return s.error }
+
+// TestTheKindOfLackIsNamedWhileItLasts: one that follows another has a warning of its own.
+func TestTheKindOfLackIsNamedWhileItLasts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		m := NewMonitor(slog.New(slog.NewTextHandler(&log, nil)))
+		seen := []string{}
+		errs := []error{syscall.EMFILE, syscall.ENOBUFS, &Lack{Ports, nil}, &Lack{Resolver, nil}, &Lack{Proxy, nil}, nil}
+		err := m.Await(nil, errs[0], func() error {
+			errs = errs[1:]
+			time.Sleep(2 * calm) // the one before has ended by then
+			seen = append(seen, m.Lacks().Error())
+			return errs[0]
+		})
+		if err != nil {
+			t.Errorf("got %v, want nil", err)
+		}
+		want := []string{}
+		for kind := range kinds {
+			want = append(want, kind.String())
+		}
+		if fmt.Sprint(seen) != fmt.Sprint(want) {
+			t.Errorf("got %q, want %q", seen, want)
+		}
+		time.Sleep(2 * calm)
+		synctest.Wait()
+		if err := m.Lacks(); err != nil {
+			t.Errorf("got %v after the end, want nil", err)
+		}
+		if text := log.String(); strings.Count(text, "level=WARN") != len(want) || strings.Count(text, "level=INFO") != len(want) {
+			t.Errorf("got\n%swant a warning and an end of each kind", text)
+		}
+	})
+}

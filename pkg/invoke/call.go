@@ -44,7 +44,7 @@ func (c Call) expires() time.Time {
 //	Canceled   the caller's context ended it; nothing is known of the function
 //	Malformed  it cannot be sent, now or ever; nothing was sent
 //	Refused    it leads where it must not, or to no usable URL; nothing was sent
-//	Expired    its time ended before the process had a free descriptor; nothing was sent
+//	Expired    its time ended while the process lacked something for the call, which Detail names
 //	Cause      no whole answer came; Status is 503
 //	otherwise  Status is the answer's
 //
@@ -76,7 +76,7 @@ type Result struct {
 	// Detail says in a few words why there is no answer. It holds nothing of the
 	// URL, of a header's values or of a body.
 	Detail string
-	// Waited is how long the process had no free descriptor before the call began.
+	// Waited is how long the process lacked something for the call before it began.
 	Waited time.Duration
 	// Duration is from the beginning of the call to its end, by the monotonic clock.
 	Duration time.Duration
@@ -89,7 +89,7 @@ func (c *Client) Function(ctx context.Context, call Call) Result {
 	h := heads.Get().(*head)
 	defer h.free()
 	e := exchange{
-		request: call.Request, timeout: c.timeoutOf(call), limit: c.maxResponse, keep: call.KeepBody, whole: true,
+		request: call.Request, timeout: c.timeoutOf(call), limit: c.maxResponse, keep: call.KeepBody, gateway: true,
 		descriptors: c.descriptors, expires: call.expires(),
 	}
 	err := c.address(&e, h, call)

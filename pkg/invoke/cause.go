@@ -25,6 +25,8 @@ func classify(err error) (invocation.Cause, string) {
 	switch {
 	case errors.Is(err, egress.ErrGatewayUnknown):
 		return invocation.CauseDNS, "the gateway's name has no address yet, and the URL may lead there"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return invocation.CauseTransport, "no free local port for the host"
 	case errors.As(err, &dns):
 		return invocation.CauseDNS, "the name of the host has no address"
 	case isTLS(err):

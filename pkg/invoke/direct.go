@@ -70,7 +70,7 @@ func (d *direct) send(ctx context.Context, e *exchange) (*http.Response, error) 
 		c, err := d.take(ctx)
 		if err != nil {
 			d.exit()
-			if descriptor.Exhausted(err) {
+			if err = descriptor.OnTheWayToGateway(err); descriptor.Exhausted(err) {
 				return nil, unsent{err}
 			}
 			return nil, err

@@ -41,14 +41,14 @@ type exchange struct {
 	timeout   time.Duration       // over everything; 0: none
 	limit     int64               // bytes of the answer's body that are read
 	keep      bool                // the answer's body is wanted
-	whole     bool                // an answer counts only when its body is whole
+	gateway   bool                // it goes to the gateway, and an answer counts only when its body is whole
 
 	descriptors *descriptor.Monitor
 	expires     time.Time // when the invocation's time ends; zero for never
 }
 
-// run makes the exchange and measures it. While the process has no free descriptor for a
-// connection, it waits and tries again: that says nothing of the function.
+// run makes the exchange and measures it. While the process lacks something for the call, such as a free
+// descriptor, it waits and tries again: that says nothing of the function.
 func (e *exchange) run(ctx context.Context) Result {
 	first := time.Now()
 	begun := first
@@ -69,7 +69,7 @@ func (e *exchange) run(ctx context.Context) Result {
 	case err != nil && ctx.Err() != nil:
 		r = Result{Canceled: true, Detail: canceled}
 	case err != nil:
-		r = Result{Expired: true}
+		r = Result{Expired: true, Detail: descriptor.Reason(err)}
 	}
 	r.Waited, r.Duration = begun.Sub(first), time.Since(begun)
 	return r
@@ -83,8 +83,8 @@ type unsent struct{ error }
 
 func (u unsent) Unwrap() error { return u.error }
 
-// exchange sends the request once and reads the answer. It returns an error only when nothing was
-// sent because the process had no free descriptor or buffer.
+// exchange sends the request once and reads the answer. It returns an error only when nothing came to
+// the other end, because the process lacked something for the call.
 func (e *exchange) exchange(parent context.Context) (Result, error) {
 	ctx := parent
 	if e.timeout > 0 {
@@ -107,8 +107,11 @@ func (e *exchange) exchange(parent context.Context) (Result, error) {
 			Detail: fmt.Sprintf("the answer has status %d, which ends no call", resp.StatusCode),
 		}, nil
 	}
+	if e.gateway && resp.StatusCode == http.StatusProxyAuthRequired && !cameThrough(resp.Header, time.Now(), time.Now()) {
+		return Result{}, unsent{&descriptor.Lack{Kind: descriptor.Proxy}}
+	}
 	r, err := e.read(resp)
-	if err != nil && e.whole {
+	if err != nil && e.gateway {
 		failed := e.failed(parent, ctx, err)
 		failed.Size = r.Size
 		failed.Detail = fmt.Sprintf("%s: the answer with status %d is not whole, %d bytes of its body came",
@@ -136,6 +139,9 @@ func (e *exchange) send(ctx context.Context) (*http.Response, func(), error) {
 			Body: body, ContentLength: e.request.BodyLen(),
 		}
 		resp, err := e.transport.RoundTrip(req.WithContext(ctx))
+		if e.gateway && !u.wrote() {
+			err = descriptor.OnTheWayToGateway(err)
+		}
 		if descriptor.Exhausted(err) && !u.wrote() {
 			err = unsent{err}
 		}

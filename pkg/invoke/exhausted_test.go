@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"sync/atomic"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"queue-worker/pkg/descriptor"
 	"queue-worker/pkg/egress"
 	"queue-worker/pkg/invocation"
 )
@@ -178,6 +180,85 @@ func TestOnlyWhatWasNotSentIsSentAgainAfterENOBUFS(t *testing.T) {
 					t.Errorf("%+v", r)
 				}
 			})
+		}
+	}
+}
+
+// lacksOnTheWay are the errors of the dialer that are the worker's own trouble on the way to the gateway, and an attempt
+// on the way to a host that a caller chose.
+var lacksOnTheWay = map[string]error{
+	"no free local port":         &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.EADDRNOTAVAIL)},
+	"a DNS that does not answer": &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "i/o timeout", Name: "gateway", IsTimeout: true}},
+	"a DNS that fails":           &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "server misbehaving", Name: "gateway", IsTemporary: true}},
+}
+
+func TestTheTroubleOfTheWorkerItselfIsNoAttempt(t *testing.T) {
+	t.Parallel()
+	for way, send := range ways(t) {
+		for what, failure := range lacksOnTheWay {
+			t.Run(way+", "+what, func(t *testing.T) {
+				t.Parallel()
+				s := answering(t, wire(200, "fine"))
+				m := descriptor.NewMonitor(slog.New(slog.DiscardHandler))
+				c := newClient(t, s.address, func(o *Options) { o.Descriptors = m })
+				end, failed := starve(c, failure)
+				answered := make(chan Result, 1)
+				go func() { answered <- send(t.Context(), c, nil) }()
+				if way == "a callback" {
+					if r := <-answered; r.Cause == "" || r.Waited != 0 || m.Lacks() != nil {
+						t.Errorf("got %+v and %v, want an attempt that failed", r, m.Lacks())
+					}
+					return
+				}
+				for failed() < 2 {
+					select {
+					case r := <-answered:
+						t.Fatalf("got %+v, want a call that waits", r)
+					case <-time.After(time.Millisecond):
+					}
+				}
+				if m.Lacks() == nil {
+					t.Error("the monitor names no lack while a call waits")
+				}
+				end()
+				if r := <-answered; r.Status != 200 || r.Cause != "" || r.Waited <= 0 {
+					t.Errorf("got %+v, want the answer after a wait", r)
+				}
+			})
+		}
+	}
+}
+
+func TestANameThatIsNotThereIsAnAttempt(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, "127.0.0.1:1", nil)
+	starve(c, &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "gateway", IsNotFound: true}})
+	if r := c.Function(t.Context(), callOf(t, "x")); r.Cause != invocation.CauseDNS {
+		t.Errorf("got %+v, want cause dns", r)
+	}
+}
+
+// TestAProxyThatAsksForCredentialsIsNoAttempt: its 407 is no answer of the function, which the gateway would mark.
+func TestAProxyThatAsksForCredentialsIsNoAttempt(t *testing.T) {
+	t.Parallel()
+	for _, large := range []bool{false, true} {
+		h := newHops(t, hopAnswer{status: 407}, hopAnswer{status: 200, started: now(0)})
+		if r := h.client(t, nil).Function(t.Context(), redirectedCall(t, large, nil)); r.Status != 200 || r.Waited <= 0 {
+			t.Errorf("large %v: got %+v, want the second answer after a wait", large, r)
+		}
+		h = newHops(t, hopAnswer{status: 407, started: now(0)})
+		if r := h.client(t, nil).Function(t.Context(), redirectedCall(t, large, nil)); r.Status != 407 || r.Waited != 0 {
+			t.Errorf("large %v: got %+v, want the function's own 407", large, r)
+		}
+		r := h.client(t, nil).Callback(t.Context(), h.plain.URL, stored(t, nil, "x"))
+		if r.Status != 407 || r.Waited != 0 {
+			t.Errorf("large %v: got %+v, want the receiver's own 407", large, r)
+		}
+		h = newHops(t, hopAnswer{status: 407})
+		k := redirectedCall(t, large, nil)
+		k.Terms = &invocation.Terms{Expires: time.Now().Add(100 * time.Millisecond)}
+		if r := h.client(t, nil).Function(t.Context(), k); !r.Expired || r.Detail != "a proxy before the gateway asks for credentials" {
+			t.Errorf("large %v: got %+v, want an end that names the proxy", large, r)
 		}
 	}
 }

@@ -166,7 +166,7 @@ func (w *Worker) call(ctx context.Context, a *attempt) {
 	a.span.End(a.inv, answerOf(a.result))
 	w.warnRedirected(a)
 	if a.result.Expired {
-		w.giveUp(a, invocation.MaxAgeExceeded, expired)
+		w.giveUp(a, invocation.MaxAgeExceeded, expired+" The worker had waited: "+a.result.Detail+".")
 		return
 	}
 	if !a.result.Canceled && !a.result.Malformed && !a.result.Refused {
