@@ -164,7 +164,7 @@ func TestNothingIsLostBehindALoginPage(t *testing.T) {
 		calls[i] = call("fn1", "")
 		s.broker.publish(t, calls[i])
 	}
-	s.gateway.await(t, 40)
+	s.gateway.await(t, 20) // when the breaker opens
 	s.gateway.tell(always(answer{}))
 	for _, m := range calls {
 		s.gateway.awaitThat(t, "the call that comes to the function", func(all []asked) bool {

@@ -224,3 +224,19 @@ func TestANATSStreamingThatHangsIsNoticed(t *testing.T) {
 	w.next(t, m, "done")
 	checkCalled(t, s, map[*message]int{m: 1})
 }
+
+// TestTheTroubleOfTheWorkerItselfIsNotReady: a proxy before the gateway asks for credentials, which no call can have.
+func TestTheTroubleOfTheWorkerItselfIsNotReady(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, "max_retry_attempts=0")
+	s.gateway.tell(always(answer{Status: http.StatusProxyAuthRequired, Before: true}))
+	w := s.worker()
+	m := call("fn1", "")
+	s.broker.publish(t, m)
+	w.unready(t, "a proxy before the gateway asks for credentials")
+	s.gateway.tell(always(answer{}))
+	if done := w.next(t, m, "done"); done.text("retry") != "0/0" {
+		t.Errorf("got retry %s, want 0/0: no attempt was counted before", done.text("retry"))
+	}
+	w.ready(t)
+}
