@@ -103,7 +103,7 @@ func TestNamesThatCallersInventCostNoMemory(t *testing.T) {
 		names = n
 	}
 	s := newStand(t, "ingest_check=false", "max_inflight=50", "max_retry_attempts=0", "unknown_function_grace=0", "store_sync=1s",
-		"callback_policy=open", fmt.Sprint("GOMEMLIMIT=", int64(chartMemory)*9/10))
+		"callback_policy=open", "secret_mount_path=/none", fmt.Sprint("GOMEMLIMIT=", int64(chartMemory)*9/10))
 	s.gateway.know(always(status(http.StatusNotFound)))
 	flooded := make(chan struct{})
 	s.gateway.tell(always(answer{Status: http.StatusNotFound, Until: flooded}))

@@ -25,7 +25,10 @@ func newStand(t testing.TB, settings ...string) *stand {
 func newStandOn(t testing.TB, b *broker, settings ...string) *stand {
 	t.Helper()
 	s := &stand{t: t, broker: b, gateway: newStub(t)}
+	secrets := t.TempDir()
+	writeSecret(t, secrets, gatewayUser, gatewayPassword)
 	s.env = append([]string{
+		"secret_mount_path=" + secrets,
 		"faas_nats_address=127.0.0.1", "faas_nats_port=" + strconv.Itoa(b.port),
 		"gateway_url=" + s.gateway.url(), "data_dir=" + t.TempDir(), "store_min_free=0",
 		"callback_allow=127.0.0.0/8,::1/128",

@@ -54,6 +54,9 @@ type answer struct {
 	Before bool            // it is not the gateway's, which sets X-Start-Time, but of something before it
 }
 
+// The credentials that a stub accepts as a gateway.
+const gatewayUser, gatewayPassword = "gateway", "password"
+
 // stub is the server.
 type stub struct {
 	t      testing.TB
@@ -150,6 +153,10 @@ func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if name, ok := strings.CutPrefix(r.URL.Path, "/system/function/"); ok {
 		s.inform(w, r, name)
+		return
+	}
+	if user, password, _ := r.BasicAuth(); r.URL.Path == "/system/functions" && user == gatewayUser && password == gatewayPassword {
+		_, _ = io.WriteString(w, "[]") // which proves that these are its credentials
 		return
 	}
 	a, say := s.begin(&asked{

@@ -247,6 +247,7 @@ func TestAnUnknownFunctionIsRefusedWhenTheGatewayIsSure(t *testing.T) {
 		"it is there":             {200, "", 202, true},
 		"it is not there":         {404, "", 404, true},
 		"the check is off":        {404, "ingest_check=false", 202, false},
+		"it proves nothing":       {404, "secret_mount_path=/none", 202, true},
 		"the gateway wants more":  {401, "", 202, true},
 		"the gateway fails":       {503, "", 202, true},
 		"the gateway is not here": {0, "", 202, false},
@@ -287,6 +288,7 @@ func TestTheGatewayIsAskedWithTheCredentialsOfTheSecret(t *testing.T) {
 	dir := t.TempDir()
 	writeSecret(t, dir, "admin", "first")
 	s := newStand(t, "secret_mount_path="+dir)
+	s.gateway.tell(always(answer{Body: "[]"})) // to the list of functions
 	s.gateway.know(func(a asked) answer {
 		if a.Header.Get("Authorization") != "Basic "+encode64("admin:first") {
 			return status(401)

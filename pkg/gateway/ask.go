@@ -28,10 +28,10 @@ func (f *Functions) inquire(name string) (a answer, ok bool) {
 	case <-ctx.Done():
 		return answer{}, false
 	}
-	status, annotations, err := f.send(ctx, name)
+	status, annotations, err := f.inform(ctx, name)
 	if descriptor.Exhausted(err) {
 		err = f.o.Descriptors.Await(ctx.Done(), err, func() (err error) {
-			status, annotations, err = f.send(ctx, name)
+			status, annotations, err = f.inform(ctx, name)
 			return err
 		})
 		if ctx.Err() != nil {
@@ -39,35 +39,43 @@ func (f *Functions) inquire(name string) (a answer, ok bool) {
 		}
 	}
 	a = answer{known: status == http.StatusOK, annotations: annotations, at: time.Now()}
+	a.doubtful = status == http.StatusNotFound && !f.proves(name)
 	f.note(name, a, status, err)
 	return a, err == nil && (status == http.StatusOK || status == http.StatusNotFound)
 }
 
-// send is what the gateway answers about a function.
-func (f *Functions) send(ctx context.Context, name string) (status int, annotations map[string]string, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.target(name), nil)
+// inform is what the gateway answers about a function.
+func (f *Functions) inform(ctx context.Context, name string) (status int, annotations map[string]string, err error) {
+	status, body, _, err := f.send(ctx, f.target(name), maxBody)
+	if err != nil || status != http.StatusOK {
+		return status, nil, err
+	}
+	if isObject(body) {
+		f.has(name)
+	}
+	return status, f.annotations(body), nil
+}
+
+// send sends a question, and reads as much of the answer. named reports whether it had credentials.
+func (f *Functions) send(ctx context.Context, target string, most int64) (status int, body []byte, named bool, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil {
-		return 0, nil, err
+		return 0, nil, false, err
 	}
 	req.Header.Set("User-Agent", "queue-worker/"+f.o.Version)
 	if f.o.Credentials != nil {
-		if c, err := f.o.Credentials(); err == nil {
+		c, err := f.o.Credentials()
+		if named = err == nil; named {
 			req.SetBasicAuth(c.User, c.Password)
 		}
 	}
 	res, err := f.client.Do(req)
 	if err != nil {
-		return 0, nil, err
+		return 0, nil, named, err
 	}
 	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxBody))
-	if err != nil {
-		return 0, nil, err
-	}
-	if res.StatusCode != http.StatusOK {
-		return res.StatusCode, nil, nil
-	}
-	return res.StatusCode, f.annotations(body), nil
+	body, err = io.ReadAll(io.LimitReader(res.Body, most))
+	return res.StatusCode, body, named, err
 }
 
 // annotations are those of a function's status that are used here. Of an

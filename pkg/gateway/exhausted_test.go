@@ -38,7 +38,8 @@ func TestWithoutAFreeDescriptorNothingIsSaidOfTheGateway(t *testing.T) {
 		f := New(Options{URL: parse(t, "http://gateway"), Names: names, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		defer f.Close()
 		f.client.Transport.(*http.Transport).DialContext = new(starved).DialContext
-		f.knew, f.answered = true, true // it has named functions before
+		f.answered = true
+		f.has("other") // it has named functions before
 		begun := time.Now()
 		switch known, sure := f.Known(t.Context(), "figlet"); {
 		case !known:
@@ -68,7 +69,7 @@ func TestWithoutAFreeDescriptorNothingIsSaidOfTheGateway(t *testing.T) {
 
 func TestAQuestionWaitsForAFreeDescriptor(t *testing.T) {
 	t.Parallel()
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) }))
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer s.Close()
 	f := New(Options{URL: parse(t, s.URL), Names: names})
 	defer f.Close()
@@ -77,7 +78,7 @@ func TestAQuestionWaitsForAFreeDescriptor(t *testing.T) {
 	sure := make(chan bool, 1)
 	go func() {
 		known, is := f.Known(t.Context(), "figlet")
-		sure <- !known && is
+		sure <- known && is
 	}()
 	for d.count.Load() < 2 {
 		time.Sleep(time.Millisecond)

@@ -28,6 +28,9 @@ const (
 	// who has just deployed one does not want to wait.
 	knownFor   = 30 * time.Second
 	unknownFor = 3 * time.Second
+	// provenFor is how long it counts that a gateway has answered about a function, or has
+	// accepted the credentials, for the certainty of an absence.
+	provenFor = 10 * time.Minute
 	// settledFor is for who has to be sure that a function is, or is not, there now.
 	settledFor = 3 * time.Second
 	// staleFor is how long annotations apply that are refreshed in the background.
@@ -86,14 +89,13 @@ type Functions struct {
 	said    string               // what the log says of the gateway, to say it once
 	// answered: the gateway has known some function, so it accepts the credentials.
 	answered bool
-	// knew: it has known some function. What never does may be no gateway but something
-	// before it that has no such path, and its 404 says nothing.
-	knew bool
+	proof    proof
 }
 
 // answer is what the gateway has said of a function.
 type answer struct {
 	known       bool
+	doubtful    bool              // a 404 that may come from something else than the gateway
 	refused     bool              // the gateway has refused to answer, and may answer for others
 	annotations map[string]string // never changed; nil for none
 	at          time.Time
@@ -145,19 +147,19 @@ func (f *Functions) Close() {
 
 // Known reports whether there is a function of that name, with or without
 // namespace, and whether that is sure. It is not sure when the gateway cannot be
-// reached, does not accept the credentials, or fails; what it said before is
-// believed then, if that was yes. The first question takes two seconds at most, or
+// reached, does not accept the credentials, fails, or when its 404 is no proof (see
+// proof.go); what it said before is believed then, if that was yes. The first question takes two seconds at most, or
 // until ctx ends.
 func (f *Functions) Known(ctx context.Context, function string) (known, sure bool) {
 	name := f.o.Names.Canonical(function)
 	now := time.Now()
 	a, have, away := f.recall(name, now)
 	if have && a.counts(now) {
-		return a.known, !a.refused
+		return a.known || a.doubtful, !a.refused && !a.doubtful
 	}
 	if !away {
 		if fresh, ok := f.ask(ctx, name); ok {
-			return fresh.known, true
+			return fresh.known || fresh.doubtful, !fresh.doubtful
 		}
 	}
 	return true, have && a.known && !a.refused
@@ -170,13 +172,13 @@ func (f *Functions) Missing(ctx context.Context, function string) bool {
 	now := time.Now()
 	a, have, away := f.recall(name, now)
 	if have && now.Sub(a.at) < settledFor {
-		return !a.known
+		return a.isAbsent()
 	}
 	if away {
 		return false
 	}
 	a, ok := f.ask(ctx, name)
-	return ok && !a.known
+	return ok && a.isAbsent()
 }
 
 // Annotations are those that the gateway has of a function, as far as they concern
@@ -187,14 +189,14 @@ func (f *Functions) Missing(ctx context.Context, function string) bool {
 // waits.
 //
 // unknown means that there is surely no such function: the gateway has said so, and
-// has not said otherwise since. It is false while the gateway cannot say, and until it
-// has known some function.
+// has not said otherwise since. It is false while the gateway cannot say, and while its
+// 404 is no proof.
 func (f *Functions) Annotations(ctx context.Context, function string, patience time.Duration) (annotations map[string]string, unknown bool) {
 	name := f.o.Names.Canonical(function)
 	now := time.Now()
 	a, have, away := f.recall(name, now)
 	if have && a.counts(now) {
-		return a.annotations, f.lacks(a)
+		return a.annotations, a.isAbsent()
 	}
 	if away {
 		return a.annotations, false
@@ -206,20 +208,13 @@ func (f *Functions) Annotations(ctx context.Context, function string, patience t
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if fresh, ok := f.ask(ctx, name); ok {
-		return fresh.annotations, f.lacks(fresh)
+		return fresh.annotations, fresh.isAbsent()
 	}
-	return a.annotations, have && f.lacks(a)
+	return a.annotations, have && a.isAbsent()
 }
 
-// lacks reports whether an answer means that there is surely no such function.
-func (f *Functions) lacks(a answer) bool {
-	if a.known {
-		return false
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.knew
-}
+// isAbsent reports whether an answer means that there is surely no such function.
+func (a answer) isAbsent() bool { return !a.known && !a.doubtful }
 
 // recall is what the gateway has said of a function, and whether it is to be left
 // alone now.
@@ -295,8 +290,7 @@ func (f *Functions) note(name string, a answer, status int, err error) {
 		f.away = a.at.Add(awayFor)
 		f.report(logSilent, "error", err)
 	case status == http.StatusOK, status == http.StatusNotFound:
-		f.answered = true
-		f.knew = f.knew || a.known
+		f.answered = f.answered || !a.doubtful
 		f.report("")
 		f.keep(name, a)
 	case f.answered && strings.Contains(name, "."):
@@ -304,6 +298,10 @@ func (f *Functions) note(name string, a answer, status int, err error) {
 		// of other functions, about which it has to be asked on.
 		a.known, a.refused, a.annotations = true, true, f.answers[name].annotations
 		f.keep(name, a)
+	case status >= http.StatusMultipleChoices && status < http.StatusBadRequest:
+		f.away = a.at.Add(awayFor)
+		f.report(logRefused, "status", status,
+			"hint", "Set gateway_url to the address of the OpenFaaS gateway itself, past any login page or proxy.")
 	default:
 		f.away = a.at.Add(awayFor)
 		f.report(logRefused, "status", status,

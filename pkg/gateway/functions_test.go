@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -51,12 +52,16 @@ func TestWhatTheGatewayAnswersIsSureOrNot(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/system/functions" {
+					_, _ = io.WriteString(w, "[]")
+					return
+				}
 				w.Header().Set("Location", "/login")
 				w.WriteHeader(tt.status)
 				_, _ = w.Write(make([]byte, 2*maxBody)) // more than is read
 			}))
 			defer s.Close()
-			f := New(Options{URL: parse(t, s.URL), Names: names})
+			f := New(Options{URL: parse(t, s.URL), Names: names, Credentials: admin})
 			defer f.Close()
 			switch known, sure := f.Known(t.Context(), "figlet"); {
 			case known != tt.known:
@@ -106,6 +111,9 @@ type scripted struct {
 }
 
 func (s *scripted) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Path == "/system/functions" {
+		return listing(r), nil
+	}
 	s.count.Add(1)
 	status, err := s.answer(r)
 	if err != nil {
@@ -114,9 +122,23 @@ func (s *scripted) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
 }
 
+// listing accepts all credentials, and nothing without.
+func listing(r *http.Request) *http.Response {
+	res := &http.Response{StatusCode: http.StatusUnauthorized, Header: http.Header{}, Body: http.NoBody, Request: r}
+	if _, _, ok := r.BasicAuth(); ok {
+		res.StatusCode, res.Body = http.StatusOK, io.NopCloser(strings.NewReader("[]"))
+	}
+	return res
+}
+
+// admin are credentials.
+func admin() (basicauth.Credentials, error) {
+	return basicauth.Credentials{User: "admin", Password: "secret"}, nil
+}
+
 func withScript(t *testing.T, s *scripted, edits ...func(*Options)) *Functions {
 	t.Helper()
-	o := Options{URL: parse(t, "http://gateway:8080"), Names: names}
+	o := Options{URL: parse(t, "http://gateway:8080"), Names: names, Credentials: admin}
 	for _, edit := range edits {
 		edit(&o)
 	}
