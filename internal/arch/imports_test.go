@@ -33,7 +33,7 @@ var layers = []struct {
 	}},
 	{"pkg/console", []string{"pkg/invocation"}},
 	{"pkg/jobs", []string{"pkg/store", "pkg/invocation"}},
-	{"pkg/finished", []string{"pkg/invocation"}},
+	{"pkg/finished", []string{"pkg/store", "pkg/invocation"}},
 	{"pkg/pause", []string{"pkg/store"}},
 	{"pkg/gateway", []string{"pkg/basicauth", "pkg/descriptor", "pkg/invocation"}},
 	{"pkg/dev", []string{"pkg/invocation"}},

@@ -63,7 +63,7 @@ func (a *App) openStore(ctx context.Context) error {
 	a.lanes = worker.NewLanes(worker.LanesOptions{MaxInflight: c.MaxInflight, MaxURLs: c.CallbackMaxInflight, QueueLimits: c.QueueLimits, Greedy: !c.LimiterEnabled, NoBreaker: !c.Breaker})
 	o := embedded.Options{
 		Dir: c.DataDir, Sync: c.StoreSync, MaxBytes: c.StoreMaxBytes, MinFree: c.StoreMinFree,
-		Slots: a.lanes.Slots(), Watcher: a.lanes, Metrics: embedded.NewMetrics(a.registry), Descriptors: a.descriptors, Logger: a.log,
+		Slots: a.lanes.Slots(), Watcher: watcher{a.lanes, a}, Metrics: embedded.NewMetrics(a.registry), Descriptors: a.descriptors, Logger: a.log,
 	}
 	s, err := unlessStopped(ctx, func() (store.Store, error) { return embedded.Open(o) }, func(s store.Store) { _ = s.Close() })
 	if err != nil {
@@ -186,14 +186,13 @@ func (a *App) makeWorker(ctx context.Context) error {
 	a.metrics = worker.NewMetrics(a.registry, labels, c.Channels)
 	a.registry.MustRegister(worker.NewCollector(a.store, a.lanes, labels, c.Channels))
 	a.worker = worker.New(worker.Options{
-		Store: watched{a.store, a}, Lanes: a.lanes, Caller: caller, Policy: policy, Queues: queues, Functions: a.functions,
+		Store: a.store, Lanes: a.lanes, Caller: caller, Policy: policy, Queues: queues, Functions: a.functions,
 		TrustHeader: c.HeaderPolicy == trustHeader, CallbackTimeout: c.CallbackTimeout, DeadSet: c.DeadSet, ResultTTL: c.ResultTTL,
-		Over: a.over, Tracer: a.tracer,
-		CheckURL: guard.CheckURL, Settled: a.settled, Version: a.Version, Metrics: a.metrics, Logger: a.log,
+		Discarded: a.discarded, Tracer: a.tracer,
+		CheckURL: guard.CheckURL, Version: a.Version, Metrics: a.metrics, Logger: a.log,
 	})
 	a.retention = &worker.Retention{
 		Store: a.store, Lanes: a.lanes, Known: a.functions.Known, Logger: a.log, MaxAge: c.DeadSetMaxAge, MaxBytes: c.DeadSetMaxBytes,
-		Dropped: func(inv *invocation.Invocation) { a.watch.Ended(endOf(inv, invocation.OutcomeDropped)) },
 	}
 	return a.worker.Recover(ctx, a.store)
 }
@@ -207,6 +206,12 @@ func (a *App) listeners() []string {
 	return own
 }
 
+// accepting is the store as the intake sees it.
+type accepting struct {
+	*worker.Worker
+	store.Condition
+}
+
 func (a *App) makeIntake(context.Context) error {
 	c := a.Config
 	host, err := os.Hostname()
@@ -218,7 +223,7 @@ func (a *App) makeIntake(context.Context) error {
 		URL:     "nats://" + net.JoinHostPort(c.NATSAddress, strconv.Itoa(c.NATSPort)),
 		Cluster: c.NATSCluster, Channels: c.Channels, Group: c.QueueGroup, Hostname: host, AckWait: c.AckWait,
 		MaxUnsettled: c.MaxUnsettled, MaxUnsettledBytes: c.MaxUnsettledBytes, Names: a.names, CheckURL: a.checkURL,
-		Store: keeper{a.store, a}, Metrics: a.submitted, Logger: a.log,
+		Store: accepting{a.worker, a.store}, Metrics: a.submitted, Logger: a.log,
 	}
 	if a.door != nil {
 		o.URL, o.Embedded, o.Backlog, o.OnRest = a.door.URL(), a.door, a.door, a.onRest
@@ -263,7 +268,7 @@ func (a activity) InFlight() map[invocation.Lane]int { return a.lanes.InFlight()
 
 func (a *App) makeJobs(context.Context) error {
 	a.jobs = jobs.New(jobs.Options{
-		Store: watched{a.store, a}, Filter: api.FilterReader(a.names), Waiting: a.waiting, MaxInflight: a.Config.MaxInflight,
+		Store: a.store, Filter: api.FilterReader(a.names), Waiting: a.waiting, MaxInflight: a.Config.MaxInflight,
 		InFlight: a.worker.Running, Metrics: jobs.NewMetrics(a.registry), Logger: a.log,
 	})
 	return nil
@@ -278,7 +283,7 @@ func (a *App) waiting(lane invocation.Lane) int {
 func (a *App) serve(context.Context) error {
 	c := a.Config
 	handler, err := api.New(api.Options{
-		Store: watched{a.store, a}, Jobs: a.jobs, Names: a.names, Queues: c.Channels, Watch: a.watch, Hands: a.worker, Forget: a.forget,
+		Store: a.store, Jobs: a.jobs, Names: a.names, Queues: c.Channels, Watch: a.watch, Hands: a.worker, Forget: a.forget,
 		Policies: a.worker, Activity: activity{a.worker, a.lanes}, Pauses: a.pauses, MaxResponseBytes: c.MaxResponseBytes,
 		Durable: a.store.Durable(), BasicAuth: c.BasicAuth, SecretDir: c.SecretMountPath,
 		AdminOpen: c.AdminOpen, Functions: a.functions, Ingest: a.ingest(), Gatherer: a.registry, Healthy: a.healthy, Ready: a.ready,

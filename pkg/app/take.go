@@ -49,7 +49,7 @@ var (
 
 func (a *App) newTaker() *taker {
 	return &taker{
-		open: a.open, durable: a.store.Durable(), accept: keeper{a.store, a}.Accept, queue: a.intake.Publish,
+		open: a.open, durable: a.store.Durable(), accept: a.worker.Accept, queue: a.intake.Publish,
 		claims: a.store, taken: a.submitted.Submitted, log: a.log,
 	}
 }

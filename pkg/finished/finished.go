@@ -1,13 +1,12 @@
 // Package finished keeps the callers that wait for the end of an invocation, and the latest
 // ends.
 //
-//	worker, API    --Ended--> Watch --wakes--> Await: looks again
-//	intake --Arrived-----------^
+//	store --Changing--> Watch --wakes--> Await: looks again
 //
 // Pending and dead invocations are in the store, and so are results for as long as
 // result_ttl says. Finished invocations leave the store. Their ends are kept here in
 // memory, until enough others have ended. A lookup reads the store first and this package
-// after it. Because an end is noted here before it is written there (Ending), there is no
+// after it. Because the store reports an end here before it can be read there, there is no
 // instant at which neither knows it.
 //
 // The package reads no store, decides nothing and starts no goroutine.
@@ -21,6 +20,7 @@ import (
 	"time"
 
 	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
 )
 
 const (
@@ -50,8 +50,12 @@ type End struct {
 type Watch struct {
 	closed chan struct{}
 
+	changed func(error) // the method decided, made once
+
 	mu       sync.Mutex
 	memory   memory
+	changing []store.Change // about to be written
+	since    time.Time      // when changing was reported
 	ending   map[invocation.ID][]*End
 	waiting  map[key]map[chan struct{}]struct{}
 	waiters  int
@@ -66,11 +70,43 @@ type key struct {
 
 // New makes a Watch that knows of nothing.
 func New() *Watch {
-	return &Watch{
+	w := &Watch{
 		closed: make(chan struct{}), waiting: map[key]map[chan struct{}]struct{}{},
 		memory: newMemory(mostEnds, mostBytes), ending: map[invocation.ID][]*End{},
 	}
+	w.changed = w.decided
+	return w
 }
+
+// Changing notes the ends among the changes that are about to be written. The function that
+// it returns keeps them, and wakes the callers that wait for any of the changes. It is one
+// method of a store.Watcher.
+func (w *Watch) Changing(changes []store.Change) (changed func(error)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.changing, w.since = changes, time.Now()
+	return w.changed
+}
+
+// decided is called when the changes are durable, or with the error by which there are none.
+func (w *Watch) decided(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range w.changing {
+		if c := &w.changing[i]; err == nil {
+			if isEnd(c) {
+				w.memory.add(w.end(c))
+			}
+			w.wake(c.Inv)
+		}
+	}
+	w.changing = nil
+}
+
+// isEnd reports whether an invocation leaves the store.
+func isEnd(c *store.Change) bool { return c.Outcome != "" && c.Outcome.Leaves() }
+
+func (w *Watch) end(c *store.Change) End { return End{Inv: c.Inv, Outcome: c.Outcome, At: w.since} }
 
 // Ending notes an end that is about to be written to the store. Until it is, the
 // store still has the invocation, and a caller that asks the store first sees so.
@@ -117,6 +153,11 @@ func (w *Watch) Lately(id invocation.ID) (End, bool) {
 	if ending := w.ending[id]; len(ending) > 0 {
 		return *ending[0], true
 	}
+	for i := range w.changing { // a batch at most
+		if c := &w.changing[i]; c.Inv.ID == id && isEnd(c) {
+			return w.end(c), true
+		}
+	}
 	return End{}, false
 }
 
@@ -129,6 +170,11 @@ func (w *Watch) LatelyByCall(call string, limit int) []End {
 	for _, ending := range w.ending { // no more than slots, or cancellations
 		if e := ending[0]; e.Inv.CallID == call && len(found) < limit {
 			found = append(found, *e)
+		}
+	}
+	for i := range w.changing {
+		if c := &w.changing[i]; c.Inv.CallID == call && isEnd(c) && len(found) < limit {
+			found = append(found, w.end(c))
 		}
 	}
 	return append(found, w.memory.findCall(call, limit-len(found))...)

@@ -3,6 +3,7 @@ package finished
 // What is remembered, and for how long.
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
 )
 
 // numbers are the ids of ends, as in idOf.
@@ -73,6 +75,45 @@ func TestAnEndThatIsBeingWrittenIsKnownUntilItIsWithdrawnAndThenAsItCameOut(t *t
 		t.Error("what was withdrawn is known: ok = true, want false")
 	case len(w.ending) != 0:
 		t.Errorf("what was withdrawn is known: len(w.ending) = %d, want 0", len(w.ending))
+	}
+}
+
+func TestAnEndIsKnownFromBeforeItIsDurable(t *testing.T) {
+	t.Parallel()
+	w := New()
+	changes := []store.Change{
+		{Inv: inv(1, "a"), Outcome: invocation.OutcomeCancelled}, {Inv: inv(2, "a"), Outcome: invocation.OutcomeDropped},
+		{Inv: inv(3, "a"), Outcome: invocation.OutcomeDead}, {Inv: inv(4, "a"), Outcome: invocation.OutcomeRetry}, {Inv: inv(5, "a")},
+	}
+	check := func(when string, want map[int]invocation.Outcome) {
+		t.Helper()
+		got := map[int]invocation.Outcome{}
+		for n := 1; n <= len(changes); n++ {
+			if e, ok := w.Lately(idOf(n)); ok {
+				got[n] = e.Outcome
+			}
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s, by id (-want +got):\n%s", when, d)
+		}
+		if got := len(w.LatelyByCall("a", 10)); got != len(want) {
+			t.Errorf("%s, by call id there are %d ends, want %d", when, got, len(want))
+		}
+		if got := len(w.LatelyByCall("b", 10)); got != 0 {
+			t.Errorf("%s, another call id has %d ends, want 0", when, got)
+		}
+	}
+	ends := map[int]invocation.Outcome{1: invocation.OutcomeCancelled, 2: invocation.OutcomeDropped}
+	changed := w.Changing(changes)
+	check("before the commit", ends)
+	changed(errors.New("disk full"))
+	check("after a commit that failed", map[int]invocation.Outcome{})
+	changed = w.Changing(changes)
+	changed(nil)
+	check("after the commit", ends)
+	w.Changing(changes[1:2])(nil)
+	if got := numbers(w.LatelyByCall("a", 1)); !slices.Equal(got, []int{2}) {
+		t.Errorf("the latest end is of %v, want 2", got)
 	}
 }
 

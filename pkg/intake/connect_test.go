@@ -140,7 +140,7 @@ func TestAnAckNeverGoesToANewServersMessageOfTheSameSequence(t *testing.T) {
 	ns = restart(t, ns, "")
 	queue(t, gateway(t, ns.URL(), "g"), "new")
 	s.got(t, 2)
-	r.Settled(old.Inv.ID, [16]byte{})
+	r.settled(old.Inv.ID, [16]byte{})
 	r.until(t, "the ack that cannot be sent", func() bool { return value(r.opts.Metrics.ackErrors) == 1 })
 	r.close(t)
 	// Sequence 1 is still unacked: the next worker gets it.

@@ -215,13 +215,18 @@ func (i *Intake) Run(ctx context.Context) error {
 	return nil
 }
 
-// Settled says that an invocation is settled. Without a durable store its message
-// is acked now; with a successor, the callback that carries its result, the
-// message stays unacked until that is settled. It does not block, may be called
-// before Accept's done, and does nothing for an id that holds no message.
-func (i *Intake) Settled(id, successor invocation.ID) {
-	if !i.durable {
-		i.book.settle(id, successor)
+// Changed takes changes that are durable, in the order of the commits. Without a durable
+// store the message of an invocation that is settled is acked now, or when the callback that
+// carries its result is settled. It does not block, may be called before Accept's done, and
+// does nothing for an invocation that came without a message.
+func (i *Intake) Changed(changes []store.Change) {
+	if i.durable {
+		return
+	}
+	for n := range changes {
+		if c := &changes[n]; c.Outcome != "" && c.Outcome != invocation.OutcomeRetry {
+			i.book.settle(c.Inv.ID, c.Callback)
+		}
 	}
 }
 

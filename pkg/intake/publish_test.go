@@ -88,7 +88,7 @@ func TestWhatWasPublishedComesBackAsItWas(t *testing.T) {
 			if d := cmp.Diff(want, got.Inv); d != "" {
 				t.Errorf("durable %v: %s (-want +got):\n%s", durable, name, d)
 			}
-			r.Settled(got.Inv.ID, noSuccessor)
+			r.settled(got.Inv.ID, noSuccessor)
 		}
 		r.idle(t)
 	}
@@ -109,9 +109,9 @@ func TestAnEnvelopesInvocationIsSettledByItsOwnID(t *testing.T) {
 	}
 	r.until(t, "the submission that came twice to be known", func() bool { return r.duplicates() >= 1 })
 	s.got(t, 2)
-	r.Settled(first.ID, noSuccessor)
+	r.settled(first.ID, noSuccessor)
 	r.until(t, "only the second to be unsettled", func() bool { return r.holds() == 1 })
-	r.Settled(second.ID, noSuccessor)
+	r.settled(second.ID, noSuccessor)
 	r.idle(t)
 	if s.offered != 2 {
 		t.Errorf("%d were offered to the store, want 2", s.offered)

@@ -19,8 +19,13 @@ var noSuccessor invocation.ID
 // settle settles invocations as the worker does.
 func (r *rig) settle(all ...store.Accept) {
 	for _, a := range all {
-		r.Settled(a.Inv.ID, noSuccessor)
+		r.settled(a.Inv.ID, noSuccessor)
 	}
+}
+
+// settled reports that an invocation is done, with its callback still to be made.
+func (r *rig) settled(id, callback invocation.ID) {
+	r.Changed([]store.Change{{Inv: &invocation.Invocation{ID: id}, Outcome: invocation.OutcomeDone, Callback: callback}})
 }
 
 func TestAMessageStaysUnackedUntilItIsSettled(t *testing.T) {
@@ -32,7 +37,8 @@ func TestAMessageStaysUnackedUntilItIsSettled(t *testing.T) {
 	queue(t, gateway(t, ns.URL(), "g"), "settled", "unsettled")
 	got := s.got(t, 2)
 	r.settle(got[0])
-	r.settle(got[0]) // a second time does nothing
+	r.settle(got[0])                                                                                  // a second time does nothing
+	r.Changed([]store.Change{{Inv: got[1].Inv}, {Inv: got[1].Inv, Outcome: invocation.OutcomeRetry}}) // neither settles it
 	r.close(t)
 	if got[0].Door != nil {
 		t.Errorf("the store is asked to remember the source, which costs memory without a bound: got[0].Door = %+v, want nil", got[0].Door)
@@ -129,12 +135,12 @@ func TestTheHoldMovesToTheCallback(t *testing.T) {
 	queue(t, gateway(t, ns.URL(), "g"), "a")
 	got := s.got(t, 1)
 	callback := invocation.NewID(got[0].Inv.Accepted)
-	r.Settled(got[0].Inv.ID, callback)
+	r.settled(got[0].Inv.ID, callback)
 	r.settle(got[0]) // the function's invocation holds nothing any more
 	if r.holds() != 1 {
 		t.Fatalf("%d messages unacked, want 1: the callback is not settled", r.holds())
 	}
-	r.Settled(callback, noSuccessor)
+	r.settled(callback, noSuccessor)
 	r.idle(t)
 }
 
@@ -153,7 +159,7 @@ func TestSettledBeforeTheStoreAnswers(t *testing.T) {
 		id = h.id
 	}
 	r.book.mu.Unlock()
-	r.Settled(id, noSuccessor)
+	r.settled(id, noSuccessor)
 	close(s.hold)
 	s.got(t, 1)
 	r.idle(t)

@@ -123,7 +123,6 @@ func (w *Worker) read(ctx context.Context, a *attempt) {
 // dropped by an operator meanwhile; any other stays in the store for the check.
 func (w *Worker) unreadable(r store.Ready, err error) (over bool) {
 	if errors.Is(err, store.ErrNotFound) {
-		w.gone(r.ID)
 		return true
 	}
 	w.Logger.Error("cannot load invocation, skipped until restart",

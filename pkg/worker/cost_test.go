@@ -103,6 +103,27 @@ func measureCosts(t *testing.T) (c costs) {
 	return costs{per(float64(after.Mallocs - before.Mallocs)), per(float64(writes)), per(float64(files.bytes.Load()))}
 }
 
+// counting is a watcher that signals each outcome.
+type counting struct {
+	*Lanes
+	ended   chan<- struct{}
+	changes []store.Change
+	report  func(error)
+}
+
+func (c *counting) Changing(changes []store.Change) func(error) {
+	c.changes = changes
+	return c.report
+}
+
+func (c *counting) changed(error) {
+	for i := range c.changes {
+		if c.changes[i].Outcome != "" {
+			c.ended <- struct{}{}
+		}
+	}
+}
+
 // startCounted wires a worker as the program does, but for the intake.
 func startCounted(t *testing.T, gateway *url.URL, files *countedFS) (*Worker, *embedded.Store, <-chan struct{}) {
 	t.Helper()
@@ -115,18 +136,19 @@ func startCounted(t *testing.T, gateway *url.URL, files *countedFS) (*Worker, *e
 	t.Cleanup(func() { _, _ = buffer.Close(), out.Close() })
 	logger := slog.New(term.FlushWarnings(term.NewLogHandler(buffer, slog.LevelInfo, false), buffer))
 	lanes := NewLanes(LanesOptions{MaxInflight: costInflight})
-	s, err := embedded.Open(embedded.Options{Dir: dir, FS: files.on(), Slots: lanes.Slots(), Watcher: lanes, Logger: logger})
+	ended := make(chan struct{}, costWindow)
+	watcher := &counting{Lanes: lanes, ended: ended}
+	watcher.report = watcher.changed // made once, as pkg/finished does
+	s, err := embedded.Open(embedded.Options{Dir: dir, FS: files.on(), Slots: lanes.Slots(), Watcher: watcher, Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}
 	client := invoke.New(invoke.Options{Gateway: gateway, MaxResponseBytes: 1 << 20, MaxInflight: costInflight, Version: "test"})
 	t.Cleanup(client.Close)
-	ended := make(chan struct{}, costWindow)
 	labels := NewLabels(invocation.Names{DefaultNamespace: "openfaas-fn"})
 	return New(Options{
 		Store: s, Lanes: lanes, Caller: client, Policy: defaults(t).policy, DeadSet: true,
 		CheckURL: func(raw string) (*url.URL, error) { return url.Parse(raw) },
-		Settled:  func(_, _ invocation.ID) { ended <- struct{}{} },
 		Version:  "test", Metrics: NewMetrics(prometheus.NewRegistry(), labels, []string{queue}), Logger: logger,
 	}), s, ended
 }

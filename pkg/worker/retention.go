@@ -24,8 +24,6 @@ type Retention struct {
 	// MaxAge and MaxBytes bound the dead set; 0 for no bound.
 	MaxAge   time.Duration
 	MaxBytes int64
-	// Dropped is called for each dead letter that was removed. It must not block.
-	Dropped func(*invocation.Invocation)
 }
 
 // Known reports whether a function exists, and whether that is sure.
@@ -60,9 +58,6 @@ func (r *Retention) expire(ctx context.Context) {
 		}
 		if err != nil || len(expired.Letters) == 0 {
 			return
-		}
-		for _, inv := range expired.Letters {
-			r.Dropped(inv)
 		}
 		r.logExpired(expired)
 	}

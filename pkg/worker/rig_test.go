@@ -44,8 +44,8 @@ type setup struct {
 	caller   Caller
 	check    URLChecker
 	wrap     func(Store) Store
-	over     func(Over)
-	keep     time.Duration // result_ttl
+	onEnd    func(store.Change) // is called for each end
+	keep     time.Duration      // result_ttl
 	level    slog.Level
 	tracer   *trace.Tracer
 	lanes    LanesOptions // beside MaxInflight, which is inflight
@@ -96,15 +96,15 @@ func build(t testing.TB, s setup) *rig {
 	s.lanes.MaxInflight = s.inflight
 	r.lanes = NewLanes(s.lanes)
 	var err error
-	r.store, err = embedded.Open(embedded.Options{Dir: s.dir, FS: s.fs, Slots: r.lanes.Slots(), Watcher: r.lanes, Logger: logger})
+	r.store, err = embedded.Open(embedded.Options{Dir: s.dir, FS: s.fs, Slots: r.lanes.Slots(), Watcher: watching{r.lanes, r}, Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}
 	labels := NewLabels(invocation.Names{DefaultNamespace: "openfaas-fn"})
 	o := Options{
 		Store: r.store, Lanes: r.lanes, Caller: s.caller, Policy: s.policy, DeadSet: !s.noDead, CheckURL: s.check,
-		Queues: s.queues, Functions: s.fns, TrustHeader: s.trust, Over: s.over, ResultTTL: s.keep, Tracer: s.tracer,
-		Settled: r.holds.settled, Version: "test", Metrics: NewMetrics(r.registry, labels, []string{queue}), Logger: logger,
+		Queues: s.queues, Functions: s.fns, TrustHeader: s.trust, Discarded: r.discarded, ResultTTL: s.keep, Tracer: s.tracer,
+		Version: "test", Metrics: NewMetrics(r.registry, labels, []string{queue}), Logger: logger,
 	}
 	if s.wrap != nil {
 		o.Store = s.wrap(r.store)
@@ -112,6 +112,33 @@ func build(t testing.TB, s setup) *rig {
 	r.registry.MustRegister(NewCollector(r.store, r.lanes, labels, []string{queue}))
 	r.worker = New(o)
 	return r
+}
+
+// watching is the watcher of a rig's store: the lanes, and what the intake does.
+type watching struct {
+	*Lanes
+	rig *rig
+}
+
+func (w watching) Changing(changes []store.Change) func(error) {
+	return func(err error) {
+		for _, c := range changes {
+			if err == nil && c.Outcome != "" && c.Outcome != invocation.OutcomeRetry {
+				w.rig.holds.settled(c.Inv.ID, c.Callback)
+				w.rig.report(c)
+			}
+		}
+	}
+}
+
+func (r *rig) report(c store.Change) {
+	if r.onEnd != nil {
+		r.onEnd(c)
+	}
+}
+
+func (r *rig) discarded(inv *invocation.Invocation) {
+	r.report(store.Change{Inv: inv, Outcome: invocation.OutcomeDropped})
 }
 
 // run lets the worker of a rig run. At the end of the test it is aborted, and

@@ -16,27 +16,18 @@ import (
 func (w *Worker) settle(ctx context.Context, a *attempt) (over bool) {
 	st := store.Settlement{At: a.at, Inv: a.inv}
 	w.conclude(a, &st)
-	next := follower(st)
-	if !next.IsZero() {
-		// Reported before, since the callback may have finished before Settle has returned.
-		w.answersFor(a.inv.ID, next)
-	}
 	begun := time.Now()
 	err := w.Store.Settle(ctx, st)
 	w.traced(a, begun, err)
 	if err != nil {
-		if !next.IsZero() {
-			w.answersFor(next, a.inv.ID)
-		}
 		return w.unsettled(a, err)
 	}
 	w.Metrics.settled(a, st)
 	w.remember(a)
 	w.logAttempt(a)
-	if st.Outcome != invocation.OutcomeRetry && next.IsZero() {
-		w.answersFor(a.inv.ID, next)
+	if a.callback != nil && st.Callback == nil {
+		w.discarded(a.callback.Inv)
 	}
-	w.ended(a, st) // last: a caller that waits for the end finds everything done
 	return true
 }
 
@@ -44,7 +35,6 @@ func (w *Worker) settle(ctx context.Context, a *attempt) (over bool) {
 func (w *Worker) unsettled(a *attempt, err error) (over bool) {
 	if errors.Is(err, store.ErrNotFound) {
 		w.Logger.Info("invocation removed while in flight", attrs(a)...)
-		w.gone(a.inv.ID)
 		return true
 	}
 	w.Metrics.unsettled.Inc()
@@ -52,11 +42,10 @@ func (w *Worker) unsettled(a *attempt, err error) (over bool) {
 	return false
 }
 
-// answersFor returns the successor of an invocation: none, because it has finished, or
-// the one that takes its place.
-func (w *Worker) answersFor(id, successor invocation.ID) {
-	if w.Settled != nil {
-		w.Settled(id, successor)
+// discarded reports an invocation that was given up and is not stored.
+func (w *Worker) discarded(inv *invocation.Invocation) {
+	if w.Discarded != nil {
+		w.Discarded(inv)
 	}
 }
 
@@ -66,23 +55,6 @@ func (w *Worker) remember(a *attempt) {
 		e := LastError{At: time.Now(), Status: a.result.Status, Cause: a.result.Cause}
 		w.activities.record(a.inv.Lane, a.Outcome != invocation.OutcomeDone, e)
 	}
-}
-
-// gone is called for an entry that is not where it was: another operation has moved
-// it. It has finished only when the store has nothing of it any more.
-func (w *Worker) gone(id invocation.ID) {
-	if _, _, err := w.Store.Load(id); errors.Is(err, store.ErrNotFound) {
-		w.answersFor(id, invocation.ID{})
-	}
-}
-
-// follower is the callback that is still to be made for a settlement; zero for
-// none, or one that was refused and has finished.
-func follower(st store.Settlement) invocation.ID {
-	if st.Callback == nil || st.Callback.Inv.State == invocation.Dead {
-		return invocation.ID{}
-	}
-	return st.Callback.Inv.ID
 }
 
 // conclude makes the decision the invocation's next state, and what goes with it

@@ -71,7 +71,7 @@ func (h *callSlot) calling() invocation.ID {
 }
 
 // Cancel ends the call of an invocation, which is then settled as cancelled, with
-// no retry and no callback; Options.Over reports when that is durable. A crash before
+// no retry and no callback; the store reports when that is durable. A crash before
 // that calls it again. It is false when the invocation is not in flight, or when its
 // call has ended and is being settled; a caller that finds it pending in the store
 // may cancel it there. It does not wait, and may be called again.

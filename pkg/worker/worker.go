@@ -35,6 +35,7 @@ type Store interface {
 	timetable
 	markers
 	scan
+	Accept(store.Accept, func(error))
 }
 
 // records are read before a call and settled after it.
@@ -77,15 +78,9 @@ type Options struct {
 	DeadSet bool
 	// CheckURL reads a callback's URL; its error means that it is refused.
 	CheckURL URLChecker
-	// Settled is called with the successor of an invocation. With the zero successor: it is
-	// over, and that is durable. Otherwise the successor, which is its callback,
-	// takes its place and will finish in its turn; that is reported before it is
-	// written, and taken back the same way when it could not be. It must not
-	// block. May be nil.
-	Settled func(id, successor invocation.ID)
-	// Over is called for every invocation that has ended, once that is durable, and for
-	// no retry. It must not block. May be nil.
-	Over func(Over)
+	// Discarded is called for every invocation that was given up and has never been stored,
+	// because there is no dead set. It must not block. May be nil.
+	Discarded func(*invocation.Invocation)
 	// ResultTTL is how long what became of a function's invocation is kept in the
 	// store, its last answer included; 0 keeps nothing.
 	ResultTTL time.Duration

@@ -24,17 +24,13 @@ func TestEveryOutcomeIsReportedOnceAndKept(t *testing.T) {
 		t.Run(fmt.Sprint("dead_set off is ", noDead), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				var mu sync.Mutex
-				reported := map[invocation.ID][]Over{}
-				var r *rig
+				reported := map[invocation.ID][]store.Change{}
 				s := defaults(t)
 				s.keep, s.noDead = time.Hour, noDead
-				s.over = func(o Over) {
+				s.onEnd = func(c store.Change) {
 					mu.Lock()
 					defer mu.Unlock()
-					reported[o.Inv.ID] = append(reported[o.Inv.ID], o)
-					if _, err := r.store.Get(o.Inv.ID); (err == nil) != (o.Outcome == invocation.OutcomeDead) {
-						t.Errorf("%s as %s is reported before it is stored: %v: err == nil = %v, want %v", o.Inv.Function, o.Outcome, err, err == nil, o.Outcome == invocation.OutcomeDead)
-					}
+					reported[c.Inv.ID] = append(reported[c.Inv.ID], c)
 				}
 				s.check = func(raw string) (*url.URL, error) {
 					if strings.Contains(raw, "forbidden") {
@@ -60,8 +56,7 @@ func TestEveryOutcomeIsReportedOnceAndKept(t *testing.T) {
 					}
 					return invoke.Result{Status: 200, Header: header, Body: []byte("fine"), Truncated: true}
 				})
-				r = build(t, s)
-				r.run()
+				r := start(t, s)
 				ids := map[string]invocation.ID{
 					"done": r.accept(calling("fine", "http://cb.example/")), "late": r.accept(to("late")),
 					"missing": r.accept(calling("missing", "http://forbidden/")), "down": r.accept(to("down")),
@@ -91,15 +86,14 @@ func TestEveryOutcomeIsReportedOnceAndKept(t *testing.T) {
 					{"slow", invocation.OutcomeCancelled, 0, 0, ""},
 				} {
 					all := reported[ids[tt.what]]
-					switch {
-					case len(all) != 1:
-						t.Errorf("%s was reported as %+v, want len 1", tt.what, all)
-					case all[0].Outcome != tt.end:
-						t.Errorf("%s was reported as %+v: all[0].Outcome = %q, want %q", tt.what, all, all[0].Outcome, tt.end)
-					case all[0].Status != tt.last:
-						t.Errorf("%s was reported as %+v: all[0].Status = %d, want %d", tt.what, all, all[0].Status, tt.last)
-					case all[0].Result == nil:
-						t.Errorf("%s was reported as %+v: all[0].Result = %+v, want not nil", tt.what, all, all[0].Result)
+					if len(all) != 1 {
+						t.Fatalf("%s was reported %d times, want once: %+v", tt.what, len(all), all)
+					}
+					if got := all[0].Outcome; got != tt.end {
+						t.Errorf("%s was reported as %s, want %s", tt.what, got, tt.end)
+					}
+					if got := all[0].Inv.LastStatus(); got != tt.last {
+						t.Errorf("%s was reported with status %d, want %d", tt.what, got, tt.last)
 					}
 					res, err := r.store.Result(ids[tt.what], true)
 					if err != nil {
@@ -131,8 +125,8 @@ func TestEveryOutcomeIsReportedOnceAndKept(t *testing.T) {
 					for _, o := range all {
 						if o.Inv.Kind == invocation.KindCallback {
 							ends[o.Inv.URL+" "+string(o.Outcome)]++
-							if o.Result != nil {
-								t.Errorf("the result of a callback is kept: o.Result = %+v, want nil", o.Result)
+							if _, err := r.store.Result(o.Inv.ID, false); !errors.Is(err, store.ErrNotFound) {
+								t.Errorf("reading the result of a callback gives %v, want it not kept", err)
 							}
 						}
 					}
@@ -156,8 +150,6 @@ func TestWithoutAResultTTLNothingIsKept(t *testing.T) {
 			keep = keep || c.KeepBody
 			return status(200)
 		})
-		var reported []Over
-		s.over = func(o Over) { reported = append(reported, o) }
 		r := start(t, s)
 		id := r.accept(to("fn"))
 		pass(time.Second)
@@ -166,12 +158,6 @@ func TestWithoutAResultTTLNothingIsKept(t *testing.T) {
 			t.Errorf("the result is %v, want %v", err, store.ErrNotFound)
 		case keep:
 			t.Errorf("the result is %v, the body was kept: %v: keep = true, want false", err, keep)
-		}
-		switch {
-		case len(reported) != 1:
-			t.Errorf("reported %+v, want len 1", reported)
-		case reported[0].Result != nil:
-			t.Errorf("reported %+v, want [0].Result nil", reported)
 		}
 	})
 }

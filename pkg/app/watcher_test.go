@@ -1,4 +1,4 @@
-// File leave_test.go runs a whole worker and looks at it between the commit of a settlement and its notification.
+// File watcher_test.go runs a whole worker and reads it between the commit of a settlement and its log line.
 
 package app
 
@@ -16,10 +16,6 @@ import (
 	"time"
 
 	"queue-worker/pkg/config"
-	"queue-worker/pkg/finished"
-	"queue-worker/pkg/invocation"
-	"queue-worker/pkg/store"
-	"queue-worker/pkg/store/embedded"
 )
 
 // hooked calls hook for each record before it is dropped.
@@ -121,7 +117,7 @@ func TestAnInvocationIsCancelledFromItsCommitOn(t *testing.T) {
 		if nextOf(r) != "cancelled" {
 			return
 		}
-		// The settlement is committed, and its notification comes after this line.
+		// The settlement is committed, and the slot is not free yet.
 		base := address.Load().(string)
 		status, body := ask(t, http.MethodGet, base+"/v1/invocations/call-1")
 		shown <- view{status, body}
@@ -141,42 +137,10 @@ func TestAnInvocationIsCancelledFromItsCommitOn(t *testing.T) {
 		t.Errorf("the first DELETE answers %d %s, want 202", status, body)
 	}
 	if got := <-shown; !strings.Contains(got.body, `"state":"cancelled"`) {
-		t.Errorf("between commit and notification GET answers %d %s, want the state cancelled", got.status, got.body)
+		t.Errorf("after the commit GET answers %d %s, want the state cancelled", got.status, got.body)
 	}
 	if got := <-deleted; got.status != http.StatusAccepted {
-		t.Errorf("between commit and notification DELETE answers %d %s, want 202", got.status, got.body)
-	}
-}
-
-func TestABatchNotesItsEndsBeforeTheyAreCommitted(t *testing.T) {
-	t.Parallel()
-	s, err := embedded.Open(embedded.Options{Slots: 1, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = s.Close() }()
-	a := &App{store: s, watch: finished.New()}
-	id := invocation.NewID(time.Now())
-	accepted := make(chan error, 1)
-	inv := &invocation.Invocation{ID: id, CallID: "call-1", Lane: invocation.Lane{Queue: "q", Name: "fn"}, Accepted: time.Now(), Since: time.Now()}
-	s.Accept(store.Accept{Inv: inv, Raw: []byte("{}")}, func(err error) { accepted <- err })
-	if err := <-accepted; err != nil {
-		t.Fatal(err)
-	}
-	var end finished.End
-	var known bool
-	_, err = watched{s, a}.Act(t.Context(), store.Batch{Verb: store.ActCancel, IDs: []invocation.ID{id}, Except: func(id invocation.ID) bool {
-		end, known = a.watch.Lately(id)
-		return true // so that it stays
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !known || end.Outcome != invocation.OutcomeCancelled {
-		t.Errorf("before the commit its end is %q, %t, want it known as cancelled", end.Outcome, known)
-	}
-	if _, known := a.watch.Lately(id); known {
-		t.Error("the end of an invocation that stayed is still known")
+		t.Errorf("after the commit DELETE answers %d %s, want 202", got.status, got.body)
 	}
 }
 

@@ -1,4 +1,4 @@
-// File over.go reports the end of an invocation, and keeps its result.
+// File result.go makes what is kept of a finished invocation.
 
 package worker
 
@@ -10,14 +10,6 @@ import (
 	"queue-worker/pkg/invoke"
 	"queue-worker/pkg/store"
 )
-
-// Over is an invocation that has ended, by an attempt or instead of one.
-type Over struct {
-	Inv     *invocation.Invocation // as it was in the end; it does not change any more
-	Outcome invocation.Outcome
-	Status  int           // of its last attempt, 0 when there was none
-	Result  *store.Result // what is kept of it; nil for nothing
-}
 
 // resultOf is what is kept of a function's invocation that has ended: its last
 // answer as a callback would carry it. It is nil where nothing is kept.
@@ -37,17 +29,4 @@ func (w *Worker) header(a *attempt) http.Header {
 		Function: a.inv.Function, CallID: a.inv.CallID,
 		Retry: a.inv.Retries, RetryMax: a.policy.Attempts, Version: w.Version,
 	})
-}
-
-// ended reports an invocation that has ended, and its callback when that was
-// refused and so has finished too.
-func (w *Worker) ended(a *attempt, st store.Settlement) {
-	if w.Over == nil || st.Outcome == invocation.OutcomeRetry {
-		return
-	}
-	w.Over(Over{Inv: a.inv, Outcome: st.Outcome, Status: a.inv.LastStatus(), Result: st.Result})
-	if a.callback == nil || a.callback.Inv.State != invocation.Dead {
-		return
-	}
-	w.Over(Over{Inv: a.callback.Inv, Outcome: w.givenUp()})
 }
