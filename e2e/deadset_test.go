@@ -1,6 +1,6 @@
 package e2e
 
-// The dead set: looked at, replayed, dropped, kept.
+// The dead set: listed, replayed, dropped, kept.
 
 import (
 	"net/http"
@@ -43,13 +43,13 @@ func TestZ2_LookingChangesNothing(t *testing.T) {
 	all := s.bury(w, "fn1", "a", "b", "c")
 	first, second := w.deadSet(t), w.deadSet(t)
 	if got, want := callIDs(first, letter.callID), callIDs(all, id); !slices.Equal(got, want) {
-		t.Errorf("the dead set has %q, want %q, oldest first", got, want)
+		t.Errorf("got %q, want %q, oldest first", got, want)
 	}
 	if a, b := callIDs(first, letter.String), callIDs(second, letter.String); !slices.Equal(a, b) {
-		t.Errorf("looked at twice it has %q and %q", a, b)
+		t.Errorf("a second time: got %q, want %q", b, a)
 	}
 	if n := len(s.gateway.all()); n != 3 {
-		t.Errorf("there were %d calls", n)
+		t.Errorf("got %d calls, want 3", n)
 	}
 }
 
@@ -61,22 +61,30 @@ func TestZ4_ADeadLetterHasItsHistory(t *testing.T) {
 	before := time.Now()
 	m := s.bury(w, "figlet.openfaas-fn", "the body")[0]
 	l := w.deadSet(t).only(t)
-	if l.CallID != id(m) || l.Kind != "function" || l.Function != "figlet.openfaas-fn" || l.Topic != "figlet" ||
-		l.Reason != "attempts_exhausted" || l.Status != 502 || l.Retries != 2 || string(l.Message) != "the body" {
-		t.Errorf("the letter is %+v", l)
+	if l.CallID != id(m) || l.Kind != "function" || l.Function != "figlet.openfaas-fn" || l.Topic != "figlet" {
+		t.Errorf("got %+v, want one of the function figlet.openfaas-fn, topic-entity figlet, with its call id", l)
+	}
+	if l.Reason != "attempts_exhausted" || l.Status != 502 || l.Retries != 2 {
+		t.Errorf("got %s, want attempts_exhausted with status 502 after 2 retries", l)
+	}
+	if got := l.body(); got != "the body" {
+		t.Errorf("got the body %q, want the body", got)
 	}
 	if l.FirstSeen.Before(before) || l.DiedAt.Before(l.FirstSeen) || l.DiedAt.After(time.Now()) {
-		t.Errorf("it was first seen at %s and died at %s", l.FirstSeen, l.DiedAt)
+		t.Errorf("got first_seen %s and died_at %s, want both since %s and in this order", l.FirstSeen, l.DiedAt, before)
 	}
 	var codes []int
 	for i, a := range l.Attempts {
 		codes = append(codes, a.Status)
 		if i > 0 && a.At.Before(l.Attempts[i-1].At) {
-			t.Errorf("its attempts are not in their order: %+v", l.Attempts)
+			t.Errorf("got attempts %+v, want them in their order", l.Attempts)
 		}
 	}
-	if !slices.Equal(codes, []int{500, 503, 502}) || l.Attempts[1].Cause != "reset" {
-		t.Errorf("its attempts are %+v", l.Attempts)
+	if want := []int{500, 503, 502}; !slices.Equal(codes, want) {
+		t.Fatalf("got attempts with %v, want %v", codes, want)
+	}
+	if got := l.Attempts[1].Cause; got != "reset" {
+		t.Errorf("second attempt: got the cause %q, want reset", got)
 	}
 }
 
@@ -89,10 +97,10 @@ func TestZ22_AnswersAreJSON(t *testing.T) {
 	}
 	defer res.Body.Close()
 	if got := res.Header.Get("Content-Type"); got != "application/json; charset=utf-8" {
-		t.Errorf("the Content-Type is %q", got)
+		t.Errorf("got the Content-Type %q, want application/json with its charset", got)
 	}
 	if code, body := w.ask(t, http.MethodGet, "/v1/dead_set"); code != http.StatusOK || !strings.Contains(body, `"messages":[]`) {
-		t.Errorf("an empty dead set is %d %s", code, body)
+		t.Errorf("an empty dead set: got %d %s, want 200 and an empty list", code, body)
 	}
 }
 
@@ -106,29 +114,32 @@ func TestZ23_OneDeadLetterIsReplayedOrDropped(t *testing.T) {
 
 	s.gateway.tell(always(answer{}))
 	if code := letters[1].replay(t, w); code != http.StatusOK {
-		t.Errorf("the replay is answered %d", code)
+		t.Errorf("replay: got %d, want 200", code)
 	}
 	w.next(t, all[1], "done")
 	if code := letters[2].drop(t, w); code != http.StatusOK {
-		t.Errorf("the drop is answered %d", code)
+		t.Errorf("drop: got %d, want 200", code)
 	}
 	if got := callIDs(w.deadSet(t), letter.callID); !slices.Equal(got, []string{id(all[0])}) {
-		t.Errorf("%q are left", got)
+		t.Errorf("got %q, want only the first to stay", got)
 	}
 	calls := s.gateway.of(all[1])
 	if got := retries(calls); !slices.Equal(got, []int{0, 1, 0}) {
-		t.Errorf("the calls of the replayed one have the retry numbers %v", got)
+		t.Errorf("the replayed one: got the retry numbers %v, want 0, 1, 0", got)
 	}
-	if last := calls[2]; string(last.Body) != "b" || last.Header.Get("Idempotency-Key") != calls[0].Header.Get("Idempotency-Key") {
-		t.Errorf("the replay has the body %q and another key", last.Body)
+	if got := calls[2].body(); got != "b" {
+		t.Errorf("replay: got the body %q, want b", got)
+	}
+	if got, want := calls[2].Header.Get("Idempotency-Key"), calls[0].Header.Get("Idempotency-Key"); got != want {
+		t.Errorf("replay: got the Idempotency-Key %q, want %q", got, want)
 	}
 	for _, l := range letters[1:] {
 		if replay, drop := l.replay(t, w), l.drop(t, w); replay != http.StatusNotFound || drop != http.StatusNotFound {
-			t.Errorf("of one that is gone replay is answered %d, drop %d", replay, drop)
+			t.Errorf("of one that is gone: got %d for replay and %d for drop, want 404", replay, drop)
 		}
 	}
 	if c := w.idle(t); c.accepted != 3 || c.done != 1 || c.dropped != 1 || c.dead != 1 {
-		t.Errorf("the counts are %+v", c)
+		t.Errorf("got %+v, want 3 accepted, and 1 each of done, dropped and dead", c)
 	}
 	checkCalled(t, s, map[*message]int{all[0]: 2, all[2]: 2})
 }
@@ -144,11 +155,11 @@ func TestZ7_AReplayThatFailsHasAllItsRetriesAndIsDeadAgain(t *testing.T) {
 	eventually(t, "it to be dead again", func() bool { return len(w.deadSet(t)) == 1 })
 	calls := s.gateway.of(m)
 	if got := retries(calls); !slices.Equal(got, []int{0, 1, 2, 0, 1, 2}) {
-		t.Errorf("the calls have the retry numbers %v", got)
+		t.Errorf("got the retry numbers %v, want 0, 1, 2 twice", got)
 	}
 	checkWaits(t, calls[3:], 50*time.Millisecond, 100*time.Millisecond)
 	if l := w.deadSet(t).only(t); len(l.Attempts) != 6 || l.Retries != 2 {
-		t.Errorf("the letter is %+v", l)
+		t.Errorf("got %+v, want 6 attempts and 2 retries", l)
 	}
 }
 
@@ -162,18 +173,18 @@ func TestZ24_TheDeadSetSurvivesAKill(t *testing.T) {
 	w.kill()
 	w = s.worker()
 	if got, want := callIDs(w.deadSet(t), letter.String), callIDs(before, letter.String); !slices.Equal(got, want) {
-		t.Errorf("after the kill it has\n%q, before\n%q", got, want)
+		t.Errorf("after the kill: got\n%q, want\n%q", got, want)
 	}
 	s.gateway.tell(always(answer{}))
 	if code := before[0].replay(t, w); code != http.StatusOK {
-		t.Errorf("the replay is answered %d", code)
+		t.Errorf("replay: got %d, want 200", code)
 	}
 	w.kill() // what was answered is on disk
 	w = s.worker()
 	s.gateway.awaitDone(t, 4)
 	w.idle(t)
 	if got := callIDs(w.deadSet(t), letter.String); !slices.Equal(got, callIDs(before[1:], letter.String)) {
-		t.Errorf("after replay and kill it has %q", got)
+		t.Errorf("after replay and kill: got %q, want the other two", got)
 	}
 }
 
@@ -192,7 +203,7 @@ func TestWithDeadSetOffNothingIsKept(t *testing.T) {
 			m.sum("queue_worker_discarded_total", "reason", "malformed") == 1
 	})
 	if n := len(w.deadSet(t)); n != 0 {
-		t.Errorf("the dead set has %d dead letters", n)
+		t.Errorf("got %d dead letters, want 0", n)
 	}
 }
 
@@ -219,20 +230,20 @@ func TestWithBasicAuthTheDeadSetNeedsTheMountedCredentials(t *testing.T) {
 	} {
 		for _, path := range []string{"/v1/dead_set", "/v1/dead_set/" + l.ID} {
 			if code, body := w.ask(t, http.MethodGet, path, credentials); code != http.StatusUnauthorized || strings.Contains(body, "fn1") {
-				t.Errorf("with %s GET %s is answered %d %s", name, path, code, body)
+				t.Errorf("with %s: GET %s: got %d %s, want 401", name, path, code, body)
 			}
 		}
 		if replay, drop := l.replay(t, w, credentials), l.drop(t, w, credentials); replay != http.StatusUnauthorized || drop != http.StatusUnauthorized {
-			t.Errorf("with %s replay is answered %d, drop %d", name, replay, drop)
+			t.Errorf("with %s: got %d for replay and %d for drop, want 401", name, replay, drop)
 		}
 	}
 	for _, path := range []string{"/healthz", "/readyz", "/ping", "/metrics"} {
 		if code, _ := w.ask(t, http.MethodGet, path); code != http.StatusOK {
-			t.Errorf("without credentials %s is answered %d", path, code)
+			t.Errorf("without credentials: %s: got %d, want 200", path, code)
 		}
 	}
 	if code := l.drop(t, w, right); code != http.StatusOK {
-		t.Errorf("with the right credentials the drop is answered %d", code)
+		t.Errorf("with the right credentials: drop: got %d, want 200", code)
 	}
 }
 
@@ -244,7 +255,7 @@ func TestWithoutReadableCredentialsTheDeadSetIsShutCallsAreNot(t *testing.T) {
 		return e.text("level") == "WARN" && strings.Contains(e.message(), "credentials")
 	})
 	if code, body := w.ask(t, http.MethodGet, "/v1/dead_set", func(r *http.Request) { r.SetBasicAuth("", "") }); code != http.StatusForbidden || !strings.Contains(body, "hint") {
-		t.Errorf("the dead set is answered %d %s", code, body)
+		t.Errorf("got %d %s, want 403 with a hint", code, body)
 	}
 	m := call("fn1", "")
 	s.broker.publish(t, m)
@@ -263,12 +274,12 @@ func TestWithoutBasicAuthOnlyThisMachineMaySeeTheDeadSet(t *testing.T) {
 	}
 	for name, edit := range refused {
 		if code, body := w.ask(t, http.MethodGet, "/v1/dead_set", edit); code != http.StatusForbidden || !strings.Contains(body, `"hint"`) {
-			t.Errorf("to %s it is answered %d %s", name, code, body)
+			t.Errorf("to %s: got %d %s, want 403 with a hint", name, code, body)
 		}
 	}
 	open := newStandOn(t, s.broker, "admin_open=true", "faas_nats_queue_group=other").worker()
 	if code, _ := open.ask(t, http.MethodGet, "/v1/dead_set", refused["another host"]); code != http.StatusOK {
-		t.Errorf("with admin_open it is answered %d", code)
+		t.Errorf("with admin_open: got %d, want 200", code)
 	}
 }
 

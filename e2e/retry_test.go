@@ -17,7 +17,7 @@ func checkWaits(t testing.TB, calls []asked, waits ...time.Duration) {
 	for i := 1; i < len(calls); i++ {
 		wait := waits[min(i, len(waits))-1]
 		if gap := calls[i].At.Sub(calls[i-1].Done); gap < wait {
-			t.Errorf("retry %d came after %s, its wait is %s", i, gap, wait)
+			t.Errorf("retry %d: got it after %s, want it after %s or more", i, gap, wait)
 		}
 	}
 }
@@ -41,12 +41,12 @@ func TestR1_NRetriesMakeOnePlusNCalls(t *testing.T) {
 	w.next(t, m, "dead")
 	calls := s.gateway.of(m)
 	if got := retries(calls); !slices.Equal(got, []int{0, 1, 2, 3}) {
-		t.Errorf("the calls have the retry numbers %v", got)
+		t.Errorf("got the retry numbers %v, want 0, 1, 2, 3", got)
 	}
 	checkWaits(t, calls, 50*time.Millisecond, 100*time.Millisecond, 200*time.Millisecond)
-	letter := w.deadSet(t).only(t)
-	if letter.Reason != "attempts_exhausted" || letter.Status != 500 || len(letter.Attempts) != 4 {
-		t.Errorf("the dead letter is %+v", letter)
+	l := w.deadSet(t).only(t)
+	if l.Reason != "attempts_exhausted" || l.Status != 500 || len(l.Attempts) != 4 {
+		t.Errorf("got %s, want attempts_exhausted with status 500 and 4 attempts", l)
 	}
 }
 
@@ -60,11 +60,11 @@ func TestR2_ConstantBackOffWaitsTheSameEveryTime(t *testing.T) {
 	w.next(t, m, "dead")
 	checkWaits(t, s.gateway.of(m), time.Second)
 	if got := w.plannedWaits(m); !slices.Equal(got, []string{"1s", "1s", "1s"}) {
-		t.Errorf("the waits were %v", got)
+		t.Errorf("got the waits %v, want 1s three times", got)
 	}
 }
 
-// plannedWaits are the waits that the log tells of a call.
+// plannedWaits are the waits of a call in the log.
 func (w *worker) plannedWaits(m *message) []string {
 	var waits []string
 	for _, e := range w.attempts() {
@@ -85,7 +85,7 @@ func TestR4_WaitsDoubleUpToTheLongest(t *testing.T) {
 	w.next(t, m, "dead")
 	checkWaits(t, s.gateway.of(m), 500*time.Millisecond, time.Second)
 	if got := w.plannedWaits(m); !slices.Equal(got, []string{"500ms", "1s", "1s", "1s"}) {
-		t.Errorf("the waits were %v", got)
+		t.Errorf("got the waits %v, want 500ms and 1s three times", got)
 	}
 }
 
@@ -99,7 +99,7 @@ func TestTheDefaultWaitsAre10And20Seconds(t *testing.T) {
 	w.next(t, m, "done")
 	checkWaits(t, s.gateway.of(m), 10*time.Second, 20*time.Second)
 	if got := w.plannedWaits(m); !slices.Equal(got, []string{"10s", "20s"}) {
-		t.Errorf("the waits were %v", got)
+		t.Errorf("got the waits %v, want 10s and 20s", got)
 	}
 }
 
@@ -112,10 +112,10 @@ func TestR5_ThirtyRetriesAreAllMade(t *testing.T) {
 	s.broker.publish(t, m)
 	w.next(t, m, "dead")
 	if n := len(s.gateway.of(m)); n != 31 {
-		t.Errorf("there were %d calls", n)
+		t.Errorf("got %d calls, want 31", n)
 	}
-	if letter := w.deadSet(t).only(t); len(letter.Attempts) != 31 {
-		t.Errorf("the dead letter tells of %d attempts", len(letter.Attempts))
+	if got := len(w.deadSet(t).only(t).Attempts); got != 31 {
+		t.Errorf("got %d attempts in the dead letter, want 31", got)
 	}
 }
 
@@ -129,18 +129,18 @@ func TestR6_EachAttemptHasItsNumberAndTheSameIDs(t *testing.T) {
 	w.next(t, m, "done")
 	calls := s.gateway.of(m)
 	if got := retries(calls); !slices.Equal(got, []int{0, 1, 2, 3}) {
-		t.Fatalf("the calls have the retry numbers %v", got)
+		t.Fatalf("got the retry numbers %v, want 0, 1, 2, 3", got)
 	}
 	key := calls[0].Header.Get("Idempotency-Key")
 	for i, c := range calls {
 		if c.Header.Get("X-Retry-Max") != "5" {
-			t.Errorf("call %d has X-Retry-Max %q", i, c.Header.Get("X-Retry-Max"))
+			t.Errorf("call %d: got X-Retry-Max %q, want 5", i, c.Header.Get("X-Retry-Max"))
 		}
 		if k := c.Header.Get("Idempotency-Key"); k == "" || k != key {
-			t.Errorf("call %d has the Idempotency-Key %q, the first had %q", i, k, key)
+			t.Errorf("call %d: got the Idempotency-Key %q, want that of the first, %q", i, k, key)
 		}
 		if string(c.Body) != "the body" {
-			t.Errorf("call %d has the body %q", i, c.Body)
+			t.Errorf("call %d: got the body %q, want the body", i, c.Body)
 		}
 	}
 }
@@ -154,10 +154,10 @@ func TestR7_AFunctionThatRecoversIsDoneAndNotDead(t *testing.T) {
 	s.broker.publish(t, m)
 	w.next(t, m, "done")
 	if n := len(s.gateway.of(m)); n != 3 {
-		t.Errorf("there were %d calls", n)
+		t.Errorf("got %d calls, want 3", n)
 	}
 	if c := w.idle(t); c.done != 1 || c.dead != 0 {
-		t.Errorf("the counts are %+v", c)
+		t.Errorf("got %+v, want 1 done and 0 dead", c)
 	}
 }
 
@@ -180,7 +180,7 @@ func TestR8_AFunctionThatWaitsDelaysNoOtherEvenWithOneSlot(t *testing.T) {
 	first, second := s.gateway.of(a), s.gateway.of(b)
 	checkWaits(t, first, 10*time.Second)
 	if second[0].At.After(first[1].At) {
-		t.Error("b was called after the retry of a, for which it should not have waited")
+		t.Errorf("got b at %s, want it before the retry of a at %s", second[0].At, first[1].At)
 	}
 }
 
@@ -202,10 +202,10 @@ func TestAFunctionThatIsSlowDelaysNoOther(t *testing.T) {
 	quick := call("quick", "")
 	s.broker.publish(t, slow...)
 	s.broker.publish(t, quick)
-	w.next(t, quick, "done") // although slow ones wait before it and hold what slots they get
+	w.next(t, quick, "done") // although slow ones are ready before it and hold the slots that they get
 	close(release)
 	if c := w.idle(t); c.done != 21 {
-		t.Errorf("the counts are %+v", c)
+		t.Errorf("got %+v, want 21 done", c)
 	}
 }
 
@@ -221,10 +221,10 @@ func TestR13_AFinalStatusIsDeadAfterOneCall(t *testing.T) {
 			s.broker.publish(t, m)
 			w.next(t, m, "dead")
 			if n := len(s.gateway.of(m)); n != 1 {
-				t.Errorf("there were %d calls", n)
+				t.Errorf("got %d calls, want 1", n)
 			}
-			if letter := w.deadSet(t).only(t); letter.Reason != "non_retryable" || letter.Status != code {
-				t.Errorf("the dead letter is %+v", letter)
+			if l := w.deadSet(t).only(t); l.Reason != "non_retryable" || l.Status != code {
+				t.Errorf("got %s, want non_retryable with status %d", l, code)
 			}
 		})
 	}
@@ -246,11 +246,11 @@ func TestRetryCodesAndDeadSetCodesAreTheOperators(t *testing.T) {
 		s.broker.publish(t, m)
 		w.next(t, m, want.end)
 		if n := len(s.gateway.of(m)); n != want.calls {
-			t.Errorf("%d was called %d times, want %d", code, n, want.calls)
+			t.Errorf("after %d: got %d calls, want %d", code, n, want.calls)
 		}
 	}
 	if c := w.idle(t); c.done != 1 || c.dropped != 1 || c.dead != 3 {
-		t.Errorf("the counts are %+v", c)
+		t.Errorf("got %+v, want 1 done, 1 dropped and 3 dead", c)
 	}
 }
 
@@ -264,7 +264,7 @@ func TestR15_NoMoreCallsRunAtOnceThanAllowed(t *testing.T) {
 	}
 	s.gateway.awaitDone(t, 8)
 	if n := s.gateway.mostAtOnce(); n != 4 {
-		t.Errorf("%d calls ran at once", n)
+		t.Errorf("got %d calls at once, want 4", n)
 	}
 	w.idle(t)
 }
@@ -277,10 +277,14 @@ func TestRetriesCanBeTurnedOff(t *testing.T) {
 	m := call("fn1", "")
 	s.broker.publish(t, m)
 	w.next(t, m, "dead")
-	if calls := s.gateway.of(m); len(calls) != 1 || calls[0].Header.Get("X-Retry-Max") != "0" {
-		t.Errorf("the calls were %+v", calls)
+	calls := s.gateway.of(m)
+	if len(calls) != 1 {
+		t.Fatalf("got %d calls, want 1", len(calls))
 	}
-	if letter := w.deadSet(t).only(t); letter.Reason != "attempts_exhausted" {
-		t.Errorf("the dead letter is %+v", letter)
+	if got := calls[0].Header.Get("X-Retry-Max"); got != "0" {
+		t.Errorf("got X-Retry-Max %q, want 0", got)
+	}
+	if l := w.deadSet(t).only(t); l.Reason != "attempts_exhausted" {
+		t.Errorf("got %s, want attempts_exhausted", l)
 	}
 }
