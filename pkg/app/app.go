@@ -6,6 +6,8 @@
 //	        -> running calls finish, or drain_timeout aborts them
 //	        -> last acks -> embedded NATS Streaming -> listener -> store
 //
+// When the store has failed, it ends at once and with an error: the next start recovers.
+//
 // It has no logic of its own beyond that order.
 package app
 
@@ -86,7 +88,8 @@ type undo struct {
 
 // Run runs a worker until drain ends, then lets the calls in flight end. It
 // aborts them when drain_timeout has passed or abort ends, and returns
-// ErrAborted then. Any other error is one of starting or of stopping.
+// ErrAborted then. It ends at once with store.ErrFailed when the store has failed. Any other error is
+// one of starting or of stopping.
 func Run(drain, abort context.Context, o Options) (err error) {
 	a := &App{
 		Options: o, log: o.Logger, registry: prometheus.NewRegistry(),
@@ -183,7 +186,13 @@ func (a *App) run(drain, abort context.Context) error {
 		a.Started(a.listener.Addr())
 	}
 
-	<-drain.Done()
+	select {
+	case <-drain.Done():
+	case <-a.store.Failure():
+		stopTaking()
+		abortCalls()
+		return a.failed(finished)
+	}
 	begun := time.Now()
 	a.state.drain()
 	a.log.Info("draining", "in_flight", a.inFlight(), "drain_timeout", a.Config.DrainTimeout)
@@ -192,6 +201,7 @@ func (a *App) run(drain, abort context.Context) error {
 	err := a.await(abort, finished, taken, abortCalls)
 	helpers.Wait()
 	a.flush(abort, begun)
+	err = errors.Join(err, a.store.Failed())
 	a.log.Info("drained", "took", time.Since(begun).Round(time.Millisecond), "clean", err == nil)
 	return err
 }
@@ -206,6 +216,7 @@ func (a *App) await(abort context.Context, finished <-chan struct{}, taken <-cha
 	case <-finished:
 		return <-taken
 	case <-limit.Done():
+	case <-a.store.Failure():
 	}
 	n := a.inFlight()
 	if n > 0 {
@@ -217,6 +228,24 @@ func (a *App) await(abort context.Context, finished <-chan struct{}, taken <-cha
 		return <-taken
 	}
 	return errors.Join(<-taken, fmt.Errorf("%w: %d", ErrAborted, n))
+}
+
+// failedWait is how long calls may take to be aborted when the store has failed.
+const failedWait = 5 * time.Second
+
+// failed ends the process after the store has failed, and does not drain: no outcome can be stored.
+// The next start recovers what was confirmed, and repeats the calls.
+func (a *App) failed(finished <-chan struct{}) error {
+	a.state.drain()
+	a.log.Error("store failed, exiting", "in_flight", a.inFlight())
+	a.watch.Close()
+	limit := time.NewTimer(failedWait)
+	defer limit.Stop()
+	select {
+	case <-finished:
+	case <-limit.C:
+	}
+	return a.store.Failed()
 }
 
 func (a *App) inFlight() int {

@@ -65,8 +65,9 @@ func (a *App) openStore(ctx context.Context) error {
 		Dir: c.DataDir, Sync: c.StoreSync, MaxBytes: c.StoreMaxBytes, MinFree: c.StoreMinFree,
 		Slots: a.lanes.Slots(), Watcher: watcher{a.lanes, a}, Metrics: embedded.NewMetrics(a.registry), Descriptors: a.descriptors, Logger: a.log,
 	}
+	end := whileOpening(a.listener)
 	s, err := unlessStopped(ctx, func() (store.Store, error) { return embedded.Open(o) }, func(s store.Store) { _ = s.Close() })
-	if err != nil {
+	if err := errors.Join(err, end()); err != nil {
 		return err
 	}
 	a.store = s

@@ -162,6 +162,9 @@ type Condition interface {
 	Health() error
 	// Failed returns nil, or the error after which only a restart can help.
 	Failed() error
+	// Failure is closed when Failed has an error: the process has to end then. Invocations in
+	// flight count no crash.
+	Failure() <-chan struct{}
 	// Durable reports whether what is stored outlives the process.
 	Durable() bool
 	// Recovered returns the invocations that were in flight when the previous process crashed.

@@ -74,6 +74,7 @@ func (s *Store) awaitClose(done <-chan error) error {
 			if err := s.Failed(); errors.Is(err, errAbandoned) {
 				return err
 			}
+			_ = s.closeMarks()
 			return nil
 		case <-tick.C:
 			if s.disk.isWaiting() {

@@ -8,9 +8,10 @@
 //
 // Without a free file descriptor, opening a file waits in the same way: see patientfs.go.
 //
-// Failed, or not synced: the goroutine that wrote blocks for ever, and so does every later
-// write. The disk then has what a power cut would leave. All waiting operations get
-// ErrFailed, reading still works, and a restart recovers everything that was confirmed.
+// Failed, or not synced: the process has to end, see Store.Failure. Until then the goroutine that
+// wrote blocks, and so does every later write, so the disk has what a power cut would leave. All
+// waiting operations get ErrFailed, and the next start recovers everything that was confirmed. A
+// sync that failed is never repeated, whatever its error.
 
 package embedded
 
@@ -33,7 +34,7 @@ type disk struct {
 	log  *slog.Logger
 	fail func(error) error // marks the store as failed
 
-	open    atomic.Bool   // while the store is being opened, a full disk is an error
+	open    atomic.Bool   // Open has returned
 	failed  atomic.Bool   // no write may begin any more
 	abandon chan struct{} // closed when no operation may wait any more
 	once    sync.Once     // closes abandon
@@ -58,13 +59,18 @@ func (d *disk) write(f func() error) {
 	if d.failed.Load() {
 		d.stand()
 	}
-	err := f()
-	if isFull(err) && d.open.Load() {
-		err = d.await(f, err)
-	}
-	if err != nil {
+	if err := d.withRoom(f); err != nil {
 		d.stop(err)
 	}
+}
+
+// withRoom returns what f returns, once that is no want of room.
+func (d *disk) withRoom(f func() error) error {
+	err := f()
+	if isFull(err) {
+		err = d.await(f, err)
+	}
+	return err
 }
 
 // sync carries out a sync, or anything else that may not be tried again: after
@@ -130,7 +136,7 @@ func (d *disk) begin(err error) {
 	d.waiting.Add(1) // before it is said, so that who has read it finds it so
 	if first {
 		d.log.Error("disk full, waiting for room", "error", err,
-			"hint", "free space on the volume of data_dir; nothing is lost and no call is begun until then")
+			"hint", "Free space on the volume of data_dir. Nothing is lost, and no call starts until then.")
 	}
 }
 

@@ -212,8 +212,6 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		{"no permission for the lock", broken{"LOCK", []errorfs.OpKind{errorfs.OpLock}, &fs.PathError{Op: "open", Path: "LOCK", Err: syscall.EACCES}}, "must own it"},
 		{"locked by another process", broken{"LOCK", []errorfs.OpKind{errorfs.OpLock}, syscall.EAGAIN}, "a folder of its own"},
 		{"a file system without locks", broken{"LOCK", []errorfs.OpKind{errorfs.OpLock}, syscall.ENOLCK}, "use a local volume"},
-		{"a full disk", broken{"*", writes, syscall.ENOSPC}, "free space"},
-		{"a full disk when a file is made", broken{"*", makes, syscall.ENOSPC}, "free space"},
 		{"a volume that is read-only", broken{"*", append(writes, makes...), syscall.EROFS}, "for writing"},
 		{"a disk that does not write", broken{"*", writes, syscall.EIO}, "look at the disk"},
 		{"a disk that does not sync", broken{"*", syncs, syscall.EIO}, "look at the disk"},

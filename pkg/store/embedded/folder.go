@@ -16,14 +16,42 @@ import (
 	"queue-worker/pkg/store"
 )
 
-// lockFolder makes the folder and takes its lock.
-func (s *Store) lockFolder() error {
+// takeFolder makes the folder, takes its lock, and looks whether there is room. It may be repeated.
+func (s *Store) takeFolder() (err error) {
 	if err := makeFolder(s.raw, s.dir); err != nil {
 		return err
 	}
-	lock, err := lockDirectory(s.raw, s.dir)
-	s.lock = lock
-	return err
+	if s.lock == nil {
+		if s.lock, err = lockDirectory(s.raw, s.dir); err != nil {
+			return err
+		}
+	}
+	if !s.durable {
+		return nil
+	}
+	return probeRoom(s.raw, s.dir)
+}
+
+// The file that shows whether there is room. A start writes less than its size.
+const (
+	probeFile  = "room"
+	probeBytes = 256 << 10
+)
+
+// probeRoom writes, syncs and removes a file. The sync finds what some volumes report only then,
+// such as a quota of a network file system. It may fail and be repeated, unlike one of the store,
+// since each time the file is a new one.
+func probeRoom(fsys vfs.FS, dir string) error {
+	name := fsys.PathJoin(dir, probeFile)
+	f, err := fsys.Create(name, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(make([]byte, probeBytes))
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(closing(err, f), fsys.Remove(name))
 }
 
 // makeFolder makes a folder and what is missing above it, for this user alone,

@@ -46,19 +46,24 @@ func (f *fault) get() error {
 	return nil
 }
 
-// fail marks the store as failed, once, and returns the error for all operations.
+// fail marks the store as failed, once, and returns the error for all operations. The in-flight
+// markers are cleared: the invocations did not end the process, the disk did.
 // While the store is being opened, the error of Open says it all.
 func (s *Store) fail(cause error) error {
 	if s.failure.set(fmt.Errorf("%w: %w", store.ErrFailed, cause)) {
 		s.disk.failed.Store(true)
-		close(s.failed)
 		if s.disk.open.Load() {
 			s.log.Error("store failed", "error", cause,
-				"hint", "nothing confirmed is lost; look at the disk below data_dir, run `queue-worker store check`, and restart")
+				"hint", "Nothing confirmed is lost, and the next start recovers it. Look at the disk below data_dir.")
 		}
+		go func() { _ = s.closeMarks() }() // which a disk can block; Close waits for it
+		close(s.failed)
 	}
 	return s.Failed()
 }
+
+// Failure is closed when the store has failed.
+func (s *Store) Failure() <-chan struct{} { return s.failed }
 
 // Failed returns nil, or the error after which only a restart can help.
 func (s *Store) Failed() error { return s.failure.get() }

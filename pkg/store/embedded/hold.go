@@ -103,8 +103,9 @@ func readMarks(f io.ReaderAt) (ids []invocation.ID, size int, err error) {
 	return ids, size, nil
 }
 
-// closeMarks clears the markers, since invocations in flight at a Close did not crash
-// the process, and closes the file. Hold and Release do nothing from then on.
+// closeMarks clears the markers, since invocations in flight at a Close, or when the disk failed, did
+// not crash the process, and closes the file. Hold and Release do nothing from then on. In the mapped
+// file they are cleared in memory, which no disk can block.
 func (s *Store) closeMarks() error {
 	s.marks.mu.Lock()
 	defer s.marks.mu.Unlock()
@@ -112,11 +113,16 @@ func (s *Store) closeMarks() error {
 	if f == nil {
 		return nil
 	}
-	var unmapped error
-	if s.marks.mapped != nil {
-		unmapped = unmapFile(s.marks.mapped)
-	}
+	mapped, none := s.marks.mapped, make([]byte, s.opts.Slots*markLen)
 	s.marks.file, s.marks.mapped = nil, nil
-	_, err := f.WriteAt(make([]byte, s.opts.Slots*markLen), 0)
-	return closing(errors.Join(unmapped, err), f)
+	if mapped == nil {
+		_, err := f.WriteAt(none, 0)
+		return closing(err, f)
+	}
+	if !writeMapped(mapped, 0, none) {
+		return closing(errors.Join(errUnmapped, unmapFile(mapped)), f)
+	}
+	return closing(unmapFile(mapped), f)
 }
+
+var errUnmapped = errors.New("in-flight markers not cleared")

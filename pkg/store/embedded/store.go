@@ -117,7 +117,7 @@ type Store struct {
 }
 
 // Open opens the store, making the folder when it is missing, counts what is
-// there, and settles what was in flight at a crash. A folder
+// there, and settles what was in flight at a crash. It waits while the disk is full. A folder
 // that another process has is refused with ErrLocked, one of a newer layout with
 // ErrNewer. The caller must call Close.
 func Open(o Options) (*Store, error) {
@@ -217,7 +217,7 @@ func (s *Store) open() (err error) {
 		s.raw = patientFS{s.raw, s.disk}
 		s.fs = watchedFS{s.raw, s.disk}
 	}
-	if err := s.lockFolder(); err != nil {
+	if err := s.disk.withRoom(s.takeFolder); err != nil {
 		return err
 	}
 	if s.db, err = pebble.Open(s.dir, s.pebbleOptions()); err != nil {
@@ -244,7 +244,7 @@ func (s *Store) open() (err error) {
 	if s.opts.Sync > 0 {
 		s.helpers.Go(func() { s.flushLoop(s.opts.Sync) })
 	}
-	return s.openMarks()
+	return s.disk.withRoom(s.openMarks)
 }
 
 // setLayout writes the version of the layout into a store that has none or an older one.

@@ -1,0 +1,55 @@
+package app
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"testing"
+)
+
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(b)
+}
+
+func TestHealthIsAnsweredWhileTheStoreIsBeingOpened(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := "http://" + l.Addr().String()
+	end := whileOpening(l)
+	for path, want := range map[string]int{"/healthz": 200, "/readyz": 503, "/v1/dead_set": 503} {
+		if code, body := get(t, base+path); code != want {
+			t.Errorf("%s answers %d %q, want %d", path, code, body, want)
+		}
+	}
+	if err := end(); err != nil {
+		t.Errorf("end returns %v, want nil", err)
+	}
+
+	server := &http.Server{Handler: http.NotFoundHandler()} // #nosec G112 -- a test
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(l) }()
+	if code, _ := get(t, base+"/healthz"); code != http.StatusNotFound {
+		t.Errorf("the server after it answers %d, want %d", code, http.StatusNotFound)
+	}
+	if err := server.Close(); err != nil {
+		t.Error(err)
+	}
+	<-done
+}
