@@ -13,8 +13,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"queue-worker/pkg/api"
 	"queue-worker/pkg/datadir"
 	"queue-worker/pkg/descriptor"
@@ -72,15 +70,7 @@ func (a *App) openStore(ctx context.Context) error {
 	}
 	a.store = s
 	a.onTeardown("store", s.Close)
-	a.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "queue_worker_store_durable",
-		Help: "Durability of the store: 1 with data_dir, 0 when it is lost with the process.",
-	}, func() float64 {
-		if s.Durable() {
-			return 1
-		}
-		return 0
-	}))
+	a.registry.MustRegister(store.NewCollector(s))
 	held := s.Stats()
 	a.log.Info("store open", "durable", s.Durable(), "ready", held.Ready, "delayed", held.Delayed, "dead", held.Dead)
 	return nil

@@ -11,20 +11,9 @@ import (
 	"queue-worker/pkg/store"
 )
 
-// Counted is a store that counts what it holds.
-type Counted interface {
-	Stats() store.Stats
-	Lanes() map[invocation.Lane]store.LaneStats
-	// Rest counts by queue what is in lanes that Lanes does not have, see store.Store.
-	Rest() map[string]store.LaneStats
-	Oldest(invocation.Lane) (time.Time, bool)
-	Usage() store.Usage
-	Err() error
-}
-
-// Collector reads a store and the lanes.
+// Collector counts by lane what is stored and in flight. See store.Collector for the rest.
 type Collector struct {
-	store  Counted
+	store  store.Counts
 	lanes  *Lanes
 	labels *Labels
 	queues []string
@@ -32,7 +21,7 @@ type Collector struct {
 
 // NewCollector makes a collector; the caller registers it. queues are those
 // that are present at zero.
-func NewCollector(s Counted, l *Lanes, labels *Labels, queues []string) *Collector {
+func NewCollector(s store.Counts, l *Lanes, labels *Labels, queues []string) *Collector {
 	return &Collector{store: s, lanes: l, labels: labels, queues: queues}
 }
 
@@ -49,26 +38,12 @@ var (
 	descDead     = desc("dead", "Invocations in the dead set.", "queue_name", "function_name")
 	descLimiter  = desc("lane_limit", "Adaptive concurrency limit of the function in calls; the sum, for functions that share a label.", "queue_name", "function_name")
 	descBreaker  = desc("breaker_open", "Functions whose breaker is open or half-open.", "queue_name", "function_name")
-	descAccepted = desc("accepted_total", "Invocations accepted since the start, callbacks included.")
-	descDone     = desc("done_total", "Invocations with outcome done since the start, callbacks included.")
-	descDropped  = desc("dropped_total", "Invocations that were discarded, cancelled, dropped or removed by a bound of the dead set since the start.")
-	descLost     = desc("unaccounted", "Accepted minus stored minus finished invocations. Anything but 0 is a bug.")
-	descBytes    = desc("store_request_bytes", "Bytes of stored requests by state, and of kept results.", "state")
-	descResults  = desc("store_results", "Stored results of finished invocations, kept for result_ttl.")
-	descKeys     = desc("store_idempotency_keys", "Stored idempotency keys, expired ones that are not removed yet included.")
-	descDisk     = desc("store_disk_bytes", "Size in bytes of the store's files.")
-	descFree     = desc("store_free_bytes", "Free bytes on the store's volume, or 0 when unknown.")
-	descLimit    = desc("store_limit_bytes", "store_max_bytes: bytes of stored requests at which the intake is paused, or 0 without a bound.")
-	descUsable   = desc("store_usable", "Usability of the store: 1, or 0 while the disk is full, stalled or has failed; no new calls start then.")
-	// descMailbox has the name that the mailbox's own program gave it.
-	descMailbox = prometheus.NewDesc("mailbox_queue_depth", "Unfinished deliveries of the mailbox.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descPending, descInflight, descReady, descOldest, descDelayed, descDead, descLimiter, descBreaker, descAccepted, descDone, descDropped,
-		descLost, descBytes, descResults, descKeys, descDisk, descFree, descLimit, descUsable, descMailbox,
+		descPending, descInflight, descReady, descOldest, descDelayed, descDead, descLimiter, descBreaker,
 	} {
 		ch <- d
 	}
@@ -87,9 +62,6 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	counter := func(d *prometheus.Desc, v uint64) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v))
-	}
 	for s, n := range c.levels() {
 		gauge(descPending, float64(n.ready+n.delayed), s.queue, s.function)
 		gauge(descInflight, float64(n.inflight), s.queue, s.function)
@@ -102,26 +74,6 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(descLimiter, float64(n.limit), s.queue, s.function)
 		gauge(descBreaker, float64(n.open), s.queue, s.function)
 	}
-	t := c.store.Stats()
-	counter(descAccepted, t.Accepted)
-	counter(descDone, t.Done)
-	counter(descDropped, t.Dropped)
-	gauge(descLost, float64(t.Difference()))
-	gauge(descBytes, float64(t.Bytes-t.DeadBytes), "pending")
-	gauge(descBytes, float64(t.DeadBytes), "dead")
-	gauge(descBytes, float64(t.ResultBytes), "results")
-	gauge(descResults, float64(t.Results))
-	gauge(descKeys, float64(t.Keys))
-	gauge(descMailbox, float64(t.Mailbox))
-	u := c.store.Usage()
-	gauge(descDisk, float64(u.DiskBytes))
-	gauge(descFree, float64(u.FreeBytes))
-	gauge(descLimit, float64(u.LimitBytes))
-	usable := 1.0
-	if c.store.Err() != nil {
-		usable = 0
-	}
-	gauge(descUsable, usable)
 }
 
 // levels adds up the lanes by their labels. Lanes beyond the bounded set of

@@ -109,7 +109,7 @@ func build(t testing.TB, s setup) *rig {
 	if s.wrap != nil {
 		o.Store = s.wrap(r.store)
 	}
-	r.registry.MustRegister(NewCollector(r.store, r.lanes, labels, []string{queue}))
+	r.registry.MustRegister(NewCollector(r.store, r.lanes, labels, []string{queue}), store.NewCollector(r.store))
 	r.worker = New(o)
 	return r
 }

@@ -1,0 +1,86 @@
+// File collector.go has the metrics of a store, which are read when Prometheus scrapes.
+
+package store
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Counted is what a Collector reads.
+type Counted interface {
+	Counts
+	Condition
+}
+
+// Collector reads the metrics of a store. Those of its lanes are in pkg/worker, beside what
+// only a worker knows of them.
+type Collector struct{ store Counted }
+
+var _ prometheus.Collector = (*Collector)(nil)
+
+// NewCollector makes a collector; the caller registers it.
+func NewCollector(s Counted) *Collector { return &Collector{s} }
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(name, help, labels, nil)
+}
+
+var (
+	descAccepted = desc("queue_worker_accepted_total", "Invocations accepted since the start, callbacks included.")
+	descDone     = desc("queue_worker_done_total", "Invocations with outcome done since the start, callbacks included.")
+	descDropped  = desc("queue_worker_dropped_total", "Invocations that were discarded, cancelled, dropped or removed by a bound of the dead set since the start.")
+	descLost     = desc("queue_worker_unaccounted", "Accepted minus stored minus finished invocations. Anything but 0 is a bug.")
+	descBytes    = desc("queue_worker_store_request_bytes", "Bytes of stored requests by state, and of kept results.", "state")
+	descResults  = desc("queue_worker_store_results", "Stored results of finished invocations, kept for result_ttl.")
+	descKeys     = desc("queue_worker_store_idempotency_keys", "Stored idempotency keys, expired ones that are not removed yet included.")
+	descDisk     = desc("queue_worker_store_disk_bytes", "Size in bytes of the store's files.")
+	descFree     = desc("queue_worker_store_free_bytes", "Free bytes on the store's volume, or 0 when unknown.")
+	descLimit    = desc("queue_worker_store_limit_bytes", "store_max_bytes: bytes of stored requests at which the intake is paused, or 0 without a bound.")
+	descUsable   = desc("queue_worker_store_usable", "Usability of the store: 1, or 0 while the disk is full, stalled or has failed; no new calls start then.")
+	descDurable  = desc("queue_worker_store_durable", "Durability of the store: 1 with data_dir, 0 when it is lost with the process.")
+	// descMailbox has the name that the mailbox's own program gave it.
+	descMailbox = desc("mailbox_queue_depth", "Unfinished deliveries of the mailbox.")
+)
+
+// Describe implements prometheus.Collector.
+func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		descAccepted, descDone, descDropped, descLost, descBytes, descResults, descKeys, descDisk, descFree, descLimit, descUsable, descDurable,
+		descMailbox,
+	} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *Collector) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	counter := func(d *prometheus.Desc, v uint64) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v))
+	}
+	t := c.store.Stats()
+	counter(descAccepted, t.Accepted)
+	counter(descDone, t.Done)
+	counter(descDropped, t.Dropped)
+	gauge(descLost, float64(t.Difference()))
+	gauge(descBytes, float64(t.Bytes-t.DeadBytes), "pending")
+	gauge(descBytes, float64(t.DeadBytes), "dead")
+	gauge(descBytes, float64(t.ResultBytes), "results")
+	gauge(descResults, float64(t.Results))
+	gauge(descKeys, float64(t.Keys))
+	gauge(descMailbox, float64(t.Mailbox))
+	u := c.store.Usage()
+	gauge(descDisk, float64(u.DiskBytes))
+	gauge(descFree, float64(u.FreeBytes))
+	gauge(descLimit, float64(u.LimitBytes))
+	gauge(descUsable, flag(c.store.Err() == nil))
+	gauge(descDurable, flag(c.store.Durable()))
+}
+
+// flag is the value of a metric that reads as a claim.
+func flag(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
+}
