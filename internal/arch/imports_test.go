@@ -20,18 +20,25 @@ var layers = []struct {
 	imports []string
 }{
 	{"cmd/queue-worker", []string{"pkg/command"}},
-	{"pkg/command", []string{"pkg/basicauth", "pkg/app", "pkg/dev", "pkg/doctor", "pkg/client", "pkg/term", "pkg/config", "pkg/store/embedded", "pkg/duration", "pkg/escape"}},
+	{"pkg/command", []string{"pkg/basicauth", "pkg/app", "pkg/dev", "pkg/doctor", "pkg/client", "pkg/wire", "pkg/term", "pkg/config", "pkg/store/embedded", "pkg/duration", "pkg/escape"}},
 	{"pkg/app", []string{
-		"pkg/basicauth", "pkg/api", "pkg/console", "pkg/jobs", "pkg/finished", "pkg/pause", "pkg/gateway", "pkg/dev", "pkg/intake", "pkg/stanserver", "pkg/worker", "pkg/config",
+		"pkg/api", "pkg/admin", "pkg/ingest", "pkg/basicauth", "pkg/jobs", "pkg/finished", "pkg/pause", "pkg/gateway", "pkg/intake", "pkg/stanserver", "pkg/worker", "pkg/config",
 		"pkg/datadir", "pkg/descriptor", "pkg/listen", "pkg/store/embedded", "pkg/store", "pkg/invoke", "pkg/egress", "pkg/policy", "pkg/retry", "pkg/trace", "pkg/invocation",
 	}},
 	{"pkg/doctor", []string{"pkg/basicauth", "pkg/client", "pkg/intake", "pkg/config", "pkg/datadir", "pkg/store/embedded", "pkg/descriptor"}},
 	{"pkg/term", []string{"pkg/escape"}},
-	{"pkg/client", nil}, // knows the program only by its HTTP surface
-	{"pkg/api", []string{
-		"pkg/basicauth", "pkg/console", "pkg/jobs", "pkg/finished", "pkg/pause", "pkg/gateway", "pkg/worker", "pkg/store", "pkg/egress", "pkg/policy", "pkg/retry", "pkg/throttle", "pkg/trace", "pkg/invocation", "pkg/duration", "pkg/escape",
+	{"pkg/client", []string{"pkg/wire"}}, // knows the program only by its HTTP surface
+	{"pkg/api/apitest", []string{
+		"pkg/api", "pkg/admin", "pkg/ingest", "pkg/respond", "pkg/wire", "pkg/basicauth", "pkg/jobs", "pkg/finished", "pkg/pause", "pkg/worker", "pkg/store/embedded", "pkg/store",
+		"pkg/policy", "pkg/retry", "pkg/invocation",
 	}},
-	{"pkg/console", []string{"pkg/invocation"}},
+	{"pkg/api", []string{"pkg/admin", "pkg/ingest", "pkg/respond", "pkg/wire", "pkg/basicauth"}},
+	{"pkg/admin", []string{
+		"pkg/respond", "pkg/wire", "pkg/jobs", "pkg/finished", "pkg/pause", "pkg/worker", "pkg/store", "pkg/retry", "pkg/throttle", "pkg/invocation", "pkg/duration",
+	}},
+	{"pkg/ingest", []string{"pkg/respond", "pkg/wire", "pkg/intake", "pkg/store", "pkg/trace", "pkg/invocation", "pkg/duration"}},
+	{"pkg/respond", []string{"pkg/wire", "pkg/store", "pkg/escape"}},
+	{"pkg/wire", []string{"pkg/invocation"}},
 	{"pkg/jobs", []string{"pkg/store", "pkg/invocation"}},
 	{"pkg/finished", []string{"pkg/store", "pkg/invocation"}},
 	{"pkg/pause", []string{"pkg/store"}},
@@ -45,7 +52,7 @@ var layers = []struct {
 	{"pkg/store/record", []string{"pkg/store", "pkg/invocation"}},
 	{"pkg/store", []string{"pkg/invocation"}},
 	{"pkg/invoke", []string{"pkg/descriptor", "pkg/egress", "pkg/invocation"}},
-	{"pkg/config", []string{"pkg/duration", "pkg/descriptor", "pkg/egress", "pkg/retry", "pkg/invocation"}},
+	{"pkg/config", []string{"pkg/duration", "pkg/descriptor", "pkg/retry", "pkg/invocation"}},
 	{"pkg/egress", []string{"pkg/invocation"}},
 	{"pkg/policy", []string{"pkg/retry", "pkg/duration"}},
 	{"pkg/retry", []string{"pkg/invocation"}},
@@ -66,7 +73,7 @@ var layers = []struct {
 
 // confined are the libraries that only some packages may use.
 var confined = []confinement{
-	{"github.com/nats-io", []string{"pkg/intake", "pkg/stanserver", "pkg/dev"}, "NATS Streaming is a door, and no longer maintained"},
+	{"github.com/nats-io", []string{"pkg/intake", "pkg/stanserver", "pkg/dev"}, "NATS Streaming is a source, and no longer maintained"},
 	{"github.com/openfaas/nats-queue-worker", []string{"pkg/dev"}, "only the small gateway publishes as the real one does"},
 	{"github.com/cockroachdb", []string{"pkg/store/embedded"}, "nothing outside an engine knows which engine runs"},
 	{"github.com/vmihailenco/msgpack", []string{"pkg/store/record"}, "records are encoded in one place"},
@@ -76,7 +83,7 @@ var confined = []confinement{
 	{"github.com/schollz/progressbar", []string{"pkg/term"}, "how things look is decided in one place"},
 	{"go.opentelemetry.io", []string{"pkg/trace", "pkg/trace/tracetest"}, "without traces nothing else knows of them"},
 	{"os", []string{
-		"cmd/queue-worker", "pkg/command", "pkg/app", "pkg/api", "pkg/basicauth", "pkg/stanserver", "pkg/term", "pkg/config", "pkg/datadir", "pkg/dev", "pkg/doctor", "pkg/intake", "pkg/store/embedded", "pkg/trace", "e2e",
+		"cmd/queue-worker", "pkg/command", "pkg/app", "pkg/api/apitest", "pkg/ingest", "pkg/basicauth", "pkg/stanserver", "pkg/term", "pkg/config", "pkg/datadir", "pkg/dev", "pkg/doctor", "pkg/intake", "pkg/store/embedded", "pkg/trace", "e2e",
 	}, "the packages that decide and call work without files and environment"},
 	{"log", []string{"pkg/command", "pkg/dev"}, "logging goes through a *slog.Logger that is passed in"},
 }
@@ -121,6 +128,27 @@ func TestImportsPointDownwards(t *testing.T) {
 			imp, ours := strings.CutPrefix(imp, module)
 			if ours && !slices.Contains(layers[at].imports, imp) {
 				t.Errorf("%s imports %s; it may import %q", name, imp, layers[at].imports)
+			}
+		}
+	}
+}
+
+// TestEveryArrowIsUsed: an arrow that no import uses would let one come back unseen.
+func TestEveryArrowIsUsed(t *testing.T) {
+	t.Parallel()
+	imports := map[string][]string{}
+	for _, p := range list(t) {
+		imports[strings.TrimPrefix(p.ImportPath, module)] = p.Imports
+	}
+	for _, l := range layers {
+		used, exists := imports[l.pkg]
+		if !exists {
+			t.Errorf("the table has %s, want only packages that exist", l.pkg)
+			continue
+		}
+		for _, imp := range l.imports {
+			if !slices.Contains(used, module+imp) {
+				t.Errorf("the table lets %s import %s, want only imports that exist", l.pkg, imp)
 			}
 		}
 	}

@@ -10,19 +10,17 @@ import (
 	"sync"
 
 	"queue-worker/pkg/basicauth"
+	"queue-worker/pkg/respond"
+	"queue-worker/pkg/wire"
 )
 
 const challenge = `Basic realm="queue-worker", charset="UTF-8"`
 
 var (
-	problemUnauthorized = &problem{
-		status: http.StatusUnauthorized, Text: "unauthorized", Reason: unauthorized,
-		Hint: "Use the user and password of OpenFaaS's basic-auth secret.",
-	}
-	problemUnreadable = &problem{
-		status: http.StatusForbidden, Text: "admin endpoints are closed: the credentials cannot be read", Reason: forbidden,
-		Hint: "Mount the secret with " + basicauth.UserFile + " and " + basicauth.PasswordFile + " at secret_mount_path",
-	}
+	problemUnauthorized = respond.NewProblem(http.StatusUnauthorized, wire.Unauthorized, "unauthorized",
+		"Use the user and password of OpenFaaS's basic-auth secret.")
+	problemUnreadable = respond.NewProblem(http.StatusForbidden, wire.Forbidden, "admin endpoints are closed: the credentials cannot be read",
+		"Mount the secret with "+basicauth.UserFile+" and "+basicauth.PasswordFile+" at secret_mount_path")
 )
 
 // credentials know user and password by their hashes, beside the folder that has them.
@@ -48,7 +46,7 @@ func newCredentials(dir string, logger *slog.Logger) *credentials {
 
 // check returns the user's name, or why there is none. Whatever is wrong with the
 // credentials of a request, the answer is the same and takes the same time.
-func (c *credentials) check(r *http.Request) (string, *problem) {
+func (c *credentials) check(r *http.Request) (string, *respond.Problem) {
 	known := c.current()
 	if known == nil {
 		return "", problemUnreadable
@@ -82,7 +80,7 @@ func (c *credentials) current() *digests {
 }
 
 func (c *credentials) warn(err error) {
-	c.log.Warn("cannot read basic_auth credentials; admin endpoints answer 403", keyError, err,
+	c.log.Warn("cannot read basic_auth credentials; admin endpoints answer 403", "error", err,
 		"hint", "mount the secret with "+basicauth.UserFile+" and "+basicauth.PasswordFile+" at secret_mount_path, or set basic_auth=false")
 }
 

@@ -1,4 +1,4 @@
-package api
+package api_test
 
 // Who may, with basic_auth.
 
@@ -14,105 +14,83 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"queue-worker/pkg/api"
+	"queue-worker/pkg/api/apitest"
 	"queue-worker/pkg/basicauth"
+	"queue-worker/pkg/wire"
 )
-
-const (
-	testUser     = "admin"
-	testPassword = "Correct-Horse-7"
-)
-
-// secret mounts credentials as a folder.
-func secret(t testing.TB, dir, user, password string) {
-	t.Helper()
-	for name, text := range map[string]string{basicauth.UserFile: user, basicauth.PasswordFile: password} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// withBasicAuth turns basic_auth on.
-func withBasicAuth(t testing.TB) func(*Options) {
-	t.Helper()
-	dir := t.TempDir()
-	secret(t, dir, testUser, testPassword+"\n") // as people write files
-	return func(o *Options) { o.BasicAuth, o.SecretDir = true, dir }
-}
-
-func as(user, password string) func(*http.Request) {
-	return func(r *http.Request) { r.SetBasicAuth(user, password) }
-}
 
 func TestWrongCredentialsAreRefusedAllInTheSameWay(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, withBasicAuth(t))
+	r := newRig(t, apitest.WithBasicAuth(t))
 	wrong := map[string]func(*http.Request){
-		"none":               func(*http.Request) {},
-		"a token":            func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+testPassword) },
-		"no base64":          func(r *http.Request) { r.Header.Set("Authorization", "Basic %%%") },
-		"no colon":           func(r *http.Request) { r.Header.Set("Authorization", "Basic YWRtaW4=") },
-		"an empty header":    func(r *http.Request) { r.Header.Set("Authorization", "") },
-		"in the query":       func(r *http.Request) { r.URL.RawQuery = "user=" + testUser + "&password=" + testPassword },
-		"swapped":            as(testPassword, testUser),
-		"another case":       as(testUser, strings.ToLower(testPassword)),
-		"another user":       as("root", testPassword),
-		"user in upper case": as(strings.ToUpper(testUser), testPassword),
-		"with a line end":    as(testUser, testPassword+"\n"),
-		"with a NUL":         as(testUser, testPassword+"\x00"),
-		"with a space":       as(testUser, " "+testPassword),
-		"very long":          as(testUser, strings.Repeat(testPassword, 500)),
+		"none":            func(*http.Request) {},
+		"a token":         func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+apitest.TestPassword) },
+		"no base64":       func(r *http.Request) { r.Header.Set("Authorization", "Basic %%%") },
+		"no colon":        func(r *http.Request) { r.Header.Set("Authorization", "Basic YWRtaW4=") },
+		"an empty header": func(r *http.Request) { r.Header.Set("Authorization", "") },
+		"in the query": func(r *http.Request) {
+			r.URL.RawQuery = "user=" + apitest.TestUser + "&password=" + apitest.TestPassword
+		},
+		"swapped":            apitest.As(apitest.TestPassword, apitest.TestUser),
+		"another case":       apitest.As(apitest.TestUser, strings.ToLower(apitest.TestPassword)),
+		"another user":       apitest.As("root", apitest.TestPassword),
+		"user in upper case": apitest.As(strings.ToUpper(apitest.TestUser), apitest.TestPassword),
+		"with a line end":    apitest.As(apitest.TestUser, apitest.TestPassword+"\n"),
+		"with a NUL":         apitest.As(apitest.TestUser, apitest.TestPassword+"\x00"),
+		"with a space":       apitest.As(apitest.TestUser, " "+apitest.TestPassword),
+		"very long":          apitest.As(apitest.TestUser, strings.Repeat(apitest.TestPassword, 500)),
 	}
-	for i := range testPassword {
-		wrong["password "+testPassword[:i]] = as(testUser, testPassword[:i])
-		wrong["password "+testPassword[i+1:]+" at the end"] = as(testUser, testPassword[i+1:])
-		wrong["password as long, wrong at "+testPassword[:i]] = as(testUser, testPassword[:i]+"?"+testPassword[i+1:])
+	for i := range apitest.TestPassword {
+		wrong["password "+apitest.TestPassword[:i]] = apitest.As(apitest.TestUser, apitest.TestPassword[:i])
+		wrong["password "+apitest.TestPassword[i+1:]+" at the end"] = apitest.As(apitest.TestUser, apitest.TestPassword[i+1:])
+		wrong["password as long, wrong at "+apitest.TestPassword[:i]] = apitest.As(apitest.TestUser, apitest.TestPassword[:i]+"?"+apitest.TestPassword[i+1:])
 	}
-	for i := range testUser {
-		wrong["user "+testUser[:i]] = as(testUser[:i], testPassword)
+	for i := range apitest.TestUser {
+		wrong["user "+apitest.TestUser[:i]] = apitest.As(apitest.TestUser[:i], apitest.TestPassword)
 	}
-	for _, path := range guardedPaths(r.api) {
+	for _, path := range guardedPaths(r) {
 		method, path, _ := strings.Cut(path, " ")
-		first := r.ask(t, method, path)
-		if first.status != http.StatusUnauthorized || first.reasonOf(t) != unauthorized || first.header.Get("WWW-Authenticate") != challenge {
-			t.Errorf("%s %s answers %d %v %s", method, path, first.status, first.header, first.body)
+		first := r.Ask(t, method, path)
+		if first.Status != http.StatusUnauthorized || first.ReasonOf(t) != wire.Unauthorized || first.Header.Get("WWW-Authenticate") != api.Challenge {
+			t.Errorf("%s %s answers %d %v %s", method, path, first.Status, first.Header, first.Body)
 		}
-		first.header.Del("Date")
+		first.Header.Del("Date")
 		for name, edit := range wrong {
-			got := r.ask(t, method, path, edit)
-			got.header.Del("Date")
-			if d := cmp.Diff(first, got, cmp.AllowUnexported(answer{})); d != "" {
+			got := r.Ask(t, method, path, edit)
+			got.Header.Del("Date")
+			if d := cmp.Diff(first, got); d != "" {
 				t.Errorf("%s: %s %s (-none +this):\n%s", name, method, path, d)
 			}
 		}
-		if got := r.ask(t, method, path, as(testUser, testPassword)); got.status == http.StatusUnauthorized {
-			t.Errorf("the right ones: %s %s answers %d", method, path, got.status)
+		if got := r.Ask(t, method, path, apitest.As(apitest.TestUser, apitest.TestPassword)); got.Status == http.StatusUnauthorized {
+			t.Errorf("the right ones: %s %s answers %d", method, path, got.Status)
 		}
 	}
 }
 
 func TestTheRightCredentialsMayFromAnywhere(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, withBasicAuth(t))
-	for _, line := range guardedPaths(r.api) {
+	r := newRig(t, apitest.WithBasicAuth(t))
+	for _, line := range guardedPaths(r) {
 		method, path, _ := strings.Cut(line, " ")
-		got := r.ask(t, method, path, as(testUser, testPassword), func(r *http.Request) {
+		got := r.Ask(t, method, path, apitest.As(apitest.TestUser, apitest.TestPassword), func(r *http.Request) {
 			r.Host = "worker.example"
 			r.Header.Set("X-Forwarded-For", "10.0.0.1")
 		})
-		if got.status == http.StatusUnauthorized || got.status == http.StatusForbidden {
-			t.Errorf("%s answers %d %s", line, got.status, got.body)
+		if got.Status == http.StatusUnauthorized || got.Status == http.StatusForbidden {
+			t.Errorf("%s answers %d %s", line, got.Status, got.Body)
 		}
 	}
 }
 
 func TestAdminOpenDoesNotLiftBasicAuth(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, withBasicAuth(t), func(o *Options) { o.AdminOpen = true })
-	for _, line := range guardedPaths(r.api) {
+	r := newRig(t, apitest.WithBasicAuth(t), func(o *apitest.Options) { o.API.AdminOpen = true })
+	for _, line := range guardedPaths(r) {
 		method, path, _ := strings.Cut(line, " ")
-		if got := r.ask(t, method, path); got.status != http.StatusUnauthorized {
-			t.Errorf("%s answers %d %s", line, got.status, got.body)
+		if got := r.Ask(t, method, path); got.Status != http.StatusUnauthorized {
+			t.Errorf("%s answers %d %s", line, got.Status, got.Body)
 		}
 	}
 }
@@ -130,22 +108,22 @@ func TestUnusableCredentialsCloseTheDeadSetAndNothingElse(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			if tt.user != "" {
-				secret(t, dir, strings.Trim(tt.user, "-"), strings.Trim(tt.password, "-"))
+				apitest.Secret(t, dir, strings.Trim(tt.user, "-"), strings.Trim(tt.password, "-"))
 			}
-			r := newRig(t, func(o *Options) { o.BasicAuth, o.SecretDir = true, dir })
+			r := newRig(t, func(o *apitest.Options) { o.API.BasicAuth, o.API.SecretDir = true, dir })
 			for range 3 {
-				got := r.ask(t, http.MethodGet, "/v1/dead_set", as(strings.Trim(tt.user, "-"), strings.TrimSpace(strings.Trim(tt.password, "-"))))
-				if got.status != http.StatusForbidden || got.reasonOf(t) != forbidden {
-					t.Errorf("answer is %d %s", got.status, got.body)
+				got := r.Ask(t, http.MethodGet, "/v1/dead_set", apitest.As(strings.Trim(tt.user, "-"), strings.TrimSpace(strings.Trim(tt.password, "-"))))
+				if got.Status != http.StatusForbidden || got.ReasonOf(t) != wire.Forbidden {
+					t.Errorf("answer is %d %s", got.Status, got.Body)
 				}
 			}
 			for _, path := range []string{"/ping", "/healthz", "/readyz", "/metrics", "/_metrics"} {
-				if got := r.ask(t, http.MethodGet, path); got.status != http.StatusOK {
-					t.Errorf("%s answers %d", path, got.status)
+				if got := r.Ask(t, http.MethodGet, path); got.Status != http.StatusOK {
+					t.Errorf("%s answers %d", path, got.Status)
 				}
 			}
-			if n := strings.Count(r.logs.String(), "level=WARN"); n != 1 {
-				t.Errorf("%d warnings, want one:\n%s", n, r.logs)
+			if n := strings.Count(r.Logs.String(), "level=WARN"); n != 1 {
+				t.Errorf("%d warnings, want one:\n%s", n, r.Logs)
 			}
 		})
 	}
@@ -160,7 +138,7 @@ type rotation struct {
 
 func (o rotation) status(password string) int {
 	w := httptest.NewRecorder()
-	o.h.ServeHTTP(w, arriving("GET /v1/dead_set", as(testUser, password)))
+	o.h.ServeHTTP(w, apitest.Arriving("GET /v1/dead_set", apitest.As(apitest.TestUser, password)))
 	return w.Code
 }
 
@@ -175,25 +153,18 @@ func (o rotation) want(what, password string, status int) {
 }
 
 func newRotation(t *testing.T, dir string) rotation {
-	r := &rig{logs: &lockedBuffer{}}
-	a, err := newAPI(Options{
-		Store: emptyStore{}, Queues: []string{"q"}, Gatherer: noMetrics, Healthy: fine, Ready: fine,
-		BasicAuth: true, SecretDir: dir, Logger: logTo(r.logs),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rotation{t, r, a.routes()}
+	p := apitest.Pipe(t, func(o *apitest.Options) { o.API.BasicAuth, o.API.SecretDir, o.API.AdminOpen = true, dir, false })
+	return rotation{t, &rig{p.Rig}, p.Handler}
 }
 
 func TestCredentialsThatChangeAreReadAgain(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	secret(t, dir, testUser, "first")
+	apitest.Secret(t, dir, apitest.TestUser, "first")
 	synctest.Test(t, func(t *testing.T) {
 		o := newRotation(t, dir)
 		o.want("at start", "first", 200)
-		secret(t, dir, testUser, "other") // as long as the first
+		apitest.Secret(t, dir, apitest.TestUser, "other") // as long as the first
 		o.want("before the next look", "first", 200)
 		o.passes()
 		o.want("written in place", "first", 401)
@@ -206,12 +177,12 @@ func TestCredentialsThatChangeAreReadAgain(t *testing.T) {
 		o.want("gone", "other", 403)
 		o.passes()
 		o.want("still gone", "other", 403)
-		secret(t, dir, testUser, "third")
+		apitest.Secret(t, dir, apitest.TestUser, "third")
 		o.passes()
 		o.want("back", "other", 401)
 		o.want("back", "third", 200)
-		if n := strings.Count(o.r.logs.String(), "level=WARN"); n != 1 {
-			t.Errorf("%d warnings, want one:\n%s", n, o.r.logs)
+		if n := strings.Count(o.r.Logs.String(), "level=WARN"); n != 1 {
+			t.Errorf("%d warnings, want one:\n%s", n, o.r.Logs)
 		}
 	})
 }
@@ -224,7 +195,7 @@ func TestCredentialsThatKubernetesExchangesAreReadAgain(t *testing.T) {
 		if err := os.Mkdir(filepath.Join(dir, v), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		secret(t, filepath.Join(dir, v), testUser, v)
+		apitest.Secret(t, filepath.Join(dir, v), apitest.TestUser, v)
 		for _, name := range []string{basicauth.UserFile, basicauth.PasswordFile} { // the same age and size: only the files differ
 			if err := os.Chtimes(filepath.Join(dir, v, name), long, long); err != nil {
 				t.Fatal(err)
@@ -252,7 +223,7 @@ func TestCredentialsThatKubernetesExchangesAreReadAgain(t *testing.T) {
 		o.passes()
 		o.want("exchanged", "v1", 401)
 		o.want("exchanged", "v2", 200)
-		secret(t, filepath.Join(dir, "v2"), testUser, "v3")
+		apitest.Secret(t, filepath.Join(dir, "v2"), apitest.TestUser, "v3")
 		if err := os.Chtimes(filepath.Join(dir, "v2", basicauth.PasswordFile), long, long.Add(time.Second)); err != nil {
 			t.Fatal(err)
 		}

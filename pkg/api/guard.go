@@ -3,12 +3,16 @@
 package api
 
 import (
-	"context"
 	"net"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
+
+	"queue-worker/pkg/admin"
+	"queue-worker/pkg/ingest"
+	"queue-worker/pkg/respond"
+	"queue-worker/pkg/wire"
 )
 
 // guard admits requests to what is stored:
@@ -19,6 +23,7 @@ import (
 //	no basic_auth, not local       403, unless admin_open
 type guard struct {
 	credentials *credentials // nil without basic_auth
+	senders     *credentials // of those who send work; nil: every client may
 	open        bool
 	origin      http.CrossOriginProtection
 }
@@ -27,6 +32,11 @@ func newGuard(o Options) *guard {
 	g := &guard{open: o.AdminOpen}
 	if o.BasicAuth {
 		g.credentials = newCredentials(o.SecretDir, o.Logger)
+	}
+	if o.IngestAuth {
+		if g.senders = g.credentials; g.senders == nil {
+			g.senders = newCredentials(o.SecretDir, o.Logger)
+		}
 	}
 	return g
 }
@@ -38,48 +48,53 @@ const (
 )
 
 var (
-	problemOrigin = &problem{
-		status: http.StatusForbidden, Text: "cross-origin requests are refused", Reason: forbidden,
-		Hint: "Use curl or a page of this server. A proxy beside the worker that serves pages without TLS has to add Via.",
-	}
-	problemNotLocal = &problem{
-		status: http.StatusForbidden, Text: "admin endpoints are open to this machine only", Reason: forbidden,
-		Hint: "Set basic_auth=true to require OpenFaaS's credentials, or admin_open=true to admit every client of this port; " +
-			"curl to localhost and kubectl port-forward work without either, a proxy does not",
-	}
+	problemOrigin = respond.NewProblem(http.StatusForbidden, wire.Forbidden, "cross-origin requests are refused",
+		"Use curl or a page of this server. A proxy beside the worker that serves pages without TLS has to add Via.")
+	problemNotLocal = respond.NewProblem(http.StatusForbidden, wire.Forbidden, "admin endpoints are open to this machine only",
+		"Set basic_auth=true to require OpenFaaS's credentials, or admin_open=true to admit every client of this port; "+
+			"curl to localhost and kubectl port-forward work without either, a proxy does not")
 )
 
-type callerKey struct{}
-
-// callerOf is who was admitted: a user's name, or one of the words above.
-func callerOf(ctx context.Context) string {
-	by, _ := ctx.Value(callerKey{}).(string)
-	return by
-}
-
-// admitted is a handler for those alone who may.
-type admitted struct {
-	guard *guard
-	next  http.Handler
-}
-
-// admit lets only those through who may.
-func (g *guard) admit(next http.Handler) http.Handler { return admitted{g, next} }
-
-func (a admitted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	by, refusal := a.guard.who(r)
-	if refusal != nil {
-		if refusal.status == http.StatusUnauthorized {
-			w.Header().Set("WWW-Authenticate", challenge)
+// admit lets only those through who may see and change what is stored.
+func (g *guard) admit(next handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		by, refusal := g.who(r)
+		if refusal != nil {
+			return refusal
 		}
-		refusal.ServeHTTP(w, r)
-		return
+		return next(w, r.WithContext(admin.WithCaller(r.Context(), by)))
 	}
-	a.next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, by)))
+}
+
+// sender lets only those through who may send work. discard reads the body of a refused
+// request.
+func (g *guard) sender(next handler, discard func(*http.Request)) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		switch {
+		case g.senders != nil:
+			if _, refusal := g.senders.check(r); refusal != nil {
+				discard(r)
+				return refusal
+			}
+			r.Header.Del("Authorization") // it is ours, and no function's business
+		case g.isGuest(r):
+			r = r.WithContext(ingest.WithGuest(r.Context()))
+		}
+		return next(w, r)
+	}
+}
+
+// isGuest reports whether a request has no credentials, where the worker knows any.
+func (g *guard) isGuest(r *http.Request) bool {
+	if g.credentials == nil {
+		return false
+	}
+	_, refusal := g.credentials.check(r)
+	return refusal != nil
 }
 
 // who returns the name of the client, or why it is refused.
-func (g *guard) who(r *http.Request) (string, *problem) {
+func (g *guard) who(r *http.Request) (string, *respond.Problem) {
 	switch {
 	case g.credentials != nil:
 		return g.credentials.check(r)

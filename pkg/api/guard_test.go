@@ -1,4 +1,4 @@
-package api
+package api_test
 
 // Who may, without basic_auth.
 
@@ -16,8 +16,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"queue-worker/pkg/api"
+	"queue-worker/pkg/api/apitest"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
+	"queue-worker/pkg/wire"
 )
 
 // openPaths is every operation that is open to everybody. Whatever else there is,
@@ -29,18 +32,18 @@ var openPaths = []string{
 	"GET /openapi.yaml",
 	"GET /ping",
 	"GET /readyz",
-	"POST /async-function/" + idOf(0).String(),
-	"POST /async-function/" + idOf(0).String() + "/" + idOf(0).String(),
-	"POST /deadletter/" + idOf(0).String(),
+	"POST /async-function/" + apitest.IDOf(0).String(),
+	"POST /async-function/" + apitest.IDOf(0).String() + "/" + apitest.IDOf(0).String(),
+	"POST /deadletter/" + apitest.IDOf(0).String(),
 	"POST /queue/producer",
 	"POST /queue/producer/",
 }
 
 // guardedPaths is every operation on what is stored, as a request line.
-func guardedPaths(a *api) []string {
+func guardedPaths(r *rig) []string {
 	var lines []string
-	for _, o := range a.surface().list {
-		if o.guarded {
+	for _, o := range r.operations() {
+		if o.Guarded {
 			lines = append(lines, requestLine(o))
 		}
 	}
@@ -50,16 +53,16 @@ func guardedPaths(a *api) []string {
 // wildcard is a part of a path that is anything.
 var wildcard = regexp.MustCompile(`\{[^}]*\}`)
 
-func requestLine(o operation) string {
-	return o.method + " " + wildcard.ReplaceAllString(strings.TrimSuffix(o.path, "{$}"), idOf(0).String())
+func requestLine(o api.Operation) string {
+	return o.Method + " " + wildcard.ReplaceAllString(strings.TrimSuffix(o.Path, "{$}"), apitest.IDOf(0).String())
 }
 
 func TestOnlyWhatTakesWorkInAndSaysHowItIsIsOpen(t *testing.T) {
 	t.Parallel()
 	var open []string
-	r, _ := newIngestRig(t)
-	for _, o := range r.surface().list {
-		if !o.guarded {
+	r := newRig(t)
+	for _, o := range r.operations() {
+		if !o.Guarded {
 			open = append(open, requestLine(o))
 		}
 	}
@@ -108,12 +111,12 @@ func TestWithoutBasicAuthOnlyThisMachineMay(t *testing.T) {
 		}{"a proxy says " + name, "127.0.0.1:5000", "localhost", name, false})
 	}
 	for _, open := range []bool{false, true} {
-		r := newRig(t, func(o *Options) { o.AdminOpen = open })
-		h := r.routes()
+		r := newRig(t, func(o *apitest.Options) { o.API.AdminOpen = open })
+		h := r.Handler
 		for _, tt := range tests {
-			for _, path := range guardedPaths(r.api) {
+			for _, path := range guardedPaths(r) {
 				w := httptest.NewRecorder()
-				h.ServeHTTP(w, arriving(path, func(r *http.Request) {
+				h.ServeHTTP(w, apitest.Arriving(path, func(r *http.Request) {
 					r.RemoteAddr, r.Host = tt.peer, tt.host
 					if tt.header != "" {
 						r.Header.Set(tt.header, "")
@@ -131,9 +134,9 @@ func TestWithoutBasicAuthOnlyThisMachineMay(t *testing.T) {
 func TestARequestOverHTTP10IsNotOfThisMachine(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	for _, path := range guardedPaths(r.api) {
+	for _, path := range guardedPaths(r) {
 		w := httptest.NewRecorder()
-		r.routes().ServeHTTP(w, arriving(path, func(r *http.Request) {
+		r.Handler.ServeHTTP(w, apitest.Arriving(path, func(r *http.Request) {
 			r.RemoteAddr, r.Host = "127.0.0.1:5000", "localhost:8081"
 			r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.0", 1, 0
 		}))
@@ -148,9 +151,9 @@ func TestARequestOverHTTP10IsNotOfThisMachine(t *testing.T) {
 // the end of the connection, so that the test ends also when it is answered.
 func TestAConnectionEndsAfterARequestWithTransferEncoding(t *testing.T) {
 	t.Parallel()
-	r, k := newIngestRig(t)
+	r := newRig(t)
 	for path, want := range map[string]string{"/async-function/figlet": "202", "/nope": "404"} {
-		c, err := net.Dial("tcp", strings.TrimPrefix(r.base, "http://"))
+		c, err := net.Dial("tcp", strings.TrimPrefix(r.Base, "http://"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -165,29 +168,19 @@ func TestAConnectionEndsAfterARequestWithTransferEncoding(t *testing.T) {
 		}
 		_ = c.Close()
 	}
-	if s := k.only(t); s.Inv.Lane.Name == "smuggled" {
+	if s := r.Accepts.Only(t); s.Inv.Lane.Name == "smuggled" {
 		t.Error("the second request was taken")
 	}
-}
-
-// arriving makes a request from "METHOD /path" as a server sees it.
-func arriving(line string, edits ...func(*http.Request)) *http.Request {
-	method, path, _ := strings.Cut(line, " ")
-	r := httptest.NewRequest(method, path, nil)
-	for _, edit := range edits {
-		edit(r)
-	}
-	return r
 }
 
 func TestTheRefusalNamesBothSettings(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	got := r.ask(t, http.MethodGet, "/v1/dead_set", func(r *http.Request) { r.Host = "worker.example" })
-	if got.reasonOf(t) != forbidden || got.status != http.StatusForbidden {
-		t.Errorf("answer is %d %s", got.status, got.body)
+	got := r.Ask(t, http.MethodGet, "/v1/dead_set", func(r *http.Request) { r.Host = "worker.example" })
+	if got.ReasonOf(t) != wire.Forbidden || got.Status != http.StatusForbidden {
+		t.Errorf("answer is %d %s", got.Status, got.Body)
 	}
-	golden(t, "forbidden.json", got.body)
+	apitest.Golden(t, "forbidden.json", got.Body)
 }
 
 func TestPagesOfOtherSitesMayNotAct(t *testing.T) {
@@ -208,17 +201,17 @@ func TestPagesOfOtherSitesMayNotAct(t *testing.T) {
 		for _, open := range []bool{false, true} {
 			t.Run(tt.name, func(t *testing.T) {
 				t.Parallel()
-				r := newRig(t, func(o *Options) { o.AdminOpen = open })
-				r.put(t, deadAt(i), nil)
+				r := newRig(t, func(o *apitest.Options) { o.API.AdminOpen = open })
+				r.Put(t, apitest.DeadAt(i), nil)
 				foreign := func(r *http.Request) { r.Header.Set(tt.header[0], tt.header[1]) }
-				if got := r.ask(t, http.MethodPost, "/v1/dead_set/"+idOf(i).String()+"/replay", foreign); got.status != tt.want {
-					t.Errorf("replay answers %d %s", got.status, got.body)
+				if got := r.Ask(t, http.MethodPost, "/v1/dead_set/"+apitest.IDOf(i).String()+"/replay", foreign); got.Status != tt.want {
+					t.Errorf("replay answers %d %s", got.Status, got.Body)
 				}
-				r.put(t, deadAt(100+i), nil)
-				if got := r.ask(t, http.MethodDelete, "/v1/dead_set/"+idOf(100+i).String(), foreign); got.status != tt.want {
-					t.Errorf("drop answers %d %s", got.status, got.body)
+				r.Put(t, apitest.DeadAt(100+i), nil)
+				if got := r.Ask(t, http.MethodDelete, "/v1/dead_set/"+apitest.IDOf(100+i).String(), foreign); got.Status != tt.want {
+					t.Errorf("drop answers %d %s", got.Status, got.Body)
 				}
-				if _, err := r.store.Get(idOf(100 + i)); (err == nil) != (tt.want == http.StatusForbidden) {
+				if _, err := r.Store.Get(apitest.IDOf(100 + i)); (err == nil) != (tt.want == http.StatusForbidden) {
 					t.Errorf("after %d the letter is there: %v", tt.want, err == nil)
 				}
 			})
@@ -228,20 +221,20 @@ func TestPagesOfOtherSitesMayNotAct(t *testing.T) {
 
 func TestPagesOfOtherSitesMayNotActOnAnyPath(t *testing.T) {
 	t.Parallel()
-	for name, edit := range map[string]func(*Options){
-		"basic_auth": withBasicAuth(t), "admin_open": func(o *Options) { o.AdminOpen = true }, "neither": func(*Options) {},
+	for name, edit := range map[string]func(*apitest.Options){
+		"basic_auth": apitest.WithBasicAuth(t), "admin_open": func(o *apitest.Options) { o.API.AdminOpen = true }, "neither": func(*apitest.Options) {},
 	} {
-		r, _ := newIngestRig(t, edit)
-		h := r.routes()
+		r := newRig(t, edit)
+		h := r.Handler
 		lines := []string{"POST /", "POST /nope", "PUT /v1/dead_set"}
-		for _, o := range r.surface().list {
-			if o.method != http.MethodGet {
+		for _, o := range r.operations() {
+			if o.Method != http.MethodGet {
 				lines = append(lines, requestLine(o))
 			}
 		}
 		for _, line := range lines {
 			w := httptest.NewRecorder()
-			h.ServeHTTP(w, arriving(line, as(testUser, testPassword), func(r *http.Request) {
+			h.ServeHTTP(w, apitest.Arriving(line, apitest.As(apitest.TestUser, apitest.TestPassword), func(r *http.Request) {
 				r.RemoteAddr, r.Host = "127.0.0.1:5000", "localhost:8081"
 				r.Header.Set("Sec-Fetch-Site", "cross-site")
 			}))
@@ -256,8 +249,8 @@ func TestPagesOfOtherSitesMayNotActOnAnyPath(t *testing.T) {
 // the same origin as the worker on the developer's machine.
 func TestAPageWhoseNameLeadsToLoopbackMayNotAct(t *testing.T) {
 	t.Parallel()
-	r, _ := newIngestRig(t, func(o *Options) { o.AdminOpen = true })
-	h := r.routes()
+	r := newRig(t, func(o *apitest.Options) { o.API.AdminOpen = true })
+	h := r.Handler
 	const page = "evil.example:8081"
 	type sender struct {
 		name, peer, host, origin string
@@ -279,16 +272,16 @@ func TestAPageWhoseNameLeadsToLoopbackMayNotAct(t *testing.T) {
 		{"a page behind a proxy that speaks HTTP/1.0", "127.0.0.1:5000", "site.example", "http://site.example",
 			func(r *http.Request) { r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.0", 1, 0 }, true},
 	}
-	for name := range proxyFields { // fetch lets a page set all but Via
+	for name := range api.ProxyFields { // fetch lets a page set all but Via
 		senders = append(senders, sender{"the page with " + name, "127.0.0.1:5000", page, "http://" + page, field(name), name == "Via"})
 	}
-	for _, prefix := range proxyPrefixes {
+	for _, prefix := range api.ProxyPrefixes {
 		senders = append(senders, sender{"the page with " + prefix, "127.0.0.1:5000", page, "http://" + page, field(prefix + "For"), false})
 	}
 	for _, tt := range senders {
-		for _, line := range []string{"POST /async-function/figlet", "POST /deadletter/figlet", "POST /v1/dead_set/" + idOf(1).String() + "/replay"} {
+		for _, line := range []string{"POST /async-function/figlet", "POST /deadletter/figlet", "POST /v1/dead_set/" + apitest.IDOf(1).String() + "/replay"} {
 			w := httptest.NewRecorder()
-			h.ServeHTTP(w, arriving(line, func(r *http.Request) {
+			h.ServeHTTP(w, apitest.Arriving(line, func(r *http.Request) {
 				r.RemoteAddr, r.Host = tt.peer, tt.host
 				if tt.origin != "" {
 					r.Header.Set("Origin", tt.origin)
@@ -308,21 +301,21 @@ func TestAPageWhoseNameLeadsToLoopbackMayNotAct(t *testing.T) {
 // The last one is a result of a function, which has a policy of its own.
 func TestNoAnswerCanBeEmbeddedKeptOrGuessedAt(t *testing.T) {
 	t.Parallel()
-	r, _ := newIngestRig(t, func(o *Options) { o.AdminOpen = true })
-	inv := pendingAt(1, "figlet")
-	r.put(t, inv, nil)
-	r.settle(t, inv, invocation.OutcomeDone, &store.Result{
+	r := newRig(t, func(o *apitest.Options) { o.API.AdminOpen = true })
+	inv := apitest.PendingAt(1, "figlet")
+	r.Put(t, inv, nil)
+	r.Settle(t, inv, invocation.OutcomeDone, &store.Result{
 		Inv: inv, Outcome: invocation.OutcomeDone, Status: 200, Header: http.Header{"Content-Type": {"text/html"}, "Cache-Control": {"public"}},
-		At: begin, Expires: begin.AddDate(100, 0, 0),
+		At: apitest.Begin, Expires: apitest.Begin.AddDate(100, 0, 0),
 	})
-	h := r.routes()
+	h := r.Handler
 	lines := []string{"GET /", "GET /nope", "PUT /v1/dead_set", "GET //", "GET /deadletter/a"}
-	for _, o := range r.surface().list {
-		lines = append(lines, requestLine(o), http.MethodOptions+" "+o.path)
+	for _, o := range r.operations() {
+		lines = append(lines, requestLine(o), http.MethodOptions+" "+o.Path)
 	}
 	for _, line := range append(lines, "GET /v1/invocations/"+inv.ID.String()+"/result") {
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, arriving(line))
+		h.ServeHTTP(w, apitest.Arriving(line))
 		for name, want := range map[string]string{
 			"Cache-Control": "no-store", "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'", "Cross-Origin-Resource-Policy": "same-origin",
 			"Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff",
@@ -336,18 +329,18 @@ func TestNoAnswerCanBeEmbeddedKeptOrGuessedAt(t *testing.T) {
 
 func TestNoAnswerOffersItselfToPagesOfOtherSites(t *testing.T) {
 	t.Parallel()
-	r, _ := newIngestRig(t, func(o *Options) { o.AdminOpen = true })
-	h := r.routes()
-	for _, o := range r.surface().list {
-		for _, method := range []string{o.method, http.MethodOptions} {
+	r := newRig(t, func(o *apitest.Options) { o.API.AdminOpen = true })
+	h := r.Handler
+	for _, o := range r.operations() {
+		for _, method := range []string{o.Method, http.MethodOptions} {
 			w := httptest.NewRecorder()
-			h.ServeHTTP(w, arriving(requestLine(operation{method, o.path, o.guarded}), func(r *http.Request) {
+			h.ServeHTTP(w, apitest.Arriving(requestLine(api.Operation{method, o.Path, o.Guarded}), func(r *http.Request) {
 				r.Header.Set("Origin", "http://example.com")
-				r.Header.Set("Access-Control-Request-Method", o.method)
+				r.Header.Set("Access-Control-Request-Method", o.Method)
 			}))
 			for name := range w.Header() {
 				if strings.HasPrefix(name, "Access-Control-") {
-					t.Errorf("%s %s answers with %s", method, o.path, name)
+					t.Errorf("%s %s answers with %s", method, o.Path, name)
 				}
 			}
 		}

@@ -5,6 +5,8 @@ package api
 import (
 	_ "embed" // for the document
 	"net/http"
+
+	"queue-worker/pkg/respond"
 )
 
 //go:embed openapi.yaml
@@ -14,5 +16,5 @@ const contentYAML = "application/yaml; charset=utf-8"
 
 // document serves openapi.yaml.
 func document(w http.ResponseWriter, _ *http.Request) {
-	writeBytes(w, http.StatusOK, contentYAML, openapi)
+	respond.Bytes(w, http.StatusOK, contentYAML, openapi)
 }

@@ -1,4 +1,4 @@
-package api
+package api_test
 
 // The document names every operation of the surface and no other.
 
@@ -13,16 +13,18 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/go-cmp/cmp"
+
+	"queue-worker/pkg/api"
 )
 
 func TestTheDocumentNamesEveryOperationAndWhoMayAsk(t *testing.T) {
 	t.Parallel()
-	r, _ := newIngestRig(t)
-	got := r.ask(t, http.MethodGet, "/openapi.yaml")
-	if got.status != http.StatusOK || got.header.Get("Content-Type") != contentYAML {
-		t.Fatalf("it is answered %d %v", got.status, got.header)
+	r := newRig(t)
+	got := r.Ask(t, http.MethodGet, "/openapi.yaml")
+	if got.Status != http.StatusOK || got.Header.Get("Content-Type") != api.ContentYAML {
+		t.Fatalf("it is answered %d %v", got.Status, got.Header)
 	}
-	doc, err := openapi3.NewLoader().LoadFromData([]byte(got.body))
+	doc, err := openapi3.NewLoader().LoadFromData([]byte(got.Body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,19 +36,19 @@ func TestTheDocumentNamesEveryOperationAndWhoMayAsk(t *testing.T) {
 	}
 	served := map[string]bool{}
 	spelt := strings.NewReplacer("{path...}", "{path}", "{$}", "")
-	for _, op := range r.surface().list {
-		served[op.method+" "+spelt.Replace(op.path)] = op.guarded
+	for _, op := range r.operations() {
+		served[op.Method+" "+spelt.Replace(op.Path)] = op.Guarded
 	}
 	if d := cmp.Diff(served, documented); d != "" {
 		t.Errorf("guarded, by operation (-served +documented):\n%s", d)
 	}
 }
 
-var aReason = regexp.MustCompile(`\breason = "([a-z_]+)"`)
+var aReason = regexp.MustCompile(`\bReason = "([a-z_]+)"`)
 
 func TestTheDocumentNamesEveryReasonOfAnError(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("*.go")
+	files, err := filepath.Glob("../wire/problem.go")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +62,7 @@ func TestTheDocumentNamesEveryReasonOfAnError(t *testing.T) {
 			used = append(used, m[1])
 		}
 	}
-	doc, err := openapi3.NewLoader().LoadFromData(openapi)
+	doc, err := openapi3.NewLoader().LoadFromData(api.OpenAPI)
 	if err != nil {
 		t.Fatal(err)
 	}

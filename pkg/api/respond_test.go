@@ -1,4 +1,4 @@
-package api
+package api_test
 
 import (
 	"encoding/json"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/openfaas/faas-provider/types"
 
+	"queue-worker/pkg/api/apitest"
 	"queue-worker/pkg/escape"
 )
 
@@ -16,24 +17,24 @@ func TestWhatCallersWroteIsEscaped(t *testing.T) {
 	t.Parallel()
 	const hostile = "\x1b[2J\u009b31m\u202e\u2066\u200e\ufeff\x7f日"
 	r := newRig(t)
-	dead, waiting := deadAt(1), delayedAt(2, "figlet")
+	dead, waiting := apitest.DeadAt(1), apitest.DelayedAt(2, "figlet")
 	dead.CallID, dead.Detail, waiting.CallID = hostile, hostile, hostile
-	raw := request(t, types.QueueRequest{Function: "figlet", Path: "/" + hostile, Header: http.Header{"X-A": {hostile}, hostile: {"b"}}, Body: []byte(hostile)})
-	r.put(t, dead, raw)
-	r.put(t, waiting, raw)
+	raw := apitest.Request(t, types.QueueRequest{Function: "figlet", Path: "/" + hostile, Header: http.Header{"X-A": {hostile}, hostile: {"b"}}, Body: []byte(hostile)})
+	r.Put(t, dead, raw)
+	r.Put(t, waiting, raw)
 	for _, path := range []string{
 		"/v1/dead_set", "/v1/dead_set?count=1&topic-entity=figlet", "/v1/dead_set/export", "/v1/dead_set/groups",
 		"/v1/dead_set/" + dead.ID.String(), "/v1/dead_set/" + dead.ID.String() + "?body=true",
 		"/v1/invocations", "/v1/invocations/" + waiting.ID.String(), "/v1/functions",
 	} {
-		got := r.ask(t, http.MethodGet, path)
-		if got.status != http.StatusOK || got.body != escape.Lines(got.body) {
-			t.Errorf("%s answers %d %q", path, got.status, got.body)
+		got := r.Ask(t, http.MethodGet, path)
+		if got.Status != http.StatusOK || got.Body != escape.Lines(got.Body) {
+			t.Errorf("%s answers %d %q", path, got.Status, got.Body)
 		}
-		if shows := strings.Contains(got.body, `"call_id":`); shows {
+		if shows := strings.Contains(got.Body, `"call_id":`); shows {
 			var v any
-			if err := json.Unmarshal([]byte(got.body), &v); err != nil || !holds(v, hostile) {
-				t.Errorf("%s says another call id: %s (%v)", path, got.body, err)
+			if err := json.Unmarshal([]byte(got.Body), &v); err != nil || !holds(v, hostile) {
+				t.Errorf("%s says another call id: %s (%v)", path, got.Body, err)
 			}
 		}
 	}

@@ -8,6 +8,10 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"queue-worker/pkg/ingest"
+	"queue-worker/pkg/respond"
+	"queue-worker/pkg/wire"
 )
 
 // methods are the handlers of one path by method. HEAD is served by GET's.
@@ -23,37 +27,25 @@ func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Allow", m.allowed())
-	problemMethod.ServeHTTP(w, r)
+	write(w, r, problemMethod)
 }
 
-// surface serves every path by its pattern, and knows them all, so that a test
-// can look at each of them.
-type surface struct {
-	mux  *http.ServeMux
-	list []operation
-}
-
-// operation is a method of a path.
-type operation struct {
-	method, path string
-	guarded      bool // only for those who may see and change what is stored
-}
-
-func newSurface() *surface { return &surface{mux: http.NewServeMux()} }
-
-// Handle serves a path by methods. It panics when a path comes twice.
-func (s *surface) Handle(path string, m methods) {
-	s.mux.Handle(path, m)
-	for method, h := range m {
-		_, guarded := h.(admitted)
-		s.list = append(s.list, operation{method, path, guarded})
+// mux serves every path by its methods, and answers 404 for all others.
+func (a *api) mux() http.Handler {
+	paths := map[string]methods{}
+	for _, o := range a.table() {
+		if paths[o.path] == nil {
+			paths[o.path] = methods{}
+		}
+		paths[o.path][o.method] = a.handle(o)
 	}
+	mux := http.NewServeMux()
+	for path, m := range paths {
+		mux.Handle(path, m)
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { write(w, r, problemPath) })
+	return mux
 }
-
-// rest serves whatever no path is for.
-func (s *surface) rest(h http.Handler) { s.mux.Handle("/", h) }
-
-func (s *surface) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
 // allowed lists the methods, as the header Allow has it.
 func (m methods) allowed() string {
@@ -83,15 +75,15 @@ func (a *api) outermost(next http.Handler) http.Handler {
 			h.Set("Connection", "close") // net/http hides a Content-Length beside it, by which a proxy may see another end
 		}
 		if headerSize(r) > acceptedHeader {
-			problemHeader.ServeHTTP(w, r)
+			write(w, r, problemHeader)
 			return
 		}
 		if a.guard.origin.Check(r) != nil || isRebound(r) {
-			problemOrigin.ServeHTTP(w, r)
+			write(w, r, problemOrigin)
 			return
 		}
 		if !isExact(r.URL.EscapedPath()) {
-			inexact(r).ServeHTTP(w, r)
+			write(w, r, inexact(r))
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -100,9 +92,9 @@ func (a *api) outermost(next http.Handler) http.Handler {
 
 // inexact is the problem of a path that is not in its shortest form. Below a function
 // it is one that cannot reach it.
-func inexact(r *http.Request) *problem {
+func inexact(r *http.Request) *respond.Problem {
 	if r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/async-function/") {
-		if p := pathProblem(r.URL); p != nil {
+		if p := ingest.PathProblem(r.URL); p != nil {
 			return p
 		}
 	}
@@ -115,11 +107,45 @@ func isExact(p string) bool {
 	return strings.HasPrefix(p, "/") && (p == clean || p == clean+"/")
 }
 
-// handle makes a handler of a function that may fail before it has written anything.
-func (a *api) handle(f func(http.ResponseWriter, *http.Request) error) http.Handler {
+// handle makes a handler of an operation, for those who may call it.
+func (a *api) handle(o operation) http.Handler {
+	do := o.do
+	switch o.access {
+	case open:
+	case sender:
+		do = a.guard.sender(do, a.Ingest.Discard)
+	case guarded:
+		do = a.guard.admit(do)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := f(w, r); err != nil {
-			a.problemOf(r, err).ServeHTTP(w, r)
+		if err := do(w, r); err != nil {
+			write(w, r, respond.ProblemOf(a.log, r, err))
 		}
 	})
 }
+
+// write answers with a problem, the mailbox's callers with text.
+func write(w http.ResponseWriter, r *http.Request, p *respond.Problem) {
+	if p.Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", challenge)
+	}
+	if isMailbox(r.URL.Path) {
+		p.WriteText(w)
+		return
+	}
+	p.Write(w)
+}
+
+// isMailbox reports whether a path is one of the mailbox, whose errors are text.
+func isMailbox(path string) bool {
+	return path == "/deadletter" || strings.HasPrefix(path, "/deadletter/")
+}
+
+var (
+	problemPath = respond.NewProblem(http.StatusNotFound, wire.NotFound, "no such path",
+		"GET /openapi.yaml for all paths; a slash at the end makes it another path.")
+	problemHeader = respond.NewProblem(http.StatusRequestHeaderFieldsTooLarge, wire.TooLarge, "the header is too large",
+		"request line and header together may have 64 KiB; send the rest in the body")
+	problemMethod = respond.NewProblem(http.StatusMethodNotAllowed, wire.MethodNotAllowed, "this path does not have that method",
+		"Use a method of the header Allow.")
+)

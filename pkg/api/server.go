@@ -6,13 +6,13 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"queue-worker/pkg/respond"
 )
 
 // Timeouts and limits of the listener. A client that is slower than these is cut.
 const (
-	readHeaderTimeout = 5 * time.Second  // from the connection's, or the request's, first byte to the end of the header
-	readTimeout       = 15 * time.Second // the same to the end of the body
-	writeTimeout      = 30 * time.Second // from the end of the header to the end of the answer
+	readHeaderTimeout = 5 * time.Second // from the connection's, or the request's, first byte to the end of the header
 	// idleTimeout is the time between two requests of a connection. Load balancers keep theirs for 60 s, and the server
 	// must not be the first to close one: a request that is on its way then would fail.
 	idleTimeout = 120 * time.Second
@@ -45,20 +45,11 @@ func NewServer(h http.Handler, logger *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:                      h,
 		ReadHeaderTimeout:            readHeaderTimeout,
-		ReadTimeout:                  readTimeout,
-		WriteTimeout:                 writeTimeout,
+		ReadTimeout:                  respond.ReadTimeout,
+		WriteTimeout:                 respond.WriteTimeout,
 		IdleTimeout:                  idleTimeout,
 		MaxHeaderBytes:               maxHeaderBytes,
 		DisableGeneralOptionsHandler: true, // OPTIONS * is an unknown path like any other
 		ErrorLog:                     slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
-}
-
-// extend gives a request that waits on purpose so much longer than the timeouts
-// allow. Its read deadline has to move too: when it passes, net/http takes the
-// client for gone.
-func extend(w http.ResponseWriter, by time.Duration) {
-	c, now := http.NewResponseController(w), time.Now()
-	_ = c.SetReadDeadline(now.Add(by + readTimeout)) // a writer without deadlines has none to move
-	_ = c.SetWriteDeadline(now.Add(by + writeTimeout))
 }

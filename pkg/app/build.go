@@ -7,13 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
 	"time"
 
-	"queue-worker/pkg/api"
+	"queue-worker/pkg/admin"
 	"queue-worker/pkg/datadir"
 	"queue-worker/pkg/descriptor"
 	"queue-worker/pkg/egress"
@@ -21,7 +20,6 @@ import (
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/invoke"
 	"queue-worker/pkg/jobs"
-	"queue-worker/pkg/listen"
 	"queue-worker/pkg/pause"
 	"queue-worker/pkg/store"
 	"queue-worker/pkg/store/embedded"
@@ -245,21 +243,9 @@ func (a *App) makePauses(context.Context) error {
 	return nil
 }
 
-// activity is what happens in the lanes, as the API asks for it.
-type activity struct {
-	*worker.Worker
-	lanes *worker.Lanes
-}
-
-// Throttle implements api.Activity.
-func (a activity) Throttle(l invocation.Lane) worker.Throttle { return a.lanes.Throttle(l) }
-
-// InFlight implements api.Activity.
-func (a activity) InFlight() map[invocation.Lane]int { return a.lanes.InFlight() }
-
 func (a *App) makeJobs(context.Context) error {
 	a.jobs = jobs.New(jobs.Options{
-		Store: a.store, Filter: api.FilterReader(a.names), Waiting: a.waiting, MaxInflight: a.Config.MaxInflight,
+		Store: a.store, Filter: admin.FilterReader(a.names), Waiting: a.waiting, MaxInflight: a.Config.MaxInflight,
 		InFlight: a.worker.Running, Metrics: jobs.NewMetrics(a.registry), Logger: a.log,
 	})
 	return nil
@@ -268,41 +254,4 @@ func (a *App) makeJobs(context.Context) error {
 // waiting is how many of a lane are ready and not being called.
 func (a *App) waiting(lane invocation.Lane) int {
 	return a.store.Lane(lane).Ready - a.lanes.InFlight()[lane]
-}
-
-// serve answers HTTP on the listener.
-func (a *App) serve(context.Context) error {
-	c := a.Config
-	handler, err := api.New(api.Options{
-		Store: a.store, Jobs: a.jobs, Names: a.names, Queues: c.Channels, Watch: a.watch, Hands: a.worker, Forget: a.forget,
-		Policies: a.worker, Activity: activity{a.worker, a.lanes}, Pauses: a.pauses, MaxResponseBytes: c.MaxResponseBytes,
-		Durable: a.store.Durable(), BasicAuth: c.BasicAuth, SecretDir: c.SecretMountPath,
-		AdminOpen: c.AdminOpen, Functions: a.functions, Ingest: a.ingest(), Gatherer: a.registry, Healthy: a.healthy, Ready: a.ready,
-		Version: a.Version, Logger: a.log,
-	})
-	if err != nil {
-		return err
-	}
-	server := api.NewServer(handler, a.log)
-	capped := listen.Cap(a.listener, a.shares().Callers, a.log, a.descriptors)
-	server.ConnState = func(conn net.Conn, s http.ConnState) { capped.Busy(conn, s == http.StateActive) }
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if err := server.Serve(capped); !errors.Is(err, http.ErrServerClosed) {
-			a.log.Error("HTTP listener failed", "address", a.listener.Addr().String(), "error", err)
-		}
-	}()
-	a.onTeardown("HTTP server", func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
-		defer cancel()
-		err := server.Shutdown(ctx)
-		if errors.Is(err, context.DeadlineExceeded) {
-			err = server.Close()
-		}
-		<-done
-		return err
-	})
-	a.log.Info("listening", "address", a.listener.Addr().String())
-	return nil
 }

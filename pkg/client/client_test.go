@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"queue-worker/pkg/wire"
 )
 
 // serving is a client of a handler.
@@ -60,7 +62,7 @@ func TestAnAnswerThatIsNoneOfAWorkersIsSaidToBe(t *testing.T) {
 	tests := []struct {
 		name   string
 		h      http.HandlerFunc
-		reason string
+		reason wire.Reason
 		text   string // a part of it
 		hint   string
 	}{
@@ -124,7 +126,7 @@ func TestSilenceEnds(t *testing.T) {
 	t.Cleanup(func() { close(release) })
 	c := serving(t, func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "export") {
-			w.Header().Set("Content-Type", contentLines)
+			w.Header().Set("Content-Type", wire.MediaLines)
 			_, _ = io.WriteString(w, "{}\n{")
 			_ = http.NewResponseController(w).Flush()
 		}
@@ -227,7 +229,7 @@ func TestAResultIsToldApartFromAnErrorByItsHeader(t *testing.T) {
 	t.Parallel()
 	c := serving(t, func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.URL.Path, "function") {
-			w.Header().Set(outcomeHeader, "dead")
+			w.Header().Set(wire.HeaderOutcome, "dead")
 		}
 		answering(404, jsonType, `{"error":"of whom?","reason":"not_found","hint":"look"}`)(w, r)
 	})

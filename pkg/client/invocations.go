@@ -10,97 +10,24 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"queue-worker/pkg/wire"
 )
 
-// Policy is how often and when something is called again, and where each value
-// comes from.
+// Policy is a policy in force.
 type Policy struct {
-	Document     `json:"-"`
-	Attempts     int               `json:"max_retry_attempts"` // -1: without end
-	Initial      string            `json:"initial_retry_wait"`
-	Max          string            `json:"max_retry_wait"`
-	Backoff      string            `json:"backoff"`
-	Codes        string            `json:"retry_http_codes"`
-	MaxAfter     string            `json:"max_retry_after"`
-	DeadCodes    string            `json:"dead_set_codes"`
-	MaxAge       string            `json:"max_age"`      // 0s: for ever
-	Timeout      string            `json:"timeout"`      // of a call; 0s: the gateway decides
-	MaxInflight  int               `json:"max_inflight"` // calls at a time
-	Rate         float64           `json:"rate"`         // calls per second; 0: no limit
-	Priority     int               `json:"priority"`
-	From         map[string]string `json:"from"`
-	Schedule     []string          `json:"schedule"` // the waits, at most 20
-	TotalWaiting string            `json:"total_wait"`
+	Document `json:"-"`
+	wire.Policy
 }
 
-// States of an invocation.
-const (
-	StateReady     = "ready"
-	StateRunning   = "running"
-	StateDelayed   = "delayed"
-	StateDone      = "done"
-	StateDead      = "dead"
-	StateDropped   = "dropped"
-	StateCancelled = "cancelled"
-)
-
-// Invocation is an invocation in any state.
-type Invocation struct {
-	ID        string    `json:"id"`
-	CallID    string    `json:"call_id"`
-	Kind      string    `json:"kind"`
-	Source    string    `json:"source"`
-	Queue     string    `json:"queue"`
-	Function  string    `json:"function"`
-	Topic     string    `json:"topic-entity"`
-	Target    string    `json:"target"`
-	Origin    string    `json:"origin"`
-	State     string    `json:"state"`
-	Due       time.Time `json:"due"`
-	First     time.Time `json:"first_seen"`
-	Retries   int       `json:"retry-count"`
-	Attempts  []Attempt `json:"attempts"`
-	Omitted   int       `json:"attempts_omitted"`
-	Replays   int       `json:"replays"`
-	Size      int64     `json:"size"`
-	Expires   time.Time `json:"expires"`
-	Policy    *Policy   `json:"policy"`
-	Status    int       `json:"status"`
-	Reason    string    `json:"reason"`
-	Detail    string    `json:"detail"`
-	Died      time.Time `json:"died_at"`
-	Finished  time.Time `json:"finished_at"`
-	HasResult bool      `json:"result"`
-}
-
-// Over reports whether nothing more happens to it by itself.
-func (i *Invocation) Over() bool {
-	switch i.State {
-	case StateReady, StateRunning, StateDelayed:
-		return false
-	}
-	return true
-}
-
-// Invocations are those that an id stands for, or a page of what is pending.
+// Invocations are those that an id stands for, or a page of the pending ones.
 type Invocations struct {
-	Document    `json:"-"`
-	Invocations []Invocation `json:"invocations"`
-	Next        string       `json:"next"`
+	Document `json:"-"`
+	wire.InvocationList
 }
 
-func (p *Invocations) items() []Invocation { return p.Invocations }
-func (p *Invocations) next() string        { return p.Next }
-
-// Over reports whether every invocation of a function among them has finished.
-func (p *Invocations) Over() bool {
-	for _, i := range p.Invocations {
-		if i.Kind != "callback" && !i.Over() {
-			return false
-		}
-	}
-	return true
-}
+func (p *Invocations) items() []wire.Invocation { return p.Invocations }
+func (p *Invocations) next() string             { return p.Next }
 
 // MaxWait is the longest that one request waits for an end.
 const MaxWait = 5 * time.Minute
@@ -134,7 +61,7 @@ func (c *Client) Pending(ctx context.Context, f PendingFilter, limit int) iter.S
 			q.Set(name, value)
 		}
 	}
-	return pages[Invocations, Invocation](ctx, c, "/v1/invocations", q, limit)
+	return pages[Invocations, wire.Invocation](ctx, c, "/v1/invocations", q, limit)
 }
 
 // Cancel ends an invocation, given by its id or a call id that stands for one.
@@ -152,14 +79,6 @@ type Result struct {
 	Body      io.ReadCloser
 }
 
-// Fields of a result that are the server's. The first marks an answer as that of a
-// function; what is not so marked is one of the server itself.
-const (
-	outcomeHeader   = "X-Queue-Worker-Outcome"
-	statusHeader    = "X-Queue-Worker-Status"
-	truncatedHeader = "X-Queue-Worker-Truncated"
-)
-
 // Result reads the answer of a function that was kept.
 func (c *Client) Result(ctx context.Context, id string) (*Result, error) {
 	ctx, touch, stop := c.watched(ctx)
@@ -168,17 +87,17 @@ func (c *Client) Result(ctx context.Context, id string) (*Result, error) {
 		stop()
 		return nil, err
 	}
-	if r.Header.Get(outcomeHeader) == "" {
+	if r.Header.Get(wire.HeaderOutcome) == "" {
 		defer stop()
 		defer closeBody(r)
 		return nil, c.problemOf(r)
 	}
-	status, err := strconv.Atoi(r.Header.Get(statusHeader))
+	status, err := strconv.Atoi(r.Header.Get(wire.HeaderStatus))
 	if err != nil {
 		status = r.StatusCode
 	}
 	return &Result{
-		Outcome: r.Header.Get(outcomeHeader), Status: status, Truncated: r.Header.Get(truncatedHeader) == "true", Header: r.Header,
+		Outcome: r.Header.Get(wire.HeaderOutcome), Status: status, Truncated: r.Header.Get(wire.HeaderTruncated) == "true", Header: r.Header,
 		Body: &streamBody{
 			touching: touching{r.Body, touch},
 			explain:  func(err error) error { return c.cut(ctx, err) },

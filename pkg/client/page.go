@@ -7,10 +7,9 @@ import (
 	"iter"
 	"net/url"
 	"strconv"
-)
 
-// MaxPage is the largest page that the server gives.
-const MaxPage = 500
+	"queue-worker/pkg/wire"
+)
 
 // paged is a page of a listing.
 type paged[I any] interface {
@@ -33,9 +32,9 @@ func pages[P any, I any, PP interface {
 			for name, values := range query {
 				q[name] = values
 			}
-			size := MaxPage
+			size := wire.MaxPage
 			if limit > 0 {
-				size = min(left, MaxPage)
+				size = min(left, wire.MaxPage)
 			}
 			q.Set("limit", strconv.Itoa(size))
 			if cursor != "" {
@@ -47,7 +46,7 @@ func pages[P any, I any, PP interface {
 				return
 			}
 			if PP(page).next() == cursor && cursor != "" {
-				yield(nil, &Error{Reason: ReasonForeign, Text: "the listing does not end: a page leads to itself"})
+				yield(nil, &Error{Problem: wire.Problem{Reason: ReasonForeign, Text: "the listing does not end: a page leads to itself"}})
 				return
 			}
 			cursor = PP(page).next()

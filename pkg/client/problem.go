@@ -12,27 +12,25 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"queue-worker/pkg/wire"
 )
 
 // Reasons that are this package's own. The others are those of the server.
 const (
-	ReasonUnreachable = "unreachable"    // no connection, or none that lasted
-	ReasonForeign     = "foreign_answer" // no answer of a queue-worker
-	ReasonCut         = "cut"            // the answer ended too early
-	ReasonRedirect    = "redirect"       // redirects are not followed
-	ReasonTimeout     = "timeout"        // no answer in time
+	ReasonUnreachable wire.Reason = "unreachable"    // no connection, or none that lasted
+	ReasonForeign     wire.Reason = "foreign_answer" // no answer of a queue-worker
+	ReasonCut         wire.Reason = "cut"            // the answer ended too early
+	ReasonRedirect    wire.Reason = "redirect"       // redirects are not followed
+	ReasonTimeout     wire.Reason = "timeout"        // no answer in time
 )
 
 // Error is an answer that is no success. Its text is one line, or two when there
 // is a hint: what is wrong, and what to do about it.
 type Error struct {
-	Status     int           `json:"-"` // of the answer; 0 without one
-	Text       string        `json:"error"`
-	Reason     string        `json:"reason"`            // a word of a closed set
-	Hint       string        `json:"hint"`              // may be empty
-	Reasons    []string      `json:"reasons,omitempty"` // of what is not ready, one sentence each
-	IDs        []string      `json:"ids,omitempty"`     // what a call id stands for when it came twice
-	RetryAfter time.Duration `json:"-"`                 // what the server asks to wait; 0: nothing
+	Status int // of the answer; 0 without one
+	wire.Problem
+	RetryAfter time.Duration // what the server asks to wait; 0: nothing
 
 	cause error
 	raw   []byte // the answer; nil when it is none of a queue-worker
@@ -81,14 +79,17 @@ func IsPassing(err error) bool {
 func (c *Client) problemOf(r *http.Response) error {
 	if r.StatusCode >= 300 && r.StatusCode < 400 {
 		return &Error{
-			Status: r.StatusCode, Reason: ReasonRedirect,
-			Text: fmt.Sprintf("%s answers %d and leads to %s", c.Server(), r.StatusCode, withoutSecrets(r.Header.Get("Location"))),
-			Hint: "Give --server the final address; redirects are not followed, because credentials could go to another server.",
+			Status: r.StatusCode,
+			Problem: wire.Problem{
+				Reason: ReasonRedirect,
+				Text:   fmt.Sprintf("%s answers %d and leads to %s", c.Server(), r.StatusCode, withoutSecrets(r.Header.Get("Location"))),
+				Hint:   "Give --server the final address; redirects are not followed, because credentials could go to another server.",
+			},
 		}
 	}
 	body, _ := io.ReadAll(io.LimitReader(r.Body, maxProblem)) // what can be read of it is enough
 	e := &Error{Status: r.StatusCode, RetryAfter: retryAfter(r.Header)}
-	if !isJSON(r.Header) || json.Unmarshal(body, e) != nil || e.Text == "" {
+	if !isJSON(r.Header) || json.Unmarshal(body, &e.Problem) != nil || e.Text == "" {
 		return c.foreign(r)
 	}
 	e.raw = body
@@ -102,9 +103,12 @@ func (c *Client) foreign(r *http.Response) *Error {
 		kind = "an unknown type"
 	}
 	e := &Error{
-		Status: r.StatusCode, Reason: ReasonForeign, RetryAfter: retryAfter(r.Header),
-		Text: fmt.Sprintf("%s answers %d with %s, which is no answer of this version of queue-worker", c.Server(), r.StatusCode, kind),
-		Hint: "Give the address of the worker with --server (port 8081 by default), not that of the gateway or of a proxy before it.",
+		Status: r.StatusCode, RetryAfter: retryAfter(r.Header),
+		Problem: wire.Problem{
+			Reason: ReasonForeign,
+			Text:   fmt.Sprintf("%s answers %d with %s, which is no answer of this version of queue-worker", c.Server(), r.StatusCode, kind),
+			Hint:   "Give the address of the worker with --server (port 8081 by default), not that of the gateway or of a proxy before it.",
+		},
 	}
 	if r.StatusCode == http.StatusUnauthorized {
 		e.Hint = "Check the credentials of the proxy before the worker."

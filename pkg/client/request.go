@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"queue-worker/pkg/wire"
 )
 
 // Document is an answer as it came. Every type that is read from one begins with it.
@@ -159,10 +161,10 @@ var errTimeout = errors.New("no answer in time")
 // one. An end that the caller wanted stays what it is.
 func (c *Client) unreachable(ctx context.Context, err error) error {
 	if errors.Is(context.Cause(ctx), errTimeout) || errors.Is(context.Cause(ctx), errIdle) {
-		return &Error{
-			Reason: ReasonTimeout, cause: err, Text: c.Server() + " did not answer in time",
+		return &Error{cause: err, Problem: wire.Problem{
+			Reason: ReasonTimeout, Text: c.Server() + " did not answer in time",
 			Hint: "See /readyz for a full or stalled disk, or raise --request-timeout. A change may still happen, so check before you repeat it.",
-		}
+		}}
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -171,10 +173,10 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 	if errors.As(err, &wrapped) {
 		err = wrapped.Err // without the URL, which may be long and is known
 	}
-	return &Error{
-		Reason: ReasonUnreachable, cause: err, Text: fmt.Sprintf("no answer from %s: %v", c.Server(), err),
+	return &Error{cause: err, Problem: wire.Problem{
+		Reason: ReasonUnreachable, Text: fmt.Sprintf("no answer from %s: %v", c.Server(), err),
 		Hint: "Start the worker, or give its address with --server; in Kubernetes: kubectl -n openfaas port-forward deploy/queue-worker 8081",
-	}
+	}}
 }
 
 // readAll reads an answer that is held in memory.
@@ -184,7 +186,7 @@ func (c *Client) readAll(ctx context.Context, r io.Reader) ([]byte, error) {
 	case err != nil:
 		return nil, c.cut(ctx, err)
 	case len(raw) > maxAnswer:
-		return nil, &Error{Reason: ReasonForeign, Text: fmt.Sprintf("the answer has more than %d bytes", maxAnswer)}
+		return nil, &Error{Problem: wire.Problem{Reason: ReasonForeign, Text: fmt.Sprintf("the answer has more than %d bytes", maxAnswer)}}
 	}
 	return raw, nil
 }
@@ -194,10 +196,10 @@ func (c *Client) cut(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return c.unreachable(ctx, err)
 	}
-	return &Error{
-		Reason: ReasonCut, cause: err, Text: fmt.Sprintf("the answer of %s was cut off: %v", c.Server(), err),
+	return &Error{cause: err, Problem: wire.Problem{
+		Reason: ReasonCut, Text: fmt.Sprintf("the answer of %s was cut off: %v", c.Server(), err),
 		Hint: "See the log of the worker, or of a proxy before it, and try again.",
-	}
+	}}
 }
 
 // closeBody ends an answer so that its connection can be used again.

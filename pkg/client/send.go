@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"queue-worker/pkg/wire"
 )
 
 // Submission is one invocation.
@@ -43,16 +45,16 @@ func (s Submission) header() http.Header {
 	if h == nil {
 		h = http.Header{}
 	}
-	for name, d := range map[string]time.Duration{"X-Delay-Duration": s.Delay, "X-Max-Age": s.MaxAge} {
+	for name, d := range map[string]time.Duration{wire.HeaderDelay: s.Delay, wire.HeaderMaxAge: s.MaxAge} {
 		if d != 0 {
 			h.Set(name, d.String())
 		}
 	}
 	if !s.NotBefore.IsZero() {
-		h.Set("X-Not-Before", s.NotBefore.UTC().Format(time.RFC3339Nano))
+		h.Set(wire.HeaderNotBefore, s.NotBefore.UTC().Format(time.RFC3339Nano))
 	}
 	if s.Key != "" {
-		h.Set("Idempotency-Key", s.Key)
+		h.Set(wire.HeaderIdempotencyKey, s.Key)
 	}
 	return h
 }
@@ -90,7 +92,7 @@ func (c *Client) Send(ctx context.Context, s Submission) (*Receipt, error) {
 		return nil, err
 	}
 	defer closeBody(r)
-	receipt := &Receipt{CallID: r.Header.Get("X-Call-Id"), ID: r.Header.Get("X-Invocation-Id"), StartTime: r.Header.Get("X-Start-Time")}
+	receipt := &Receipt{CallID: r.Header.Get("X-Call-Id"), ID: r.Header.Get(wire.HeaderInvocationID), StartTime: r.Header.Get("X-Start-Time")}
 	if receipt.CallID == "" {
 		return nil, c.foreign(r)
 	}

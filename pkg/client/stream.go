@@ -11,9 +11,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-)
 
-const contentLines = "application/x-ndjson"
+	"queue-worker/pkg/wire"
+)
 
 // Moved counts what has passed.
 type Moved struct {
@@ -30,12 +30,12 @@ type Moved struct {
 func (c *Client) Export(ctx context.Context, f Filter, w io.Writer, seen func(Moved)) (Moved, error) {
 	ctx, touch, stop := c.watched(ctx)
 	defer stop()
-	r, err := c.send(ctx, get("/v1/dead_set/export", f.query()))
+	r, err := c.send(ctx, get("/v1/dead_set/export", queryOf(f)))
 	if err != nil {
 		return Moved{}, err
 	}
 	defer func() { _ = r.Body.Close() }()
-	if !hasType(r.Header, contentLines) {
+	if !hasType(r.Header, wire.MediaLines) {
 		return Moved{}, c.foreign(r)
 	}
 	m := Moved{}
@@ -86,23 +86,8 @@ const (
 	maxLine = 128 << 20
 )
 
-// FailedLine is a line of an import that was not taken.
-type FailedLine struct {
-	Line  int    `json:"line"` // from 1
-	Error string `json:"error"`
-}
-
-// Imported is what has become of the lines of an import.
-type Imported struct {
-	Imported int          `json:"imported"`
-	Skipped  int          `json:"skipped"` // they were there already
-	Failed   []FailedLine `json:"failed"`  // the first 1000 of each part
-	// FailedTotal counts those too that are not listed.
-	FailedTotal int `json:"failed_total"`
-}
-
 // add counts what has become of a part that begins after so many lines.
-func (i *Imported) add(part Imported, before int) {
+func add(i *wire.Imported, part wire.Imported, before int) {
 	i.Imported += part.Imported
 	i.Skipped += part.Skipped
 	i.FailedTotal += max(part.FailedTotal, len(part.Failed))
@@ -115,15 +100,15 @@ func (i *Imported) add(part Imported, before int) {
 // importAnswer is what one request of an import is answered.
 type importAnswer struct {
 	Document `json:"-"`
-	Imported
+	wire.Imported
 }
 
 // Import brings the lines of an export into the dead set. What is there already is
 // skipped, so that an import may be repeated. seen is called after every part, with
 // the letters and bytes of r that are through, and may be nil. With an error the
 // result counts what had been answered until then.
-func (c *Client) Import(ctx context.Context, r io.Reader, seen func(Moved)) (Imported, error) {
-	all := Imported{Failed: []FailedLine{}}
+func (c *Client) Import(ctx context.Context, r io.Reader, seen func(Moved)) (wire.Imported, error) {
+	all := wire.Imported{Failed: []wire.FailedLine{}}
 	m, lines := Moved{}, newLines(r)
 	for {
 		part, n, err := lines.part()
@@ -131,7 +116,7 @@ func (c *Client) Import(ctx context.Context, r io.Reader, seen func(Moved)) (Imp
 			return all, err
 		}
 		answer, perr := c.importPart(ctx, part)
-		all.add(answer, m.Letters)
+		add(&all, answer, m.Letters)
 		if perr != nil {
 			return all, perr
 		}
@@ -147,11 +132,11 @@ func (c *Client) Import(ctx context.Context, r io.Reader, seen func(Moved)) (Imp
 }
 
 // importPart brings a part. An error of the server counts what is in as well.
-func (c *Client) importPart(ctx context.Context, part []byte) (Imported, error) {
+func (c *Client) importPart(ctx context.Context, part []byte) (wire.Imported, error) {
 	ctx, touch, stop := c.watched(ctx)
 	defer stop()
 	q := act(http.MethodPost, "/v1/dead_set/import", http.StatusOK)
-	q.header = http.Header{"Content-Type": {contentLines}}
+	q.header = http.Header{"Content-Type": {wire.MediaLines}}
 	q.body, q.size = touching{bytes.NewReader(part), touch}, int64(len(part))
 	q.timeout = c.idle
 	answer := &importAnswer{}

@@ -10,12 +10,14 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"queue-worker/pkg/wire"
 )
 
 // lined answers with lines and ends as configured.
 func lined(body string, end func(http.ResponseWriter)) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", contentLines)
+		w.Header().Set("Content-Type", wire.MediaLines)
 		_, _ = io.WriteString(w, body)
 		_ = http.NewResponseController(w).Flush()
 		end(w)
@@ -29,7 +31,7 @@ func TestAnExportThatIsCutIsAnErrorAfterWholeLines(t *testing.T) {
 		name, body string
 		end        func(http.ResponseWriter)
 		want       string
-		reason     string
+		reason     wire.Reason
 	}{
 		{"whole", "{}\n" + long, func(http.ResponseWriter) {}, "{}\n" + long, ""},
 		{"empty", "", func(http.ResponseWriter) {}, "", ""},
@@ -78,7 +80,7 @@ type importer struct{ parts []string }
 func (i *importer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b, _ := io.ReadAll(r.Body)
 	i.parts = append(i.parts, string(b))
-	answer := Imported{Failed: []FailedLine{}}
+	answer := wire.Imported{Failed: []wire.FailedLine{}}
 	for n, line := range strings.Split(strings.TrimSuffix(string(b), "\n"), "\n") {
 		switch {
 		case strings.Contains(line, "stop"):
@@ -89,7 +91,7 @@ func (i *importer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			answering(503, jsonType, string(problem))(w, r)
 			return
 		case strings.Contains(line, "bad"):
-			answer.Failed = append(answer.Failed, FailedLine{n + 1, "bad"})
+			answer.Failed = append(answer.Failed, wire.FailedLine{Line: n + 1, Error: "bad"})
 		case strings.Contains(line, "seen"):
 			answer.Skipped++
 		default:
@@ -120,7 +122,7 @@ func TestAnImportGoesInPartsAndCountsLinesThrough(t *testing.T) {
 	if err != nil || all.Imported != 2*importLines+7 || all.Skipped != 1 || all.FailedTotal != 2 {
 		t.Errorf("imported %+v, %v", all, err)
 	}
-	if fmt.Sprint(all.Failed) != fmt.Sprint([]FailedLine{{5, "bad"}, {importLines + 7, "bad"}}) || fmt.Sprint(reported) != "[1000 2000 2010]" {
+	if fmt.Sprint(all.Failed) != fmt.Sprint([]wire.FailedLine{{Line: 5, Error: "bad"}, {Line: importLines + 7, Error: "bad"}}) || fmt.Sprint(reported) != "[1000 2000 2010]" {
 		t.Errorf("failed %v, reported %v", all.Failed, reported)
 	}
 	if got := strings.Join(i.parts, ""); got != lines.String()+"\n" {

@@ -10,6 +10,7 @@ import (
 
 	"queue-worker/pkg/client"
 	"queue-worker/pkg/term"
+	"queue-worker/pkg/wire"
 )
 
 // ask refuses early a command that would need an answer without a terminal.
@@ -111,7 +112,7 @@ func (s *session) watch(ctx context.Context, job *client.Job) error {
 		}
 	}
 	p.End()
-	if job.State == client.JobStopped {
+	if job.State == wire.JobStopped {
 		s.Tell("it has stopped because of failures\n  resume: queue-worker job resume %s\n  cancel: queue-worker job cancel %s", job.ID, job.ID)
 	}
 	return s.ended(job)
@@ -131,7 +132,7 @@ func (s *session) interrupted(job *client.Job) error {
 // stateNote is what a progress says beside the numbers.
 func stateNote(job *client.Job) string {
 	note := ""
-	if job.State != client.JobRunning {
+	if job.State != wire.JobRunning {
 		note = job.State
 	}
 	if job.StateReason != "" {
@@ -173,11 +174,11 @@ func outcome(job *client.Job) string {
 // jobError is nil for a job that has done all of its plan with success.
 func jobError(job *client.Job) error {
 	switch {
-	case job.State == client.JobDone && job.Skipped == 0 && job.FailedAgain == 0:
+	case job.State == wire.JobDone && job.Skipped == 0 && job.FailedAgain == 0:
 		return nil
 	case job.Done == 0:
 		return errors.New("nothing was done")
-	case job.State == client.JobDone:
+	case job.State == wire.JobDone:
 		return partlyError{fmt.Errorf("%d skipped, %d failed again", job.Skipped, job.FailedAgain)}
 	}
 	return partlyError{fmt.Errorf("job %s after %d of %d", job.State, job.Done, job.Plan.Count)}

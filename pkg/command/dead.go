@@ -13,6 +13,7 @@ import (
 
 	"queue-worker/pkg/client"
 	"queue-worker/pkg/term"
+	"queue-worker/pkg/wire"
 )
 
 func newDead(e *env) *cobra.Command {
@@ -98,7 +99,7 @@ func noLetter(f client.Filter) string {
 	return "no such dead letter"
 }
 
-func (s *session) letterRow(l *client.Letter) []term.Cell {
+func (s *session) letterRow(l *wire.Letter) []term.Cell {
 	ago := s.Since(l.Died)
 	if ago.Short != "" {
 		ago.Short += " ago"
@@ -206,7 +207,7 @@ func (s *session) showMessage(l *client.Letter) error {
 	switch {
 	case l.Unreadable:
 		s.Tell("the store cannot read the message: run queue-worker store check on the stopped worker")
-	case l.Withheld:
+	case l.MessageWithheld:
 		s.Tell("the message is malformed and may hold secrets; --body writes it")
 	case len(l.Message) > 0:
 		if err := s.Say(""); err != nil {
@@ -216,7 +217,7 @@ func (s *session) showMessage(l *client.Letter) error {
 			return err
 		}
 	}
-	if l.MessageCut && !l.Withheld {
+	if l.MessageCut && !l.MessageWithheld {
 		s.Tell("this is the beginning of %s; --body writes all of it", term.Bytes(l.MessageSize))
 	}
 	return nil

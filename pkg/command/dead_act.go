@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"queue-worker/pkg/client"
+	"queue-worker/pkg/wire"
 )
 
 const bulkHelp = `
@@ -32,7 +33,7 @@ after 3 replays is skipped, unless --force is there.`, codesBulk,
 		"queue-worker dead replay --all --rate 50 --yes --no-wait")
 	a := newAct(r, c, "replay")
 	f := c.Flags()
-	f.IntVar(&a.order.Rate, "rate", 0, "dead letters a second (default: 10)")
+	f.IntVar(&a.rate, "rate", 0, "dead letters a second (default: 10)")
 	f.BoolVar(&a.order.Canary, "canary", false, "replay one, then 10, then the rest, and stop when they fail again")
 	share := f.Float64("max-failed-share", 0, "stop when more than this share, from 0 to 1, fails again (default: 0.2 with --canary, otherwise none)")
 	c.PreRun = func(*cobra.Command, []string) {
@@ -50,7 +51,7 @@ func newDeadDrop(r *remote) *cobra.Command {
 		"queue-worker dead drop --reason malformed --until 7d",
 		"queue-worker dead drop --function figlet --limit 100 --yes")
 	a := newAct(r, c, "drop")
-	c.Flags().IntVar(&a.order.Rate, "rate", 0, "dead letters a second (default: as fast as the store allows)")
+	c.Flags().IntVar(&a.rate, "rate", 0, "dead letters a second (default: as fast as the store allows)")
 	return c
 }
 
@@ -71,14 +72,16 @@ type deadAct struct {
 	c      *cobra.Command
 	filter *filterFlags
 	bulk   *bulk
-	order  client.Order
+	limit  int // 0: not given
+	rate   int // the same
+	order  wire.PlanRequest
 }
 
 func newAct(r *remote, c *cobra.Command, verb string) *deadAct {
-	a := &deadAct{c: c, filter: newFilter(c), bulk: newBulk(c), order: client.Order{Act: verb}}
+	a := &deadAct{c: c, filter: newFilter(c), bulk: newBulk(c), order: wire.PlanRequest{Act: wire.Text(verb)}}
 	f := c.Flags()
 	f.BoolVar(&a.order.All, "all", false, "the whole dead set, instead of a filter")
-	f.IntVar(&a.order.Limit, "limit", 0, "at most this many, the oldest (default: all that match)")
+	f.IntVar(&a.limit, "limit", 0, "at most this many, the oldest (default: all that match)")
 	c.Args = args(0, -1, "ids of dead letters")
 	c.RunE = r.run(a.run)
 	return a
@@ -95,9 +98,9 @@ func (a *deadAct) run(ctx context.Context, s *session, ids []string) error {
 		return usageError{errors.New("ids, a filter and --all exclude each other")}
 	case byFilter && a.order.All:
 		return usageError{errors.New("--all and a filter exclude each other")}
-	case a.c.Flags().Changed("limit") && a.order.Limit < 1:
+	case a.c.Flags().Changed("limit") && a.limit < 1:
 		return usageError{errLimit}
-	case a.c.Flags().Changed("rate") && a.order.Rate < 1:
+	case a.c.Flags().Changed("rate") && a.rate < 1:
 		return usageError{errors.New("--rate: expected a whole number from 1")}
 	case len(ids) > 0:
 		return a.each(ctx, s, ids)
@@ -108,6 +111,12 @@ func (a *deadAct) run(ctx context.Context, s *session, ids []string) error {
 		return err
 	}
 	a.order.Filter = f
+	if a.limit > 0 {
+		a.order.Limit = &a.limit
+	}
+	if a.rate > 0 {
+		a.order.Rate = &a.rate
+	}
 	job, err := s.Plan(ctx, a.order)
 	if err != nil {
 		return err

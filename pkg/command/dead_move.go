@@ -14,6 +14,7 @@ import (
 	"queue-worker/pkg/client"
 	"queue-worker/pkg/escape"
 	"queue-worker/pkg/term"
+	"queue-worker/pkg/wire"
 )
 
 func newDeadExport(r *remote) *cobra.Command {
@@ -141,7 +142,7 @@ func (s *session) importFrom(ctx context.Context, r io.Reader, size int64) error
 	return nil
 }
 
-func (s *session) showImported(all client.Imported) error {
+func (s *session) showImported(all wire.Imported) error {
 	if s.JSON {
 		return writeJSON(s.Console, all)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"queue-worker/pkg/client"
+	"queue-worker/pkg/wire"
 )
 
 // filterFlags are the flags of a filter.
@@ -51,8 +52,8 @@ func (ff *filterFlags) filter(c *cobra.Command) (client.Filter, error) {
 		}
 	}
 	f := client.Filter{
-		Function: ff.function, Queue: ff.queue, CallID: ff.callID, Reasons: ff.reasons, Statuses: ff.statuses,
-		Since: ff.since, Until: ff.until,
+		Function: wire.Text(ff.function), Queue: wire.Text(ff.queue), CallID: wire.Text(ff.callID),
+		Reasons: ff.reasons, Statuses: ff.statuses, Since: wire.Text(ff.since), Until: wire.Text(ff.until),
 	}
 	for _, h := range ff.headers {
 		name, value, ok := strings.Cut(h, ":")

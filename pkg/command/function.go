@@ -10,11 +10,13 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"queue-worker/pkg/client"
 	"queue-worker/pkg/term"
+	"queue-worker/pkg/wire"
 )
 
 func newFunction(e *env) *cobra.Command {
@@ -61,7 +63,7 @@ func (s *session) functionListing() listing {
 
 // listFunctions shows all functions, page by page.
 func (s *session) listFunctions(ctx context.Context) error {
-	l, others := s.functionListing(), []client.Others(nil)
+	l, others := s.functionListing(), []wire.Others(nil)
 	for page, err := range s.Functions(ctx, 0) {
 		if err != nil {
 			return err
@@ -88,7 +90,7 @@ func (s *session) showFunctions(all *client.Functions) error {
 	return l.end(nothingOfFunctions, false, "")
 }
 
-func (s *session) functionRow(f *client.Function) []term.Cell {
+func (s *session) functionRow(f *wire.Function) []term.Cell {
 	oldest, lastError, paused := term.Cell{Long: fmt.Sprint(f.OldestAge)}, term.Cell{}, term.Cell{}
 	if f.OldestAge > 0 {
 		oldest.Short = term.Seconds(f.OldestAge)
@@ -105,7 +107,7 @@ func (s *session) functionRow(f *client.Function) []term.Cell {
 		if p.Reason != "" {
 			paused = term.Text(paused.Long + ": " + p.Reason)
 		}
-		if until := s.Until(p.Until); until.Long != "" {
+		if until := s.until(p.Until); until.Long != "" {
 			paused = term.Cell{Short: paused.Short + ", ends " + until.Short, Long: paused.Long + ", ends " + until.Long}
 		}
 	}
@@ -116,14 +118,22 @@ func (s *session) functionRow(f *client.Function) []term.Cell {
 	}
 }
 
+// until shows when something ends, "" for a time that is not there.
+func (s *session) until(t *time.Time) term.Cell {
+	if t == nil {
+		return term.Cell{}
+	}
+	return s.Until(*t)
+}
+
 // held is what holds a function back, other than a pause.
-func (s *session) held(f *client.Function) term.Cell {
-	if b := f.Breaker; b.State != "" && b.State != "closed" {
+func (s *session) held(f *wire.Function) term.Cell {
+	if b := f.Breaker; b.State != "" && b.State != wire.BreakerClosed {
 		since := s.Since(b.Since)
 		why := "out of reach (" + b.Cause + ")"
 		return term.Cell{Short: why + " for " + since.Short, Long: why + " since " + since.Long}
 	}
-	until := s.Until(f.HeldUntil)
+	until := s.until(f.HeldUntil)
 	if until.Long == "" {
 		return term.Cell{}
 	}
@@ -210,7 +220,7 @@ invocation get.`, codesPlain,
 		case s.JSON:
 			return s.Document(p.JSON())
 		}
-		return s.Fields(policyFields(p))
+		return s.Fields(policyFields(&p.Policy))
 	})
 	c.AddCommand(show)
 	return c
@@ -224,7 +234,7 @@ func unless(value, none, words string) string {
 	return value
 }
 
-func policyFields(p *client.Policy) []term.Field {
+func policyFields(p *wire.Policy) []term.Field {
 	attempts := fmt.Sprint(p.Attempts)
 	if p.Attempts < 0 {
 		attempts = "without end"
@@ -237,7 +247,7 @@ func policyFields(p *client.Policy) []term.Field {
 		"dead_set_codes": cmp.Or(p.DeadCodes, "none"), "max_age": unless(p.MaxAge, "0s", "no limit"),
 		"max_inflight": fmt.Sprint(p.MaxInflight), "rate": rate, "priority": fmt.Sprint(p.Priority),
 		"max_retry_attempts": attempts, "initial_retry_wait": p.Initial, "max_retry_wait": p.Max, "backoff": p.Backoff,
-		"retry_http_codes": p.Codes, "max_retry_after": p.MaxAfter, "timeout": unless(p.Timeout, "0s", "the gateway's"),
+		"retry_http_codes": p.Codes, "max_retry_after": p.MaxRetryAfter, "timeout": unless(p.Timeout, "0s", "the gateway's"),
 	}
 	var fields []term.Field
 	for _, name := range slices.Sorted(maps.Keys(values)) {
@@ -249,5 +259,5 @@ func policyFields(p *client.Policy) []term.Field {
 	}
 	return append(fields,
 		term.Field{Name: "waits", Value: term.Text(strings.Join(p.Schedule, " "))},
-		term.Field{Name: "all waits", Value: term.Text(p.TotalWaiting)})
+		term.Field{Name: "all waits", Value: term.Text(p.TotalWait)})
 }

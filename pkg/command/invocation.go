@@ -12,6 +12,7 @@ import (
 
 	"queue-worker/pkg/client"
 	"queue-worker/pkg/term"
+	"queue-worker/pkg/wire"
 )
 
 func newInvocation(e *env) *cobra.Command {
@@ -77,7 +78,7 @@ func (s *session) showInvocations(all *client.Invocations) error {
 	return nil
 }
 
-func (s *session) showInvocation(i *client.Invocation) error {
+func (s *session) showInvocation(i *wire.Invocation) error {
 	fields := []term.Field{
 		{Name: "id", Value: term.Text(i.ID)}, {Name: "call id", Value: term.Text(i.CallID)}, {Name: "kind", Value: term.Text(i.Kind)},
 		{Name: "source", Value: term.Text(i.Source)}, {Name: "target", Value: term.Text(i.Target)}, {Name: "function", Value: term.Text(i.Function)}, {Name: "queue", Value: term.Text(i.Queue)},
@@ -175,7 +176,7 @@ func howTheyEnded(all *client.Invocations) error {
 			continue
 		}
 		t.of++
-		if i.State == client.StateDone {
+		if i.State == wire.StateDone {
 			t.done++
 		} else {
 			last = i.State
@@ -254,7 +255,7 @@ func (s *session) listPending(ctx context.Context, f client.PendingFilter, limit
 	return l.end(none, more, "")
 }
 
-func (s *session) pendingRow(i *client.Invocation) []term.Cell {
+func (s *session) pendingRow(i *wire.Invocation) []term.Cell {
 	return []term.Cell{
 		term.Text(i.ID), term.Text(i.Topic), term.Text(i.State), s.Until(i.Due), s.Since(i.First), term.Text(i.Queue),
 		term.Number(i.Retries), term.Text(i.CallID),

@@ -14,6 +14,7 @@ import (
 
 	"queue-worker/pkg/client"
 	"queue-worker/pkg/term"
+	"queue-worker/pkg/wire"
 )
 
 // newReplay returns the group job under its first name, which scripts still use.
@@ -66,7 +67,7 @@ var jobColumns = []term.Column{
 	{Title: "by", Wide: true, Spare: true},
 }
 
-func (s *session) jobRow(j *client.Job) []term.Cell {
+func (s *session) jobRow(j *wire.Job) []term.Cell {
 	return []term.Cell{
 		term.Text(j.ID), term.Text(j.Act), term.Text(j.State), term.Number(j.Plan.Count), term.Number(j.Done),
 		term.Number(j.FailedAgain), term.Number(j.Skipped), s.Since(j.Created), term.Text(j.By),
@@ -85,7 +86,7 @@ its end; Ctrl-C leaves it running.`, codesBulk,
 		switch {
 		case err != nil:
 			return err
-		case *watch && job.State == client.JobPlanned:
+		case *watch && job.State == wire.JobPlanned:
 			return fmt.Errorf("job %s is planned and not applied: there is nothing to watch", job.ID)
 		case *watch:
 			return s.watch(ctx, job)
@@ -178,7 +179,8 @@ func rateText(n int) term.Cell {
 }
 
 // filterText is a filter as the flags that it was made of.
-func filterText(f map[string]any) string {
+func filterText(filter any) string {
+	f, _ := filter.(map[string]any)
 	if len(f) == 0 {
 		return "everything"
 	}

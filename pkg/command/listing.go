@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 
-	"queue-worker/pkg/client"
 	"queue-worker/pkg/term"
+	"queue-worker/pkg/wire"
 )
 
 var errLimit = errors.New("--limit: expected a whole number from 1")
@@ -62,7 +62,7 @@ func (l *listing) end(nothing string, more bool, note string) error {
 }
 
 // attemptFields are the attempts of an invocation, one field each.
-func attemptFields(s *session, attempts []client.Attempt, omitted int) []term.Field {
+func attemptFields(s *session, attempts []wire.Attempt, omitted int) []term.Field {
 	var fields []term.Field
 	for i, a := range attempts {
 		what := fmt.Sprintf("%s, %s", statusText(a.Status, a.Cause), term.Seconds(a.Duration))

@@ -1,0 +1,128 @@
+// File function_pause.go pauses and resumes functions: POST /v1/functions/{fn}/pause and
+// .../resume.
+
+package admin
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"queue-worker/pkg/pause"
+	"queue-worker/pkg/respond"
+	"queue-worker/pkg/wire"
+)
+
+// longestPause bounds a pause, so that a typing error shows.
+const longestPause = 366 * 24 * time.Hour
+
+var problemManyPauses = respond.NewProblem(http.StatusConflict, wire.TooMany, "too many functions are paused",
+	"Resume some; GET /v1/functions shows which are paused.")
+
+// PauseFunction pauses a function.
+func (a *Admin) PauseFunction(w http.ResponseWriter, r *http.Request) error {
+	lane, err := a.pathLane(r)
+	if err != nil {
+		return err
+	}
+	if _, err := readParams(r); err != nil {
+		return err
+	}
+	var q wire.PauseRequest
+	if err := readJSON(w, r, &q); err != nil {
+		return err
+	}
+	p, err := pauseOf(q, time.Now())
+	if err != nil {
+		return err
+	}
+	p.By = callerOf(r.Context())
+	return a.changePause(w, r, lane, func(ctx context.Context) error { return a.Pauses.Set(ctx, lane, p) })
+}
+
+// ResumeFunction resumes a function.
+func (a *Admin) ResumeFunction(w http.ResponseWriter, r *http.Request) error {
+	lane, err := a.pathLane(r)
+	if err != nil {
+		return err
+	}
+	if _, err := readParams(r); err != nil {
+		return err
+	}
+	by := callerOf(r.Context())
+	return a.changePause(w, r, lane, func(ctx context.Context) error { return a.Pauses.Lift(ctx, lane, by) })
+}
+
+// changePause pauses or resumes and answers with the function as it is now. A client that
+// goes away does not stop it. Who did it is in the log of the pauses.
+func (a *Admin) changePause(w http.ResponseWriter, r *http.Request, lane string, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), a.wait)
+	defer cancel()
+	switch err := do(ctx); {
+	case errors.Is(err, pause.ErrTooMany):
+		return problemManyPauses
+	case err != nil:
+		return err
+	}
+	return respond.JSON(w, http.StatusOK, a.snapshotOf(lane).of(lane))
+}
+
+// pauseOf reads the request.
+func pauseOf(q wire.PauseRequest, now time.Time) (pause.Pause, error) {
+	p := pause.Pause{Reason: q.Reason, Author: q.Author, Since: now}
+	if err := isLine("reason", q.Reason, pause.MaxReason); err != nil {
+		return p, err
+	}
+	if err := isLine("author", q.Author, pause.MaxAuthor); err != nil {
+		return p, err
+	}
+	until, err := endOf(q, now)
+	if err != nil {
+		return p, err
+	}
+	if !until.IsZero() && !until.After(now) {
+		return p, respond.Refuse("the pause would have ended already", "until is a time in the future, for a duration above zero")
+	}
+	if until.Sub(now) > longestPause {
+		return p, respond.Refuse("the pause is longer than a year", "leave out for and until: it then is paused until it is resumed")
+	}
+	p.Until = until
+	return p, nil
+}
+
+// endOf is when the pause ends, zero for not by itself.
+func endOf(q wire.PauseRequest, now time.Time) (time.Time, error) {
+	switch {
+	case q.For != "" && q.Until != "":
+		return time.Time{}, respond.Refuse("both for and until are there", "give one of them, or none")
+	case q.Until != "":
+		t, err := time.Parse(time.RFC3339, q.Until)
+		if err != nil {
+			return t, respond.Refuse("until is not a time", "such as 2026-03-04T05:06:07Z")
+		}
+		return t, nil
+	case q.For != "":
+		d, err := parseAge(q.For)
+		if err != nil {
+			return time.Time{}, respond.Refuse("for is not a duration", "such as 90m, 12h or 7d")
+		}
+		return now.Add(d), nil
+	}
+	return time.Time{}, nil
+}
+
+// isLine refuses a text that is too long, or more than a line: it is shown in
+// tables and logs.
+func isLine(name, s string, most int) error {
+	if len(s) > most {
+		return respond.Refuse(name+" is too long", "at most "+strconv.Itoa(most)+" bytes")
+	}
+	if strings.ContainsFunc(s, unicode.IsControl) {
+		return respond.Refuse(name+" is more than a line", "leave out line ends and other control characters")
+	}
+	return nil
+}

@@ -1,0 +1,210 @@
+package admin_test
+
+// Cancelling, and what it may meet.
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"queue-worker/pkg/admin"
+	"queue-worker/pkg/api/apitest"
+	"queue-worker/pkg/finished"
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+	"queue-worker/pkg/store/embedded"
+	"queue-worker/pkg/wire"
+)
+
+// reporting is a store that tells of what was cancelled, as the program's does.
+type reporting struct {
+	*embedded.Store
+	watch *finished.Watch
+}
+
+func (s reporting) Cancel(ctx context.Context, id invocation.ID) (*invocation.Invocation, error) {
+	if inv, err := s.Get(id); err == nil {
+		defer s.watch.Ending(finished.End{Inv: inv, Outcome: invocation.OutcomeCancelled, At: time.Now()})()
+	}
+	inv, err := s.Store.Cancel(ctx, id)
+	if err == nil {
+		s.watch.Ended(finished.End{Inv: inv, Outcome: invocation.OutcomeCancelled, At: time.Now()})
+	}
+	return inv, err
+}
+
+func withReports(o *apitest.Options) {
+	o.Admin.Store = reporting{o.Admin.Store.(*embedded.Store), o.Admin.Watch}
+}
+
+func TestCancellingMeetsAnInvocationAtAnyPoint(t *testing.T) {
+	t.Parallel()
+	settles := func(r *rig, outcome invocation.Outcome) func(invocation.ID) {
+		return func(id invocation.ID) {
+			inv, err := r.Store.Get(id)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			at := store.Ready{Lane: inv.Lane, Since: inv.Since, ID: id}
+			switch outcome {
+			case invocation.OutcomeRetry:
+				inv.Since = time.Now().Add(time.Hour)
+			case invocation.OutcomeDead:
+				inv.State, inv.DiedAt, inv.Reason = invocation.Dead, time.Now(), invocation.AttemptsExhausted
+			case invocation.OutcomeDone, invocation.OutcomeDropped, invocation.OutcomeCancelled:
+			}
+			if outcome.Leaves() {
+				defer r.Watch.Ending(finished.End{Inv: inv, Outcome: outcome, At: time.Now()})()
+			}
+			if err := r.Store.Settle(context.Background(), store.Settlement{At: at, Outcome: outcome, Inv: inv}); err != nil {
+				t.Error(err)
+			}
+			if !outcome.Leaves() {
+				r.Watch.Changed(inv)
+				return
+			}
+			r.Watch.Ended(finished.End{Inv: inv, Outcome: outcome, At: time.Now()})
+		}
+	}
+	tests := []struct {
+		name    string
+		settled func(*rig) func(invocation.ID) // what the worker makes of it; nil: it waits
+		status  int
+		reason  wire.Reason
+	}{
+		{"it waits", nil, 202, ""},
+		{"its call is ended", func(r *rig) func(invocation.ID) {
+			return settles(r, invocation.OutcomeCancelled)
+		}, 202, ""},
+		{"its call failed just then and it waits for a retry", func(r *rig) func(invocation.ID) { return settles(r, invocation.OutcomeRetry) }, 202, ""},
+		{"its call succeeded just then", func(r *rig) func(invocation.ID) { return settles(r, invocation.OutcomeDone) }, 409, wire.IsOver},
+		{"its call was the last and it died", func(r *rig) func(invocation.ID) { return settles(r, invocation.OutcomeDead) }, 409, wire.IsDead},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, withReports)
+			r.Watch.Close() // the same while the process drains
+			r.Put(t, apitest.PendingAt(0, "figlet"), nil)
+			if tt.settled != nil {
+				r.Calls.Start(apitest.IDOf(0))
+				r.Calls.Settled = tt.settled(r)
+			}
+			got := r.Ask(t, http.MethodDelete, "/v1/invocations/call")
+			if got.Status != tt.status || tt.reason != "" && got.ReasonOf(t) != tt.reason {
+				t.Errorf("it answers %d %s", got.Status, got.Body)
+			}
+			_, err := r.Store.Get(apitest.IDOf(0))
+			if gone := errors.Is(err, store.ErrNotFound); gone != (tt.reason != wire.IsDead) {
+				t.Errorf("afterwards the store says %v", err)
+			}
+			if reported := strings.Contains(r.Logs.String(), `"invocation cancelled" id=`+apitest.IDOf(0).String()+" by=loopback"); reported != (tt.status == 202) {
+				t.Errorf("the log is\n%s", r.Logs)
+			}
+			if tt.status == 202 {
+				apitest.Golden(t, "cancel.json", got.Body)
+			}
+		})
+	}
+}
+
+func TestManyWhoCancelOneAreAllToldAndItIsDroppedOnce(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, withReports)
+	r.Put(t, apitest.PendingAt(0, "figlet"), nil)
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() {
+			if got := r.Ask(t, http.MethodDelete, "/v1/invocations/"+apitest.IDOf(0).String()); got.Status != http.StatusAccepted {
+				t.Errorf("it answers %d %s", got.Status, got.Body)
+			}
+		})
+	}
+	all.Wait()
+	if s := r.Store.Stats(); s.Dropped != 1 || s.Difference() != 0 {
+		t.Errorf("the counts are %+v", s)
+	}
+}
+
+func TestACallIDThatCameTwiceIsNotCancelledByIt(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, withReports)
+	r.Put(t, apitest.PendingAt(0, "figlet"), nil)
+	r.Put(t, apitest.DeadAt(1), nil)
+	callback := apitest.PendingAt(2, "url:cb.example:80")
+	callback.Kind, callback.Origin, callback.URL = invocation.KindCallback, apitest.IDOf(1), "http://cb.example"
+	r.Put(t, callback, nil)
+	got := r.Ask(t, http.MethodDelete, "/v1/invocations/call")
+	if got.Status != http.StatusConflict || got.ReasonOf(t) != wire.Ambiguous {
+		t.Errorf("it answers %d %s", got.Status, got.Body)
+	}
+	apitest.Golden(t, "ambiguous.json", got.Body)
+	for _, id := range []invocation.ID{apitest.IDOf(0), apitest.IDOf(2)} { // its callback too, by its own id
+		if got := r.Ask(t, http.MethodDelete, "/v1/invocations/"+id.String()); got.Status != http.StatusAccepted {
+			t.Errorf("by its own id it answers %d %s", got.Status, got.Body)
+		}
+	}
+}
+
+func TestWhatCannotBeMadeSureIsNotAnswered202(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, withReports, func(o *apitest.Options) {
+		o.Admin.Forget = func(context.Context) error { return errors.New("not connected") }
+	})
+	r.Put(t, apitest.PendingAt(0, "figlet"), nil)
+	if got := r.Ask(t, http.MethodDelete, "/v1/invocations/call"); got.Status != http.StatusServiceUnavailable || got.ReasonOf(t) != wire.Stalled {
+		t.Errorf("it answers %d %s", got.Status, got.Body)
+	}
+}
+
+func TestACallWhoseEndCannotBeStoredIsNotAnswered202(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, withReports)
+	r.SetWait(10 * time.Millisecond)
+	r.Put(t, apitest.PendingAt(0, "figlet"), nil)
+	r.Calls.Start(apitest.IDOf(0))
+	r.Calls.Settled = func(invocation.ID) {} // the disk stands still
+	if got := r.Ask(t, http.MethodDelete, "/v1/invocations/call"); got.Status != http.StatusServiceUnavailable || got.ReasonOf(t) != wire.Stalled {
+		t.Errorf("it answers %d %s", got.Status, got.Body)
+	}
+	if !strings.Contains(r.Logs.String(), "cancellation not confirmed in time") {
+		t.Errorf("the log is\n%s", r.Logs)
+	}
+}
+
+func TestWithoutADurableStoreCancellingWaitsForWhatIsOnItsWay(t *testing.T) {
+	t.Parallel()
+	for _, durable := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			s, w := &callStore{}, finished.New()
+			r := apitest.Pipe(t, func(o *apitest.Options) {
+				o.Admin.Store, o.Admin.Watch = s, w
+				if !durable {
+					o.Admin.Arrival = admin.Arrival
+				}
+			})
+			start := time.Now()
+			if _, err := r.FindArriving(t.Context(), "call"); !errors.Is(err, admin.ProblemNoInvocation) || (time.Since(start) > 0) == durable {
+				t.Errorf("what does not come is answered after %s with %v", time.Since(start), err)
+			}
+			go func() {
+				time.Sleep(admin.Arrival / 2)
+				inv := readyNow()
+				s.inv.Store(inv)
+				w.Changed(inv)
+			}()
+			start = time.Now()
+			id, err := r.FindArriving(t.Context(), "call")
+			if found := err == nil && id == apitest.IDOf(0); found == durable || found && time.Since(start) != admin.Arrival/2 {
+				t.Errorf("what comes is found after %s: %v", time.Since(start), err)
+			}
+			time.Sleep(admin.Arrival) // the bubble waits for all that it has begun
+		})
+	}
+}

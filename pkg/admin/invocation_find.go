@@ -1,0 +1,197 @@
+// File invocation_find.go finds an invocation: pending or dead in the store, finished
+// among the results, or finished and kept in memory for a while.
+
+package admin
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"time"
+
+	"queue-worker/pkg/finished"
+	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
+	"queue-worker/pkg/wire"
+	"queue-worker/pkg/worker"
+)
+
+// Calls are the calls in flight and the latest ones; see worker.Worker.
+type Calls interface {
+	Running(invocation.ID) bool
+	// InFlight are all that run.
+	InFlight() []invocation.ID
+	// Cancel ends the call of one that runs; its end is reported to the Watch. False
+	// when it does not run, or has come to something already.
+	Cancel(invocation.ID) bool
+	// Activity describes the latest calls of each lane.
+	Activity() map[invocation.Lane]worker.Activity
+}
+
+// maxCalls bounds the invocations of one call id that an answer has, the newest.
+const maxCalls = 100
+
+// mostOfCall bounds how many of them are looked at.
+const mostOfCall = 1000
+
+// found is an invocation wherever it is.
+type found struct {
+	inv       *invocation.Invocation
+	state     string
+	ended     time.Time // zero for what is pending or dead
+	hasResult bool
+}
+
+// isPending reports whether it will be called, or is.
+func (f *found) isPending() bool {
+	return f.state == wire.StateReady || f.state == wire.StateRunning || f.state == wire.StateDelayed
+}
+
+// find looks up an id, of an invocation or of a call: newest first, and none when
+// there is nothing. The store is asked before the results and those before what is
+// remembered, which is the order in which an invocation goes through them.
+func (a *Admin) find(key string) ([]found, error) {
+	id, err := invocation.ParseID(key)
+	if err != nil {
+		return a.findCall(key)
+	}
+	f, err := a.findID(id)
+	if err != nil {
+		return nil, err
+	}
+	if f == nil {
+		return a.findCall(key) // call ids are UUIDs too
+	}
+	return []found{*f}, nil
+}
+
+// findID looks up an invocation; nil when there is none.
+func (a *Admin) findID(id invocation.ID) (*found, error) {
+	inv, err := a.Store.Get(id)
+	if err == nil {
+		return a.stored(inv)
+	}
+	if !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	var f *found
+	switch r, err := a.Store.Result(id, false); {
+	case err == nil:
+		f = withResult(r)
+	case !errors.Is(err, store.ErrNotFound):
+		return nil, err
+	}
+	if end, ok := a.Watch.Lately(id); ok {
+		return latest(f, remembered(end)), nil
+	}
+	return f, nil
+}
+
+// findCall looks up all invocations of a call id.
+func (a *Admin) findCall(call string) ([]found, error) {
+	stored, err := a.Store.FindCall(call, mostOfCall)
+	if err != nil {
+		return nil, err
+	}
+	results, err := a.Store.ResultsOf(call, mostOfCall)
+	if err != nil {
+		return nil, err
+	}
+	all := map[invocation.ID]*found{}
+	for _, r := range results {
+		all[r.Inv.ID] = withResult(r)
+	}
+	for _, end := range a.Watch.LatelyByCall(call, mostOfCall) {
+		all[end.Inv.ID] = latest(all[end.Inv.ID], remembered(end))
+	}
+	for _, inv := range stored {
+		f := &found{inv: inv, state: a.stateOf(inv)}
+		f.hasResult = f.state == wire.StateDead && all[inv.ID] != nil && all[inv.ID].hasResult
+		all[inv.ID] = f
+	}
+	return newest(all), nil
+}
+
+// newest sorts what was found and cuts it.
+func newest(all map[invocation.ID]*found) []found {
+	list := make([]found, 0, len(all))
+	for _, f := range all {
+		list = append(list, *f)
+	}
+	slices.SortFunc(list, func(x, y found) int {
+		return cmp.Or(y.inv.Accepted.Compare(x.inv.Accepted), slices.Compare(y.inv.ID[:], x.inv.ID[:]))
+	})
+	return list[:min(len(list), maxCalls)]
+}
+
+// stored is an invocation that is in the store. A dead one may have a result.
+func (a *Admin) stored(inv *invocation.Invocation) (*found, error) {
+	f := &found{inv: inv, state: a.stateOf(inv)}
+	if f.state != wire.StateDead {
+		return f, nil
+	}
+	_, err := a.Store.Result(inv.ID, false)
+	f.hasResult = err == nil
+	if errors.Is(err, store.ErrNotFound) {
+		err = nil
+	}
+	return f, err
+}
+
+// stateOf is the state of what is in the store.
+func (a *Admin) stateOf(inv *invocation.Invocation) string {
+	switch {
+	case inv.State == invocation.Dead:
+		return wire.StateDead
+	case inv.Since.After(time.Now()):
+		return wire.StateDelayed
+	case a.Calls.Running(inv.ID):
+		return wire.StateRunning
+	}
+	return wire.StateReady
+}
+
+// withResult is what a result says of an invocation that is not in the store. One
+// that was dead has left the dead set since.
+func withResult(r *store.Result) *found {
+	f := &found{inv: r.Inv, state: string(r.Outcome), ended: r.At, hasResult: true}
+	if r.Outcome == invocation.OutcomeDead {
+		f.state = string(invocation.OutcomeDropped)
+	}
+	return f
+}
+
+// latest is the later of two ends: a dead letter has a result, and ends once more
+// when it is dropped, or cancelled after a replay.
+func latest(result, end *found) *found {
+	if result == nil {
+		return end
+	}
+	if end.ended.Before(result.ended) {
+		return result
+	}
+	end.hasResult = true
+	return end
+}
+
+func remembered(end finished.End) *found {
+	return &found{inv: end.Inv, state: string(end.Outcome), ended: end.At}
+}
+
+// calls are those of the found that a caller means: the functions' and what the
+// producer took, and not the callbacks that carry their results, unless there is
+// nothing else.
+func calls(all []found) []found {
+	own := slices.DeleteFunc(slices.Clone(all), func(f found) bool {
+		return f.inv.Kind == invocation.KindCallback && !f.inv.Origin.IsZero()
+	})
+	if len(own) == 0 {
+		return all
+	}
+	return own
+}
+
+// areOver reports whether something was found and no call of it is pending.
+func areOver(all []found) bool {
+	return len(all) > 0 && !slices.ContainsFunc(calls(all), func(f found) bool { return f.isPending() })
+}

@@ -1,0 +1,22 @@
+package ingest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func TestCausesOfARefusedSubmissionAreNotTold(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{
+		fmt.Errorf("%w: %w", errNotConnected, errors.New("not connected to NATS Streaming at nats://nats:4222: dial tcp: lookup CANARY")),
+		fmt.Errorf("%w: %w", errFull, errors.New("intake paused: write /var/lib/CANARY: no space left on device")),
+		fmt.Errorf("%w: %w", errFull, errors.New("12 bytes free on the volume of data_dir: CANARY")),
+	} {
+		p := problemOfTaking(err)
+		if text := strings.Join(p.Reasons, "\n"); text == "" || strings.Contains(text, "CANARY") {
+			t.Errorf("reasons of %v are %q", err, text)
+		}
+	}
+}

@@ -1,0 +1,45 @@
+package ingest_test
+
+import (
+	"log/slog"
+	"net/http"
+	"testing"
+
+	"queue-worker/pkg/api/apitest"
+	"queue-worker/pkg/trace"
+	"queue-worker/pkg/trace/tracetest"
+)
+
+// TestASubmissionIsASpanOfItsCallersTrace, and what is accepted stands below it. The
+// second one has the key of the first and gets its id.
+func TestASubmissionIsASpanOfItsCallersTrace(t *testing.T) {
+	const id = "0af7651916cd43dd8448eb211c80319c"
+	receiver := tracetest.New(t)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.URL)
+	tracer := trace.New(t.Context(), "test", slog.New(slog.DiscardHandler))
+	r := newRig(t, func(o *apitest.Options) { o.Ingest.Tracer = tracer })
+	send := func(path, body string) apitest.Answer {
+		return r.Post(t, path, body, "Traceparent", "00-"+id+"-b7ad6b7169203331-01", "Tracestate", "vendor=1", "Idempotency-Key", "k")
+	}
+	first := send("/async-function/fn/x?secret=1", "body")
+	taken := r.Accepts.Only(t)
+	q, _ := apitest.Decoded(t, taken.Raw)
+	send("/async-function/fn/x?secret=1", "body")
+	if refused := send("/async-function/fn", "another"); refused.Status != http.StatusUnprocessableEntity {
+		t.Fatalf("%+v", refused)
+	}
+	tracer.Close(t.Context())
+	all := receiver.Await(t, 3)
+	for i, s := range all {
+		if s.Name != "accept fn" || s.Kind != "producer" || s.Trace != id || s.Parent != "b7ad6b7169203331" || s.Error != (i == 2) {
+			t.Errorf("%+v", s)
+		}
+	}
+	if all[0].Attributes["messaging.message.id"] != first.Header.Get("X-Invocation-Id") ||
+		all[1].Attributes["messaging.message.id"] != taken.Inv.ID.String() {
+		t.Errorf("%+v", all)
+	}
+	if got := q.Header; got.Get("Traceparent") != "00-"+id+"-"+all[0].ID+"-01" || got.Get("Tracestate") != "vendor=1" {
+		t.Errorf("it has %v", got)
+	}
+}
