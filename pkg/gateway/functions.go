@@ -232,6 +232,13 @@ func (f *Functions) troubled() bool {
 	return f.said != ""
 }
 
+// Trouble says why the latest question had no answer; "" when it had one, or none was asked.
+func (f *Functions) Trouble() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.said
+}
+
 // question is an open query, shared by all callers that wait for it.
 type question struct {
 	over   chan struct{} // closed when the rest is set

@@ -249,11 +249,17 @@ func TestAGatewayThatIsAwayIsLeftAloneAndWhatItSaidCounts(t *testing.T) {
 		if n := s.count.Load() - before; n != 1 {
 			t.Errorf("a gateway that is away was asked %d times, want 1", n)
 		}
+		if got := f.Trouble(); got != logSilent {
+			t.Errorf("got the trouble %q, want %q", got, logSilent)
+		}
 		time.Sleep(awayFor)
 		ask("other", true, false)
 		s.answer = answer
 		time.Sleep(awayFor)
 		ask("missing", false, true)
+		if got := f.Trouble(); got != "" {
+			t.Errorf("got the trouble %q of a gateway that answers, want none", got)
+		}
 		if n := strings.Count(log.String(), "level=WARN"); n != 1 {
 			t.Errorf("the log has %d warnings, want 1\n%s", n, log.String())
 		}

@@ -88,6 +88,9 @@ func (i *Intake) noteUp(s *session) {
 func (i *Intake) noteDown(err error) {
 	i.mu.Lock()
 	same := i.down != nil && withoutPorts(i.down) == withoutPorts(err)
+	if i.down == nil {
+		i.downAt = time.Now()
+	}
 	i.down = err
 	i.failed++
 	failed := i.failed

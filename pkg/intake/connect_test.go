@@ -193,6 +193,31 @@ func TestItKeepsTryingAndLogsItOnce(t *testing.T) {
 	}
 }
 
+func TestDownSaysSinceWhenAndWhy(t *testing.T) {
+	t.Parallel()
+	ns := startNATS(t, "", "")
+	p := newProxy(t, address(ns))
+	before := time.Now()
+	r := start(t, newRecorder(t, true), "nats://user:CANARY@"+p.ln.Addr().String())
+	if since, err := r.Down(); err == nil || since.Before(before) {
+		t.Errorf("got %v, %v before the first connection, want a reason and the time of the start", since, err)
+	}
+	r.until(t, "a connection", r.Connected)
+	if _, err := r.Down(); err != nil {
+		t.Errorf("got %v with a connection, want nil", err)
+	}
+	lost := time.Now()
+	p.freeze()
+	r.until(t, "the loss", func() bool { return !r.Connected() })
+	since, err := r.Down()
+	if err == nil || since.Before(lost) {
+		t.Errorf("got %v, %v after the loss, want a reason and a time after %v", since, err, lost)
+	}
+	if strings.Contains(r.URL(), "CANARY") {
+		t.Errorf("got the URL %s, want it without the password", r.URL())
+	}
+}
+
 func TestAnotherClusterNameIsReported(t *testing.T) {
 	t.Parallel()
 	ns := startNATS(t, "", "")

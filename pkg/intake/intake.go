@@ -129,10 +129,11 @@ type Intake struct {
 	mu       sync.Mutex
 	running  chan struct{} // closed when Run has returned; nil before Run
 	session  *session
-	clientID string // what the last session was called
-	down     error  // why there is no session; nil when there is one
-	failed   int    // connections that could not be made, or were lost, since the last session began
-	rest     error  // why nothing is taken; nil when it is
+	clientID string    // what the last session was called
+	down     error     // why there is no session; nil when there is one
+	downAt   time.Time // when the last session ended, or the intake was made
+	failed   int       // connections that could not be made, or were lost, since the last session began
+	rest     error     // why nothing is taken; nil when it is
 	closed   bool
 }
 
@@ -170,7 +171,7 @@ func New(o Options) (*Intake, error) {
 		opts: o, log: o.Logger, url: u.Redacted(), durable: o.Store.Durable(),
 		toTake: newSignal(), toAck: newSignal(), review: newSignal(), watch: newSignal(),
 		halt: make(chan struct{}), quit: make(chan struct{}),
-		down: errors.New("not started"),
+		down: errors.New("not started"), downAt: time.Now(),
 	}
 	i.book = newBook(i.limits(), i.toTake, i.toAck, i.review, i.watch)
 	if !i.durable {
@@ -236,6 +237,16 @@ func (i *Intake) Connected() bool {
 	defer i.mu.Unlock()
 	return i.down == nil
 }
+
+// Down returns since when there is no connection, and why; nil while there is one.
+func (i *Intake) Down() (since time.Time, err error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.downAt, i.down
+}
+
+// URL is the address of NATS Streaming, without credentials.
+func (i *Intake) URL() string { return i.url }
 
 // Ready is nil when messages are being taken, or says why they are not.
 func (i *Intake) Ready() error {

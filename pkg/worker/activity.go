@@ -23,6 +23,9 @@ type Activity struct {
 	Rate float64
 	// LastError is the latest call that failed, nil when there was none.
 	LastError *LastError
+	// GivenUp15m and GivenUp1h count what was given up, dead or dropped, in the last 15
+	// minutes and in the last hour.
+	GivenUp15m, GivenUp1h int
 }
 
 // LastError is a call that failed.
@@ -41,6 +44,7 @@ type activities struct {
 	mu     sync.Mutex
 	lanes  map[invocation.Lane]*list.Element // of *activity
 	latest *list.List                        // the lane of the latest call first
+	total  activity                          // all lanes, also those that made room
 }
 
 func newActivities() *activities {
@@ -55,6 +59,7 @@ type activity struct {
 	second int64 // Unix time
 	failed bool
 	last   LastError
+	hour   history
 }
 
 // record counts a call that has ended.
@@ -62,11 +67,37 @@ func (s *activities) record(lane invocation.Lane, failed bool, e LastError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a := s.find(lane)
-	a.turn(e.At.Unix())
-	a.calls[a.second%rateSeconds]++
+	for _, a := range []*activity{a, &s.total} {
+		a.turn(e.At.Unix())
+		a.calls[a.second%rateSeconds]++
+	}
 	if failed {
 		a.failed, a.last = true, e
 	}
+}
+
+// count adds the outcome of an attempt, whether a call was made or not.
+func (s *activities) count(lane invocation.Lane, outcome invocation.Outcome, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.find(lane).hour.count(outcome, at)
+	s.total.hour.count(outcome, at)
+}
+
+func (s *activities) history(lane invocation.Lane, now time.Time) []Minute {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e, ok := s.lanes[lane]; ok {
+		return e.Value.(*activity).hour.last(now)
+	}
+	return nil
+}
+
+func (s *activities) sum(now time.Time) ([]Minute, float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.total.turn(now.Unix())
+	return s.total.hour.last(now), s.total.seen(now).Rate
 }
 
 // find gives the activity of a lane, the latest from now on. The one that has
@@ -105,17 +136,18 @@ func (s *activities) all(now time.Time) map[invocation.Lane]Activity {
 	for lane, e := range s.lanes {
 		a := e.Value.(*activity)
 		a.turn(now.Unix())
-		m[lane] = a.seen()
+		m[lane] = a.seen(now)
 	}
 	return m
 }
 
-func (a *activity) seen() (v Activity) {
+func (a *activity) seen(now time.Time) (v Activity) {
 	calls := 0.0
 	for _, n := range a.calls {
 		calls += float64(n)
 	}
 	v.Rate = calls / rateSeconds
+	v.GivenUp15m, v.GivenUp1h = a.hour.givenUp(now, 15), a.hour.givenUp(now, HistoryMinutes)
 	if a.failed {
 		last := a.last
 		v.LastError = &last

@@ -51,9 +51,13 @@ func (w *Worker) discarded(inv *invocation.Invocation) {
 
 // remember keeps what the call says of its lane.
 func (w *Worker) remember(a *attempt) {
-	if a.result.Status != 0 {
-		e := LastError{At: time.Now(), Status: a.result.Status, Cause: a.result.Cause}
+	now, called := time.Now(), a.result.Status != 0
+	if called {
+		e := LastError{At: now, Status: a.result.Status, Cause: a.result.Cause}
 		w.activities.record(a.inv.Lane, a.Outcome != invocation.OutcomeDone, e)
+	}
+	if called || a.Outcome != invocation.OutcomeRetry {
+		w.activities.count(a.inv.Lane, a.Outcome, now)
 	}
 }
 
