@@ -210,7 +210,7 @@ func TestABadLineCostsOnlyItself(t *testing.T) {
 	}
 }
 
-func TestFailuresAreToldOneByOneUpToABound(t *testing.T) {
+func TestFailuresAreListedOneByOneUpToABound(t *testing.T) {
 	t.Parallel()
 	so, got := newRig(t).load(t, strings.Repeat("x\n", admin.MaxFailures+5))
 	if so.FailedTotal != admin.MaxFailures+5 || len(so.Failed) != admin.MaxFailures || got.Status != http.StatusOK {

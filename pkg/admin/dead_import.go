@@ -116,7 +116,7 @@ func (im *importing) run(ctx context.Context, in *lineReader) error {
 	}
 }
 
-// take hands one line to the store. What is wrong with the line is noted; the
+// take gives one line to the store. What is wrong with the line is noted; the
 // error is one of the store.
 func (im *importing) take(ctx context.Context, n int, line []byte) error {
 	inv, raw, err := readRecord(line)

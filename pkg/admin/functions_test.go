@@ -152,7 +152,7 @@ func TestAFunctionIsFoundWhereAnythingKnowsIt(t *testing.T) {
 	}
 }
 
-func TestAPauseThatCannotBeWrittenIsToldAndPausesNothing(t *testing.T) {
+func TestAPauseThatCannotBeWrittenPausesNothing(t *testing.T) {
 	t.Parallel()
 	s := apitest.OpenStore(t, embedded.Options{})
 	r := newRigOn(t, s)

@@ -17,29 +17,13 @@ import (
 	"queue-worker/pkg/finished"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
-	"queue-worker/pkg/store/embedded"
 	"queue-worker/pkg/wire"
 )
 
-// reporting is a store that tells of what was cancelled, as the program's does.
-type reporting struct {
-	*embedded.Store
-	watch *finished.Watch
-}
-
-func (s reporting) Cancel(ctx context.Context, id invocation.ID) (*invocation.Invocation, error) {
-	if inv, err := s.Get(id); err == nil {
-		defer s.watch.Ending(finished.End{Inv: inv, Outcome: invocation.OutcomeCancelled, At: time.Now()})()
-	}
-	inv, err := s.Store.Cancel(ctx, id)
-	if err == nil {
-		s.watch.Ended(finished.End{Inv: inv, Outcome: invocation.OutcomeCancelled, At: time.Now()})
-	}
-	return inv, err
-}
-
-func withReports(o *apitest.Options) {
-	o.Admin.Store = reporting{o.Admin.Store.(*embedded.Store), o.Admin.Watch}
+// newWatchedRig is a rig whose store reports what becomes of invocations.
+func newWatchedRig(t *testing.T, edits ...func(*apitest.Options)) *rig {
+	t.Helper()
+	return &rig{apitest.NewWatched(t, edits...)}
 }
 
 func TestCancellingMeetsAnInvocationAtAnyPoint(t *testing.T) {
@@ -59,17 +43,9 @@ func TestCancellingMeetsAnInvocationAtAnyPoint(t *testing.T) {
 				inv.State, inv.DiedAt, inv.Reason = invocation.Dead, time.Now(), invocation.AttemptsExhausted
 			case invocation.OutcomeDone, invocation.OutcomeDropped, invocation.OutcomeCancelled:
 			}
-			if outcome.Leaves() {
-				defer r.Watch.Ending(finished.End{Inv: inv, Outcome: outcome, At: time.Now()})()
-			}
 			if err := r.Store.Settle(context.Background(), store.Settlement{At: at, Outcome: outcome, Inv: inv}); err != nil {
 				t.Error(err)
 			}
-			if !outcome.Leaves() {
-				r.Watch.Changed(inv)
-				return
-			}
-			r.Watch.Ended(finished.End{Inv: inv, Outcome: outcome, At: time.Now()})
 		}
 	}
 	tests := []struct {
@@ -89,7 +65,7 @@ func TestCancellingMeetsAnInvocationAtAnyPoint(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, withReports)
+			r := newWatchedRig(t)
 			r.Watch.Close() // the same while the process drains
 			r.Put(t, apitest.PendingAt(0, "figlet"), nil)
 			if tt.settled != nil {
@@ -114,9 +90,9 @@ func TestCancellingMeetsAnInvocationAtAnyPoint(t *testing.T) {
 	}
 }
 
-func TestManyWhoCancelOneAreAllToldAndItIsDroppedOnce(t *testing.T) {
+func TestManyCancelsOfOneSucceedAndDropItOnce(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, withReports)
+	r := newWatchedRig(t)
 	r.Put(t, apitest.PendingAt(0, "figlet"), nil)
 	var all sync.WaitGroup
 	for range 50 {
@@ -134,7 +110,7 @@ func TestManyWhoCancelOneAreAllToldAndItIsDroppedOnce(t *testing.T) {
 
 func TestACallIDThatCameTwiceIsNotCancelledByIt(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, withReports)
+	r := newWatchedRig(t)
 	r.Put(t, apitest.PendingAt(0, "figlet"), nil)
 	r.Put(t, apitest.DeadAt(1), nil)
 	callback := apitest.PendingAt(2, "url:cb.example:80")
@@ -154,7 +130,7 @@ func TestACallIDThatCameTwiceIsNotCancelledByIt(t *testing.T) {
 
 func TestWhatCannotBeMadeSureIsNotAnswered202(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, withReports, func(o *apitest.Options) {
+	r := newWatchedRig(t, func(o *apitest.Options) {
 		o.Admin.Forget = func(context.Context) error { return errors.New("not connected") }
 	})
 	r.Put(t, apitest.PendingAt(0, "figlet"), nil)
@@ -165,7 +141,7 @@ func TestWhatCannotBeMadeSureIsNotAnswered202(t *testing.T) {
 
 func TestACallWhoseEndCannotBeStoredIsNotAnswered202(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, withReports)
+	r := newWatchedRig(t)
 	r.SetWait(10 * time.Millisecond)
 	r.Put(t, apitest.PendingAt(0, "figlet"), nil)
 	r.Calls.Start(apitest.IDOf(0))

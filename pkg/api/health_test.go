@@ -13,10 +13,10 @@ import (
 func TestCausesOfBadHealthAreForThoseWithCredentials(t *testing.T) {
 	t.Parallel()
 	disk := errors.New("store failed: write /var/lib/CANARY/000012.log: input/output error")
-	door := errors.New("not connected to NATS Streaming at nats://nats:4222: dial tcp: lookup CANARY on 10.0.0.10:53: no such host")
+	source := errors.New("not connected to NATS Streaming at nats://nats:4222: dial tcp: lookup CANARY on 10.0.0.10:53: no such host")
 	r := newRig(t, apitest.WithBasicAuth(t), func(o *apitest.Options) {
 		o.API.Healthy = func() error { return disk }
-		o.API.Ready = func() error { return errors.Join(fmt.Errorf("store: %w", disk), fmt.Errorf("door: %w", door)) }
+		o.API.Ready = func() error { return errors.Join(fmt.Errorf("store: %w", disk), fmt.Errorf("door: %w", source)) }
 	})
 	tests := []struct {
 		path string

@@ -83,7 +83,7 @@ func TestPing(t *testing.T) {
 
 func TestHealthAndReadinessNameEveryReason(t *testing.T) {
 	t.Parallel()
-	door, disk := errors.New("door: not connected to nats:4222"), errors.New("store: disk full")
+	source, disk := errors.New("door: not connected to nats:4222"), errors.New("store: disk full")
 	tests := []struct {
 		name           string
 		healthy, ready error
@@ -94,9 +94,9 @@ func TestHealthAndReadinessNameEveryReason(t *testing.T) {
 	}{
 		{"all is well, healthz", nil, nil, "/healthz", 200, "", nil},
 		{"all is well, readyz", nil, nil, "/readyz", 200, "", nil},
-		{"a door that is away does not make a process ill", nil, door, "/healthz", 200, "", nil},
-		{"a door that is away makes it not ready", nil, door, "/readyz", 503, wire.NotReady, []string{door.Error()}},
-		{"both reasons are listed", nil, errors.Join(disk, door), "/readyz", 503, wire.NotReady, []string{disk.Error(), door.Error()}},
+		{"NATS Streaming that is away does not make a process ill", nil, source, "/healthz", 200, "", nil},
+		{"NATS Streaming that is away makes it not ready", nil, source, "/readyz", 503, wire.NotReady, []string{source.Error()}},
+		{"both reasons are listed", nil, errors.Join(disk, source), "/readyz", 503, wire.NotReady, []string{disk.Error(), source.Error()}},
 		{"a store that has failed makes it ill", disk, disk, "/healthz", 503, wire.Unhealthy, []string{disk.Error()}},
 	}
 	for _, tt := range tests {

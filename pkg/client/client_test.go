@@ -159,7 +159,7 @@ func TestTheCallersEndIsTheCallersError(t *testing.T) {
 	}
 }
 
-func TestNobodyThere(t *testing.T) {
+func TestNoServer(t *testing.T) {
 	t.Parallel()
 	s := httptest.NewServer(nil)
 	c := clientOf(t, s.URL)
@@ -225,7 +225,7 @@ func TestAListingThatLeadsToItselfEnds(t *testing.T) {
 	}
 }
 
-func TestAResultIsToldApartFromAnErrorByItsHeader(t *testing.T) {
+func TestAHeaderMarksAResult(t *testing.T) {
 	t.Parallel()
 	c := serving(t, func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.URL.Path, "function") {
@@ -249,7 +249,7 @@ func TestAResultIsToldApartFromAnErrorByItsHeader(t *testing.T) {
 	}
 }
 
-func TestReadyTellsReasons(t *testing.T) {
+func TestReadyReturnsReasons(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name string

@@ -69,7 +69,7 @@ func (s Submission) path() string {
 	return path + u.EscapedPath()
 }
 
-// Send hands in one invocation. When it returns without an error the invocation is
+// Send submits one invocation. When it returns without an error the invocation is
 // durable, or has been published to the queue where there is no durable store.
 func (c *Client) Send(ctx context.Context, s Submission) (*Receipt, error) {
 	header := s.header()

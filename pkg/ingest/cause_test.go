@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestCausesOfARefusedSubmissionAreNotTold(t *testing.T) {
+func TestCausesOfARefusedSubmissionAreHidden(t *testing.T) {
 	t.Parallel()
 	for _, err := range []error{
 		fmt.Errorf("%w: %w", errNotConnected, errors.New("not connected to NATS Streaming at nats://nats:4222: dial tcp: lookup CANARY")),

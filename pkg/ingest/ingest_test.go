@@ -201,7 +201,7 @@ func TestWorkIsTakenFromEverybodyUnlessIngestAuthIsOn(t *testing.T) {
 				continue
 			}
 			if s := r.Accepts.Only(t); strings.Contains(string(s.Raw), "Authorization") {
-				t.Errorf("%s: %s hands our credentials on to the function", name, path)
+				t.Errorf("%s: %s passes our credentials on to the function", name, path)
 			}
 		}
 	}

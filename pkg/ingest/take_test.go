@@ -142,7 +142,7 @@ func TestASecondRequestOfAKeyWaitsForTheFirst(t *testing.T) {
 	}
 }
 
-func TestWhoWaitsForAKeyInVainIsToldSo(t *testing.T) {
+func TestWaitingForAKeyInVainIsUnsure(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var released atomic.Int64

@@ -57,6 +57,26 @@ func New(t testing.TB, edits ...func(*Options)) *Rig {
 	return NewOn(t, OpenStore(t, embedded.Options{}), edits...)
 }
 
+// NewWatched starts the surface on a store in memory that reports what becomes of
+// invocations.
+func NewWatched(t testing.TB, edits ...func(*Options)) *Rig {
+	t.Helper()
+	w := watcher{worker.NewLanes(worker.LanesOptions{}), finished.New()}
+	known := func(o *Options) { o.Admin.Watch = w.watch }
+	return NewOn(t, OpenStore(t, embedded.Options{Watcher: w}), append([]func(*Options){known}, edits...)...)
+}
+
+// watcher notifies callers that wait.
+type watcher struct {
+	*worker.Lanes
+	watch *finished.Watch
+}
+
+// Changing implements store.Watcher.
+func (w watcher) Changing(changes []store.Change) (changed func(error)) {
+	return w.watch.Changing(changes)
+}
+
 // NewOn starts the surface on a store.
 func NewOn(t testing.TB, s *embedded.Store, edits ...func(*Options)) *Rig {
 	t.Helper()
