@@ -50,6 +50,7 @@ var reached = map[string]struct{ values, want string }{
 	"drain_timeout":          {"drainSeconds: '60'", "60s"},
 	"data_dir":               {"persistence: {enabled: true}", "/var/lib/queue-worker/data"},
 	"basic_auth":             {"basic_auth: false", "false"},
+	"debug":                  {"settings: {debug: true}", "true"},
 	"stan_embedded":          {"stanEmbedded: true", "true"},
 	"stan_listen_address":    {"stanEmbedded: true", ":4222"},
 	"stan_credentials_file":  {"stanEmbedded: true\nstanCredentialsSecret: nats-credentials", "/var/secrets/nats/credentials"},

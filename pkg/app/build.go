@@ -177,7 +177,7 @@ func (a *App) makeWorker(ctx context.Context) error {
 	a.worker = worker.New(worker.Options{
 		Store: a.store, Lanes: a.lanes, Caller: caller, Policy: policy, Queues: queues, Functions: a.functions,
 		TrustHeader: c.HeaderPolicy == trustHeader, CallbackTimeout: c.CallbackTimeout, DeadSet: c.DeadSet, ResultTTL: c.ResultTTL,
-		Discarded: a.discarded, Tracer: a.tracer,
+		Discarded: a.discarded, Tracer: a.tracer, QuietAttempts: c.LogLevel == "warn", NumbersInLog: c.LogEncoding == "json",
 		CheckURL: guard.CheckURL, Version: a.Version, Metrics: a.metrics, Logger: a.log,
 	})
 	a.retention = &worker.Retention{

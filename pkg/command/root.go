@@ -91,7 +91,7 @@ func runWorker(e *env) error {
 // them with end, warnings and errors at once.
 func newLogger(w io.Writer, c *config.Config) (_ *slog.Logger, end func()) {
 	level := slog.LevelInfo
-	if c.Debug {
+	if c.LogLevel == "debug" {
 		level = slog.LevelDebug
 	}
 	buffer := term.NewLogBuffer(w)

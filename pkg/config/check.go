@@ -90,6 +90,7 @@ func (s setting) same(a, b string) bool {
 // each other.
 func (l *loader) checkTogether() {
 	c := l.config
+	l.checkLevel()
 	if l.right("max_retry_wait", "initial_retry_wait") && c.MaxRetryWait < c.InitialRetryWait {
 		l.reportWaits(duration.Format(c.InitialRetryWait), duration.Format(c.MaxRetryWait))
 	}
@@ -101,6 +102,25 @@ func (l *loader) checkTogether() {
 			fmt.Sprintf("another port than that of http_listen_address, which is %s", c.ListenAddress))
 	}
 }
+
+// checkLevel reports a debug that contradicts log_level, and lets one of them set the other.
+func (l *loader) checkLevel() {
+	c := l.config
+	if !l.right("debug", "log_level") {
+		return
+	}
+	if l.set("debug") && l.set("log_level") && c.Debug != (c.LogLevel == levelDebug) {
+		l.report("debug", l.vars["debug"], "nothing beside log_level, or the same: log_level is "+c.LogLevel)
+		return
+	}
+	if c.Debug {
+		c.LogLevel = levelDebug
+	}
+	c.Debug = c.LogLevel == levelDebug
+}
+
+// levelDebug is the log_level that debug=true stands for.
+const levelDebug = "debug"
 
 // reportWaits reports a first wait above the longest, under the name of the one
 // that was written.

@@ -46,6 +46,7 @@ func TestValues(t *testing.T) {
 		{"callback_allow", []string{"none", "hooks.example.com", "10.1.2.3", "10.0.0.0/8,fd00::/8", "::1", "[::1]", "a, b"}, []string{"http://a", "a:80", "10.0.0.0/33", "a/8", "*.example.com", "a,a", "10.0.0"}},
 		{"http_listen_address", []string{":8081", "127.0.0.1:0", "[::1]:8081", "localhost:80"}, []string{"8081", ":", ":http", ":65536", ":-1", "a b:80", "http://:80", "::1:80"}},
 		{"log_encoding", []string{"console", "json"}, []string{"text", "JSON"}},
+		{"log_level", []string{"info", "warn", "debug"}, []string{"error", "WARN"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.setting, func(t *testing.T) {
@@ -139,5 +140,36 @@ func TestGatewayURL(t *testing.T) {
 				t.Errorf("the gateway is %s, want %s", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestDebugIsAWordForTheLogLevel(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		environ string
+		want    string // log_level; "" stops the start
+	}{
+		{"", "info"},
+		{"debug=false", "info"},
+		{"debug=true", "debug"},
+		{"log_level=debug", "debug"},
+		{"log_level=warn", "warn"},
+		{"log_level=warn debug=false", "warn"},
+		{"log_level=debug debug=true", "debug"},
+		{"log_level=warn debug=true", ""},
+		{"log_level=info debug=true", ""},
+		{"log_level=debug debug=false", ""},
+	} {
+		c, err := Load(strings.Fields(tt.environ))
+		got := ""
+		if err == nil {
+			got = c.LogLevel
+		}
+		if got != tt.want {
+			t.Errorf("%q: got level %q and %v, want %q", tt.environ, got, err, tt.want)
+		}
+		if c != nil && c.Debug != (tt.want == "debug") {
+			t.Errorf("%q: got debug %v, want %v", tt.environ, c.Debug, !c.Debug)
+		}
 	}
 }

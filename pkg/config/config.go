@@ -97,7 +97,8 @@ type Config struct {
 	IngestAuth        bool          `env:"ingest_auth" envDefault:"false" doc:"Require the credentials of OpenFaaS for submissions, too. false: every client that reaches the port may submit, as with the gateway."`
 
 	LogEncoding string `group:"Logs" env:"log_encoding" envDefault:"console" oneof:"console,json" doc:"How a line is written." was:"The JetStream worker's, since July 2022."`
-	Debug       bool   `env:"debug" envDefault:"false" doc:"Log more. Bodies, header values and query strings are never logged." was:"The JetStream worker's, since July 2022."`
+	LogLevel    string `env:"log_level" envDefault:"info" oneof:"info,warn,debug" doc:"How much is logged. warn leaves out attempts that succeeded or are retried, and keeps start, readiness, drain and dead letters. debug logs more; bodies, header values and query strings are never logged."`
+	Debug       bool   `env:"debug" envDefault:"false" doc:"true means log_level=debug; with another log_level it stops the start." was:"The JetStream worker's, since July 2022."`
 
 	// NATS Streaming inside this process.
 	StanEmbedded      bool   `group:"Embedded NATS Streaming" env:"stan_embedded" envDefault:"false" doc:"Run NATS Streaming in the worker, so that the gateway publishes directly to it. It keeps its files under data_dir."`

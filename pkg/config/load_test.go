@@ -56,7 +56,7 @@ func defaults() *Config {
 		InitialRetryWait: 10 * time.Second, MaxRetryWait: 120 * time.Second,
 		RetryCodes: "408,429,500,502,503,504", Backoff: "exponential",
 		AckWait: 60 * time.Second, ListenAddress: ":8081",
-		SecretMountPath: "/var/secrets/gateway", LogEncoding: "console",
+		SecretMountPath: "/var/secrets/gateway", LogEncoding: "console", LogLevel: "info",
 		DeadSet: true, DeadSetCodes: "4xx,5xx", DeadSetMaxAge: 720 * time.Hour, DeadSetMaxBytes: 1 << 30,
 		StoreMinFree: 256 << 20, StanListenAddress: "127.0.0.1:4222",
 		MaxUnsettled: 10_000, MaxUnsettledBytes: 64 << 20, MaxResponseBytes: 1 << 20,
@@ -133,7 +133,7 @@ func TestEveryFieldCanBeSet(t *testing.T) {
 		CallbackPolicy: "strict", CallbackAllow: []string{"hooks.example.com", "10.0.0.0/8", "::1"}, CallbackTimeout: 3 * time.Second, TLSInsecure: true,
 		ListenAddress: "127.0.0.1:9000", BasicAuth: true, SecretMountPath: "/run/secrets", AdminOpen: true,
 		MaxRequestBytes: 2 << 20, IngestAuth: true,
-		LogEncoding: "json", Debug: true, StanEmbedded: true, StanListenAddress: ":4223",
+		LogEncoding: "json", LogLevel: "debug", Debug: true, StanEmbedded: true, StanListenAddress: ":4223",
 	}
 	if d := diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)

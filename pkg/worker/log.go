@@ -37,6 +37,9 @@ func (w *Worker) logAttempt(a *attempt) {
 	if a.Outcome == invocation.OutcomeDead || a.Outcome == invocation.OutcomeDropped {
 		level = slog.LevelWarn
 	}
+	if w.QuietAttempts && level == slog.LevelInfo {
+		return
+	}
 	var room [maxOutcomeAttrs]slog.Attr
 	w.Logger.LogAttrs(context.Background(), level, word(a), w.appendOutcome(room[:0], a)...)
 	if a.callback != nil && a.callback.Inv.State == invocation.Dead {
@@ -45,7 +48,7 @@ func (w *Worker) logAttempt(a *attempt) {
 }
 
 // maxOutcomeAttrs is how many attributes the line of an attempt has at most.
-const maxOutcomeAttrs = 12
+const maxOutcomeAttrs = 17
 
 // appendOutcome appends the attributes of the line of an attempt.
 func (w *Worker) appendOutcome(s []slog.Attr, a *attempt) []slog.Attr {
@@ -73,6 +76,23 @@ func (w *Worker) appendOutcome(s []slog.Attr, a *attempt) []slog.Attr {
 			s = append(s, slog.String("detail", a.result.Detail))
 		}
 	case invocation.OutcomeDone, invocation.OutcomeCancelled:
+	}
+	if w.NumbersInLog {
+		s = appendNumbers(s, a)
+	}
+	return s
+}
+
+// appendNumbers appends what the line of an attempt says as text, as numbers. An attempt without a limit of retries has
+// no retry_limit.
+func appendNumbers(s []slog.Attr, a *attempt) []slog.Attr {
+	s = append(s, slog.Float64("duration_seconds", a.result.Duration.Round(time.Microsecond).Seconds()),
+		slog.Int("attempt", a.inv.Calls()), slog.Int("retry_count", retries(a)))
+	if a.policy.Attempts != retry.Unlimited {
+		s = append(s, slog.Int("retry_limit", a.policy.Attempts))
+	}
+	if a.Outcome == invocation.OutcomeRetry {
+		s = append(s, slog.Float64("wait_seconds", a.Wait.Seconds()))
 	}
 	return s
 }
@@ -115,13 +135,17 @@ func (w *Worker) tellRefused(c *invocation.Invocation) {
 
 // progress is n/N: retries so far, this attempt included, and how many there may be.
 func progress(a *attempt) string {
-	n := a.inv.Retries
-	if a.Outcome == invocation.OutcomeRetry && !a.unspent {
-		n-- // it counts the one to come already
-	}
 	limit := "unlimited"
 	if a.policy.Attempts != retry.Unlimited {
 		limit = strconv.Itoa(a.policy.Attempts)
 	}
-	return strconv.Itoa(n) + "/" + limit
+	return strconv.Itoa(retries(a)) + "/" + limit
+}
+
+// retries is how many retries there were, this attempt included.
+func retries(a *attempt) int {
+	if a.Outcome == invocation.OutcomeRetry && !a.unspent {
+		return a.inv.Retries - 1 // it counts the one to come already
+	}
+	return a.inv.Retries
 }

@@ -3,6 +3,7 @@ package worker
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"log/slog"
 	"testing"
 	"time"
@@ -88,8 +89,52 @@ func TestTheLineOfAnAttemptIsTheOneThatItAlwaysWas(t *testing.T) {
 		case want.Len() == 0:
 			t.Errorf("written is\n%swant: want.Len() = %d, want not 0\n%s", &got, want.Len(), &want)
 		}
-		if n := len((&Worker{}).appendOutcome(nil, a)); n > maxOutcomeAttrs {
+		if n := len((&Worker{Options: Options{NumbersInLog: true}}).appendOutcome(nil, a)); n > maxOutcomeAttrs {
 			t.Errorf("%d attributes, want at most %d", n, maxOutcomeAttrs)
+		}
+	}
+}
+
+// lineOf is the line of an attempt in JSON; empty for none.
+func lineOf(t *testing.T, o Options, a *attempt) map[string]any {
+	t.Helper()
+	var out bytes.Buffer
+	o.Logger = slog.New(slog.NewJSONHandler(&out, nil))
+	(&Worker{Options: o}).logAttempt(a)
+	line := map[string]any{}
+	if out.Len() > 0 {
+		if err := json.Unmarshal(out.Bytes(), &line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return line
+}
+
+func TestNumbersOfAnAttemptAreNumbersInJSON(t *testing.T) {
+	t.Parallel()
+	a := &attempt{result: invoke.Result{Status: 500, Duration: 1500 * time.Millisecond}, inv: &invocation.Invocation{Retries: 3, Attempts: make([]invocation.Attempt, 3)}}
+	a.policy.Attempts, a.Decision = 10, retry.Decision{Outcome: invocation.OutcomeRetry, Wait: 20 * time.Second}
+	want := map[string]any{"duration_seconds": 1.5, "attempt": 3.0, "retry_count": 2.0, "retry_limit": 10.0, "wait_seconds": 20.0, "retry": "2/10"}
+	line := lineOf(t, Options{NumbersInLog: true}, a)
+	for key, value := range want {
+		if line[key] != value {
+			t.Errorf("%s: got %v, want %v", key, line[key], value)
+		}
+	}
+	if _, ok := lineOf(t, Options{}, a)["retry_count"]; ok {
+		t.Error("got numbers, want none on a console")
+	}
+}
+
+func TestAQuietLogHasWhatWasGivenUp(t *testing.T) {
+	t.Parallel()
+	for outcome, want := range map[invocation.Outcome]bool{
+		invocation.OutcomeDone: false, invocation.OutcomeRetry: false, invocation.OutcomeCancelled: false,
+		invocation.OutcomeDead: true, invocation.OutcomeDropped: true,
+	} {
+		a := &attempt{inv: &invocation.Invocation{}, Decision: retry.Decision{Outcome: outcome}}
+		if got := len(lineOf(t, Options{QuietAttempts: true}, a)) > 0; got != want {
+			t.Errorf("%v: got a line %v, want %v", outcome, got, want)
 		}
 	}
 }

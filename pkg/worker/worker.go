@@ -88,6 +88,10 @@ type Options struct {
 	Version   string
 	Metrics   *Metrics
 	Logger    *slog.Logger
+	// QuietAttempts leaves out the lines of attempts that succeeded, are retried or were cancelled.
+	QuietAttempts bool
+	// NumbersInLog adds keys with numbers to the lines of attempts, for logs that are read by programs.
+	NumbersInLog bool
 }
 
 // Worker calls functions. Make it with New, let it Run once.

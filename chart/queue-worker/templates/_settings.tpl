@@ -33,6 +33,11 @@ of its own is not among settings, so that no name comes twice.
 {{- range $name, $value := $v.settings -}}
 {{- $_ := set $env $name $value -}}
 {{- end -}}
+{{- if eq (include "queue-worker.text" (get $env "debug")) "true" -}}
+{{- if eq (get $env "log_level") "info" }}{{ $_ := unset $env "log_level" }}{{ end -}}
+{{- else -}}
+{{- $_ := unset $env "debug" -}}
+{{- end -}}
 {{- range $name, $value := $env }}
 {{ $name }}: {{ include "queue-worker.text" $value | quote }}
 {{- end }}
