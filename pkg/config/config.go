@@ -12,7 +12,7 @@
 // the credentials under secret_mount_path.
 package config
 
-//go:generate go test -run ^TestSettingsPage$ . -update
+//go:generate go test -run "^(TestSettingsPage|TestTheChartKnowsEveryBound)$" . -update
 
 import (
 	"net/url"

@@ -24,6 +24,10 @@ is no cluster, as in helm template.
 {{- fail (printf "\n\nextraEnv sets %s, which is a setting of the worker with a value of its own: change that one.\n" .name) }}
 {{- end }}
 {{- end }}
+{{- if and $v.podDisruptionBudget.enabled $v.podDisruptionBudget.minAvailable (not (include "queue-worker.several" .)) }}
+{{- fail "\n\npodDisruptionBudget.minAvailable with one worker would let no node be drained: set podDisruptionBudget.maxUnavailable instead.\n" }}
+{{- end }}
+{{- include "queue-worker.bounds" . }}
 {{- include "queue-worker.foreigners" . }}
 {{- end }}
 

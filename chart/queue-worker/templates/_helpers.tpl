@@ -70,3 +70,22 @@ Retry values stood under queueWorker in the OpenFaaS charts of July to October
 {{- $value := ternary (dig .name nil .root.Values.queueWorkerPro) $old (kindIs "invalid" $old) -}}
 {{- if not (kindIs "invalid" $value) }}{{ include "queue-worker.text" $value }}{{ end -}}
 {{- end }}
+
+{{/*
+Blocks whose children are all commented out are null, and Helm removes them with their defaults: they get these back.
+A security context that is null stays away, as OpenShift wants.
+*/}}
+{{- define "queue-worker.init" -}}
+{{- range $key, $default := fromYaml (.Files.Get "files/defaults.yaml") -}}
+{{- if and (kindIs "invalid" (index $.Values $key)) (kindIs "map" $default) (not (hasSuffix "SecurityContext" $key)) -}}
+{{- $_ := set $.Values $key $default -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* YAML whose numbers are whole, as user ids have to be. */}}
+{{- define "queue-worker.whole" -}}
+{{- range $key, $value := . }}
+{{ $key }}: {{ if kindIs "float64" $value }}{{ int64 $value }}{{ else }}{{ toJson $value }}{{ end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,92 @@
+// What the chart needs to know of the settings, so that it refuses what the program would: files/bounds.yaml of the
+// chart is written from the same bounds.
+
+package config
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const chartBounds = "../../chart/queue-worker/files/bounds.yaml"
+
+func TestTheChartKnowsEveryBound(t *testing.T) {
+	t.Parallel()
+	got := renderBounds()
+	if *update {
+		if err := os.WriteFile(chartBounds, []byte(got), 0o644); err != nil { // #nosec G306 -- a file of the chart
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(chartBounds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), got); d != "" {
+		t.Errorf("the chart's bounds are stale, run go generate ./pkg/config (-want +got):\n%s", d)
+	}
+}
+
+// renderBounds is one line for each setting that is a number, a word or yes and no.
+func renderBounds() string {
+	var b strings.Builder
+	b.WriteString("# Written by go generate from pkg/config. Change it there. Durations are in seconds, sizes in bytes.\n")
+	for _, s := range settings {
+		if kind := s.kind(); kind != "" {
+			fmt.Fprintf(&b, "%s: {kind: %s%s, expects: %s}\n", s.name, kind, s.limits(), strconv.Quote(s.accepts()))
+		}
+	}
+	return b.String()
+}
+
+// kind names how the chart has to read a value; empty for texts, which it leaves to the program.
+func (s setting) kind() string {
+	switch {
+	case s.oneof != nil:
+		return "word"
+	case s.field.Type == reflect.TypeFor[time.Duration]():
+		return "duration"
+	case s.field.Type.Kind() == reflect.Int64:
+		return "size"
+	case s.field.Type.Kind() == reflect.Int:
+		return "number"
+	case s.field.Type.Kind() == reflect.Bool:
+		return "yesno"
+	case strings.HasSuffix(s.name, "_codes"):
+		return "codes"
+	}
+	return ""
+}
+
+// limits are the words or the range of a setting.
+func (s setting) limits() string {
+	text := ""
+	if s.zero != "" {
+		text = ", zero: " + strconv.Quote(s.zero)
+	}
+	if s.oneof != nil {
+		return text + ", words: [" + strings.Join(s.oneof, ", ") + "]"
+	}
+	b, ok := bounds[s.name]
+	if !ok {
+		return text
+	}
+	unit := 1.0
+	if s.kind() == "duration" {
+		unit = float64(time.Second)
+	}
+	text += fmt.Sprintf(", min: %s, max: %s", number(b.min, unit), number(b.max, unit))
+	if b.orZero {
+		text += ", orZero: true"
+	}
+	return text
+}
+
+func number(n int64, unit float64) string { return strconv.FormatFloat(float64(n)/unit, 'f', -1, 64) }
