@@ -14,8 +14,13 @@ func TestTheSearchEndsWithinItsBandAroundTheCapacity(t *testing.T) {
 			rate := s.next()
 			s.note(rate, rate <= capacity, unknown())
 		}
-		if !s.lowSeen || s.low > capacity || s.low < capacity/wholeBand {
-			t.Errorf("capacity %.0f: found %s", capacity, s)
+		switch {
+		case !s.lowSeen:
+			t.Errorf("capacity %.0f: found %s: s.lowSeen = false, want true", capacity, s)
+		case s.low > capacity:
+			t.Errorf("capacity %.0f: found %s, want low at most %v", capacity, s, capacity)
+		case s.low < capacity/wholeBand:
+			t.Errorf("capacity %.0f: found %s, want low at least %v", capacity, s, capacity/wholeBand)
 		}
 	}
 }
@@ -23,13 +28,19 @@ func TestTheSearchEndsWithinItsBandAroundTheCapacity(t *testing.T) {
 func TestARepeatedStepThatGoesTheOtherWayMovesTheBound(t *testing.T) {
 	s := &search{low: 950, high: 1000, lowSeen: true, highSeen: true}
 	s.note(950, false, unknown())
-	if s.low >= 950 || s.lowSeen {
-		t.Errorf("a step that failed when it was repeated still counts: %s", s)
+	switch {
+	case s.low >= 950:
+		t.Errorf("a step that failed when it was repeated still counts: %s, want low less than 950", s)
+	case s.lowSeen:
+		t.Errorf("a step that failed when it was repeated still counts: %s: s.lowSeen = true, want false", s)
 	}
 	s = &search{low: 950, high: 1000, lowSeen: true, highSeen: true}
 	s.note(1000, true, unknown())
-	if s.low != 1000 || s.highSeen {
-		t.Errorf("a step that succeeded when it was repeated does not count: %s", s)
+	switch {
+	case s.low != 1000:
+		t.Errorf("a step that succeeded when it was repeated does not count: %s, want low 1000", s)
+	case s.highSeen:
+		t.Errorf("a step that succeeded when it was repeated does not count: %s: s.highSeen = true, want false", s)
 	}
 }
 
@@ -49,7 +60,7 @@ func TestAQueueThatGrowsIsNotSteady(t *testing.T) {
 			s.queued = append(s.queued, 10+c.grow*s.rate*float64(i)/5)
 		}
 		if got := s.steady(20*time.Second, 64); got != c.steady {
-			t.Errorf("%s: steady is %t", name, got)
+			t.Errorf("%s: steady is %t, want %v", name, got, c.steady)
 		}
 	}
 }
@@ -61,11 +72,14 @@ func TestAFigureThatWasNotMeasuredIsNoNumber(t *testing.T) {
 	for _, f := range all {
 		c := f.cells()
 		if len(c) != len(columns) {
-			t.Errorf("%s has %d cells", f.key, len(c))
+			t.Errorf("%s has %d cells, want %d", f.key, len(c), len(columns))
 		}
 		if f.key == "embedded" {
-			if c[1] != "0.97" || c[3] != "yes" {
-				t.Errorf("measured: %q", c)
+			switch {
+			case c[1] != "0.97":
+				t.Errorf("measured: %q: c[1] = %q, want \"0.97\"", c, c[1])
+			case c[3] != "yes":
+				t.Errorf("measured: %q: c[3] = %q, want \"yes\"", c, c[3])
 			}
 		} else if c[1] != notMeasured || c[3] != "-" {
 			t.Errorf("not measured: %q", c)

@@ -140,7 +140,7 @@ func (e *evaluation) at(t *testing.T, when, step time.Duration, name string) []a
 	for _, g := range e.groups {
 		for _, r := range g.Rules() {
 			if err := r.LastError(); err != nil {
-				t.Fatalf("%s: %v", r.Name(), err)
+				t.Fatalf("%s: %v, want nil", r.Name(), err)
 			}
 			a, is := r.(*rules.AlertingRule)
 			if !is || a.Name() != name {
@@ -182,11 +182,17 @@ func TestEveryAlertIsTestedAndHasARunbook(t *testing.T) {
 	runbook := read(t, "../../docs/runbook.md")
 	for _, g := range ruleFile(t).Groups {
 		for _, r := range g.Rules {
-			if !fires[r.Alert] || !rests[r.Alert] {
-				t.Errorf("%s: it is tested that it fires: %t, that it does not: %t", r.Alert, fires[r.Alert], rests[r.Alert])
+			switch {
+			case !fires[r.Alert]:
+				t.Errorf("%s: it is tested that it fires: %t, that it does not: %t: fires[r.Alert] = false, want true", r.Alert, fires[r.Alert], rests[r.Alert])
+			case !rests[r.Alert]:
+				t.Errorf("%s: it is tested that it fires: %t, that it does not: %t: rests[r.Alert] = false, want true", r.Alert, fires[r.Alert], rests[r.Alert])
 			}
-			if !strings.Contains(runbook, "\n## "+r.Alert+"\n") || r.Annotations["runbook"] != "docs/runbook.md#"+strings.ToLower(r.Alert) {
-				t.Errorf("%s has no section in docs/runbook.md, or does not name it: %s", r.Alert, r.Annotations["runbook"])
+			switch {
+			case !strings.Contains(runbook, "\n## "+r.Alert+"\n"):
+				t.Errorf("%s has no section in docs/runbook.md, or does not name it: %s, want %q in it", r.Alert, r.Annotations["runbook"], "\n## "+r.Alert+"\n")
+			case r.Annotations["runbook"] != "docs/runbook.md#"+strings.ToLower(r.Alert):
+				t.Errorf("%s has no section in docs/runbook.md, or does not name it: %s, want %q", r.Alert, r.Annotations["runbook"], "docs/runbook.md#"+strings.ToLower(r.Alert))
 			}
 			if s := r.Labels["severity"]; s != "warning" && s != "critical" {
 				t.Errorf("%s has the severity %q", r.Alert, s)

@@ -19,11 +19,11 @@ func TestCommandsOfTheRunbookExist(t *testing.T) {
 	commands := read(t, "../../docs/cli.md")
 	found := typed.FindAllStringSubmatch(read(t, "../../docs/runbook.md"), -1)
 	if len(found) < 10 {
-		t.Fatalf("%d commands found in docs/runbook.md", len(found))
+		t.Fatalf("%d commands found in docs/runbook.md, want at least 10", len(found))
 	}
 	for _, m := range found {
 		if name := "queue-worker " + strings.TrimSpace(m[1]); !strings.Contains(commands, "# "+name) {
-			t.Errorf("docs/cli.md has no command %q", name)
+			t.Errorf("docs/cli.md has no command %q, want %q in it", name, "# "+name)
 		}
 	}
 }
@@ -42,11 +42,11 @@ func TestTheRunbookKnowsEveryReason(t *testing.T) {
 		}
 		n++
 		if !strings.Contains(runbook, "\n| `"+reason+"` | ") {
-			t.Errorf("docs/runbook.md does not explain the reason %s", reason)
+			t.Errorf("docs/runbook.md does not explain the reason %s, want %q in it", reason, "\n| `"+reason+"` | ")
 		}
 	}
 	if n < 5 {
-		t.Errorf("%d reasons found", n)
+		t.Errorf("%d reasons found, want at least 5", n)
 	}
 }
 
@@ -68,12 +68,12 @@ func TestHelmCommandsOfTheDocumentsRender(t *testing.T) {
 			}
 			n++
 			if _, err := renderFlags(t, m[3]); err != nil {
-				t.Errorf("%s: %s\n%v", doc, m[0], err)
+				t.Errorf("%s: %s, want nil\n%v", doc, m[0], err)
 			}
 		}
 	}
 	if n < 6 {
-		t.Errorf("%d commands found", n)
+		t.Errorf("%d commands found, want at least 6", n)
 	}
 }
 

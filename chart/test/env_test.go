@@ -93,7 +93,7 @@ func TestTheNotesSayWhatTheValuesMean(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			if notes := render(t, tt.values).notes; !strings.Contains(notes, tt.want) {
-				t.Errorf("the notes do not have %q:\n%s", tt.want, notes)
+				t.Errorf("the notes do not have %q, want %q in it\n%s", tt.want, tt.want, notes)
 			}
 		})
 	}

@@ -19,8 +19,11 @@ var update = flag.Bool("update", false, "write what is compared into the files")
 func valueFiles(t *testing.T, folder string) map[string]string {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join("testdata", folder, "*.yaml"))
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no values files in testdata/%s (%v)", folder, err)
+	switch {
+	case err != nil:
+		t.Fatalf("no values files in testdata/%s (%v): err = %v, want nil", folder, err, err)
+	case len(paths) == 0:
+		t.Fatalf("no values files in testdata/%s (%v): len(paths) = %d, want not 0", folder, err, len(paths))
 	}
 	found := map[string]string{}
 	for _, p := range paths {

@@ -13,7 +13,7 @@ func TestHelmHasNothingAgainstTheChart(t *testing.T) {
 	t.Parallel()
 	for _, m := range lint.AllWithKubeVersion("../queue-worker", nil, "openfaas", nil).Messages {
 		if m.Severity >= support.WarningSev {
-			t.Errorf("%v", m)
+			t.Errorf("%v, want Severity less than %d", m, support.WarningSev)
 		}
 	}
 }

@@ -55,7 +55,7 @@ func dev(t *testing.T) (worker, gateway string) {
 	build := exec.Command("go", "build", "-C", "../..", "-trimpath", "-tags", "", "-ldflags", "-s -w -X main.version=chart", "-o", binary, "./cmd/queue-worker")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		t.Fatalf("%v, want nil\n%s", err, out)
 	}
 	ctx, end := context.WithCancel(context.Background())
 	run := exec.CommandContext(ctx, binary, "dev", "--gateway-listen", "127.0.0.1:0", "--stan-listen", "127.0.0.1:0",
@@ -184,7 +184,7 @@ func checkQuery(t *testing.T, where, query string, series map[string]map[string]
 		case *parser.VectorSelector:
 			labels, is := series[n.Name]
 			if !is {
-				t.Errorf("%s: there is no metric %s", where, n.Name)
+				t.Errorf("%s: there is no metric %s: is = false, want true", where, n.Name)
 			}
 			for l := range labels {
 				known[l] = true
@@ -216,8 +216,11 @@ func TestPanelsDoNotOverlapAndSayWhatTheyShow(t *testing.T) {
 		for x := p.GridPos.X; x < p.GridPos.X+p.GridPos.W; x++ {
 			for y := p.GridPos.Y; y < p.GridPos.Y+p.GridPos.H; y++ {
 				at := fmt.Sprintf("%d,%d", x, y)
-				if taken[at] != "" || x >= 24 {
-					t.Fatalf("%s lies over %s at %s", p.Title, taken[at], at)
+				switch {
+				case taken[at] != "":
+					t.Fatalf("%s lies over %s at %s: taken[at] = %q, want \"\"", p.Title, taken[at], at, taken[at])
+				case x >= 24:
+					t.Fatalf("%s lies over %s at %s: x = %d, want less than 24", p.Title, taken[at], at, x)
 				}
 				taken[at] = p.Title
 			}

@@ -80,7 +80,7 @@ func (r rendered) may(t *testing.T, in bool, o other, port int) bool {
 	restricted := false
 	for _, p := range all[*networkingv1.NetworkPolicy](r) {
 		if !matches(t, &p.Spec.PodSelector, r.pod(t).Labels) {
-			t.Errorf("the policy %s selects other pods", p.Name)
+			t.Errorf("the policy %s selects other pods: matches(t, &p.Spec.PodSelector, r.pod(t).Labels) = false, want true", p.Name)
 		}
 		for _, kind := range p.Spec.PolicyTypes {
 			restricted = restricted || in == (kind == networkingv1.PolicyTypeIngress)

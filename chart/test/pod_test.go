@@ -23,7 +23,7 @@ func TestThePodIsRestricted(t *testing.T) {
 		pod := render(t, text).pod(t)
 		for _, r := range checks.EvaluatePod(api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}, &pod.ObjectMeta, &pod.Spec) {
 			if !r.Allowed {
-				t.Errorf("%s: %s: %s", name, r.ForbiddenReason, r.ForbiddenDetail)
+				t.Errorf("%s: %s: %s: r.Allowed = false, want true", name, r.ForbiddenReason, r.ForbiddenDetail)
 			}
 		}
 		c := pod.Spec.Containers[0]
@@ -32,7 +32,7 @@ func TestThePodIsRestricted(t *testing.T) {
 				*pod.Spec.SecurityContext.RunAsUser, *c.SecurityContext.ReadOnlyRootFilesystem, *pod.Spec.AutomountServiceAccountToken)
 		}
 		if pod.Labels["app"] != "" {
-			t.Errorf("%s: the pod has the label app, by which the OpenFaaS chart selects its own worker", name)
+			t.Errorf("%s: the pod has the label app, by which the OpenFaaS chart selects its own worker: pod.Labels[\"app\"] = %q, want \"\"", name, pod.Labels["app"])
 		}
 	}
 }
@@ -41,18 +41,26 @@ func TestOneWorkerOwnsTheVolume(t *testing.T) {
 	t.Parallel()
 	r := render(t, "{}")
 	d, claim := r.deployment(t), the[*corev1.PersistentVolumeClaim](t, r, "queue-worker")
-	if d.Name != "queue-worker" || *d.Spec.Replicas != 1 || d.Spec.Strategy.Type != appsv1.RecreateDeploymentStrategyType {
-		t.Errorf("deployment %s with %d replicas, %s", d.Name, *d.Spec.Replicas, d.Spec.Strategy.Type)
+	switch {
+	case d.Name != "queue-worker":
+		t.Errorf("deployment %s with %d replicas, %s: d.Name = %q, want \"queue-worker\"", d.Name, *d.Spec.Replicas, d.Spec.Strategy.Type, d.Name)
+	case *d.Spec.Replicas != 1:
+		t.Errorf("deployment %s with %d replicas, %s: *d.Spec.Replicas = %d, want 1", d.Name, *d.Spec.Replicas, d.Spec.Strategy.Type, *d.Spec.Replicas)
+	case d.Spec.Strategy.Type != appsv1.RecreateDeploymentStrategyType:
+		t.Errorf("%s, want %q", d.Spec.Strategy.Type, appsv1.RecreateDeploymentStrategyType)
 	}
 	if claim.Annotations["helm.sh/resource-policy"] != "keep" || claim.Spec.StorageClassName != nil || claim.Spec.Resources.Requests.Storage().String() != "5Gi" {
 		t.Errorf("claim is %+v", claim)
 	}
 	checkMounts(t, r, map[string]string{"data": "/var/lib/queue-worker", "auth": "/var/secrets/gateway"})
 	if got := d.Spec.Template.Spec.Volumes[0].PersistentVolumeClaim.ClaimName; got != claim.Name {
-		t.Errorf("the pod mounts the claim %s", got)
+		t.Errorf("the pod mounts the claim %s, want %q", got, claim.Name)
 	}
-	if s := d.Spec.Template.Spec.Volumes[1].Secret; s.SecretName != "basic-auth" || !*s.Optional {
-		t.Errorf("the credentials are %+v", s)
+	switch s := d.Spec.Template.Spec.Volumes[1].Secret; {
+	case s.SecretName != "basic-auth":
+		t.Errorf("the credentials are %+v, want SecretName \"basic-auth\"", s)
+	case !*s.Optional:
+		t.Errorf("the credentials are %+v: *s.Optional = false, want true", s)
 	}
 	if got := *d.Spec.Template.Spec.TerminationGracePeriodSeconds; got != 35 {
 		t.Errorf("grace period is %d s, want 10 more than the drain", got)
@@ -63,11 +71,14 @@ func TestAClaimOfOnesOwnIsMounted(t *testing.T) {
 	t.Parallel()
 	r := render(t, "fullnameOverride: durable\npersistence: {existingClaim: mine}\nbasic_auth: false")
 	checkMounts(t, r, map[string]string{"data": "/var/lib/queue-worker"})
-	if n := len(all[*corev1.PersistentVolumeClaim](r)); n != 0 || r.deployment(t).Name != "durable" {
-		t.Errorf("%d claims are made, for the deployment %s", n, r.deployment(t).Name)
+	switch n := len(all[*corev1.PersistentVolumeClaim](r)); {
+	case n != 0:
+		t.Errorf("%d claims are made, want 0", n)
+	case r.deployment(t).Name != "durable":
+		t.Errorf("for the deployment %s, want \"durable\"", r.deployment(t).Name)
 	}
 	if got := r.pod(t).Spec.Volumes[0].PersistentVolumeClaim.ClaimName; got != "mine" {
-		t.Errorf("the pod mounts the claim %s", got)
+		t.Errorf("the pod mounts the claim %s, want \"mine\"", got)
 	}
 }
 
@@ -75,11 +86,14 @@ func TestWithoutAVolumeNothingIsMountedAndTheNotesSayWhatThatMeans(t *testing.T)
 	t.Parallel()
 	r := render(t, "persistence: {enabled: false}\nbasic_auth: false")
 	checkMounts(t, r, map[string]string{})
-	if n := len(all[*corev1.PersistentVolumeClaim](r)); n != 0 || !strings.Contains(r.notes, "dead set is lost") {
-		t.Errorf("%d claims; notes:\n%s", n, r.notes)
+	switch n := len(all[*corev1.PersistentVolumeClaim](r)); {
+	case n != 0:
+		t.Errorf("%d claims; notes, want 0\n%s", n, r.notes)
+	case !strings.Contains(r.notes, "dead set is lost"):
+		t.Errorf("%d claims; notes, want \"dead set is lost\" in it\n%s", n, r.notes)
 	}
 	if got := render(t, "persistence: {enabled: false}\nstanEmbedded: true").deployment(t).Spec.Strategy.Type; got != appsv1.RecreateDeploymentStrategyType {
-		t.Errorf("two doors would be open during a rollout: the strategy is %s", got)
+		t.Errorf("two doors would be open during a rollout: the strategy is %s, want %q", got, appsv1.RecreateDeploymentStrategyType)
 	}
 }
 
@@ -95,10 +109,10 @@ func TestSeveralWorkersShareTheQueueWithoutAVolume(t *testing.T) {
 			t.Errorf("%s: nothing spreads the pods", values)
 		}
 		if !strings.Contains(r.notes, "Several workers share the queue, and none has a volume") {
-			t.Errorf("%s: the notes do not say what that means:\n%s", values, r.notes)
+			t.Errorf("%s: the notes do not say what that means, want \"Several workers share the queue, and none has a volume\" in it\n%s", values, r.notes)
 		}
 		if r.service(t, "queue-worker").Spec.PublishNotReadyAddresses {
-			t.Errorf("%s: requests to the API are sent to a worker that drains", values)
+			t.Errorf("%s: requests to the API are sent to a worker that drains: r.service(t, \"queue-worker\").Spec.PublishNotReadyAddresses = true, want false", values)
 		}
 		if scaled := strings.Contains(values, "keda"); scaled != (d.Spec.Replicas == nil) || scaled != (len(all[*scaledObject](r)) == 1) {
 			t.Errorf("%s: replicas are %v beside KEDA", values, d.Spec.Replicas)
@@ -122,7 +136,7 @@ func checkMounts(t *testing.T, r rendered, want map[string]string) {
 	for _, v := range pod.Volumes {
 		volumes[v.Name] = true
 		if got[v.Name] == "" {
-			t.Errorf("volume %s is not mounted", v.Name)
+			t.Errorf("volume %s is not mounted: got[v.Name] = %q, want not \"\"", v.Name, got[v.Name])
 		}
 	}
 	if d := cmp.Diff(want, got); d != "" || len(volumes) != len(got) {
@@ -135,12 +149,20 @@ func TestProbesAreApart(t *testing.T) {
 	c := render(t, "{}").pod(t).Spec.Containers[0]
 	for want, p := range map[string]*corev1.Probe{"startup /healthz": c.StartupProbe, "liveness /healthz": c.LivenessProbe, "readiness /readyz": c.ReadinessProbe} {
 		_, path, _ := strings.Cut(want, " ")
-		if p.HTTPGet.Path != path || p.HTTPGet.Port.StrVal != "http" {
-			t.Errorf("%s: asks %s on %s", want, p.HTTPGet.Path, p.HTTPGet.Port.String())
+		switch {
+		case p.HTTPGet.Path != path:
+			t.Errorf("%s: asks %s on %s: p.HTTPGet.Path = %q, want %q", want, p.HTTPGet.Path, p.HTTPGet.Port.String(), p.HTTPGet.Path, path)
+		case p.HTTPGet.Port.StrVal != "http":
+			t.Errorf("%s: asks %s on %s: p.HTTPGet.Port.StrVal = %q, want \"http\"", want, p.HTTPGet.Path, p.HTTPGet.Port.String(), p.HTTPGet.Port.StrVal)
 		}
 	}
-	if len(c.Ports) != 1 || c.Ports[0].Name != "http" || c.Ports[0].ContainerPort != 8081 {
-		t.Errorf("ports are %v", c.Ports)
+	switch {
+	case len(c.Ports) != 1:
+		t.Errorf("ports are %v, want len 1", c.Ports)
+	case c.Ports[0].Name != "http":
+		t.Errorf("ports are %v, want [0].Name \"http\"", c.Ports)
+	case c.Ports[0].ContainerPort != 8081:
+		t.Errorf("ports are %v, want [0].ContainerPort 8081", c.Ports)
 	}
 }
 
@@ -154,18 +176,29 @@ func TestServicesReachTheWorker(t *testing.T) {
 	for name, want := range map[string]struct{ port, target int32 }{"queue-worker": {80, 8081}, "openfaas/mailbox": {8080, 8081}, "nats": {4222, 4222}} {
 		s := r.service(t, name)
 		p := s.Spec.Ports[0]
-		if len(s.Spec.Ports) != 1 || p.Port != want.port || ports[p.TargetPort.StrVal] != want.target {
-			t.Errorf("%s has the ports %v", name, s.Spec.Ports)
+		switch {
+		case len(s.Spec.Ports) != 1:
+			t.Errorf("%s has the ports %v, want len 1", name, s.Spec.Ports)
+		case p.Port != want.port:
+			t.Errorf("%s has the ports %v: p.Port = %d, want %d", name, s.Spec.Ports, p.Port, want.port)
+		case ports[p.TargetPort.StrVal] != want.target:
+			t.Errorf("%s has the ports %v: ports[p.TargetPort.StrVal] = %d, want %d", name, s.Spec.Ports, ports[p.TargetPort.StrVal], want.target)
 		}
 		if d := cmp.Diff(r.deployment(t).Spec.Selector.MatchLabels, s.Spec.Selector); d != "" {
 			t.Errorf("%s selects other pods than the deployment:\n%s", name, d)
 		}
 	}
-	if r.service(t, "nats").Spec.PublishNotReadyAddresses || !r.service(t, "queue-worker").Spec.PublishNotReadyAddresses {
-		t.Error("the door is reached while not ready, or the API is not")
+	switch {
+	case r.service(t, "nats").Spec.PublishNotReadyAddresses:
+		t.Error("the door is reached while not ready, or the API is not: r.service(t, \"nats\").Spec.PublishNotReadyAddresses = true, want false")
+	case !r.service(t, "queue-worker").Spec.PublishNotReadyAddresses:
+		t.Error("the door is reached while not ready, or the API is not: r.service(t, \"queue-worker\").Spec.PublishNotReadyAddresses = false, want true")
 	}
-	if s := r.service(t, "openfaas-fn/mailbox"); s.Spec.Type != corev1.ServiceTypeExternalName || s.Spec.ExternalName != "mailbox.openfaas.svc.cluster.local" {
-		t.Errorf("mailbox in the functions' namespace is %+v", s.Spec)
+	switch s := r.service(t, "openfaas-fn/mailbox"); {
+	case s.Spec.Type != corev1.ServiceTypeExternalName:
+		t.Errorf("mailbox in the functions' namespace is %+v, want Type %q", s.Spec, corev1.ServiceTypeExternalName)
+	case s.Spec.ExternalName != "mailbox.openfaas.svc.cluster.local":
+		t.Errorf("mailbox in the functions' namespace is %+v, want ExternalName \"mailbox.openfaas.svc.cluster.local\"", s.Spec)
 	}
 }
 
@@ -187,8 +220,11 @@ func TestCredentialsOfPublishersAreMounted(t *testing.T) {
 		for _, m := range pod.Spec.Containers[0].VolumeMounts {
 			mounted = mounted || m.Name == "nats" && m.MountPath == "/var/secrets/nats" && m.ReadOnly
 		}
-		if got != want || mounted != (want != "") {
-			t.Errorf("%s: the Secret is %q, mounted %t", values, got, mounted)
+		switch {
+		case got != want:
+			t.Errorf("%s: the Secret is %q, want %q", values, got, want)
+		case mounted != (want != ""):
+			t.Errorf("%s: mounted %t, want %v", values, mounted, want != "")
 		}
 	}
 }

@@ -131,11 +131,11 @@ func decode(t *testing.T, doc string) metav1.Object {
 	t.Helper()
 	var kind metav1.TypeMeta
 	if err := yaml.Unmarshal([]byte(doc), &kind); err != nil {
-		t.Fatalf("%v in\n%s", err, doc)
+		t.Fatalf("error %v, want nil, in\n%s", err, doc)
 	}
 	make, known := kinds[kind.APIVersion+" "+kind.Kind]
 	if !known {
-		t.Fatalf("no test knows %s %s", kind.APIVersion, kind.Kind)
+		t.Fatalf("no test knows %s %s: known = false, want true", kind.APIVersion, kind.Kind)
 	}
 	v := make()
 	strictly(t, doc, v)
@@ -148,11 +148,14 @@ func strictly(t *testing.T, doc string, v any) {
 	t.Helper()
 	text, err := yaml.YAMLToJSONStrict([]byte(doc))
 	if err != nil {
-		t.Fatalf("%v in\n%s", err, doc)
+		t.Fatalf("error %v, want nil, in\n%s", err, doc)
 	}
 	unknown, err := json.UnmarshalStrict(text, v)
-	if err != nil || len(unknown) > 0 {
-		t.Fatalf("%v %v in\n%s", err, unknown, doc)
+	switch {
+	case err != nil:
+		t.Fatalf("%v %v: err = %v, want nil, in\n%s", err, unknown, err, doc)
+	case len(unknown) > 0:
+		t.Fatalf("unknown keys: %v %v, want len 0, in\n%s", err, unknown, doc)
 	}
 }
 
@@ -186,7 +189,7 @@ func (r rendered) deployment(t *testing.T) *appsv1.Deployment {
 	t.Helper()
 	d := all[*appsv1.Deployment](r)
 	if len(d) != 1 {
-		t.Fatalf("%d deployments", len(d))
+		t.Fatalf("%d deployments, want 1", len(d))
 	}
 	return d[0]
 }
@@ -202,7 +205,7 @@ func (r rendered) env(t *testing.T) map[string]string {
 	env := map[string]string{}
 	for _, e := range r.pod(t).Spec.Containers[0].Env {
 		if _, twice := env[e.Name]; twice {
-			t.Errorf("%s is set twice", e.Name)
+			t.Errorf("%s is set twice: twice = true, want false", e.Name)
 		}
 		env[e.Name] = e.Value
 	}

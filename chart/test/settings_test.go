@@ -24,7 +24,7 @@ func documented(t *testing.T) []setting {
 		found = append(found, setting{m[1], m[2]})
 	}
 	if len(found) < 40 {
-		t.Fatalf("docs/settings.md has %d settings: its form has changed", len(found))
+		t.Fatalf("docs/settings.md has %d settings: its form has changed, want at least 40", len(found))
 	}
 	return found
 }
@@ -88,7 +88,7 @@ func TestEverySettingIsReachedByAValue(t *testing.T) {
 	}
 	for name := range byName {
 		if !names[name] {
-			t.Errorf("settings.%s is no setting of the worker", name)
+			t.Errorf("settings.%s is no setting of the worker: names[name] = false, want true", name)
 		}
 	}
 }
@@ -149,7 +149,7 @@ func TestNoBlockOfOursIsOneOfOpenFaaS(t *testing.T) {
 		queueWorkerPro queueWorker nats nodeSelector tolerations affinity`)
 	for key := range load(t).Values {
 		if slices.Contains(known, key) != slices.Contains(shared, key) {
-			t.Errorf("%s: a key of the OpenFaaS chart means the same here, and what is ours has a name of its own", key)
+			t.Errorf("%s: a key of the OpenFaaS chart means the same here, and what is ours has a name of its own: slices.Contains(known, key) = %v, want %v", key, slices.Contains(known, key), slices.Contains(shared, key))
 		}
 	}
 }
@@ -163,7 +163,10 @@ func TestAnUnknownKeyIsNamedInTheNotes(t *testing.T) {
 		}
 	}
 	notes := render(t, all).notes
-	if n := strings.Count(notes, "is ignored"); n != 1 || !strings.Contains(notes, "persistance is no value") {
-		t.Errorf("%d keys are not read:\n%s", n, notes)
+	switch n := strings.Count(notes, "is ignored"); {
+	case n != 1:
+		t.Errorf("%d keys are not read, want 1\n%s", n, notes)
+	case !strings.Contains(notes, "persistance is no value"):
+		t.Errorf("%d keys are not read, want \"persistance is no value\" in it\n%s", n, notes)
 	}
 }

@@ -32,7 +32,7 @@ func TestEveryAcceptanceRowNamesItsTest(t *testing.T) {
 	for name := range strings.FieldsSeq(testFuncs(t, filepath.Join("..", ".."))) {
 		for _, id := range acceptanceIDs(name) {
 			if !strings.Contains(rows[id], "`"+name+"`") {
-				t.Errorf("%s: row %s does not name %s, which has its id", acceptance, id, name)
+				t.Errorf("%s: row %s does not name %s, which has its id: rows[id] = %q, want %q in it", acceptance, id, name, rows[id], "`"+name+"`")
 			}
 		}
 	}

@@ -112,8 +112,11 @@ func TestImportsPointDownwards(t *testing.T) {
 	}
 	for i, l := range layers {
 		for _, imp := range l.imports {
-			if at, known := position[imp]; !known || at <= i {
-				t.Errorf("the table lets %s import %s, which does not stand below it", l.pkg, imp)
+			switch at, known := position[imp]; {
+			case !known:
+				t.Errorf("the table lets %s import %s, which does not stand below it: known = false, want true", l.pkg, imp)
+			case at <= i:
+				t.Errorf("the table lets %s import %s, which does not stand below it: at = %d, want more than %d", l.pkg, imp, at, i)
 			}
 		}
 	}
@@ -173,7 +176,7 @@ func list(t *testing.T) []listed {
 	cmd.Dir = "../.."
 	out, err := cmd.Output()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		t.Fatalf("go list: %s\n%s", err, exit.Stderr)
+		t.Fatalf("go list: %s: ok = true, want false\n%s", err, exit.Stderr)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -197,7 +200,7 @@ func TestABuildWithoutTheEmbeddedServerHasNoPartOfIt(t *testing.T) {
 	for _, pkg := range linked(t, "-tags", "nostan") {
 		for _, left := range []string{"github.com/nats-io/nats-server", "github.com/nats-io/nats-streaming-server", "queue-worker/pkg/stanserver"} {
 			if strings.HasPrefix(pkg, left) {
-				t.Errorf("the build tag nostan leaves %s in", pkg)
+				t.Errorf("the build tag nostan leaves %s in: strings.HasPrefix(pkg, left) = true, want false", pkg)
 			}
 		}
 	}
@@ -208,8 +211,11 @@ func TestABuildWithoutTheEmbeddedServerHasNoPartOfIt(t *testing.T) {
 func TestTheProgramLinksNoGRPC(t *testing.T) {
 	t.Parallel()
 	for _, pkg := range linked(t) {
-		if strings.HasPrefix(pkg, "google.golang.org/grpc") || strings.HasPrefix(pkg, "google.golang.org/genproto") {
-			t.Errorf("the program links %s", pkg)
+		switch {
+		case strings.HasPrefix(pkg, "google.golang.org/grpc"):
+			t.Errorf("the program links %s: strings.HasPrefix(pkg, \"google.golang.org/grpc\") = true, want false", pkg)
+		case strings.HasPrefix(pkg, "google.golang.org/genproto"):
+			t.Errorf("the program links %s: strings.HasPrefix(pkg, \"google.golang.org/genproto\") = true, want false", pkg)
 		}
 	}
 }

@@ -33,7 +33,7 @@ func TestPapersNameOnlyMakeTargetsThatExist(t *testing.T) {
 		for _, f := range files {
 			for _, m := range mentions.FindAllStringSubmatch(read(t, f), -1) {
 				if !slices.Contains(targets, m[1]) {
-					t.Errorf("%s speaks of make %s; there are %v", f, m[1], targets)
+					t.Errorf("%s speaks of make %s; there are %v: slices.Contains(targets, m[1]) = false, want true", f, m[1], targets)
 				}
 			}
 		}

@@ -52,7 +52,7 @@ func asError(t *testing.T, err error) *Error {
 	t.Helper()
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
-		t.Fatalf("the error is %T %v", err, err)
+		t.Fatalf("the error is %T %v: ok = false, want true", err, err)
 	}
 	return e
 }
@@ -81,11 +81,16 @@ func TestAnAnswerThatIsNoneOfAWorkersIsSaidToBe(t *testing.T) {
 			t.Parallel()
 			_, err := serving(t, tt.h).Groups(t.Context(), Filter{})
 			e := asError(t, err)
-			if e.Reason != tt.reason || !strings.Contains(e.Text, tt.text) || !strings.Contains(e.Hint, tt.hint) {
-				t.Errorf("the error is %+v", e)
+			switch {
+			case e.Reason != tt.reason:
+				t.Errorf("the error is %+v, want Reason %q", e, tt.reason)
+			case !strings.Contains(e.Text, tt.text):
+				t.Errorf("the error is %+v, want Text %q in it", e, tt.text)
+			case !strings.Contains(e.Hint, tt.hint):
+				t.Errorf("the error is %+v, want Hint %q in it", e, tt.hint)
 			}
 			if lines := strings.Count(e.Error(), "\n"); lines != 1 {
-				t.Errorf("the text has %d line ends: %q", lines, e)
+				t.Errorf("the text has %d line ends: %q, want 1", lines, e)
 			}
 		})
 	}
@@ -102,15 +107,20 @@ func TestRedirectsAreRefusedAndCredentialsStay(t *testing.T) {
 		})
 		_, err := c.Apply(t.Context(), "x")
 		e := asError(t, err)
-		if e.Reason != ReasonRedirect || strings.Contains(e.Error(), "secret") || !strings.Contains(e.Text, "/v1/jobs") {
-			t.Errorf("%d: %v", status, e)
+		switch {
+		case e.Reason != ReasonRedirect:
+			t.Errorf("%d: %v, want Reason %q", status, e, ReasonRedirect)
+		case strings.Contains(e.Error(), "secret"):
+			t.Errorf("%d: %v: e.Error() = %q, want no \"secret\" in it", status, e, e.Error())
+		case !strings.Contains(e.Text, "/v1/jobs"):
+			t.Errorf("%d: %v, want Text \"/v1/jobs\" in it", status, e)
 		}
 		if err := exporting(t, c, io.Discard); asError(t, err).Reason != ReasonRedirect {
 			t.Errorf("%d: the export says %v", status, err)
 		}
 	}
 	if n := elsewhere.Load(); n != 0 {
-		t.Errorf("%d requests went elsewhere", n)
+		t.Errorf("%d requests went elsewhere, want 0", n)
 	}
 }
 
@@ -137,8 +147,11 @@ func TestSilenceEnds(t *testing.T) {
 	})
 	c.timeout, c.idle = time.Second, time.Second
 	_, err := c.Job(t.Context(), "x")
-	if e := asError(t, err); e.Reason != ReasonTimeout || !IsPassing(err) {
-		t.Errorf("without an answer: %v", e)
+	switch e := asError(t, err); {
+	case e.Reason != ReasonTimeout:
+		t.Errorf("without an answer: %v, want Reason %q", e, ReasonTimeout)
+	case !IsPassing(err):
+		t.Errorf("without an answer: %v: IsPassing(err) = false, want true", e)
 	}
 	var got bytes.Buffer
 	if err := exporting(t, c, &got); asError(t, err).Reason != ReasonTimeout || got.String() != "{}\n" {
@@ -155,7 +168,7 @@ func TestTheCallersEndIsTheCallersError(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(20*time.Millisecond, cancel)
 	if _, err := c.Invocation(ctx, "x", time.Minute); !errors.Is(err, context.Canceled) {
-		t.Errorf("the error is %v", err)
+		t.Errorf("the error is %v, want %v", err, context.Canceled)
 	}
 }
 
@@ -166,8 +179,15 @@ func TestNoServer(t *testing.T) {
 	s.Close()
 	_, err := c.Function(t.Context(), "figlet")
 	e := asError(t, err)
-	if e.Reason != ReasonUnreachable || !IsPassing(err) || !strings.Contains(e.Hint, "port-forward") || strings.Contains(e.Text, "/v1/functions") {
-		t.Errorf("the error is %v", e)
+	switch {
+	case e.Reason != ReasonUnreachable:
+		t.Errorf("the error is %v, want Reason %q", e, ReasonUnreachable)
+	case !IsPassing(err):
+		t.Errorf("the error is %v: IsPassing(err) = false, want true", e)
+	case !strings.Contains(e.Hint, "port-forward"):
+		t.Errorf("the error is %v, want Hint \"port-forward\" in it", e)
+	case strings.Contains(e.Text, "/v1/functions"):
+		t.Errorf("the error is %v, want Text no \"/v1/functions\" in it", e)
 	}
 }
 
@@ -205,11 +225,11 @@ func TestListingsGoOnOverEmptyPages(t *testing.T) {
 		}
 	}
 	if fmt.Sprint(ids) != "[1 2 3]" {
-		t.Errorf("the ids are %v", ids)
+		t.Errorf("the ids are %v: fmt.Sprint(ids) = %q, want \"[1 2 3]\"", ids, fmt.Sprint(ids))
 	}
 	want := "[function=fn&limit=3 cursor=a+b&function=fn&limit=2 cursor=c&function=fn&limit=2 cursor=d&function=fn&limit=2]"
 	if fmt.Sprint(asked) != want {
-		t.Errorf("asked was %v", asked)
+		t.Errorf("asked was %v: fmt.Sprint(asked) = %q, want %q", asked, fmt.Sprint(asked), want)
 	}
 }
 
@@ -238,14 +258,21 @@ func TestAHeaderMarksAResult(t *testing.T) {
 		t.Fatal(err)
 	}
 	body, err := io.ReadAll(result.Body)
-	if err != nil || result.Status != 404 || result.Outcome != "dead" || !strings.Contains(string(body), "of whom?") {
-		t.Errorf("the result is %+v, %q, %v", result, body, err)
+	switch {
+	case err != nil:
+		t.Errorf("%v, want nil", err)
+	case result.Status != 404:
+		t.Errorf("the result is %+v, %q, %v, want Status 404", result, body, err)
+	case result.Outcome != "dead":
+		t.Errorf("the result is %+v, %q, %v, want Outcome \"dead\"", result, body, err)
+	case !strings.Contains(string(body), "of whom?"):
+		t.Errorf("the result is %+v, %q, %v: string(body) = %q, want \"of whom?\" in it", result, body, err, string(body))
 	}
 	if err := result.Body.Close(); err != nil {
 		t.Error(err)
 	}
 	if _, err := c.Result(t.Context(), "worker"); !IsNotFound(err) {
-		t.Errorf("the error is %v", err)
+		t.Errorf("the error is %v: IsNotFound(err) = false, want true", err)
 	}
 }
 

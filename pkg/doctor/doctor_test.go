@@ -209,8 +209,13 @@ func TestWhatIsWrongIsSaidWithWhatToDo(t *testing.T) {
 			t.Parallel()
 			here := &surroundings{t: t, environ: s.environ, worker: s.worker}
 			status, text := here.findings(strings.Split(tt.setting, "\n")...).of(tt.check)
-			if status != tt.status || !strings.Contains(text, tt.text) || strings.Contains(text, "hunter2") {
-				t.Errorf("%s is %s: %s", tt.check, status, text)
+			switch {
+			case status != tt.status:
+				t.Errorf("%s is %s: %s: status = %q, want %q", tt.check, status, text, status, tt.status)
+			case !strings.Contains(text, tt.text):
+				t.Errorf("%s is %s: %s, want %q in it", tt.check, status, text, tt.text)
+			case strings.Contains(text, "hunter2"):
+				t.Errorf("%s is %s: %s, want no \"hunter2\" in it", tt.check, status, text)
 			}
 		})
 	}
@@ -260,16 +265,22 @@ func TestTheWorkerThatIsAsked(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			here := &surroundings{t: t, environ: s.environ, worker: s.serve(tt.h)}
-			if status, text := here.findings().of("worker"); status != tt.status || !strings.Contains(text, tt.text) {
-				t.Errorf("it is %s: %s", status, text)
+			switch status, text := here.findings().of("worker"); {
+			case status != tt.status:
+				t.Errorf("it is %s: %s: status = %q, want %q", status, text, status, tt.status)
+			case !strings.Contains(text, tt.text):
+				t.Errorf("it is %s: %s, want %q in it", status, text, tt.text)
 			}
 		})
 	}
 	closed := httptest.NewServer(nil)
 	closed.Close()
 	here := &surroundings{t: t, environ: s.environ, worker: closed.URL}
-	if status, text := here.findings().of("worker"); status != Warn || !strings.Contains(text, "no answer") {
-		t.Errorf("one that does not run is %s: %s", status, text)
+	switch status, text := here.findings().of("worker"); {
+	case status != Warn:
+		t.Errorf("one that does not run is %s: %s: status = %q, want %q", status, text, status, Warn)
+	case !strings.Contains(text, "no answer"):
+		t.Errorf("one that does not run is %s: %s, want \"no answer\" in it", status, text)
 	}
 }
 
@@ -282,12 +293,12 @@ func TestLimits(t *testing.T) {
 	e := &examiner{Options: Options{Config: c}}
 	for limit, want := range map[int64]Status{0: Warn, 1024: Bad, 4159: Bad, 4160: OK, 1 << 20: OK} {
 		if f := e.files(limit); f.Status != want {
-			t.Errorf("%d open files are %+v", limit, f)
+			t.Errorf("%d open files are %+v, want Status %q", limit, f, want)
 		}
 	}
 	for limit, want := range map[int64]Status{0: OK, 64 << 20: Bad, 1 << 30: Warn, 16 << 30: OK} {
 		if f := e.memory(limit); f.Status != want {
-			t.Errorf("%d bytes of memory are %+v", limit, f)
+			t.Errorf("%d bytes of memory are %+v, want Status %q", limit, f, want)
 		}
 	}
 }

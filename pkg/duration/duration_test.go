@@ -90,7 +90,7 @@ func TestPropertyWhatIsWrittenReadsBack(t *testing.T) {
 		for _, parse := range []func(string) (time.Duration, error){Parse, ParseAge} {
 			got, err := parse(Format(want))
 			if err != nil {
-				t.Fatalf("%d ns are written %q and give error %v", want, Format(want), err)
+				t.Fatalf("%d ns are written %q and give error %v, want nil", want, Format(want), err)
 			}
 			if got != want {
 				t.Fatalf("%d ns are written %q and read as %d", want, Format(want), got)

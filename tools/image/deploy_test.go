@@ -42,8 +42,13 @@ func TestTheFragmentsForFaasd(t *testing.T) {
 				t.Fatal(err)
 			}
 			s, is := f.Services["queue-worker"]
-			if !is || len(f.Services) != 1 || s.User != "65532" {
-				t.Fatalf("services are %+v", f.Services)
+			switch {
+			case !is:
+				t.Fatalf("services are %+v: is = false, want true", f.Services)
+			case len(f.Services) != 1:
+				t.Fatalf("services are %+v, want len 1", f.Services)
+			case s.User != "65532":
+				t.Fatalf("services are %+v: s.User = %q, want \"65532\"", f.Services, s.User)
 			}
 			checkSettings(t, c, s.Environment)
 			inVolume, secrets := false, 0
@@ -53,12 +58,17 @@ func TestTheFragmentsForFaasd(t *testing.T) {
 					secrets++
 				}
 			}
-			if !inVolume || secrets != 2 || !slices.Contains(s.Environment, "secret_mount_path=/run/secrets") {
-				t.Errorf("data_dir is in a volume: %t, %d secrets, volumes %v", inVolume, secrets, s.Volumes)
+			switch {
+			case !inVolume:
+				t.Errorf("data_dir is in a volume: %t, %d secrets, volumes %v: inVolume = false, want true", inVolume, secrets, s.Volumes)
+			case secrets != 2:
+				t.Errorf("data_dir is in a volume: %d secrets, want 2", secrets)
+			case !slices.Contains(s.Environment, "secret_mount_path=/run/secrets"):
+				t.Errorf("data_dir is in a volume: %t, %d secrets, volumes %v: slices.Contains(s.Environment, \"secret_mount_path=/run/secrets\") = false, want true", inVolume, secrets, s.Volumes)
 			}
 			embedded := slices.Contains(s.Environment, "stan_embedded=true")
 			if embedded == slices.Contains(s.Depends, "nats") {
-				t.Errorf("with a door of its own %t, it depends on %v", embedded, s.Depends)
+				t.Errorf("with a door of its own %t, it depends on %v, want not %v", embedded, s.Depends, slices.Contains(s.Depends, "nats"))
 			}
 		})
 	}
@@ -70,7 +80,7 @@ func TestTheServiceOfOneMachine(t *testing.T) {
 	environ := lines(t, "../../deploy/faasd/queue-worker.env")
 	for _, want := range []string{"ExecStart=/usr/local/bin/queue-worker", "EnvironmentFile=/etc/queue-worker/queue-worker.env", "StateDirectory=queue-worker", "DynamicUser=yes", "Restart=always"} {
 		if !slices.Contains(unit, want) {
-			t.Errorf("the unit has no line %s", want)
+			t.Errorf("the unit has no line %s: slices.Contains(unit, want) = false, want true", want)
 		}
 	}
 	for _, l := range unit {
@@ -107,9 +117,12 @@ func TestTheFolderForADockerfileIsTheImage(t *testing.T) {
 		t.Fatal(err)
 	}
 	if a, b := below(t, dir), below(t, unpack(t).root); !slices.Equal(a, b) {
-		t.Errorf("the folder has %v, the image %v", a, b)
+		t.Errorf("the folder has %v, want %v as the image", a, b)
 	}
-	if target, err := os.Readlink(dir + "/worker"); err != nil || target != binaryPath {
-		t.Errorf("worker leads to %s, %v", target, err)
+	switch target, err := os.Readlink(dir + "/worker"); {
+	case err != nil:
+		t.Errorf("%v, want nil", err)
+	case target != binaryPath:
+		t.Errorf("worker leads to %s, want %q", target, binaryPath)
 	}
 }

@@ -27,14 +27,24 @@ func TestTheImageStartsTheWorkerAsNobodyInParticular(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Config.Entrypoint) != 0 || !slices.Equal(c.Config.Cmd, []string{"/usr/bin/queue-worker"}) {
-		t.Errorf("entry point %v, command %v", c.Config.Entrypoint, c.Config.Cmd)
+	switch {
+	case len(c.Config.Entrypoint) != 0:
+		t.Errorf("entry point %v, command %v, want len 0", c.Config.Entrypoint, c.Config.Cmd)
+	case !slices.Equal(c.Config.Cmd, []string{"/usr/bin/queue-worker"}):
+		t.Errorf("command %v, want %q", c.Config.Cmd, []string{"/usr/bin/queue-worker"})
 	}
-	if c.Config.User != "65532:65532" || c.Config.WorkingDir != "/" || c.OS != "linux" || c.Architecture == "" {
-		t.Errorf("user %s, in %s, %s/%s", c.Config.User, c.Config.WorkingDir, c.OS, c.Architecture)
+	switch {
+	case c.Config.User != "65532:65532":
+		t.Errorf("user %s, want \"65532:65532\"", c.Config.User)
+	case c.Config.WorkingDir != "/":
+		t.Errorf("in %s, want \"/\"", c.Config.WorkingDir)
+	case c.OS != "linux":
+		t.Errorf("user %s, in %s, %s/%s: c.OS = %q, want \"linux\"", c.Config.User, c.Config.WorkingDir, c.OS, c.Architecture, c.OS)
+	case c.Architecture == "":
+		t.Errorf("user %s, in %s, %s/%s: c.Architecture = %q, want not \"\"", c.Config.User, c.Config.WorkingDir, c.OS, c.Architecture, c.Architecture)
 	}
 	if !slices.Contains(c.Config.Env, "PATH=/usr/bin") {
-		t.Errorf("jetstream-queue-worker is not on the path: %v", c.Config.Env)
+		t.Errorf("jetstream-queue-worker is not on the path: %v: slices.Contains(c.Config.Env, \"PATH=/usr/bin\") = false, want true", c.Config.Env)
 	}
 	for k, want := range map[string]string{"version": "1.2.3", "revision": "abc", "licenses": "MIT", "title": "queue-worker"} {
 		if got := c.Config.Labels["org.opencontainers.image."+k]; got != want {
@@ -57,8 +67,11 @@ func TestTheImageHasTheBinaryOnceUnderThreeNames(t *testing.T) {
 		}
 		switch h.Name {
 		case binaryPath:
-			if !bytes.Equal(content, want) || h.Mode != 0o755 {
-				t.Errorf("the binary has %d bytes and mode %o", len(content), h.Mode)
+			switch {
+			case !bytes.Equal(content, want):
+				t.Errorf("the binary has %d bytes and mode %o: content = %q, want %q", len(content), h.Mode, content, want)
+			case h.Mode != 0o755:
+				t.Errorf("the binary has %d bytes and mode %o: h.Mode = %d, want 0o755", len(content), h.Mode, h.Mode)
 			}
 		case rootsPath:
 			checkRoots(t, content)
@@ -70,8 +83,11 @@ func TestTheImageHasTheBinaryOnceUnderThreeNames(t *testing.T) {
 		}
 	}
 	for name := range found {
-		if strings.HasPrefix(name, "bin/") || strings.HasSuffix(name, "/sh") {
-			t.Errorf("there is a %s", name)
+		switch {
+		case strings.HasPrefix(name, "bin/"):
+			t.Errorf("there is a %s: strings.HasPrefix(name, \"bin/\") = true, want false", name)
+		case strings.HasSuffix(name, "/sh"):
+			t.Errorf("there is a %s: strings.HasSuffix(name, \"/sh\") = true, want false", name)
 		}
 	}
 }
@@ -86,7 +102,7 @@ func checkRoots(t *testing.T, text []byte) {
 		n++
 	}
 	if n < 100 {
-		t.Errorf("%d certificate authorities", n)
+		t.Errorf("%d certificate authorities, want at least 100", n)
 	}
 }
 
@@ -97,7 +113,7 @@ func TestTheImageIsSmall(t *testing.T) {
 		t.Fatal(err)
 	}
 	if info.Size() > maxCompressed {
-		t.Errorf("%d bytes compressed, at most %d", info.Size(), maxCompressed)
+		t.Errorf("%d bytes compressed, at most %d, want at most %d", info.Size(), maxCompressed, maxCompressed)
 	}
 }
 
@@ -111,7 +127,7 @@ func TestTwoBuildsAreOne(t *testing.T) {
 	}
 	for _, part := range []string{"go.mod", "go.sum", "cmd", "pkg"} {
 		if out, err := exec.Command("cp", "-r", filepath.Join("..", "..", part), source).CombinedOutput(); err != nil {
-			t.Fatalf("%v %s", err, out)
+			t.Fatalf("%v %s, want nil", err, out)
 		}
 	}
 	if os.Getenv("REPRODUCE") == "full" {
@@ -160,7 +176,7 @@ func TestTheBillOfMaterialsListsWhatIsInTheBinary(t *testing.T) {
 		}
 	}
 	if c := listed["std"]; c.Version == "" {
-		t.Error("the Go version is not listed")
+		t.Errorf("the Go version is not listed: c.Version = %q, want not \"\"", c.Version)
 	}
 }
 
@@ -174,8 +190,11 @@ func TestABinaryThatWouldNotRunIsRefused(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			got, err := archOf([]debug.BuildSetting{{Key: "GOOS", Value: tt.goos}, {Key: "GOARCH", Value: "arm64"}, {Key: "CGO_ENABLED", Value: tt.cgo}})
-			if got != tt.want || (err == nil) != (tt.want != "") {
-				t.Errorf("%q, %v", got, err)
+			switch {
+			case got != tt.want:
+				t.Errorf("%q, want %q", got, tt.want)
+			case (err == nil) != (tt.want != ""):
+				t.Errorf("%q, %v: err == nil = %v, want %v", got, err, err == nil, tt.want != "")
 			}
 		})
 	}
@@ -194,10 +213,10 @@ func TestTheDockerfileSaysTheSame(t *testing.T) {
 	}
 	for _, part := range want {
 		if !strings.Contains(string(text), part) {
-			t.Errorf("Dockerfile does not have %s", part)
+			t.Errorf("Dockerfile, want %q in it", part)
 		}
 	}
 	if strings.Contains(string(text), "\nENTRYPOINT") {
-		t.Error("the Dockerfile has an entry point")
+		t.Errorf("Dockerfile, want no ENTRYPOINT in it")
 	}
 }

@@ -100,8 +100,11 @@ func loaded(t *testing.T, path string) v1.Image {
 func entries(t *testing.T, img v1.Image, f func(*tar.Header, []byte)) {
 	t.Helper()
 	layers, err := img.Layers()
-	if err != nil || len(layers) != 1 {
-		t.Fatalf("%d layers, %v", len(layers), err)
+	switch {
+	case err != nil:
+		t.Fatalf("%v, want nil", err)
+	case len(layers) != 1:
+		t.Fatalf("%d layers, want 1", len(layers))
 	}
 	r, err := layers[0].Uncompressed()
 	if err != nil {
@@ -229,7 +232,7 @@ func (c container) start(t *testing.T, environ []string, args ...string) *worker
 		}
 	}
 	if w.url == "" {
-		t.Fatalf("the worker did not start: %v", w.lines)
+		t.Fatalf("the worker did not start: %v: w.url = %q, want not \"\"", w.lines, w.url)
 	}
 	return w
 }

@@ -18,8 +18,11 @@ import (
 func charts(t *testing.T) map[string][]string {
 	t.Helper()
 	paths, err := filepath.Glob("../../pkg/config/testdata/charts/*.env")
-	if err != nil || len(paths) < 6 {
-		t.Fatalf("%d environments, %v", len(paths), err)
+	switch {
+	case err != nil:
+		t.Fatalf("%v, want nil", err)
+	case len(paths) < 6:
+		t.Fatalf("%d environments, want at least 6", len(paths))
 	}
 	found := map[string][]string{}
 	for _, p := range paths {
@@ -52,20 +55,20 @@ func TestEveryGenerationOfChartsStartsIt(t *testing.T) {
 			checkSettings(t, c, environ)
 			w := c.start(t, environ, commands[name]...)
 			if got := status(t, w.url+"/healthz"); got != http.StatusOK {
-				t.Errorf("/healthz is %d", got)
+				t.Errorf("/healthz is %d, want %d", got, http.StatusOK)
 			}
 			if got := status(t, w.url+"/readyz"); got != http.StatusServiceUnavailable {
-				t.Errorf("/readyz is %d without NATS Streaming", got)
+				t.Errorf("/readyz is %d without NATS Streaming, want %d", got, http.StatusServiceUnavailable)
 			}
 			if err := w.stop(t); err != nil {
-				t.Errorf("after SIGTERM: %v", err)
+				t.Errorf("after SIGTERM: %v, want nil", err)
 			}
 			jetstream := strings.Contains(name, "jetstream")
 			if w.said("is not read; this worker reads") != jetstream {
 				t.Errorf("that the commercial gateway's stream is not read is said: %t", !jetstream)
 			}
 			if !w.said("data_dir is not set") {
-				t.Error("nothing is said of the missing volume")
+				t.Error("nothing is said of the missing volume: w.said(\"data_dir is not set\") = false, want true")
 			}
 		})
 	}
@@ -92,7 +95,7 @@ func checkSettings(t *testing.T, c container, environ []string) {
 		t.Fatal(err)
 	}
 	if len(known.Problems) > 0 {
-		t.Errorf("problems: %v", known.Problems)
+		t.Errorf("problems: %v, want len 0", known.Problems)
 	}
 	for _, e := range environ {
 		name, value, _ := strings.Cut(e, "=")
@@ -124,10 +127,10 @@ func TestWithoutAVolumeNothingIsWritten(t *testing.T) {
 	before := below(t, c.root)
 	w := c.start(t, []string{"stan_embedded=true", "stan_listen_address=127.0.0.1:0"}, "/usr/bin/queue-worker")
 	if err := w.stop(t); err != nil {
-		t.Errorf("after SIGTERM: %v", err)
+		t.Errorf("after SIGTERM: %v, want nil", err)
 	}
 	if after := below(t, c.root); !slices.Equal(before, after) {
-		t.Errorf("files were %v, and are %v", before, after)
+		t.Errorf("files are %v, want %v as before", after, before)
 	}
 }
 
@@ -148,11 +151,11 @@ func TestWithAVolumeNothingIsWrittenBesideIt(t *testing.T) {
 	for range 2 { // the second finds what the first has left
 		w := c.start(t, environ, "/worker")
 		if err := w.stop(t); err != nil {
-			t.Errorf("after SIGTERM: %v", err)
+			t.Errorf("after SIGTERM: %v, want nil", err)
 		}
 	}
 	if after := outside(); !slices.Equal(before, after) {
-		t.Errorf("files were %v, and are %v", before, after)
+		t.Errorf("files are %v, want %v as before", after, before)
 	}
 	if len(below(t, c.root)) <= len(before) {
 		t.Error("nothing was written to the volume")
