@@ -57,7 +57,7 @@ func TestNoConfirmedMessageIsRemovedBehindAPausedFunction(t *testing.T) {
 
 // With data_dir it keeps 256 MiB. Four times as much goes into the store, at full speed,
 // whatever the functions do.
-func TestChaosNoConfirmedMessageIsRemovedBehindPausedAndSlowFunctions(t *testing.T) {
+func TestChaosNoConfirmedMessageIsRemovedBehindSlowFunctions(t *testing.T) {
 	t.Parallel()
 	const kept = 256 << 20
 	bytes := kept / 8

@@ -32,7 +32,7 @@ func curlLines(t *testing.T, file string) (all []curlLine) {
 	return all
 }
 
-func TestEveryLineOfThePageAboutTheAPIWorksAndEveryOperationHasOne(t *testing.T) {
+func TestEachLineOfTheAPIPageWorksAndEachOperationHasOne(t *testing.T) {
 	t.Parallel()
 	needPrograms(t, "bash", "curl")
 	o := newTour(t)

@@ -286,7 +286,7 @@ func TestO2_O3_PathsAndMethodsOfTheDeadSet(t *testing.T) {
 	}
 }
 
-func TestHostileQuestionsAboutTheDeadSetAreRefusedAndChangeNothing(t *testing.T) {
+func TestHostileRequestsToTheDeadSetChangeNothing(t *testing.T) {
 	t.Parallel()
 	w := newStand(t).worker()
 	w.load(t, linesOf(t, corpseAt(t, time.Now(), 1)))

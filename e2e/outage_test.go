@@ -157,7 +157,7 @@ func TestWhatNATSStreamingHadConfirmedIsCalledAfterItsKill(t *testing.T) {
 	})
 }
 
-func TestAMemoryServerThatBeginsAgainAtSequence1IsNotTakenForTheOldOne(t *testing.T) {
+func TestAMemoryServerThatRestartsAtSequence1IsAnotherServer(t *testing.T) {
 	t.Parallel()
 	inBothModes(t, func(t *testing.T, mode string) {
 		s := newStandOn(t, newMemoryBroker(t), mode)

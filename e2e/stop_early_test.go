@@ -34,7 +34,7 @@ func TestAFunctionThatRefusesRetriesIsNotCalledAgain(t *testing.T) {
 	}
 }
 
-func TestAFunctionThatTheGatewayDoesNotKnowIsWaitedForAndNotForLong(t *testing.T) {
+func TestAnUnknownFunctionIsRetriedForAShortGrace(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, "initial_retry_wait=200ms", "unknown_function_grace=2s")
 	s.gateway.deploys(status(http.StatusNotFound), "there")

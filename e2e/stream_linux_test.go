@@ -34,7 +34,7 @@ func (w *worker) peak(t testing.TB) int {
 	return 0
 }
 
-func TestWhatIsImportedExportedAndPeekedAtIsNeverInMemoryAsAWhole(t *testing.T) {
+func TestImportExportAndPeekAreNeverInMemoryAsAWhole(t *testing.T) {
 	t.Parallel()
 	const many, size = 200, 1 << 20
 	const whole = many * size * 4 / 3

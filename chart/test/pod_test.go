@@ -82,7 +82,7 @@ func TestAClaimOfOnesOwnIsMounted(t *testing.T) {
 	}
 }
 
-func TestWithoutAVolumeNothingIsMountedAndTheNotesSayWhatThatMeans(t *testing.T) {
+func TestWithoutAVolumeNothingIsMountedAndTheNotesSayIt(t *testing.T) {
 	t.Parallel()
 	r := render(t, "persistence: {enabled: false}\nbasic_auth: false")
 	checkMounts(t, r, map[string]string{})

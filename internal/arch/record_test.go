@@ -1,5 +1,5 @@
 // File record_test.go holds that the tests which pages name exist, so that none goes
-// with the code that it held.
+// with the code that it held, and that their names are short.
 
 package arch
 
@@ -32,6 +32,17 @@ func TestEveryTestThatAPageNamesIsThere(t *testing.T) {
 			if !strings.Contains(funcs, "\n"+name) { // -run takes the beginning of a name too
 				t.Errorf("%s names %s, which is no test", page, name)
 			}
+		}
+	}
+}
+
+// maxTestName is how long the name of a test may be: a scenario of its own is a subtest.
+const maxTestName = 59
+
+func TestNamesOfTestsAreShort(t *testing.T) {
+	for name := range strings.FieldsSeq(testFuncs(t, filepath.Join("..", ".."))) {
+		if len(name) > maxTestName {
+			t.Errorf("got %s with %d characters, want at most %d", name, len(name), maxTestName)
 		}
 	}
 }

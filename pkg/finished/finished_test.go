@@ -42,7 +42,7 @@ func await(ctx context.Context, w *Watch, id invocation.ID, call string, is func
 
 func never() bool { return false }
 
-func TestWhoWaitsLooksAgainAfterEveryChangeOfWhatItWaitsForAndOfNothingElse(t *testing.T) {
+func TestAWaiterLooksAgainAfterEachChangeOfItsInvocationOnly(t *testing.T) {
 	t.Parallel()
 	other := inv(9, "another")
 	tests := []struct {

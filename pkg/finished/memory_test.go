@@ -51,7 +51,7 @@ func TestTheLatestEndsAreFoundByIDAndByCallLatestFirst(t *testing.T) {
 	}
 }
 
-func TestAnEndThatIsBeingWrittenIsKnownUntilItIsWithdrawnAndThenAsItCameOut(t *testing.T) {
+func TestAnOutcomeIsKnownWhileItIsWrittenUntilItIsWithdrawn(t *testing.T) {
 	t.Parallel()
 	w := New()
 	first := w.Ending(End{Inv: inv(1, "a"), Outcome: "done"})

@@ -205,7 +205,7 @@ func TestAnAnswerThatIsNotOneConnectsNothing(t *testing.T) {
 	publish(t, gateway, "a")
 }
 
-func TestAPublisherCannotSendInTheNameOfTheWorkerOrOfAnotherSecret(t *testing.T) {
+func TestAPublisherCannotSendInTheNameOfAnother(t *testing.T) {
 	t.Parallel()
 	s := start(t, Options{})
 	worker(t, s)

@@ -122,7 +122,7 @@ func TestLogLinesKeepTheirOrderAndNoneIsLost(t *testing.T) {
 	}
 }
 
-func TestTheCallerWaitsForAnOutputThatBlocksAndTheBufferIsBounded(t *testing.T) {
+func TestACallerWaitsForABlockedOutputAndTheBufferIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &sink{blocked: make(chan struct{})}

@@ -73,7 +73,7 @@ func TestACallbackCarriesTheFinalOutcomeOnly(t *testing.T) {
 	})
 }
 
-func TestACallbackThatIsNotTakenIsRetriedAndHasNoCallbackOfItsOwn(t *testing.T) {
+func TestACallbackThatFailsIsRetriedAndHasNoneItself(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := answers(always(200), always(404)) // for a function 404 is final
 		s := defaults(t)

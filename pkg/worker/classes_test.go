@@ -367,7 +367,7 @@ func TestInventedNamesTakeNothingFromAFunction(t *testing.T) {
 	}
 }
 
-func TestAFunctionThatWasNeverCalledWaitsOnlyForTheGatewayBesideASlowOne(t *testing.T) {
+func TestANewFunctionWaitsOnlyForTheGatewayBesideASlowOne(t *testing.T) {
 	for _, answers := range []time.Duration{0, 100 * time.Millisecond, time.Hour} {
 		t.Run(fmt.Sprint("the gateway takes ", answers), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {

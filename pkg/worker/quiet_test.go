@@ -121,7 +121,7 @@ func TestAQuietFunctionIsCalledWhenItIsAccepted(t *testing.T) {
 // More functions are flooded than there are slots: every slot is taken by a function
 // that has one, and the quiet one is next.
 
-func TestAmongMoreFloodedFunctionsThanSlotsAQuietOneTakesTheNextSlot(t *testing.T) {
+func TestAQuietFunctionTakesTheNextSlotAmongManyFloodedOnes(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ inflight, functions, waiting int }{
 		{8, 10, 100}, {8, 100, 20}, {8, 1000, 12}, {50, 100, 50}, {50, 1000, 15},

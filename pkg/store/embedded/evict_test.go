@@ -187,7 +187,7 @@ func TestAFunctionThatWasCountedWithInventedNamesIsAClass(t *testing.T) {
 	}
 }
 
-func TestEvictionEndsWhenThereIsNoRoomToCountFunctionsByThemselves(t *testing.T) {
+func TestEvictionEndsWhenNoMoreFunctionsCanBeCounted(t *testing.T) {
 	t.Parallel()
 	e := newEvicted(t)
 	e.letters(adoptedLanes+300, func(i int) string { return "real-" + strconv.Itoa(i) })
