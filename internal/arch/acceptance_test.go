@@ -6,6 +6,7 @@ package arch
 import (
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -18,6 +19,7 @@ var (
 	// acceptanceID is an id as a test's name, a test case or a comment has it. Ids with an I
 	// are invariants of a document outside of the repository, which has docs/guarantees.md.
 	acceptanceID = regexp.MustCompile(`^(?:Test)?([IMDRZO][1-9]\d?)$`)
+	quoted       = regexp.MustCompile("`([^`]+)`")
 	betweenWords = regexp.MustCompile(`[^A-Za-z0-9]+`)
 )
 
@@ -33,6 +35,23 @@ func TestEveryAcceptanceRowNamesItsTest(t *testing.T) {
 		for _, id := range acceptanceIDs(name) {
 			if !strings.Contains(rows[id], "`"+name+"`") {
 				t.Errorf("%s: row %s does not name %s, which has its id: rows[id] = %q, want %q in it", acceptance, id, name, rows[id], "`"+name+"`")
+			}
+		}
+	}
+}
+
+func TestEveryAcceptanceTestIsWhereItsRowSays(t *testing.T) {
+	t.Parallel()
+	root := filepath.Join("..", "..")
+	tests := testsOfPackages(t, root)
+	for line := range strings.Lines(readPage(t, filepath.Join(root, acceptance))) {
+		in := "e2e" // until the row names a package
+		for _, m := range quoted.FindAllStringSubmatch(line, -1) {
+			switch {
+			case strings.HasPrefix(m[1], "pkg/"):
+				in = m[1]
+			case strings.HasPrefix(m[1], "Test") && !slices.Contains(tests[in], m[1]):
+				t.Errorf("%s: got no %s in %s, want it there", acceptance, m[1], in)
 			}
 		}
 	}
