@@ -87,21 +87,37 @@ func (a *Admin) findID(id invocation.ID) (*found, error) {
 	return f, nil
 }
 
-// findCall looks up all invocations of a call id.
+// looks bounds how often a call id is looked up while its invocations are finishing.
+const looks = 3
+
+// findCall looks up all invocations of a call id. The store shows them at one moment.
+// What has finished after it may be the callback of one that the store showed as
+// pending, so all are looked up again then.
 func (a *Admin) findCall(call string) ([]found, error) {
-	stored, err := a.Store.FindCall(call, mostOfCall)
-	if err != nil {
-		return nil, err
+	var all map[invocation.ID]*found
+	for range looks {
+		since := time.Now()
+		stored, results, err := a.Store.FindCall(call, mostOfCall)
+		if err != nil {
+			return nil, err
+		}
+		ends := a.Watch.LatelyByCall(call, mostOfCall)
+		all = a.merged(stored, results, ends)
+		if !slices.ContainsFunc(ends, func(e finished.End) bool { return !e.At.Before(since) }) {
+			break
+		}
 	}
-	results, err := a.Store.ResultsOf(call, mostOfCall)
-	if err != nil {
-		return nil, err
-	}
+	return newest(all), nil
+}
+
+// merged is what store and memory have of a call id. What is in the store is not
+// finished, or dead.
+func (a *Admin) merged(stored []*invocation.Invocation, results []*store.Result, ends []finished.End) map[invocation.ID]*found {
 	all := map[invocation.ID]*found{}
 	for _, r := range results {
 		all[r.Inv.ID] = withResult(r)
 	}
-	for _, end := range a.Watch.LatelyByCall(call, mostOfCall) {
+	for _, end := range ends {
 		all[end.Inv.ID] = latest(all[end.Inv.ID], remembered(end))
 	}
 	for _, inv := range stored {
@@ -109,7 +125,7 @@ func (a *Admin) findCall(call string) ([]found, error) {
 		f.hasResult = f.state == wire.StateDead && all[inv.ID] != nil && all[inv.ID].hasResult
 		all[inv.ID] = f
 	}
-	return newest(all), nil
+	return all
 }
 
 // newest sorts what was found and cuts it.

@@ -205,15 +205,14 @@ func (s *callStore) Get(id invocation.ID) (*invocation.Invocation, error) {
 	return nil, store.ErrNotFound
 }
 
-func (s *callStore) FindCall(call string, _ int) ([]*invocation.Invocation, error) {
+func (s *callStore) FindCall(call string, _ int) ([]*invocation.Invocation, []*store.Result, error) {
 	if inv := s.inv.Load(); inv != nil && inv.CallID == call {
-		return []*invocation.Invocation{inv}, nil
+		return []*invocation.Invocation{inv}, nil, nil
 	}
-	return nil, nil
+	return nil, nil, nil
 }
 
 func (*callStore) Result(invocation.ID, bool) (*store.Result, error) { return nil, store.ErrNotFound }
-func (*callStore) ResultsOf(string, int) ([]*store.Result, error)    { return nil, nil }
 
 // waiting is a server in a bubble, and a request to it that is running.
 type waiting struct {

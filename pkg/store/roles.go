@@ -67,9 +67,10 @@ type Lookup interface {
 	Load(id invocation.ID) (*invocation.Invocation, []byte, error)
 	// Get is Load without the QueueRequest.
 	Get(id invocation.ID) (*invocation.Invocation, error)
-	// FindCall returns the invocations with this call id that are in the store, oldest first and
-	// at most limit. A call id may come several times.
-	FindCall(callID string, limit int) ([]*invocation.Invocation, error)
+	// FindCall returns what is known of a call id, which may come several times: the invocations
+	// that are in the store, oldest first, and the results, youngest invocation first and without
+	// their bodies. Of each there are at most limit, and all are of one moment.
+	FindCall(callID string, limit int) ([]*invocation.Invocation, []*Result, error)
 	// Pending reads up to limit pending invocations, beginning after the cursor of an earlier page
 	// ("" for the start): those that are ready, lane by lane, then those that are delayed, by due
 	// time. next is "" at the end; a page that has a next may be short or empty. What stays in its
@@ -122,9 +123,6 @@ type Notes interface {
 type Results interface {
 	// Result reads how an invocation ended. ErrNotFound when that is not known, or no longer.
 	Result(id invocation.ID, withBody bool) (*Result, error)
-	// ResultsOf returns the results that are known of a call id, youngest invocation first and at
-	// most limit, without their bodies.
-	ResultsOf(callID string, limit int) ([]*Result, error)
 	// Sweep removes expired idempotency keys and results, at most one step of them, and returns
 	// how many. Call it again while it returns any.
 	Sweep(ctx context.Context) (int, error)

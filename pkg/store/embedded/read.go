@@ -137,30 +137,6 @@ func seekKind(l invocation.Lane, urls bool) []byte {
 	return append(append(append([]byte(nil), readyPrefix...), l.Queue...), 1) // the next queue
 }
 
-// FindCall returns the invocations with this call id that are in the store,
-// oldest first and at most limit. A call id may come several times.
-func (s *Store) FindCall(callID string, limit int) ([]*invocation.Invocation, error) {
-	prefix := appendCallRange(nil, callID)
-	if limit <= 0 {
-		return nil, nil
-	}
-	var found []*invocation.Invocation
-	err := s.reading(prefix, after(prefix), func(key, _ []byte) (bool, error) {
-		inv, err := s.get(invocation.ID(key[len(prefix):]))
-		if errors.Is(err, store.ErrNotFound) {
-			return true, nil // settled since
-		}
-		if err != nil {
-			return false, err
-		}
-		if inv.CallID == callID {
-			found = append(found, inv)
-		}
-		return len(found) < limit, nil
-	})
-	return found, err
-}
-
 // enter lets a reader in, and holds off Close until leave.
 func (s *Store) enter() error {
 	if err := s.Failed(); err != nil {

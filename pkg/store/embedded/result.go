@@ -124,32 +124,3 @@ func (s *Store) resultIn(from pebble.Reader, id invocation.ID) (r *store.Result,
 	}
 	return r, size, err
 }
-
-// ResultsOf returns the results that are known of a call id, youngest invocation
-// first and at most limit, without their bodies.
-func (s *Store) ResultsOf(callID string, limit int) ([]*store.Result, error) {
-	if err := s.enter(); err != nil || limit <= 0 {
-		if err == nil {
-			s.leave()
-		}
-		return nil, err
-	}
-	defer s.leave()
-	prefix := append(bytes.Clone(resultCallPrefix), appendCallRange(nil, callID)[len(callPrefix):]...)
-	it, err := iterate(s.db, prefix, after(prefix))
-	if err != nil {
-		return nil, s.damaged(err)
-	}
-	var found []*store.Result
-	for ok := it.Last(); ok && len(found) < limit; ok = it.Prev() {
-		id := invocation.ID(it.Key()[len(prefix):])
-		r, _, err := s.resultIn(s.db, id)
-		if err == nil && r.Inv.CallID == callID {
-			found = append(found, r)
-		}
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return nil, closing(err, it)
-		}
-	}
-	return found, s.damaged(closing(it.Error(), it))
-}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"queue-worker/pkg/invocation"
@@ -128,15 +129,14 @@ var accepting = []test{
 		a, b, other := w.now("fn"), w.now("gn"), w.now("fn")
 		a.CallID, b.CallID = "twice \x00 with odd bytes", "twice \x00 with odd bytes"
 		w.take(b, a, other)
-		found, err := w.FindCall(a.CallID, 10)
-		if err != nil || len(found) != 2 || found[0].ID != a.ID || found[1].ID != b.ID {
-			w.Errorf("found %v, %v", ids(found), err)
+		if got, want := ids(w.stored(a.CallID, 10)), ids([]*invocation.Invocation{a, b}); !slices.Equal(got, want) {
+			w.Errorf("got %v, want %v", got, want)
 		}
-		if found, err := w.FindCall(a.CallID, 1); err != nil || len(found) != 1 {
-			w.Errorf("found %v with limit 1, %v", ids(found), err)
+		if got, want := ids(w.stored(a.CallID, 1)), ids([]*invocation.Invocation{a}); !slices.Equal(got, want) {
+			w.Errorf("with limit 1: got %v, want %v", got, want)
 		}
-		if found, err := w.FindCall("never", 10); err != nil || len(found) != 0 {
-			w.Errorf("found %v for what never was, %v", ids(found), err)
+		if got := w.stored("never", 10); len(got) != 0 {
+			w.Errorf("of an unknown call id: got %v, want none", ids(got))
 		}
 	}},
 	{"the watcher is notified before the answer", func(w *world) {

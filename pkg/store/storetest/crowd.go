@@ -53,6 +53,34 @@ var crowd = []test{
 			w.Errorf("%d letters are listed", got)
 		}
 	}},
+	{"a call id finds an invocation, or its result and its callback, at every moment", func(w *world) {
+		const n = 300
+		for range n {
+			inv := w.now("fn")
+			w.take(inv)
+			callback := w.callback(inv)
+			callback.Inv.CallID = inv.CallID
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				err := w.Settle(w.Context(), store.Settlement{At: at(inv), Outcome: invocation.OutcomeDone, Inv: inv, Callback: callback, Result: w.ending(inv, "")})
+				if err != nil {
+					w.Errorf("settle: got %v, want no error", err)
+				}
+			}()
+			for finished := false; !finished; {
+				select {
+				case <-done:
+					finished = true
+				default:
+				}
+				found, results, err := w.FindCall(inv.CallID, 10)
+				if err != nil || len(found) != 1 || (len(results) == 1) != (found[0].ID == callback.Inv.ID) {
+					w.Errorf("got %v, %d results, %v; want the invocation, or its callback and a result", ids(found), len(results), err)
+				}
+			}
+		}
+	}},
 	{"the watcher hears of everything that becomes ready, once and in the order of the lane", func(w *world) {
 		const n = 500
 		answers := make(chan error, n)

@@ -236,9 +236,29 @@ func (w *world) wantGone(inv *invocation.Invocation) {
 	if _, _, err := w.Load(inv.ID); !errors.Is(err, store.ErrNotFound) {
 		w.Errorf("load of what is gone gives %v", err)
 	}
-	if found, err := w.FindCall(inv.CallID, 10); err != nil || len(found) != 0 {
-		w.Errorf("the call id of what is gone finds %v, %v", found, err)
+	if got := w.stored(inv.CallID, 10); len(got) != 0 {
+		w.Errorf("by call id: got %v, want none", ids(got))
 	}
+}
+
+// stored are the invocations of a call id that are in the store.
+func (w *world) stored(callID string, limit int) []*invocation.Invocation {
+	w.Helper()
+	found, _, err := w.FindCall(callID, limit)
+	if err != nil {
+		w.Errorf("find call: got %v, want no error", err)
+	}
+	return found
+}
+
+// results are the results of a call id.
+func (w *world) results(callID string, limit int) []*store.Result {
+	w.Helper()
+	_, found, err := w.FindCall(callID, limit)
+	if err != nil {
+		w.Errorf("find call: got %v, want no error", err)
+	}
+	return found
 }
 
 // settle gives a ready invocation its next state.
