@@ -13,24 +13,42 @@ import (
 // EmptyStore has nothing. What it does not define is not asked.
 type EmptyStore struct{ store.Store }
 
+// Letters implements store.Store.
 func (EmptyStore) Letters(context.Context, store.Filter, string, int) (store.LetterPage, error) {
 	return store.LetterPage{}, nil
 }
-func (EmptyStore) Lanes() map[invocation.Lane]store.LaneStats                  { return nil }
-func (EmptyStore) Rest() map[string]store.LaneStats                            { return nil }
+
+// Lanes implements store.Store.
+func (EmptyStore) Lanes() map[invocation.Lane]store.LaneStats { return nil }
+
+// Rest implements store.Store.
+func (EmptyStore) Rest() map[string]store.LaneStats { return nil }
+
+// Groups implements store.Store.
 func (EmptyStore) Groups(context.Context, store.Filter) ([]store.Group, error) { return nil, nil }
 
+// Load implements store.Store.
 func (EmptyStore) Load(invocation.ID) (*invocation.Invocation, []byte, error) {
 	return nil, nil, store.ErrNotFound
 }
-func (EmptyStore) Accept(_ store.Accept, done func(error))           { done(nil) }
-func (EmptyStore) Full() error                                       { return nil }
-func (EmptyStore) Get(invocation.ID) (*invocation.Invocation, error) { return nil, store.ErrNotFound }
-func (EmptyStore) Replay(context.Context, invocation.ID) error       { return store.ErrNotFound }
-func (EmptyStore) Drop(context.Context, invocation.ID) error         { return store.ErrNotFound }
 
-// Durable implements ingest.Store.
+// Accept implements store.Store.
+func (EmptyStore) Accept(_ store.Accept, done func(error)) { done(nil) }
+
+// Full implements store.Store.
+func (EmptyStore) Full() error { return nil }
+
+// Get implements store.Store.
+func (EmptyStore) Get(invocation.ID) (*invocation.Invocation, error) { return nil, store.ErrNotFound }
+
+// Replay implements store.Store.
+func (EmptyStore) Replay(context.Context, invocation.ID) error { return store.ErrNotFound }
+
+// Drop implements store.Store.
+func (EmptyStore) Drop(context.Context, invocation.ID) error { return store.ErrNotFound }
+
+// Durable implements store.Store.
 func (EmptyStore) Durable() bool { return true }
 
-// Failed implements ingest.Store.
+// Failed implements store.Store.
 func (EmptyStore) Failed() error { return nil }

@@ -157,7 +157,7 @@ func Golden(t *testing.T, name, got string) {
 			t.Fatal(err)
 		}
 	}
-	want, err := os.ReadFile(file)
+	want, err := os.ReadFile(file) // #nosec G304 -- a golden file
 	if err != nil {
 		t.Fatal(err)
 	}
