@@ -82,7 +82,7 @@ type Result struct {
 // Result reads the answer of a function that was kept.
 func (c *Client) Result(ctx context.Context, id string) (*Result, error) {
 	ctx, touch, stop := c.watched(ctx)
-	r, err := c.exchange(ctx, get("/v1/invocations/"+segment(id)+"/result", nil))
+	r, err := c.exchange(ctx, get("/v1/invocations/"+segment(id)+"/result", nil)) //nolint:bodyclose // Result.Close does it
 	if err != nil {
 		stop()
 		return nil, err

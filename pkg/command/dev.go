@@ -121,7 +121,7 @@ func fixPort(address *string) error {
 	if err != nil || port != "0" {
 		return err
 	}
-	l, err := net.Listen("tcp", net.JoinHostPort(host, port)) // at once
+	l, err := net.Listen("tcp", net.JoinHostPort(host, port)) //nolint:noctx // it is closed at once
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ func (c *Config) StanUser() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("stan_credentials_file: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	b, err := io.ReadAll(io.LimitReader(f, maxCredentials+1))
 	if err != nil {
 		return "", fmt.Errorf("stan_credentials_file: %w", err)

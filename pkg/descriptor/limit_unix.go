@@ -11,5 +11,5 @@ func Limit() int64 {
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l) != nil {
 		return 0
 	}
-	return int64(min(uint64(l.Cur), 1<<62)) // #nosec G115 -- bounded
+	return int64(min(uint64(l.Cur), 1<<62)) //nolint:unconvert // signed on some systems; #nosec G115 -- bounded
 }

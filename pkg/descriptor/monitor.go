@@ -57,7 +57,7 @@ func (m *Monitor) Await(stop <-chan struct{}, err error, again func() error) err
 }
 
 // awaitKind repeats again until the process no longer lacks a kind.
-func (m *Monitor) awaitKind(stop <-chan struct{}, kind Kind, err error, again func() error) (_ error, stopped bool) {
+func (m *Monitor) awaitKind(stop <-chan struct{}, kind Kind, err error, again func() error) (_ error, stopped bool) { //nolint:revive // stopped explains the error
 	m.begin(kind, err)
 	defer m.end(kind)
 	tick := time.NewTicker(kind.pause())

@@ -33,9 +33,9 @@ const (
 )
 
 var (
-	// ErrClosed: waiting has ended, because the process is about to end.
+	// ErrClosed means that waiting has ended, because the process is about to end.
 	ErrClosed = errors.New("waiting is refused while the process drains")
-	// ErrCrowded: too many wait already.
+	// ErrCrowded means that too many wait already.
 	ErrCrowded = errors.New("too many requests are waiting for an invocation")
 )
 

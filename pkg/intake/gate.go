@@ -94,7 +94,7 @@ type gatedDialer struct{ gate }
 
 // Dial implements nats.CustomDialer.
 func (d gatedDialer) Dial(network, address string) (net.Conn, error) {
-	c, err := net.DialTimeout(network, address, connectWait)
+	c, err := net.DialTimeout(network, address, connectWait) //nolint:noctx // the interface has no context
 	if err != nil {
 		return nil, err
 	}

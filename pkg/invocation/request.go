@@ -232,6 +232,7 @@ func (r *Request) set(f field, value jsontext.Value, callback **url.URL) error {
 		return setString(&r.Function, value)
 	case fieldQueueName:
 		return setString(&r.QueueName, value)
+	default: // below, where null is one for all
 	}
 	if value.Kind() == 'n' {
 		return nil
@@ -246,8 +247,9 @@ func (r *Request) set(f field, value jsontext.Value, callback **url.URL) error {
 	case fieldEnvelope:
 		r.Envelope = &Envelope{}
 		return r.Envelope.UnmarshalJSON(value)
+	default:
+		return nil
 	}
-	return nil
 }
 
 // setString takes a string; null leaves what is there.
@@ -262,8 +264,9 @@ func setString(to *string, value jsontext.Value) error {
 			err = nil // invalid UTF-8 was replaced, as encoding/json does it
 		}
 		return err
+	default:
+		return fmt.Errorf("a string is expected, not %s", value.Kind())
 	}
-	return fmt.Errorf("a string is expected, not %s", value.Kind())
 }
 
 // setCallback takes the URL object of the gateway, and a plain string too.

@@ -8,14 +8,14 @@ import "time"
 type Source uint8
 
 const (
-	// SourceGateway: through NATS Streaming, as OpenFaaS's gateway publishes.
+	// SourceGateway is through NATS Streaming, as OpenFaaS's gateway publishes.
 	SourceGateway Source = iota
-	// SourceHTTP: POST /async-function, retried like the gateway's.
+	// SourceHTTP is POST /async-function, retried like the gateway's.
 	SourceHTTP
-	// SourceMailbox: POST /deadletter. Everything but 2xx is delivered again,
+	// SourceMailbox is POST /deadletter. Everything but 2xx is delivered again,
 	// always after Terms.Delay, until Terms.MaxRetries.
 	SourceMailbox
-	// SourceProducer: POST /queue/producer. Everything but 2xx is delivered again,
+	// SourceProducer is POST /queue/producer. Everything but 2xx is delivered again,
 	// first after a second, then after twice the wait before, up to max_retry_wait.
 	SourceProducer
 )

@@ -3,12 +3,12 @@
 package jobs
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -196,7 +196,7 @@ func (j *Jobs) List() []Job {
 	for i, b := range all {
 		views[i] = j.view(b)
 	}
-	slices.SortFunc(views, func(a, b Job) int { return strings.Compare(string(b.ID[:]), string(a.ID[:])) })
+	slices.SortFunc(views, func(a, b Job) int { return bytes.Compare(b.ID[:], a.ID[:]) })
 	return views
 }
 

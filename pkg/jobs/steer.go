@@ -67,6 +67,7 @@ func (j *Jobs) Cancel(ctx context.Context, id invocation.ID) (Job, error) {
 			return nil
 		case Done:
 			return ErrOver
+		default: // all others may be cancelled
 		}
 		r.State, r.Reason, r.Finished, r.Expires = Cancelled, "", now, time.Time{}
 		return nil

@@ -36,7 +36,7 @@ const (
 // clock and that may be set.
 const longestSleep = 10 * time.Second
 
-// ErrTooMany: so many functions are paused already.
+// ErrTooMany means that so many functions are paused already.
 var ErrTooMany = errors.New("too many functions are paused")
 
 // Pause says why a function is not called.

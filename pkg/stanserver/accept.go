@@ -188,6 +188,7 @@ func (p *publisher) request(asks request, c command, inbox *subscription, payloa
 			return p.answer(c, inbox, &pb.CloseResponse{Error: streaming.ErrUnknownClient.Error()})
 		}
 		return p.forwardRequest(c, &closing)
+	default: // heartbeats, and what is no request, are refused
 	}
 	return p.refuse("Publish", string(c.subject))
 }

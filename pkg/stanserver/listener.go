@@ -61,7 +61,7 @@ func listen(o Options) (*listener, error) {
 		clients: newClients(), uploads: newUploads(max(maxUploads, 4*o.MaxPayload)), descriptors: o.Descriptors,
 		backlog: newBacklog(o.retention),
 	}
-	ln, err := net.Listen("tcp", d.address)
+	ln, err := net.Listen("tcp", d.address) //nolint:noctx // a local address resolves at once
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w; free the port or choose another stan_listen_address", d.address, err)
 	}
@@ -101,7 +101,7 @@ func (d *listener) reopen(ns *natsserver.Server) error {
 	if d.ln != nil {
 		return nil
 	}
-	ln, err := net.Listen("tcp", d.address)
+	ln, err := net.Listen("tcp", d.address) //nolint:noctx // a local address resolves at once
 	if err != nil {
 		return fmt.Errorf("reopen embedded NATS Streaming: %w", err)
 	}

@@ -170,8 +170,9 @@ func appendLogValue(b []byte, v slog.Value) []byte {
 		return strconv.AppendInt(b, v.Int64(), 10)
 	case slog.KindTime:
 		return appendQuoted(b, v.Time().Format(logTime))
+	default:
+		return appendQuoted(b, v.String())
 	}
-	return appendQuoted(b, v.String())
 }
 
 // appendQuoted appends a text as it is, or quoted as in Go where it would be taken for more or

@@ -53,8 +53,7 @@ func TestAnOpenBreakerLetsOneProbeWithGrowingPauses(t *testing.T) {
 	var b Breaker
 	miss(&b, 0, 20, 20)
 	now := epoch
-	for _, pause := range []time.Duration{1, 2, 4, 8, 16, 30, 30} {
-		pause *= time.Second
+	for _, pause := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 30 * time.Second, 30 * time.Second} {
 		switch {
 		case b.Admit(now):
 			t.Fatalf("a call begins before the pause of %s is over: b.Admit(now) = true, want false", pause)

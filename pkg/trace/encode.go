@@ -88,6 +88,7 @@ func rejected(body []byte) (n int64, message string) {
 				n = int64(v) // #nosec G115 -- as protobuf has it
 			case 2:
 				message = string(text)
+			default: // of a newer protocol
 			}
 		})
 	})

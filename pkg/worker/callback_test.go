@@ -85,9 +85,9 @@ func TestACallbackThatFailsIsRetriedAndHasNoneItself(t *testing.T) {
 		if len(posts) != 4 || len(f.of("fn")) != 1 {
 			t.Fatalf("%d posts of %d calls", len(posts), len(f.of("fn")))
 		}
-		for n, wait := range []time.Duration{10, 20, 40} {
-			if got := posts[n+1].begun.Sub(posts[n].end); got != wait*time.Second {
-				t.Errorf("retry %d after %s, want %v", n+1, got, wait*time.Second)
+		for n, wait := range []time.Duration{10 * time.Second, 20 * time.Second, 40 * time.Second} {
+			if got := posts[n+1].begun.Sub(posts[n].end); got != wait {
+				t.Errorf("retry %d after %s, want %v", n+1, got, wait)
 			}
 		}
 		dead := r.letters()

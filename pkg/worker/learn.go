@@ -51,6 +51,7 @@ func (w *Worker) effect(a *attempt, now time.Time) effect {
 		e.pushed = true
 	case "":
 		e.pushed = r.Status == http.StatusTooManyRequests || r.Status == http.StatusServiceUnavailable
+	default: // it says nothing of how much the function can take
 	}
 	if e.pushed && r.Cause == "" {
 		if asked, ok := retry.ParseRetryAfter(r.Header.Get("Retry-After"), now); ok && asked > 0 {
@@ -66,8 +67,9 @@ func neverArrived(cause invocation.Cause) bool {
 	switch cause {
 	case invocation.CauseRefused, invocation.CauseDNS, invocation.CauseTLS, invocation.CauseRedirected, "":
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // keepAttempt lets the invocation wait for the next probe, which it will be.

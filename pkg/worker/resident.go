@@ -96,16 +96,15 @@ func (l *Lanes) droppable(ln *lane) bool {
 }
 
 // drop lets a lane be absent, if that is possible.
-func (l *Lanes) drop(ln *lane) bool {
+func (l *Lanes) drop(ln *lane) {
 	if l.lanes[ln.key] != ln || !l.droppable(ln) {
-		return false
+		return
 	}
 	l.round(ln.key.Queue).leave(ln)
 	l.timed.leave(ln)
 	s := l.residentsOf(ln)
 	s.absent, s.clean = true, false
 	l.remove(ln)
-	return true
 }
 
 // remove takes a lane out of memory.

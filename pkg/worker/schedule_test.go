@@ -23,7 +23,7 @@ func TestAFunctionThatAlwaysFailsIsCalledOnScheduleAndThenDead(t *testing.T) {
 		pass(2 * time.Hour)
 
 		calls := f.of("fn")
-		waits := []time.Duration{10, 20, 40, 80, 120, 120, 120, 120, 120, 120}
+		waits := []int{10, 20, 40, 80, 120, 120, 120, 120, 120, 120} // seconds
 		if len(calls) != 1+len(waits) {
 			t.Fatalf("%d calls, want %d", len(calls), 1+len(waits))
 		}
@@ -33,7 +33,7 @@ func TestAFunctionThatAlwaysFailsIsCalledOnScheduleAndThenDead(t *testing.T) {
 			}
 			// The clock stands still while anybody works, so a wait is exact.
 			if n > 0 {
-				if wait := c.begun.Sub(calls[n-1].end); wait != waits[n-1]*time.Second {
+				if wait := c.begun.Sub(calls[n-1].end); wait != time.Duration(waits[n-1])*time.Second {
 					t.Errorf("retry %d comes after %s, want %ds", n, wait, waits[n-1])
 				}
 			}

@@ -61,13 +61,11 @@ func (s *Store) awaitClose(done <-chan error) error {
 	defer tick.Stop()
 	limit := time.NewTimer(s.closeAfter)
 	defer limit.Stop()
-	failed := s.failed
 	for {
 		select {
 		case err := <-done:
 			return err
-		case <-failed:
-			failed = nil
+		case <-s.failed:
 			if s.running {
 				<-s.committed // every operation has been answered
 			}
