@@ -22,7 +22,7 @@ var layers = []struct {
 	{"cmd/queue-worker", []string{"pkg/command"}},
 	{"pkg/command", []string{"pkg/basicauth", "pkg/app", "pkg/dev", "pkg/doctor", "pkg/client", "pkg/wire", "pkg/term", "pkg/config", "pkg/store/embedded", "pkg/duration", "pkg/escape"}},
 	{"pkg/app", []string{
-		"pkg/api", "pkg/admin", "pkg/ingest", "pkg/basicauth", "pkg/jobs", "pkg/finished", "pkg/pause", "pkg/gateway", "pkg/intake", "pkg/stanserver", "pkg/worker", "pkg/config",
+		"pkg/api", "pkg/admin", "pkg/ingest", "pkg/respond", "pkg/wire", "pkg/basicauth", "pkg/jobs", "pkg/finished", "pkg/pause", "pkg/gateway", "pkg/intake", "pkg/stanserver", "pkg/worker", "pkg/config",
 		"pkg/datadir", "pkg/descriptor", "pkg/listen", "pkg/store/embedded", "pkg/store", "pkg/invoke", "pkg/egress", "pkg/policy", "pkg/retry", "pkg/trace", "pkg/invocation",
 	}},
 	{"pkg/doctor", []string{"pkg/basicauth", "pkg/client", "pkg/intake", "pkg/config", "pkg/datadir", "pkg/store/embedded", "pkg/descriptor"}},
@@ -32,11 +32,12 @@ var layers = []struct {
 		"pkg/api", "pkg/admin", "pkg/ingest", "pkg/respond", "pkg/wire", "pkg/basicauth", "pkg/jobs", "pkg/finished", "pkg/pause", "pkg/worker", "pkg/store/embedded", "pkg/store",
 		"pkg/policy", "pkg/retry", "pkg/invocation",
 	}},
-	{"pkg/api", []string{"pkg/admin", "pkg/ingest", "pkg/respond", "pkg/wire", "pkg/basicauth"}},
+	{"pkg/api", []string{"pkg/admin", "pkg/ingest", "pkg/console", "pkg/respond", "pkg/wire", "pkg/basicauth"}},
 	{"pkg/admin", []string{
-		"pkg/respond", "pkg/wire", "pkg/jobs", "pkg/finished", "pkg/pause", "pkg/worker", "pkg/store", "pkg/retry", "pkg/throttle", "pkg/invocation", "pkg/duration",
+		"pkg/console", "pkg/respond", "pkg/wire", "pkg/jobs", "pkg/finished", "pkg/pause", "pkg/worker", "pkg/store", "pkg/retry", "pkg/throttle", "pkg/invocation", "pkg/duration",
 	}},
 	{"pkg/ingest", []string{"pkg/respond", "pkg/wire", "pkg/intake", "pkg/store", "pkg/trace", "pkg/invocation", "pkg/duration"}},
+	{"pkg/console", []string{"pkg/wire", "pkg/escape", "pkg/invocation"}},
 	{"pkg/respond", []string{"pkg/wire", "pkg/store", "pkg/escape"}},
 	{"pkg/wire", []string{"pkg/invocation"}},
 	{"pkg/jobs", []string{"pkg/store", "pkg/invocation"}},

@@ -23,6 +23,7 @@ import (
 	"queue-worker/pkg/jobs"
 	"queue-worker/pkg/pause"
 	"queue-worker/pkg/store"
+	"queue-worker/pkg/wire"
 	"queue-worker/pkg/worker"
 )
 
@@ -32,7 +33,8 @@ type Functions interface {
 	Known(ctx context.Context, function string) (known, sure bool)
 }
 
-// Options are what the handlers need. All are required but Functions, Forget and Logger.
+// Options are what the handlers need. All are required but Functions, Forget, Example and
+// Logger.
 type Options struct {
 	Store store.Store
 	// Names says which names are one function.
@@ -55,6 +57,12 @@ type Options struct {
 	// Arrival is how long is waited for what is on its way to the store; 0 with a durable
 	// store, which has everything that was accepted.
 	Arrival time.Duration
+	// State describes the worker and its store, but for the summary and the history. It is
+	// called for each GET /v1/status.
+	State   func() wire.Status
+	Started time.Time // when the worker started
+	// Example is a function that can be made to fail, for a first try; "" for none.
+	Example string
 	// MaxResponseBytes bounds the body of a result.
 	MaxResponseBytes int64
 	// Durable reports whether the dead set outlives the process. Listings say so.

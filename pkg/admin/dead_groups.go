@@ -4,6 +4,7 @@
 package admin
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -19,11 +20,20 @@ func (a *Admin) GroupDead(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	groups, err := a.Store.Groups(r.Context(), f)
+	all, err := a.groups(r.Context(), f)
 	if err != nil {
 		return err
 	}
-	all := wire.GroupList{Groups: make([]wire.Group, len(groups))}
+	return respond.JSON(w, http.StatusOK, all)
+}
+
+// groups counts the dead letters that pass a filter by group.
+func (a *Admin) groups(ctx context.Context, f store.Filter) (all wire.GroupList, err error) {
+	groups, err := a.Store.Groups(ctx, f)
+	if err != nil {
+		return all, err
+	}
+	all = wire.GroupList{Groups: make([]wire.Group, len(groups))}
 	for i, g := range groups {
 		all.Groups[i] = wire.Group{
 			Function: a.qualified(g.Function), Topic: g.Function, Queue: g.Queue, Reason: string(g.Reason), Status: g.Status,
@@ -31,7 +41,7 @@ func (a *Admin) GroupDead(w http.ResponseWriter, r *http.Request) error {
 		}
 		all.Total += g.Count
 	}
-	return respond.JSON(w, http.StatusOK, all)
+	return all, nil
 }
 
 // queryFilter reads the filter of a request that has no other parameters.

@@ -1,5 +1,4 @@
-// File dead_list.go lists the dead letters that match a filter page by page, oldest first:
-// GET /v1/dead_set.
+// File dead_list.go lists the dead letters that match a filter page by page: GET /v1/dead_set.
 
 package admin
 
@@ -38,7 +37,7 @@ func (a *Admin) ListDead(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *Admin) listOwn(w http.ResponseWriter, r *http.Request) error {
-	p, err := readParams(r, append([]string{"limit", "cursor"}, wire.FilterNames...)...)
+	p, err := readParams(r, append([]string{"limit", "cursor", paramOrder}, wire.FilterNames...)...)
 	if err != nil {
 		return err
 	}
@@ -50,11 +49,28 @@ func (a *Admin) listOwn(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if f.Newest, err = p.newest(); err != nil {
+		return err
+	}
 	page, err := a.page(r.Context(), f, p.text("cursor"), limit)
 	if err != nil {
 		return err
 	}
 	return respond.JSON(w, http.StatusOK, page)
+}
+
+// paramOrder is the order of a listing of dead letters.
+const paramOrder = "order"
+
+// newest reports whether the latest deaths come first.
+func (p params) newest() (bool, error) {
+	switch order := p.text(paramOrder); {
+	case !p.has(paramOrder), order == "oldest":
+		return false, nil
+	case order == "newest":
+		return true, nil
+	}
+	return false, respond.Refuse("not an order of dead letters", "order=oldest, which is the default, or order=newest")
 }
 
 // page reads up to limit letters from after the cursor.

@@ -33,6 +33,7 @@ const (
 
 var (
 	BreakerViewOf = breakerViewOf
+	HistoryOf     = historyOf
 	LetterOf      = letterOf
 	NewPaced      = newPaced
 	OriginOf      = originOf

@@ -38,11 +38,14 @@ type snapshot struct {
 	inFlight map[invocation.Lane]int
 	activity map[invocation.Lane]worker.Activity
 	pauses   map[string]pause.Pause
+	waiting  map[invocation.Lane]time.Time
+	history  bool // views have it
 }
 
 func (a *Admin) snapshot() *snapshot {
 	return &snapshot{
-		a, time.Now(), a.Store.Lanes(), a.Lanes.InFlight(), a.Calls.Activity(), a.Pauses.All(),
+		admin: a, now: time.Now(), lanes: a.Store.Lanes(), inFlight: a.Lanes.InFlight(), activity: a.Calls.Activity(),
+		pauses: a.Pauses.All(), waiting: a.Lanes.Waiting(),
 	}
 }
 
@@ -66,11 +69,7 @@ func (s *snapshot) keys() map[invocation.Lane]bool {
 
 // page has up to limit functions after a lane, in the order of their names and queues.
 func (s *snapshot) page(from invocation.Lane, limit int) wire.FunctionList {
-	keys := s.keys()
-	maps.DeleteFunc(keys, func(l invocation.Lane, _ bool) bool {
-		return l.Name == "" || byName(l, from) <= 0 // what is malformed names none
-	})
-	sorted := slices.SortedFunc(maps.Keys(keys), byName)
+	sorted := s.sorted(from)
 	list := wire.FunctionList{Functions: []wire.Function{}, Others: s.others()}
 	if len(sorted) > limit {
 		sorted = sorted[:limit]
@@ -80,6 +79,23 @@ func (s *snapshot) page(from invocation.Lane, limit int) wire.FunctionList {
 		list.Functions = append(list.Functions, s.view(lane))
 	}
 	return list
+}
+
+// sorted are the lanes after a lane, by the names of functions and queues.
+func (s *snapshot) sorted(from invocation.Lane) []invocation.Lane {
+	keys := s.keys()
+	maps.DeleteFunc(keys, func(l invocation.Lane, _ bool) bool {
+		return l.Name == "" || byName(l, from) <= 0 // what is malformed names none
+	})
+	return slices.SortedFunc(maps.Keys(keys), byName)
+}
+
+// all are all functions, by name.
+func (s *snapshot) all() (all []wire.Function) {
+	for _, lane := range s.sorted(invocation.Lane{}) {
+		all = append(all, s.view(lane))
+	}
+	return all
 }
 
 // others count what is not listed, by queue.
@@ -156,13 +172,17 @@ func (s *snapshot) view(lane invocation.Lane) wire.Function {
 	v := wire.Function{
 		Function: lane.Name, Topic: lane.Name, Queue: lane.Queue,
 		Ready: max(n.Ready-running, 0), Running: running, Delayed: n.Delayed, Dead: n.Dead,
-		Rate: s.activity[lane].Rate,
+		Rate: s.activity[lane].Rate, GivenUp15: s.activity[lane].GivenUp15m, GivenUp1h: s.activity[lane].GivenUp1h,
 	}
 	if !invocation.IsCallbackLane(lane.Name) {
 		v.Function = s.admin.Names.Qualified(lane.Name)
 	}
-	if since, ok := s.admin.Store.Oldest(lane); ok {
+	if since, ok := s.oldest(lane); ok && v.Ready > 0 {
 		v.OldestAge = max(s.now.Sub(since).Seconds(), 0)
+	}
+	if s.history {
+		h := s.admin.history(lane, s.now)
+		v.History = &h
 	}
 	if e := s.activity[lane].LastError; e != nil {
 		v.LastError = &wire.LastError{At: e.At.UTC(), Status: e.Status, Cause: string(e.Cause)}
@@ -177,6 +197,15 @@ func (s *snapshot) view(lane invocation.Lane) wire.Function {
 		v.HeldUntil = &until
 	}
 	return v
+}
+
+// oldest is since when the first invocation of a lane is ready that is not in flight. A lane
+// that has not read the index does not know, and the store counts those in flight too.
+func (s *snapshot) oldest(lane invocation.Lane) (time.Time, bool) {
+	if since := s.waiting[lane]; !since.IsZero() {
+		return since, true
+	}
+	return s.admin.Store.Oldest(lane)
 }
 
 func pauseViewOf(p pause.Pause) *wire.Pause {

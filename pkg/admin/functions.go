@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/respond"
@@ -19,6 +20,9 @@ type Lanes interface {
 	// InFlight counts the calls in flight.
 	InFlight() map[invocation.Lane]int
 	Throttle(invocation.Lane) worker.Throttle
+	// Waiting returns since when the first entry of a lane is ready that is not in flight. The
+	// zero time stands for a lane that has not read its index.
+	Waiting() map[invocation.Lane]time.Time
 }
 
 var (
@@ -32,7 +36,7 @@ var (
 
 // ListFunctions lists functions page by page.
 func (a *Admin) ListFunctions(w http.ResponseWriter, r *http.Request) error {
-	p, err := readParams(r, "limit", "cursor")
+	p, err := readParams(r, "limit", "cursor", paramHistory)
 	if err != nil {
 		return err
 	}
@@ -44,7 +48,11 @@ func (a *Admin) ListFunctions(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return respond.JSON(w, http.StatusOK, a.snapshot().page(after, limit))
+	s := a.snapshot()
+	if s.history, err = p.hour(); err != nil {
+		return err
+	}
+	return respond.JSON(w, http.StatusOK, s.page(after, limit))
 }
 
 // ShowFunction shows one function in all its queues.
@@ -53,10 +61,14 @@ func (a *Admin) ShowFunction(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if _, err := readParams(r); err != nil {
+	p, err := readParams(r, paramHistory)
+	if err != nil {
 		return err
 	}
 	s := a.snapshotOf(lane)
+	if s.history, err = p.hour(); err != nil {
+		return err
+	}
 	if len(s.keys()) == 0 && !a.mayExist(r.Context(), lane) {
 		return problemNoFunction
 	}

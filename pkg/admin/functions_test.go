@@ -26,7 +26,8 @@ import (
 // busy are lanes in which something happens.
 type busyLanes struct{ lane invocation.Lane }
 
-func (b busyLanes) InFlight() map[invocation.Lane]int { return map[invocation.Lane]int{b.lane: 1} }
+func (b busyLanes) InFlight() map[invocation.Lane]int      { return map[invocation.Lane]int{b.lane: 1} }
+func (b busyLanes) Waiting() map[invocation.Lane]time.Time { return nil }
 func (b busyLanes) Throttle(invocation.Lane) worker.Throttle {
 	return worker.Throttle{
 		Limit: 3, Until: apitest.Begin.Add(time.Hour),

@@ -36,6 +36,8 @@ type Options struct {
 	BasicAuth bool
 	SecretDir string
 	AdminOpen bool
+	// Console serves the pages of the web console.
+	Console bool
 	// IngestAuth asks for the credentials on the paths that accept work too.
 	IngestAuth bool
 	Version    string

@@ -37,6 +37,9 @@ func TestTheDocumentNamesEveryOperationAndWhoMayAsk(t *testing.T) {
 	served := map[string]bool{}
 	spelt := strings.NewReplacer("{path...}", "{path}", "{$}", "")
 	for _, op := range r.operations() {
+		if isOfConsole(op.Path) {
+			continue
+		}
 		served[op.Method+" "+spelt.Replace(op.Path)] = op.Guarded
 	}
 	if d := cmp.Diff(served, documented); d != "" {

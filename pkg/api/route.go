@@ -119,9 +119,21 @@ func (a *api) handle(o operation) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := do(w, r); err != nil {
-			write(w, r, respond.ProblemOf(a.log, r, err))
+			a.refuse(w, r, respond.ProblemOf(a.log, r, err))
 		}
 	})
+}
+
+// refuse answers with a problem: browsers that asked for a page get one.
+func (a *api) refuse(w http.ResponseWriter, r *http.Request, p *respond.Problem) {
+	if !a.wantsPage(r) {
+		write(w, r, p)
+		return
+	}
+	if p.Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", challenge)
+	}
+	a.writePage(w, r, p)
 }
 
 // write answers with a problem, the mailbox's callers with text.

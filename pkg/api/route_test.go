@@ -19,7 +19,7 @@ func TestUnknownPathsAre404AndNeverRedirected(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	for _, path := range []string{
-		"/", "/nope", "/v1", "/v1/", "/v1/dead_set/", "/v1/dead_set/" + apitest.IDOf(0).String() + "/", "/v1/dead_set/" + apitest.IDOf(0).String() + "/nope",
+		"/nope", "/dead/", "/assets/", "/v1", "/v1/", "/v1/dead_set/", "/v1/dead_set/" + apitest.IDOf(0).String() + "/", "/v1/dead_set/" + apitest.IDOf(0).String() + "/nope",
 		"//v1/dead_set", "/v1//dead_set", "/v1/./dead_set", "/x/../v1/dead_set", "/v1/dead_set/../../metrics", "/ping/", "/PING", "/favicon.ico",
 	} {
 		for _, method := range []string{"GET", "POST", "DELETE", "OPTIONS"} {
@@ -36,7 +36,7 @@ func TestWrongMethodsAre405AndHaveNoEffect(t *testing.T) {
 	r.Bury(t, 1)
 	one := "/v1/dead_set/" + apitest.IDOf(0).String()
 	for path, allow := range map[string]string{
-		"/ping": "GET, HEAD", "/healthz": "GET, HEAD", "/readyz": "GET, HEAD", "/metrics": "GET, HEAD", "/_metrics": "GET, HEAD",
+		"/": "GET, HEAD", "/dead": "GET, HEAD", "/ping": "GET, HEAD", "/healthz": "GET, HEAD", "/readyz": "GET, HEAD", "/metrics": "GET, HEAD", "/_metrics": "GET, HEAD",
 		"/v1/dead_set": "DELETE, GET, HEAD", "/v1/dead_set/groups": "GET, HEAD", "/v1/dead_set/export": "GET, HEAD",
 		"/v1/dead_set/import": "POST", "/v1/dead_set/replay": "POST", one: "DELETE, GET, HEAD", one + "/replay": "POST",
 	} {

@@ -32,7 +32,7 @@ const (
 // table is the whole surface. HEAD is served by GET's handlers.
 func (a *api) table() []operation {
 	metrics, d, i := plain(a.metrics()), a.Admin, a.Ingest
-	return []operation{
+	return append(a.pages(), []operation{
 		{get, "/ping", open, plain(http.HandlerFunc(ping))},
 		{get, "/healthz", open, a.healthz},
 		{get, "/readyz", open, a.readyz},
@@ -70,13 +70,15 @@ func (a *api) table() []operation {
 		{del, "/v1/invocations/{id}", guarded, d.CancelInvocation},
 		{get, "/v1/invocations/{id}/result", guarded, d.ShowResult},
 
+		{get, "/v1/status", guarded, d.ShowStatus},
+
 		{get, "/v1/functions", guarded, d.ListFunctions},
 		{get, "/v1/functions/{fn}", guarded, d.ShowFunction},
 		{post, "/v1/functions/{fn}/pause", guarded, d.PauseFunction},
 		{post, "/v1/functions/{fn}/resume", guarded, d.ResumeFunction},
 		{post, "/v1/functions/{fn}/purge", guarded, d.PlanPurge},
 		{get, "/v1/functions/{fn}/policy", guarded, d.ShowPolicy},
-	}
+	}...)
 }
 
 // plain makes a handler of one that cannot fail.

@@ -48,12 +48,16 @@ type Options struct {
 	Logger  *slog.Logger
 	// Started is called once everything runs, with the address of the HTTP listener. May be nil.
 	Started func(listener net.Addr)
+	// Example is a function that can be made to fail, for the first page of the console; ""
+	// for none.
+	Example string
 }
 
 // App is a worker with all its parts.
 type App struct {
 	Options
 	log      *slog.Logger
+	started  time.Time
 	registry *prometheus.Registry
 	names    invocation.Names
 	state    state
@@ -92,7 +96,7 @@ type undo struct {
 // one of starting or of stopping.
 func Run(drain, abort context.Context, o Options) (err error) {
 	a := &App{
-		Options: o, log: o.Logger, registry: prometheus.NewRegistry(),
+		Options: o, log: o.Logger, started: time.Now(), registry: prometheus.NewRegistry(),
 		names: invocation.Names{DefaultNamespace: o.Config.DefaultNamespace}, watch: finished.New(),
 		descriptors: descriptor.NewMonitor(o.Logger),
 	}

@@ -54,6 +54,7 @@ func (a *App) handler() (http.Handler, error) {
 	o := admin.Options{
 		Store: a.store, Names: a.names, Queues: c.Channels, Functions: a.functions, Jobs: a.jobs, Watch: a.watch,
 		Calls: a.worker, Worker: a.worker, Lanes: a.lanes, Pauses: a.pauses, Forget: a.forget,
+		State: a.status, Started: a.started, Example: a.Example,
 		MaxResponseBytes: c.MaxResponseBytes, Durable: a.store.Durable(), Logger: a.log,
 	}
 	if !o.Durable {
@@ -66,7 +67,7 @@ func (a *App) handler() (http.Handler, error) {
 	return api.New(api.Options{
 		Admin: ad, Ingest: in, Gatherer: a.registry, Healthy: a.healthy, Ready: a.ready,
 		BasicAuth: c.BasicAuth, SecretDir: c.SecretMountPath, AdminOpen: c.AdminOpen, IngestAuth: c.IngestAuth,
-		Version: a.Version, Logger: a.log,
+		Console: c.Console, Version: a.Version, Logger: a.log,
 	})
 }
 

@@ -54,6 +54,13 @@ func (c *Client) Letters(ctx context.Context, f Filter, limit int) iter.Seq2[*Le
 	return pages[LetterPage, wire.Letter](ctx, c, "/v1/dead_set", queryOf(f), limit)
 }
 
+// Newest is Letters, newest first.
+func (c *Client) Newest(ctx context.Context, f Filter, limit int) iter.Seq2[*LetterPage, error] {
+	q := queryOf(f)
+	q.Set("order", "newest")
+	return pages[LetterPage, wire.Letter](ctx, c, "/v1/dead_set", q, limit)
+}
+
 // Groups are the groups of a dead set, the largest first.
 type Groups struct {
 	Document `json:"-"`

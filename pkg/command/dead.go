@@ -5,6 +5,8 @@ package command
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -30,24 +32,32 @@ dead_set_max_age or dead_set_max_bytes.`)
 const defaultRows = 50
 
 func newDeadList(r *remote) *cobra.Command {
-	c := command("ls", "List dead letters, oldest first", `
+	c := command("ls", "List dead letters, oldest or newest first", `
 Not on a terminal, the columns are tab separated and have no headings: id, function,
 reason, status, time of death, queue, retries, replays, call id.
 With -o json there is one document a page, as the worker has answered it.`, codesPlain,
-		"queue-worker dead ls", "queue-worker dead ls --function figlet --status 5xx --since 2h",
+		"queue-worker dead ls", "queue-worker dead ls --order newest --limit 10", "queue-worker dead ls --function figlet --status 5xx --since 2h",
 		"queue-worker dead ls --all -o json | jq -r '.messages[].id'")
 	c.Args = args(0, 0, "there are none")
 	filter := newFilter(c)
 	limit, all := addLimit(c)
+	order := c.Flags().String("order", "oldest", "oldest or newest first")
 	c.RunE = r.run(func(ctx context.Context, s *session, _ []string) error {
 		f, err := filter.filter(c)
 		if err != nil {
 			return err
 		}
-		return s.listLetters(ctx, f, rows(*limit, *all))
+		read := map[string]letterReader{"oldest": s.Letters, "newest": s.Newest}[*order]
+		if read == nil {
+			return usageError{fmt.Errorf("--order %q: expected oldest or newest", *order)}
+		}
+		return s.listLetters(read(ctx, f, rows(*limit, *all)), noLetter(f))
 	})
 	return c
 }
+
+// letterReader reads the pages of a listing.
+type letterReader func(context.Context, client.Filter, int) iter.Seq2[*client.LetterPage, error]
 
 // addLimit adds the flags that say how much is listed.
 func addLimit(c *cobra.Command) (limit *int, all *bool) {
@@ -76,10 +86,10 @@ var letterColumns = []term.Column{
 	{Title: "call id", Wide: true, Spare: true},
 }
 
-func (s *session) listLetters(ctx context.Context, f client.Filter, limit int) error {
+func (s *session) listLetters(pages iter.Seq2[*client.LetterPage, error], nothing string) error {
 	more, note := false, ""
 	l := listing{s: s, columns: letterColumns}
-	for page, err := range s.Letters(ctx, f, limit) {
+	for page, err := range pages {
 		if err != nil {
 			return err
 		}
@@ -88,7 +98,7 @@ func (s *session) listLetters(ctx context.Context, f client.Filter, limit int) e
 			return err
 		}
 	}
-	return l.end(noLetter(f), more, note)
+	return l.end(nothing, more, note)
 }
 
 // noLetter says that a listing has nothing.

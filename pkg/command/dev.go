@@ -92,15 +92,18 @@ func runStand(e *env, o devOptions, c *config.Config, functions dev.Functions) (
 		}
 	}()
 	return app.Run(e.drain, e.abort, app.Options{
-		Config: c, Version: e.Version, Logger: log,
-		Started: func(net.Addr) { greet(log, o) },
+		Config: c, Version: e.Version, Logger: log, Example: dev.ChaosFunction,
+		Started: func(net.Addr) { greet(log, o, c.Console) },
 	})
 }
 
-// greet says what to do next.
-func greet(log *slog.Logger, o devOptions) {
+// greet says what to do next, the console last.
+func greet(log *slog.Logger, o devOptions, console bool) {
 	log.Info("ready", "gateway", "http://"+o.gateway, "worker", "http://"+o.http, "data", o.data,
 		"try", "curl -i "+o.gateway+"/async-function/"+dev.ChaosFunction+" -d hello")
+	if console {
+		log.Info("console", "url", "http://"+o.http+"/")
+	}
 }
 
 // devEnviron is the environment of the worker: what the stand needs is set,

@@ -51,7 +51,7 @@ Exit codes: 0 ended as it was asked to, 1 failed, 2 wrong usage or settings.`,
 	})
 	root.CompletionOptions.DisableDefaultCmd = true // ours has examples and exit codes as well
 	root.AddCommand(
-		newDead(e), newJob(e), newReplay(e), newInvocation(e), newFunction(e), newSend(e), newPolicy(e),
+		newDead(e), newJob(e), newReplay(e), newInvocation(e), newFunction(e), newSend(e), newPolicy(e), newStatus(e),
 		newDoctor(e), newConfig(e), newDev(e), newStore(e), newVersion(e), newCompletion(e))
 	return root
 }

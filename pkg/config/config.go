@@ -88,6 +88,7 @@ type Config struct {
 	ListenAddress   string `group:"HTTP" env:"http_listen_address" envDefault:":8081" form:"host:port or :port, the port from 0 to 65535" doc:"Address of the HTTP listener: submissions, stored invocations, health and metrics. Port 0 takes any free one, which is logged."`
 	BasicAuth       bool   `env:"basic_auth" envDefault:"false" doc:"Require the credentials of OpenFaaS to read or change stored invocations. Without it only a loopback peer may do so." was:"For reports to the gateway until April 2022; charts still set it and mount the secret."`
 	SecretMountPath string `env:"secret_mount_path" envDefault:"/var/secrets/gateway" form:"a path" doc:"Folder with the files basic-auth-user and basic-auth-password." was:"/var/secrets in charts until October 2021, /run/secrets in faasd."`
+	Console         bool   `env:"console" envDefault:"true" doc:"Serve the web console at /. It shows what the API shows, to the same clients."`
 	AdminOpen       bool   `env:"admin_open" envDefault:"false" doc:"Without basic_auth: every client that reaches the port may read and change stored invocations."`
 
 	// How work is accepted over HTTP.

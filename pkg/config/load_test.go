@@ -56,7 +56,7 @@ func defaults() *Config {
 		InitialRetryWait: 10 * time.Second, MaxRetryWait: 120 * time.Second,
 		RetryCodes: "408,429,500,502,503,504", Backoff: "exponential",
 		AckWait: 60 * time.Second, ListenAddress: ":8081",
-		SecretMountPath: "/var/secrets/gateway", LogEncoding: "console", LogLevel: "info",
+		SecretMountPath: "/var/secrets/gateway", Console: true, LogEncoding: "console", LogLevel: "info",
 		DeadSet: true, DeadSetCodes: "4xx,5xx", DeadSetMaxAge: 720 * time.Hour, DeadSetMaxBytes: 1 << 30,
 		StoreMinFree: 256 << 20, StanListenAddress: "127.0.0.1:4222",
 		MaxUnsettled: 10_000, MaxUnsettledBytes: 64 << 20, MaxResponseBytes: 1 << 20,
@@ -118,7 +118,7 @@ func TestEveryFieldCanBeSet(t *testing.T) {
 		"data_dir=/data", "store_sync=200ms", "store_max_bytes=10GiB", "store_min_free=0", "result_ttl=1h",
 		"dead_set=off", "dead_set_codes=404", "dead_set_max_age=0", "dead_set_max_bytes=0",
 		"callback_policy=strict", "callback_allow=hooks.example.com,10.0.0.0/8,::1", "callback_timeout=3", "tls_insecure=1",
-		"http_listen_address=127.0.0.1:9000", "basic_auth=true", "secret_mount_path=/run/secrets", "admin_open=yes",
+		"http_listen_address=127.0.0.1:9000", "basic_auth=true", "secret_mount_path=/run/secrets", "admin_open=yes", "console=no",
 		"max_request_bytes=2MiB", "idempotency_window=0", "ingest_check=off", "ingest_auth=on",
 		"log_encoding=json", "debug=1", "stan_embedded=true", "stan_listen_address=:4223")
 	want := &Config{

@@ -23,10 +23,13 @@ type Function struct {
 	OldestAge float64    `json:"oldest_age_seconds"` // of the first that is ready, 0 without one
 	Rate      float64    `json:"rate_per_second"`    // calls over the last minute
 	LastError *LastError `json:"last_error"`         // since the start; null without one
+	GivenUp15 int        `json:"given_up_15m"`       // dead or dropped, in the last 15 minutes
+	GivenUp1h int        `json:"given_up_1h"`        // in the last hour
 	Limit     int        `json:"limit"`              // calls at a time
 	HeldUntil *time.Time `json:"held_until"`         // by a Retry-After; null: it is not held
 	Breaker   Breaker    `json:"breaker"`
-	Paused    *Pause     `json:"paused"` // null: it is called
+	Paused    *Pause     `json:"paused"`            // null: it is called
+	History   *History   `json:"history,omitempty"` // when it is asked for
 }
 
 // LastError is the latest call of a function that failed.

@@ -23,6 +23,7 @@ import (
 	"queue-worker/pkg/pause"
 	"queue-worker/pkg/store"
 	"queue-worker/pkg/store/embedded"
+	"queue-worker/pkg/wire"
 	"queue-worker/pkg/worker"
 )
 
@@ -100,18 +101,35 @@ func (r *Rig) options(s store.Store) *Options {
 	o := &Options{
 		Admin: admin.Options{
 			Store: s, Names: Names, Queues: []string{"faas-request", "q1"}, Watch: finished.New(), Calls: r.Calls,
-			Durable: s.Durable(), MaxResponseBytes: 1 << 20, Logger: logger,
+			Durable: s.Durable(), MaxResponseBytes: 1 << 20, Logger: logger, State: stateOf(s), Started: time.Now(),
 		},
 		Ingest: ingest.Options{
 			Accept: r.Accepts.Accept, Store: r.Accepts, Published: r.Queue, Draining: func() bool { return false }, Accepted: func(string) {}, Names: Names,
 			CheckURL: checkURL, Queue: "faas-request", MaxBytes: 64 << 10, Window: time.Hour, Logger: logger,
 		},
 		API: api.Options{
-			Gatherer: prometheus.NewRegistry(), Healthy: Fine, Ready: Fine, Version: "1.2.3", Logger: logger,
+			Gatherer: prometheus.NewRegistry(), Healthy: Fine, Ready: Fine, Console: true, Version: "1.2.3", Logger: logger,
 		},
 	}
 	withWorker(&o.Admin, s)
 	return o
+}
+
+// stateOf is the state of a durable store and of a worker that is ready.
+func stateOf(s store.Store) func() wire.Status {
+	return func() wire.Status {
+		var st store.LaneStats
+		for _, n := range s.Lanes() {
+			st.Ready, st.Delayed, st.Dead = st.Ready+n.Ready, st.Delayed+n.Delayed, st.Dead+n.Dead
+		}
+		return wire.Status{
+			Worker: wire.WorkerStatus{
+				Version: "1.2.3", Started: Begin, Ready: true, Reasons: []string{}, Queues: []wire.QueueStatus{{Name: "faas-request"}},
+				Source: wire.SourceStatus{URL: "nats://nats:4222", Connected: true}, Gateway: wire.GatewayStatus{URL: "http://gateway:8080"},
+			},
+			Store: wire.StoreStatus{Durable: true, Path: "/data", Ready: st.Ready, Delayed: st.Delayed, Dead: st.Dead},
+		}
+	}
 }
 
 // build makes the parts after the edits.

@@ -1,0 +1,67 @@
+// File page.go renders pages from their models.
+
+package console
+
+import (
+	"bytes"
+	"embed"
+	"html/template"
+	"time"
+
+	"queue-worker/pkg/escape"
+)
+
+// Policy is the Content-Security-Policy of every page: nothing but our own style sheet,
+// icon and forms.
+const Policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+//go:embed templates
+var sources embed.FS
+
+var templates = template.Must(template.ParseFS(sources, "templates/*.html"))
+
+// frame is what every page has.
+type frame struct {
+	Title   string
+	At      string // when it was made
+	Version string
+	Current string // the page in the navigation
+	Assets  any
+}
+
+func newFrame(title, version string, at time.Time) frame {
+	return frame{Title: title, At: clock(at), Version: version, Assets: assets}
+}
+
+// clock writes the time of day; "" for the zero time.
+func clock(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("15:04:05")
+}
+
+// render executes a template, and shows what would be invisible or change the direction of
+// writing. The models are ours, so an error is a bug, which a test of every page finds.
+func render(name string, model any) ([]byte, error) {
+	var b bytes.Buffer
+	w := escape.NewWriter(&b)
+	err := templates.ExecuteTemplate(w, name, model)
+	w.Flush()
+	return b.Bytes(), err
+}
+
+// Problem is why a page cannot be shown.
+type Problem struct {
+	Headline string
+	Hint     string
+	Command  string // what to type instead; "" for nothing
+}
+
+// Page renders a problem.
+func (p Problem) Page() ([]byte, error) {
+	return render("problem", struct {
+		frame
+		Problem
+	}{newFrame(p.Headline, "", time.Time{}), p})
+}
