@@ -173,7 +173,7 @@ func TestWithoutADurableStoreCancellingWaitsForWhatIsOnItsWay(t *testing.T) {
 				time.Sleep(admin.Arrival / 2)
 				inv := readyNow()
 				s.inv.Store(inv)
-				w.Changed(inv)
+				w.Changing([]store.Change{{Inv: inv}})(nil)
 			}()
 			start = time.Now()
 			id, err := r.FindArriving(t.Context(), "call")

@@ -265,7 +265,7 @@ func TestWaitAnswersAsSoonAsItIsOver(t *testing.T) {
 					inv := readyNow()
 					change(inv)
 					w.store.inv.Store(inv)
-					w.watch.Changed(inv)
+					w.watch.Changing([]store.Change{{Inv: inv}})(nil)
 					if arrived(c) {
 						t.Fatal("it answered before the end")
 					}
@@ -304,7 +304,7 @@ func TestWaitWaitsForWhatIsNotThereYet(t *testing.T) {
 		c := w.ask("/v1/invocations/call?wait=1m")
 		time.Sleep(20 * time.Second)
 		w.store.inv.Store(inv)
-		w.watch.Changed(inv)
+		w.watch.Changing([]store.Change{{Inv: inv}})(nil)
 		if arrived(c) {
 			t.Fatal("it answered when it was taken in")
 		}

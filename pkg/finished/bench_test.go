@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
 )
 
 // BenchmarkEnd notes ends of a common form; held is what they take in memory at the end.
@@ -19,9 +20,7 @@ func BenchmarkEnd(b *testing.B) {
 			ID: idOf(n & 0xffff), CallID: fmt.Sprintf("eb8283f5-1679-48e0-afec-%012d", n), Function: "figlet", Lane: invocation.Lane{Queue: "faas-request", Name: "figlet"},
 			Accepted: now, Since: now, Size: 512, Attempts: []invocation.Attempt{{At: now, Duration: time.Millisecond, Status: 200}},
 		}
-		e := End{Inv: i, Outcome: "done", At: now}
-		w.Ending(e)
-		w.Ended(e)
+		changed(w, store.Change{Inv: i, Outcome: invocation.OutcomeDone})
 	}
 	b.StopTimer()
 	runtime.GC()

@@ -15,7 +15,6 @@ package finished
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
@@ -56,7 +55,6 @@ type Watch struct {
 	memory   memory
 	changing []store.Change // about to be written
 	since    time.Time      // when changing was reported
-	ending   map[invocation.ID][]*End
 	waiting  map[key]map[chan struct{}]struct{}
 	waiters  int
 	isClosed bool
@@ -72,7 +70,7 @@ type key struct {
 func New() *Watch {
 	w := &Watch{
 		closed: make(chan struct{}), waiting: map[key]map[chan struct{}]struct{}{},
-		memory: newMemory(mostEnds, mostBytes), ending: map[invocation.ID][]*End{},
+		memory: newMemory(mostEnds, mostBytes),
 	}
 	w.changed = w.decided
 	return w
@@ -108,39 +106,13 @@ func isEnd(c *store.Change) bool { return c.Outcome != "" && c.Outcome.Leaves() 
 
 func (w *Watch) end(c *store.Change) End { return End{Inv: c.Inv, Outcome: c.Outcome, At: w.since} }
 
-// Ending notes an end that is about to be written to the store. Until it is, the
-// store still has the invocation, and a caller that asks the store first sees so.
-// Ended follows, or withdraw, which takes it back because nothing was written.
-func (w *Watch) Ending(e End) (withdraw func()) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	id := e.Inv.ID
-	w.ending[id] = append(w.ending[id], &e)
-	return func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.ending[id] = slices.DeleteFunc(w.ending[id], func(other *End) bool { return other == &e })
-		if len(w.ending[id]) == 0 {
-			delete(w.ending, id)
-		}
-	}
-}
-
-// Ended notes an end that is durable, and wakes who waits for it.
+// Ended notes the end of an invocation that has never been stored, and wakes the callers that
+// wait for it.
 func (w *Watch) Ended(e End) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.ending, e.Inv.ID)
 	w.memory.add(e)
 	w.wake(e.Inv)
-}
-
-// Changed wakes who waits for an invocation: it was accepted, or got another place
-// in the store.
-func (w *Watch) Changed(inv *invocation.Invocation) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.wake(inv)
 }
 
 // Lately returns how an invocation ended, if that is remembered.
@@ -149,9 +121,6 @@ func (w *Watch) Lately(id invocation.ID) (End, bool) {
 	defer w.mu.Unlock()
 	if e, ok := w.memory.find(id); ok {
 		return e, true
-	}
-	if ending := w.ending[id]; len(ending) > 0 {
-		return *ending[0], true
 	}
 	for i := range w.changing { // a batch at most
 		if c := &w.changing[i]; c.Inv.ID == id && isEnd(c) {
@@ -167,11 +136,6 @@ func (w *Watch) LatelyByCall(call string, limit int) []End {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var found []End
-	for _, ending := range w.ending { // no more than slots, or cancellations
-		if e := ending[0]; e.Inv.CallID == call && len(found) < limit {
-			found = append(found, *e)
-		}
-	}
 	for i := range w.changing {
 		if c := &w.changing[i]; c.Inv.CallID == call && isEnd(c) && len(found) < limit {
 			found = append(found, w.end(c))

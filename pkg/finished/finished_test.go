@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
 )
 
 // idOf is the n-th id.
@@ -40,6 +41,9 @@ func await(ctx context.Context, w *Watch, id invocation.ID, call string, is func
 	return a
 }
 
+// changed reports a change that is durable.
+func changed(w *Watch, c store.Change) { w.Changing([]store.Change{c})(nil) }
+
 func never() bool { return false }
 
 func TestAWaiterLooksAgainAfterEachChangeOfItsInvocationOnly(t *testing.T) {
@@ -55,9 +59,9 @@ func TestAWaiterLooksAgainAfterEachChangeOfItsInvocationOnly(t *testing.T) {
 		{"the end of its id", idOf(1), "", func(w *Watch) { w.Ended(End{Inv: inv(1, "a")}) }, 2},
 		{"the end of its call id", invocation.ID{}, "a", func(w *Watch) { w.Ended(End{Inv: inv(1, "a")}) }, 2},
 		{"both are one change", idOf(1), "a", func(w *Watch) { w.Ended(End{Inv: inv(1, "a")}) }, 2},
-		{"taken in", invocation.ID{}, "a", func(w *Watch) { w.Changed(inv(1, "a")) }, 2},
-		{"the end of another", idOf(1), "a", func(w *Watch) { w.Ended(End{Inv: other}); w.Changed(other) }, 1},
-		{"an end that is not written yet", idOf(1), "a", func(w *Watch) { w.Ending(End{Inv: inv(1, "a")}) }, 1},
+		{"taken in", invocation.ID{}, "a", func(w *Watch) { changed(w, store.Change{Inv: inv(1, "a")}) }, 2},
+		{"the end of another", idOf(1), "a", func(w *Watch) { w.Ended(End{Inv: other}); changed(w, store.Change{Inv: other}) }, 1},
+		{"an end that is not written yet", idOf(1), "a", func(w *Watch) { w.Changing([]store.Change{{Inv: inv(1, "a"), Outcome: invocation.OutcomeDone}}) }, 1},
 		{"no call id is no call id to wait for", idOf(1), "", func(w *Watch) { w.Ended(End{Inv: inv(2, "")}) }, 1},
 	}
 	for _, tt := range tests {

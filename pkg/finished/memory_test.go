@@ -51,33 +51,6 @@ func TestTheLatestEndsAreFoundByIDAndByCallLatestFirst(t *testing.T) {
 	}
 }
 
-func TestAnOutcomeIsKnownWhileItIsWrittenUntilItIsWithdrawn(t *testing.T) {
-	t.Parallel()
-	w := New()
-	first := w.Ending(End{Inv: inv(1, "a"), Outcome: "done"})
-	second := w.Ending(End{Inv: inv(1, "a"), Outcome: "cancelled"})
-	if e, ok := w.Lately(idOf(1)); !ok || e.Outcome != "done" || len(w.LatelyByCall("a", 10)) != 1 || len(w.LatelyByCall("b", 10)) != 0 {
-		t.Errorf("it is %+v, %v", e, ok)
-	}
-	first()
-	first()
-	if e, _ := w.Lately(idOf(1)); e.Outcome != "cancelled" {
-		t.Errorf("with one withdrawn it is %+v, want Outcome \"cancelled\"", e)
-	}
-	w.Ended(End{Inv: inv(1, "a"), Outcome: "dropped"})
-	second()
-	if e, _ := w.Lately(idOf(1)); e.Outcome != "dropped" || len(w.LatelyByCall("a", 10)) != 1 || len(w.ending) != 0 {
-		t.Errorf("at the end it is %+v", e)
-	}
-	w.Ending(End{Inv: inv(2, "b"), Outcome: "done"})()
-	switch _, ok := w.Lately(idOf(2)); {
-	case ok:
-		t.Error("what was withdrawn is known: ok = true, want false")
-	case len(w.ending) != 0:
-		t.Errorf("what was withdrawn is known: len(w.ending) = %d, want 0", len(w.ending))
-	}
-}
-
 func TestAnEndIsKnownFromBeforeItIsDurable(t *testing.T) {
 	t.Parallel()
 	w := New()
