@@ -44,7 +44,7 @@ func (a *Admin) act(w http.ResponseWriter, r *http.Request, name, state string, 
 	err = do(ctx, id)
 	a.tell(r, name, id, err)
 	if errors.Is(err, store.ErrNotFound) {
-		return a.whyNot(id)
+		return a.whyNot(ctx, id)
 	}
 	if err != nil {
 		return err
@@ -67,8 +67,8 @@ var problemNotDead = respond.NewProblem(http.StatusConflict, wire.NotDead, "the 
 	"GET it for its state; it is pending or in flight, perhaps because it was replayed.")
 
 // whyNot distinguishes an unknown invocation from one that is not dead.
-func (a *Admin) whyNot(id invocation.ID) error {
-	switch _, err := a.Store.Get(id); {
+func (a *Admin) whyNot(ctx context.Context, id invocation.ID) error {
+	switch _, err := a.Store.Get(ctx, id); {
 	case err == nil:
 		return problemNotDead
 	case errors.Is(err, store.ErrNotFound):

@@ -34,7 +34,7 @@ func TestReplayAndDropTakeOneLetterAndSayWho(t *testing.T) {
 		t.Fatalf("replay answers %d %s", got.Status, got.Body)
 	}
 	apitest.Golden(t, "replay.json", got.Body)
-	if inv, err := r.Store.Get(apitest.IDOf(1)); err != nil || inv.State != invocation.Pending || inv.Replays != 1 {
+	if inv, err := r.Store.Get(t.Context(), apitest.IDOf(1)); err != nil || inv.State != invocation.Pending || inv.Replays != 1 {
 		t.Errorf("after the replay the store has %+v, %v", inv, err)
 	}
 
@@ -43,7 +43,7 @@ func TestReplayAndDropTakeOneLetterAndSayWho(t *testing.T) {
 		t.Fatalf("drop answers %d %s", got.Status, got.Body)
 	}
 	apitest.Golden(t, "drop.json", got.Body)
-	if _, err := r.Store.Get(apitest.IDOf(2)); !errors.Is(err, store.ErrNotFound) {
+	if _, err := r.Store.Get(t.Context(), apitest.IDOf(2)); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("after the drop the store says %v", err)
 	}
 

@@ -195,14 +195,14 @@ type hugeStore struct {
 	release chan struct{}
 }
 
-func (s *hugeStore) Get(id invocation.ID) (*invocation.Invocation, error) {
+func (s *hugeStore) Get(_ context.Context, id invocation.ID) (*invocation.Invocation, error) {
 	return &invocation.Invocation{ID: id, State: invocation.Dead, Size: admin.RawBytes/2 + 1}, nil
 }
 
-func (s *hugeStore) Load(id invocation.ID) (*invocation.Invocation, []byte, error) {
+func (s *hugeStore) Load(ctx context.Context, id invocation.ID) (*invocation.Invocation, []byte, error) {
 	s.loading.Add(1)
 	<-s.release
-	inv, err := s.Get(id)
+	inv, err := s.Get(context.Background(), id)
 	return inv, nil, err
 }
 
@@ -244,11 +244,11 @@ func (s brokenStore) Letters(context.Context, store.Filter, string, int) (store.
 	return store.LetterPage{Letters: []*invocation.Invocation{apitest.DeadAt(0)}}, nil
 }
 
-func (s brokenStore) Get(invocation.ID) (*invocation.Invocation, error) {
+func (s brokenStore) Get(context.Context, invocation.ID) (*invocation.Invocation, error) {
 	return apitest.DeadAt(0), nil
 }
 
-func (s brokenStore) Load(invocation.ID) (*invocation.Invocation, []byte, error) {
+func (s brokenStore) Load(context.Context, invocation.ID) (*invocation.Invocation, []byte, error) {
 	return nil, nil, s.err
 }
 func (s brokenStore) Replay(context.Context, invocation.ID) error { return s.err }

@@ -30,7 +30,7 @@ func (a *Admin) ShowDead(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	inv, err := a.Store.Get(id)
+	inv, err := a.Store.Get(r.Context(), id)
 	if err != nil {
 		return err
 	}

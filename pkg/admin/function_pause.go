@@ -68,7 +68,7 @@ func (a *Admin) changePause(w http.ResponseWriter, r *http.Request, lane string,
 	case err != nil:
 		return err
 	}
-	return respond.JSON(w, http.StatusOK, a.snapshotOf(lane).of(lane))
+	return respond.JSON(w, http.StatusOK, a.snapshotOf(ctx, lane).of(ctx, lane))
 }
 
 // pauseOf reads the request.

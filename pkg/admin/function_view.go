@@ -4,6 +4,7 @@ package admin
 
 import (
 	"cmp"
+	"context"
 	"encoding/base64"
 	"maps"
 	"slices"
@@ -68,7 +69,7 @@ func (s *snapshot) keys() map[invocation.Lane]bool {
 }
 
 // page has up to limit functions after a lane, in the order of their names and queues.
-func (s *snapshot) page(from invocation.Lane, limit int) wire.FunctionList {
+func (s *snapshot) page(ctx context.Context, from invocation.Lane, limit int) wire.FunctionList {
 	sorted := s.sorted(from)
 	list := wire.FunctionList{Functions: []wire.Function{}, Others: s.others()}
 	if len(sorted) > limit {
@@ -76,7 +77,7 @@ func (s *snapshot) page(from invocation.Lane, limit int) wire.FunctionList {
 		list.Next = laneCursor(sorted[limit-1])
 	}
 	for _, lane := range sorted {
-		list.Functions = append(list.Functions, s.view(lane))
+		list.Functions = append(list.Functions, s.view(ctx, lane))
 	}
 	return list
 }
@@ -91,9 +92,9 @@ func (s *snapshot) sorted(from invocation.Lane) []invocation.Lane {
 }
 
 // all are all functions, by name.
-func (s *snapshot) all() (all []wire.Function) {
+func (s *snapshot) all(ctx context.Context) (all []wire.Function) {
 	for _, lane := range s.sorted(invocation.Lane{}) {
-		all = append(all, s.view(lane))
+		all = append(all, s.view(ctx, lane))
 	}
 	return all
 }
@@ -130,7 +131,7 @@ func parseLaneCursor(cursor string) (l invocation.Lane, err error) {
 }
 
 // lanesOf counts the lanes of a name that have anything.
-func (a *Admin) lanesOf(name string) map[invocation.Lane]store.LaneStats {
+func (a *Admin) lanesOf(ctx context.Context, name string) map[invocation.Lane]store.LaneStats {
 	lanes := a.Store.Lanes()
 	maps.DeleteFunc(lanes, func(l invocation.Lane, _ store.LaneStats) bool { return l.Name != name })
 	for queue := range a.Store.Rest() {
@@ -138,7 +139,7 @@ func (a *Admin) lanesOf(name string) map[invocation.Lane]store.LaneStats {
 		if _, counted := lanes[l]; counted {
 			continue
 		}
-		if n := a.Store.Lane(l); n != (store.LaneStats{}) {
+		if n := a.Store.Lane(ctx, l); n != (store.LaneStats{}) {
 			lanes[l] = n
 		}
 	}
@@ -146,28 +147,28 @@ func (a *Admin) lanesOf(name string) map[invocation.Lane]store.LaneStats {
 }
 
 // snapshotOf is what views of one function are made of.
-func (a *Admin) snapshotOf(name string) *snapshot {
+func (a *Admin) snapshotOf(ctx context.Context, name string) *snapshot {
 	s := a.snapshot()
-	s.lanes = a.lanesOf(name)
+	s.lanes = a.lanesOf(ctx, name)
 	maps.DeleteFunc(s.activity, func(l invocation.Lane, _ worker.Activity) bool { return l.Name != name })
 	maps.DeleteFunc(s.pauses, func(n string, _ pause.Pause) bool { return n != name })
 	return s
 }
 
 // of is one function. Of one that nothing is known of it is a view with nothing.
-func (s *snapshot) of(name string) wire.FunctionList {
+func (s *snapshot) of(ctx context.Context, name string) wire.FunctionList {
 	keys := slices.SortedFunc(maps.Keys(s.keys()), byName)
 	if len(keys) == 0 {
 		keys = append(keys, invocation.Lane{Queue: s.admin.Queues[0], Name: name})
 	}
 	list := wire.FunctionList{}
 	for _, lane := range keys {
-		list.Functions = append(list.Functions, s.view(lane))
+		list.Functions = append(list.Functions, s.view(ctx, lane))
 	}
 	return list
 }
 
-func (s *snapshot) view(lane invocation.Lane) wire.Function {
+func (s *snapshot) view(ctx context.Context, lane invocation.Lane) wire.Function {
 	n, running := s.lanes[lane], s.inFlight[lane]
 	v := wire.Function{
 		Function: lane.Name, Topic: lane.Name, Queue: lane.Queue,
@@ -177,7 +178,7 @@ func (s *snapshot) view(lane invocation.Lane) wire.Function {
 	if !invocation.IsCallbackLane(lane.Name) {
 		v.Function = s.admin.Names.Qualified(lane.Name)
 	}
-	if since, ok := s.oldest(lane); ok && v.Ready > 0 {
+	if since, ok := s.oldest(ctx, lane); ok && v.Ready > 0 {
 		v.OldestAge = max(s.now.Sub(since).Seconds(), 0)
 	}
 	if s.history {
@@ -201,11 +202,11 @@ func (s *snapshot) view(lane invocation.Lane) wire.Function {
 
 // oldest is since when the first invocation of a lane is ready that is not in flight. A lane
 // that has not read the index does not know, and the store counts those in flight too.
-func (s *snapshot) oldest(lane invocation.Lane) (time.Time, bool) {
+func (s *snapshot) oldest(ctx context.Context, lane invocation.Lane) (time.Time, bool) {
 	if since := s.waiting[lane]; !since.IsZero() {
 		return since, true
 	}
-	return s.admin.Store.Oldest(lane)
+	return s.admin.Store.Oldest(ctx, lane)
 }
 
 func pauseViewOf(p pause.Pause) *wire.Pause {

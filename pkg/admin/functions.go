@@ -52,7 +52,7 @@ func (a *Admin) ListFunctions(w http.ResponseWriter, r *http.Request) error {
 	if s.history, err = p.hour(); err != nil {
 		return err
 	}
-	return respond.JSON(w, http.StatusOK, s.page(after, limit))
+	return respond.JSON(w, http.StatusOK, s.page(r.Context(), after, limit))
 }
 
 // ShowFunction shows one function in all its queues.
@@ -65,14 +65,14 @@ func (a *Admin) ShowFunction(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s := a.snapshotOf(lane)
+	s := a.snapshotOf(r.Context(), lane)
 	if s.history, err = p.hour(); err != nil {
 		return err
 	}
 	if len(s.keys()) == 0 && !a.mayExist(r.Context(), lane) {
 		return problemNoFunction
 	}
-	return respond.JSON(w, http.StatusOK, s.of(lane))
+	return respond.JSON(w, http.StatusOK, s.of(r.Context(), lane))
 }
 
 // ShowPolicy shows the policy in force for a function.

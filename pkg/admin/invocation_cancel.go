@@ -99,7 +99,7 @@ const Arrival = 2 * time.Second
 // come yet: without a durable store.
 func (a *Admin) findArriving(ctx context.Context, key string) (id invocation.ID, err error) {
 	look := func() (found bool, _ error) {
-		f, problem := a.findOne(key)
+		f, problem := a.findOne(ctx, key)
 		if err = problem; err == nil {
 			id = f.inv.ID
 		}
@@ -117,8 +117,8 @@ func (a *Admin) findArriving(ctx context.Context, key string) (id invocation.ID,
 
 // findOne finds the one invocation that an id means. A call id that came twice
 // means none of them.
-func (a *Admin) findOne(key string) (*found, error) {
-	all, err := a.find(key)
+func (a *Admin) findOne(ctx context.Context, key string) (*found, error) {
+	all, err := a.find(ctx, key)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +137,7 @@ func (a *Admin) findOne(key string) (*found, error) {
 func (a *Admin) cancel(ctx context.Context, id invocation.ID) error {
 	err := a.Watch.Follow(ctx, id, func() (bool, error) {
 		if a.Calls.Cancel(id) {
-			return a.isCancelled(id)
+			return a.isCancelled(ctx, id)
 		}
 		switch _, err := a.Store.Cancel(ctx, id); {
 		case err == nil:
@@ -148,7 +148,7 @@ func (a *Admin) cancel(ctx context.Context, id invocation.ID) error {
 		case !errors.Is(err, store.ErrNotFound):
 			return false, err
 		}
-		return a.isCancelled(id)
+		return a.isCancelled(ctx, id)
 	})
 	if errors.Is(err, finished.ErrCrowded) {
 		return problemManyWait
@@ -158,8 +158,8 @@ func (a *Admin) cancel(ctx context.Context, id invocation.ID) error {
 
 // isCancelled reports whether an invocation has been cancelled; it has not yet as
 // long as it is in the store. What ended otherwise is a problem.
-func (a *Admin) isCancelled(id invocation.ID) (bool, error) {
-	f, err := a.findID(id)
+func (a *Admin) isCancelled(ctx context.Context, id invocation.ID) (bool, error) {
+	f, err := a.findID(ctx, id)
 	switch {
 	case err != nil:
 		return false, err

@@ -30,7 +30,7 @@ func TestCancellingMeetsAnInvocationAtAnyPoint(t *testing.T) {
 	t.Parallel()
 	settles := func(r *rig, outcome invocation.Outcome) func(invocation.ID) {
 		return func(id invocation.ID) {
-			inv, err := r.Store.Get(id)
+			inv, err := r.Store.Get(t.Context(), id)
 			if err != nil {
 				t.Error(err)
 				return
@@ -76,7 +76,7 @@ func TestCancellingMeetsAnInvocationAtAnyPoint(t *testing.T) {
 			if got.Status != tt.status || tt.reason != "" && got.ReasonOf(t) != tt.reason {
 				t.Errorf("it answers %d %s", got.Status, got.Body)
 			}
-			_, err := r.Store.Get(apitest.IDOf(0))
+			_, err := r.Store.Get(t.Context(), apitest.IDOf(0))
 			if gone := errors.Is(err, store.ErrNotFound); gone != (tt.reason != wire.IsDead) {
 				t.Errorf("afterwards the store says %v", err)
 			}

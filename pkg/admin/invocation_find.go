@@ -5,6 +5,7 @@ package admin
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"slices"
 	"time"
@@ -50,32 +51,32 @@ func (f *found) isPending() bool {
 // find looks up an id, of an invocation or of a call: newest first, and none when
 // there is nothing. The store is asked before the results and those before what is
 // remembered, which is the order in which an invocation goes through them.
-func (a *Admin) find(key string) ([]found, error) {
+func (a *Admin) find(ctx context.Context, key string) ([]found, error) {
 	id, err := invocation.ParseID(key)
 	if err != nil {
-		return a.findCall(key)
+		return a.findCall(ctx, key)
 	}
-	f, err := a.findID(id)
+	f, err := a.findID(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	if f == nil {
-		return a.findCall(key) // call ids are UUIDs too
+		return a.findCall(ctx, key) // call ids are UUIDs too
 	}
 	return []found{*f}, nil
 }
 
 // findID looks up an invocation; nil when there is none.
-func (a *Admin) findID(id invocation.ID) (*found, error) {
-	inv, err := a.Store.Get(id)
+func (a *Admin) findID(ctx context.Context, id invocation.ID) (*found, error) {
+	inv, err := a.Store.Get(ctx, id)
 	if err == nil {
-		return a.stored(inv)
+		return a.stored(ctx, inv)
 	}
 	if !errors.Is(err, store.ErrNotFound) {
 		return nil, err
 	}
 	var f *found
-	switch r, err := a.Store.Result(id, false); {
+	switch r, err := a.Store.Result(ctx, id, false); {
 	case err == nil:
 		f = withResult(r)
 	case !errors.Is(err, store.ErrNotFound):
@@ -93,11 +94,11 @@ const looks = 3
 // findCall looks up all invocations of a call id. The store shows them at one moment.
 // What has finished after it may be the callback of one that the store showed as
 // pending, so all are looked up again then.
-func (a *Admin) findCall(call string) ([]found, error) {
+func (a *Admin) findCall(ctx context.Context, call string) ([]found, error) {
 	var all map[invocation.ID]*found
 	for range looks {
 		since := time.Now()
-		stored, results, err := a.Store.FindCall(call, mostOfCall)
+		stored, results, err := a.Store.FindCall(ctx, call, mostOfCall)
 		if err != nil {
 			return nil, err
 		}
@@ -141,12 +142,12 @@ func newest(all map[invocation.ID]*found) []found {
 }
 
 // stored is an invocation that is in the store. A dead one may have a result.
-func (a *Admin) stored(inv *invocation.Invocation) (*found, error) {
+func (a *Admin) stored(ctx context.Context, inv *invocation.Invocation) (*found, error) {
 	f := &found{inv: inv, state: a.stateOf(inv)}
 	if f.state != wire.StateDead {
 		return f, nil
 	}
-	_, err := a.Store.Result(inv.ID, false)
+	_, err := a.Store.Result(ctx, inv.ID, false)
 	f.hasResult = err == nil
 	if errors.Is(err, store.ErrNotFound) {
 		err = nil

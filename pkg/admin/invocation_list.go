@@ -36,7 +36,7 @@ func (a *Admin) ListInvocations(w http.ResponseWriter, r *http.Request) error {
 	case "", wire.StateDelayed, wire.StateReady:
 		page, err = a.pendingPage(r.Context(), f, state, p.text("cursor"), limit)
 	case wire.StateRunning:
-		page, err = a.runningPage(f, p.text("cursor"), limit)
+		page, err = a.runningPage(r.Context(), f, p.text("cursor"), limit)
 	default:
 		err = problemState
 	}
@@ -77,7 +77,7 @@ func (a *Admin) pendingPage(ctx context.Context, f store.PendingFilter, state, c
 
 // runningPage reads what is being called, by id. There are no more than calls at a
 // time.
-func (a *Admin) runningPage(f store.PendingFilter, cursor string, limit int) (*wire.InvocationList, error) {
+func (a *Admin) runningPage(ctx context.Context, f store.PendingFilter, cursor string, limit int) (*wire.InvocationList, error) {
 	var after invocation.ID
 	if cursor != "" {
 		var err error
@@ -92,7 +92,7 @@ func (a *Admin) runningPage(f store.PendingFilter, cursor string, limit int) (*w
 		if bytes.Compare(id[:], after[:]) <= 0 {
 			continue
 		}
-		it, err := a.findID(id)
+		it, err := a.findID(ctx, id)
 		if err != nil {
 			return nil, err
 		}

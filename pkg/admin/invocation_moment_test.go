@@ -3,6 +3,7 @@ package admin_test
 // A call id that is looked up while its invocations finish.
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
@@ -20,7 +21,7 @@ type finishing struct {
 	finish func()
 }
 
-func (s *finishing) FindCall(string, int) ([]*invocation.Invocation, []*store.Result, error) {
+func (s *finishing) FindCall(context.Context, string, int) ([]*invocation.Invocation, []*store.Result, error) {
 	if s.inv == nil {
 		return nil, nil, nil
 	}

@@ -32,7 +32,7 @@ func (a *Admin) ShowResult(w http.ResponseWriter, r *http.Request) error {
 	if _, err := readParams(r); err != nil {
 		return err
 	}
-	f, err := a.findOne(key)
+	f, err := a.findOne(r.Context(), key)
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (a *Admin) ShowResult(w http.ResponseWriter, r *http.Request) error {
 // withResult reads a result with its body and calls use.
 func (a *Admin) withResult(ctx context.Context, id invocation.ID, use func(*store.Result)) error {
 	return a.withRoom(ctx, a.MaxResponseBytes, func() error {
-		res, err := a.Store.Result(id, true)
+		res, err := a.Store.Result(ctx, id, true)
 		switch {
 		case errors.Is(err, store.ErrNotFound), err == nil && res.Status == 0:
 			return problemNoResult

@@ -71,7 +71,7 @@ func anyID(key string) (string, error) {
 // comes first. What is not known yet may still be on its way, and is waited for too.
 func (a *Admin) awaitOver(w http.ResponseWriter, r *http.Request, key string, wait time.Duration) ([]found, error) {
 	if wait == 0 {
-		return a.find(key)
+		return a.find(r.Context(), key)
 	}
 	respond.Extend(w, wait)
 	ctx, cancel := context.WithTimeout(r.Context(), wait)
@@ -79,7 +79,7 @@ func (a *Admin) awaitOver(w http.ResponseWriter, r *http.Request, key string, wa
 	var all []found
 	id, _ := invocation.ParseID(key) // zero for a call id that is no UUID
 	err := a.Watch.Await(ctx, id, key, func() (enough bool, err error) {
-		all, err = a.find(key)
+		all, err = a.find(r.Context(), key)
 		return areOver(all), err
 	})
 	switch {
@@ -90,7 +90,7 @@ func (a *Admin) awaitOver(w http.ResponseWriter, r *http.Request, key string, wa
 	case r.Context().Err() != nil: // the client has gone
 		return nil, r.Context().Err()
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, finished.ErrClosed):
-		return a.find(key) // the state then
+		return a.find(r.Context(), key) // the state then
 	}
 	return nil, err
 }

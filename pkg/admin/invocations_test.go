@@ -3,6 +3,7 @@ package admin_test
 // Asking what became of an invocation.
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"slices"
@@ -187,7 +188,7 @@ func TestBadRequestsForInvocationsAreRefused(t *testing.T) {
 			t.Errorf("%s: %s %s answers %d %s", tt.name, tt.method, tt.path, got.Status, got.Body)
 		}
 	}
-	if _, err := r.Store.Get(apitest.IDOf(0)); err != nil {
+	if _, err := r.Store.Get(t.Context(), apitest.IDOf(0)); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
 }
@@ -198,21 +199,23 @@ type callStore struct {
 	inv atomic.Pointer[invocation.Invocation]
 }
 
-func (s *callStore) Get(id invocation.ID) (*invocation.Invocation, error) {
+func (s *callStore) Get(ctx context.Context, id invocation.ID) (*invocation.Invocation, error) {
 	if inv := s.inv.Load(); inv != nil && inv.ID == id {
 		return inv, nil
 	}
 	return nil, store.ErrNotFound
 }
 
-func (s *callStore) FindCall(call string, _ int) ([]*invocation.Invocation, []*store.Result, error) {
+func (s *callStore) FindCall(_ context.Context, call string, _ int) ([]*invocation.Invocation, []*store.Result, error) {
 	if inv := s.inv.Load(); inv != nil && inv.CallID == call {
 		return []*invocation.Invocation{inv}, nil, nil
 	}
 	return nil, nil, nil
 }
 
-func (*callStore) Result(invocation.ID, bool) (*store.Result, error) { return nil, store.ErrNotFound }
+func (*callStore) Result(context.Context, invocation.ID, bool) (*store.Result, error) {
+	return nil, store.ErrNotFound
+}
 
 // waiting is a server in a bubble, and a request to it that is running.
 type waiting struct {

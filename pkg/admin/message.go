@@ -95,7 +95,7 @@ func (a *Admin) withRaw(ctx context.Context, inv *invocation.Invocation, use fun
 		return context.Cause(ctx)
 	}
 	defer a.raw.Release(n)
-	inv, raw, err := a.Store.Load(inv.ID)
+	inv, raw, err := a.Store.Load(ctx, inv.ID)
 	if err != nil {
 		return err
 	}

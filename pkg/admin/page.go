@@ -5,6 +5,7 @@ package admin
 
 import (
 	"compress/gzip"
+	"context"
 	"net/http"
 	"strings"
 
@@ -31,7 +32,7 @@ func (a *Admin) ShowOverview(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return a.writePage(w, r, a.overview(byName, after).Page)
+	return a.writePage(w, r, a.overview(r.Context(), byName, after).Page)
 }
 
 // writePage renders a page and answers with it.
@@ -59,13 +60,13 @@ func (p params) byName() (bool, error) {
 }
 
 // overview reads once what the page shows.
-func (a *Admin) overview(byName bool, after invocation.Lane) console.Overview {
+func (a *Admin) overview(ctx context.Context, byName bool, after invocation.Lane) console.Overview {
 	s := a.snapshot()
-	status, all := a.status(s)
+	status, all := a.status(ctx, s)
 	o := console.Overview{Status: status, Total: len(all), ByName: byName, Example: a.Example}
 	s.history = true
 	if byName {
-		o.Functions = s.page(after, console.PageRows)
+		o.Functions = s.page(ctx, after, console.PageRows)
 		return o
 	}
 	o.Functions = wire.FunctionList{Functions: console.First(status, all), Others: s.others()}

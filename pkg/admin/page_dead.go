@@ -112,7 +112,7 @@ func (a *Admin) ShowLetterPage(w http.ResponseWriter, r *http.Request) error {
 // details are those of a dead letter, without its message. One whose message cannot be read
 // is shown without its header.
 func (a *Admin) details(ctx context.Context, id invocation.ID) (*wire.LetterDetails, error) {
-	inv, err := a.Store.Get(id)
+	inv, err := a.Store.Get(ctx, id)
 	if err != nil {
 		return nil, err
 	}

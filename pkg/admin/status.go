@@ -3,6 +3,7 @@
 package admin
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -19,14 +20,14 @@ func (a *Admin) ShowStatus(w http.ResponseWriter, r *http.Request) error {
 	if _, err := readParams(r); err != nil {
 		return err
 	}
-	s, _ := a.status(a.snapshot())
+	s, _ := a.status(r.Context(), a.snapshot())
 	return respond.JSON(w, http.StatusOK, s)
 }
 
 // status is the state with its summary, and the functions that the summary is made from, by
 // name.
-func (a *Admin) status(of *snapshot) (wire.Status, []wire.Function) {
-	s, all := a.State(), of.all()
+func (a *Admin) status(ctx context.Context, of *snapshot) (wire.Status, []wire.Function) {
+	s, all := a.State(), of.all(ctx)
 	minutes, rate := a.Worker.Total()
 	s.At, s.Worker.Rate, s.Worker.History = of.now.UTC(), rate, historyOf(minutes, of.now, a.Started)
 	s.Summary = console.Summarize(console.State{Status: s, Functions: all, Jobs: a.troubledJobs()})

@@ -71,7 +71,7 @@ func (a *Admin) readOldest(w http.ResponseWriter, r *http.Request) (oldest, erro
 // knows reports whether a topic entity is known to the store or the gateway. When
 // the gateway cannot tell, it is.
 func (a *Admin) knows(ctx context.Context, name string) bool {
-	if lane := a.Names.Canonical(name); lane != "" && len(a.lanesOf(lane)) > 0 {
+	if lane := a.Names.Canonical(name); lane != "" && len(a.lanesOf(ctx, lane)) > 0 {
 		return true
 	}
 	if !invocation.ValidName(name) || a.Functions == nil {

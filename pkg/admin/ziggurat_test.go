@@ -276,7 +276,7 @@ func TestZigguratsActsTakeTheOldest(t *testing.T) {
 	if job := r.over(t, got); got.Status != http.StatusOK || job.Done != 1 || !strings.HasPrefix(got.Body, `{"message":"`+admin.TextReplayed+`"`) {
 		t.Errorf("replay answers %d %s: %+v", got.Status, got.Body, job)
 	}
-	if inv, err := r.Store.Get(apitest.IDOf(7)); err != nil || inv.State != invocation.Pending {
+	if inv, err := r.Store.Get(t.Context(), apitest.IDOf(7)); err != nil || inv.State != invocation.Pending {
 		t.Errorf("the oldest is %+v, %v", inv, err)
 	}
 	if got := r.Ask(t, http.MethodPost, "/v1/dead_set/replay?count=2147483647&topic-entity=other"); got.Status != http.StatusOK || strings.Contains(got.Body, "job") {

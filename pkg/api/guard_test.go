@@ -217,7 +217,7 @@ func TestPagesOfOtherSitesMayNotAct(t *testing.T) {
 				if got := r.Ask(t, http.MethodDelete, "/v1/dead_set/"+apitest.IDOf(100+i).String(), foreign); got.Status != tt.want {
 					t.Errorf("drop answers %d %s", got.Status, got.Body)
 				}
-				if _, err := r.Store.Get(apitest.IDOf(100 + i)); (err == nil) != (tt.want == http.StatusForbidden) {
+				if _, err := r.Store.Get(t.Context(), apitest.IDOf(100+i)); (err == nil) != (tt.want == http.StatusForbidden) {
 					t.Errorf("after %d the letter is there: %v", tt.want, err == nil)
 				}
 			})

@@ -253,5 +253,5 @@ func (a *App) makeJobs(context.Context) error {
 
 // waiting is how many of a lane are ready and not being called.
 func (a *App) waiting(lane invocation.Lane) int {
-	return a.store.Lane(lane).Ready - a.lanes.InFlight()[lane]
+	return a.store.Lane(context.Background(), lane).Ready - a.lanes.InFlight()[lane]
 }

@@ -91,7 +91,7 @@ func (j *Jobs) look(b *job, r *record) {
 	b.polled = time.Now()
 	var left []invocation.ID
 	for _, id := range r.Watch {
-		inv, err := j.Store.Get(id)
+		inv, err := j.Store.Get(context.Background(), id)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
 			r.Outcomes += good

@@ -4,6 +4,7 @@ package jobs
 // forgets one.
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -44,7 +45,7 @@ func (w *world) open(edits ...func(*rig)) *rig {
 // onlyReady is the one letter that is pending.
 func (w *world) onlyReady(r *rig) invocation.ID {
 	w.t.Helper()
-	all, err := r.store.NextReady(lane("fn"), store.Ready{}, 2)
+	all, err := r.store.Take(context.Background(), lane("fn"), store.Ready{}, 2)
 	if err != nil || len(all) != 1 {
 		w.t.Fatalf("%d are ready, %v", len(all), err)
 	}
@@ -55,7 +56,7 @@ func (w *world) onlyReady(r *rig) invocation.ID {
 func replaysOf(t testing.TB, s *embedded.Store, ids []invocation.ID) (once int) {
 	t.Helper()
 	for _, id := range ids {
-		inv, err := s.Get(id)
+		inv, err := s.Get(t.Context(), id)
 		if err != nil {
 			t.Fatalf("a dead letter is gone: %v, want nil", err)
 		}
@@ -153,7 +154,7 @@ func cutAgainAndAgain(t *testing.T, rng *rand.Rand, seed uint64) {
 // callReady calls what the process before has left ready.
 func (r *rig) callReady(function string) {
 	r.t.Helper()
-	all, err := r.store.NextReady(lane(function), store.Ready{}, 1000)
+	all, err := r.store.Take(context.Background(), lane(function), store.Ready{}, 1000)
 	if err != nil {
 		r.t.Fatal(err)
 	}

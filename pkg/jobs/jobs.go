@@ -18,34 +18,14 @@ import (
 
 // Store is what jobs need of the store; see there for what the methods promise.
 type Store interface {
-	letters
-	pending
-	acts
-	Get(invocation.ID) (*invocation.Invocation, error)
-	Lanes() map[invocation.Lane]store.LaneStats
-	// Rest counts by queue what is in lanes that Lanes does not have, see store.Store.
-	Rest() map[string]store.LaneStats
+	store.Letters
+	store.Lookup
+	store.Acts
+	store.Notes
+	store.Counts
 	// Err is nil while anything can be written.
 	Err() error
 }
-
-type letters interface {
-	Letters(ctx context.Context, f store.Filter, cursor string, limit int) (store.LetterPage, error)
-	Groups(context.Context, store.Filter) ([]store.Group, error)
-}
-
-type pending interface {
-	Pending(ctx context.Context, f store.PendingFilter, cursor string, limit int) ([]*invocation.Invocation, string, error)
-}
-
-// acts write, the progress of a job together with what it has done.
-type acts interface {
-	Act(context.Context, store.Batch) ([]store.Taken, error)
-	PutNote(context.Context, store.Note) error
-	Notes(prefix string) map[string][]byte
-}
-
-var _ Store = store.Store(nil)
 
 // Options are what Jobs need. All but the last three are required.
 type Options struct {

@@ -43,7 +43,7 @@ func TestAPurgeTakesWhatItsPlanCounted(t *testing.T) {
 				late := r.pend("fn", 3, time.Hour)
 				r.set(0)
 				for _, id := range late { // accepted after the plan
-					inv, err := r.store.Get(id)
+					inv, err := r.store.Get(t.Context(), id)
 					if err != nil || inv.Accepted.Before(v.Created) {
 						t.Fatal(inv, err)
 					}
@@ -54,7 +54,7 @@ func TestAPurgeTakesWhatItsPlanCounted(t *testing.T) {
 				pass(time.Minute)
 				r.want(v, Done, tt.dropped, tt.count-tt.dropped)
 				for _, id := range append(append(other, late...), inFlight...) {
-					if _, err := r.store.Get(id); err != nil {
+					if _, err := r.store.Get(t.Context(), id); err != nil {
 						t.Errorf("one that was not meant is gone: %v, want nil", err)
 					}
 				}

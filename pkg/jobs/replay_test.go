@@ -56,7 +56,7 @@ func TestAPlanCountsAndChangesNothing(t *testing.T) {
 		case v.Plan.Duration != 0:
 			t.Errorf("the plan with a limit is %+v, want Duration 0", v.Plan)
 		}
-		if _, err := r.store.Get(ids[0]); err != nil {
+		if _, err := r.store.Get(t.Context(), ids[0]); err != nil {
 			t.Error(err)
 		}
 	})

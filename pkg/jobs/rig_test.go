@@ -149,7 +149,7 @@ func (r *rig) Ready(all []store.Ready) {
 
 // call is what becomes of a ready invocation.
 func (r *rig) call(at store.Ready) {
-	inv, err := r.store.Get(at.ID)
+	inv, err := r.store.Get(context.Background(), at.ID)
 	if err != nil {
 		return
 	}

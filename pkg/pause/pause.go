@@ -51,12 +51,6 @@ type Pause struct {
 // isOver reports whether the time of a pause has passed.
 func (p Pause) isOver(now time.Time) bool { return !p.Until.IsZero() && !now.Before(p.Until) }
 
-// Notes keep pauses; see store.Store.
-type Notes interface {
-	PutNote(context.Context, store.Note) error
-	Notes(prefix string) map[string][]byte
-}
-
 // Lanes carry pauses out, by the name of a lane, in all queues. Both are idempotent.
 type Lanes interface {
 	Pause(name string)
@@ -65,7 +59,7 @@ type Lanes interface {
 
 // Keeper knows the pauses. Make it with New.
 type Keeper struct {
-	notes Notes
+	notes store.Notes
 	lanes Lanes
 	log   *slog.Logger
 	wake  chan struct{}
@@ -78,7 +72,7 @@ type Keeper struct {
 
 // New reads the pauses and lets the lanes know. It has to come before anything is
 // called. A note that cannot be read is logged and skipped.
-func New(notes Notes, lanes Lanes, log *slog.Logger) *Keeper {
+func New(notes store.Notes, lanes Lanes, log *slog.Logger) *Keeper {
 	k := &Keeper{notes: notes, lanes: lanes, log: log, wake: make(chan struct{}, 1), all: map[string]Pause{}}
 	for name, value := range notes.Notes(notePrefix) {
 		lane := strings.TrimPrefix(name, notePrefix)

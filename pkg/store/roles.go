@@ -28,16 +28,19 @@ type Intake interface {
 
 // Work is what a worker does with ready invocations.
 type Work interface {
-	// NextReady reads up to limit entries of a lane that come after the entry from; the zero Ready
-	// stands for the lane's beginning.
-	NextReady(lane invocation.Lane, from Ready, limit int) ([]Ready, error)
+	// Take takes up to limit ready entries of a lane that come after the entry from; the zero Ready
+	// stands for the lane's beginning. They are the caller's until they are settled or given back:
+	// no other worker calls them.
+	Take(ctx context.Context, lane invocation.Lane, from Ready, limit int) ([]Ready, error)
+	// Give gives back entries that were taken and will not be called.
+	Give(ctx context.Context, entries []Ready) error
 	// ReadyLanes reads up to limit lanes that have anything ready, those of URLs or those of
 	// functions, in the order of their queues and names, beginning after a lane; the zero Lane
 	// stands for the beginning.
-	ReadyLanes(from invocation.Lane, urls bool, limit int) ([]invocation.Lane, error)
+	ReadyLanes(ctx context.Context, from invocation.Lane, urls bool, limit int) ([]invocation.Lane, error)
 	// LoadReady reads a ready invocation, in order to call it. ErrNotFound means that it is no
 	// longer there, or in another place. What it returns is the caller's.
-	LoadReady(r Ready) (Loaded, error)
+	LoadReady(ctx context.Context, r Ready) (Loaded, error)
 	// Settle writes the next state of an invocation that was in flight, and its callback, in one
 	// batch, and returns when that is durable. ErrNotFound means that it is no longer where At
 	// says; nothing is written then, the callback neither. When ctx ends first, the settlement may
@@ -52,6 +55,8 @@ type Work interface {
 
 // Schedule makes delayed invocations ready.
 type Schedule interface {
+	// Now is the time of the store, by which invocations become due.
+	Now() time.Time
 	// NextDue is a time before which MoveDue has nothing to move; far in the future when nothing
 	// is delayed.
 	NextDue() time.Time
@@ -64,13 +69,13 @@ type Schedule interface {
 type Lookup interface {
 	// Load reads an invocation in any state and its QueueRequest, which is the caller's.
 	// ErrNotFound when there is none with this id.
-	Load(id invocation.ID) (*invocation.Invocation, []byte, error)
+	Load(ctx context.Context, id invocation.ID) (*invocation.Invocation, []byte, error)
 	// Get is Load without the QueueRequest.
-	Get(id invocation.ID) (*invocation.Invocation, error)
+	Get(ctx context.Context, id invocation.ID) (*invocation.Invocation, error)
 	// FindCall returns what is known of a call id, which may come several times: the invocations
 	// that are in the store, oldest first, and the results, youngest invocation first and without
 	// their bodies. Of each there are at most limit, and all are of one moment.
-	FindCall(callID string, limit int) ([]*invocation.Invocation, []*Result, error)
+	FindCall(ctx context.Context, callID string, limit int) ([]*invocation.Invocation, []*Result, error)
 	// Pending reads up to limit pending invocations, beginning after the cursor of an earlier page
 	// ("" for the start): those that are ready, lane by lane, then those that are delayed, by due
 	// time. next is "" at the end; a page that has a next may be short or empty. What stays in its
@@ -122,7 +127,7 @@ type Notes interface {
 // Results keeps the outcomes of finished invocations.
 type Results interface {
 	// Result reads how an invocation ended. ErrNotFound when that is not known, or no longer.
-	Result(id invocation.ID, withBody bool) (*Result, error)
+	Result(ctx context.Context, id invocation.ID, withBody bool) (*Result, error)
 	// Sweep removes expired idempotency keys and results, at most one step of them, and returns
 	// how many. Call it again while it returns any.
 	Sweep(ctx context.Context) (int, error)
@@ -138,14 +143,14 @@ type Counts interface {
 	// many lanes. It is empty in almost every store.
 	Rest() map[string]LaneStats
 	// Lane returns the counts of one lane, whether Lanes has it or not.
-	Lane(lane invocation.Lane) LaneStats
+	Lane(ctx context.Context, lane invocation.Lane) LaneStats
 	// Adopt counts lanes by themselves from now on, as far as there is room. It is for functions
 	// that are known to exist: without it those that callers have invented could take up all
 	// counts.
 	Adopt(ctx context.Context, lanes []invocation.Lane) error
 	// Oldest returns since when the invocation is ready that is first in a lane, those in flight
 	// included. False when nothing is ready in it.
-	Oldest(lane invocation.Lane) (since time.Time, ok bool)
+	Oldest(ctx context.Context, lane invocation.Lane) (since time.Time, ok bool)
 	// Usage is what the store takes.
 	Usage() Usage
 }

@@ -65,7 +65,7 @@ func (w *Worker) handle(c contexts, slot int, t taken) {
 func (w *Worker) attempt(c contexts, h *callSlot, t taken) (over bool) {
 	r := t.Ready
 	calls := h.begin(c.calls, r.ID)
-	a, err := w.load(r)
+	a, err := w.load(calls, r)
 	if err != nil {
 		w.Lanes.learn(t, effect{silent: true})
 		return w.unreadable(r, err)
@@ -75,7 +75,7 @@ func (w *Worker) attempt(c contexts, h *callSlot, t taken) (over bool) {
 		a.req = nil
 	}
 	crash.Point("before-call")
-	if reason, why := hopeless(a.inv, time.Now()); reason != "" {
+	if reason, why := hopeless(a.inv, w.Store.Now()); reason != "" {
 		w.giveUp(a, reason, why)
 	} else {
 		w.call(calls, a)
@@ -97,8 +97,8 @@ func (w *Worker) attempt(c contexts, h *callSlot, t taken) (over bool) {
 
 // load reads what is to be called. ErrNotFound means that it is no longer there,
 // or waits in another place by now.
-func (w *Worker) load(r store.Ready) (*attempt, error) {
-	l, err := w.Store.LoadReady(r)
+func (w *Worker) load(ctx context.Context, r store.Ready) (*attempt, error) {
+	l, err := w.Store.LoadReady(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +175,7 @@ func (w *Worker) call(ctx context.Context, a *attempt) {
 	}
 	res := retryResult(a)
 	res.Missing = w.missing(ctx, a)
-	a.Decision = a.policy.Decide(a.inv.Retries, res, time.Now(), random)
+	a.Decision = a.policy.Decide(a.inv.Retries, res, w.Store.Now(), random)
 }
 
 // send sends what is in the QueueRequest.

@@ -53,7 +53,7 @@ func BenchmarkTurns(b *testing.B) {
 			b.ReportAllocs()
 			b.ResetTimer()
 			for range b.N {
-				h, ok := l.take(0, s)
+				h, ok := l.take(context.Background(), 0, s)
 				if !ok {
 					b.Fatal("nothing is left: ok = false, want true")
 				}

@@ -6,7 +6,6 @@ package worker
 
 import (
 	"net/url"
-	"time"
 
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
@@ -24,7 +23,7 @@ func (w *Worker) callbackOf(a *attempt) *store.Accept {
 	if a.inv.Kind == invocation.KindCallback || a.req == nil || a.req.CallbackURL == "" {
 		return nil
 	}
-	now := time.Now()
+	now := w.Store.Now()
 	inv := &invocation.Invocation{
 		ID: invocation.NewID(now), CallID: a.inv.CallID, Kind: invocation.KindCallback,
 		Function: a.inv.Function, Origin: a.inv.ID, URL: a.req.CallbackURL,

@@ -57,7 +57,7 @@ func TestACancelledCallEndsAtOnceAndLeavesNothing(t *testing.T) {
 			case slices.Contains(r.worker.InFlight(), id):
 				t.Error("it is running still: slices.Contains(r.worker.InFlight(), id) = true, want false")
 			}
-			if _, err := r.store.Get(id); err == nil {
+			if _, err := r.store.Get(t.Context(), id); err == nil {
 				t.Errorf("it is in the store still: err = %v, want an error", err)
 			}
 			pass(time.Minute)
@@ -161,10 +161,10 @@ func TestAnAbortIsNoCancelling(t *testing.T) {
 		}
 		r.abort()
 		<-r.ended
-		if _, err := r.store.Get(cancelled); err == nil {
+		if _, err := r.store.Get(t.Context(), cancelled); err == nil {
 			t.Errorf("what was cancelled is there still: err = %v, want an error", err)
 		}
-		switch inv, err := r.store.Get(aborted); {
+		switch inv, err := r.store.Get(t.Context(), aborted); {
 		case err != nil:
 			t.Errorf("what was aborted is gone: %v, want nil", err)
 		case inv.State != invocation.Pending:

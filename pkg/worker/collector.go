@@ -3,6 +3,7 @@
 package worker
 
 import (
+	"context"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -158,7 +159,7 @@ func (c *Collector) throttles() map[series]held {
 func (c *Collector) since(l invocation.Lane, waiting map[invocation.Lane]time.Time, now time.Time) time.Time {
 	since, is := waiting[l]
 	if is && since.IsZero() {
-		since, is = c.store.Oldest(l)
+		since, is = c.store.Oldest(context.Background(), l)
 	}
 	if !is {
 		return now

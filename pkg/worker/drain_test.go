@@ -107,7 +107,7 @@ func TestAnAbortLeavesEverythingAsItWas(t *testing.T) {
 		if rec := r.store.Recovered(); rec.InFlight != 0 {
 			t.Errorf("%d in-flight markers are left of a call that was aborted, want 0", rec.InFlight)
 		}
-		inv, err := r.store.Get(id)
+		inv, err := r.store.Get(t.Context(), id)
 		if err != nil || inv.Calls() != 1 || inv.Retries != 1 || inv.Crashes != 0 {
 			t.Errorf("%+v, %v: the aborted attempt must not count", inv, err)
 		}

@@ -8,16 +8,8 @@ import (
 	"time"
 )
 
-// timetable knows the due times.
-type timetable interface {
-	// NextDue is a time before which MoveDue has nothing to move.
-	NextDue() time.Time
-	// MoveDue makes a step of due invocations ready and reports whether more are due.
-	MoveDue(context.Context) (more bool, err error)
-}
-
 // longestSleep bounds how long the timer sleeps, because the due times are of
-// the wall clock and that may be set. It is also how long slots stand idle after
+// the store's clock and that may be set. It is also how long slots stand idle after
 // the store can be relied upon again.
 const longestSleep = time.Second
 
@@ -49,24 +41,25 @@ func (w *Worker) runTimer(ctx context.Context) {
 				sweep = now.Add(throttleSweep)
 			}
 		}
-		w.Lanes.refill(w.Store)
+		w.Lanes.giveBack(ctx, w.Store)
+		w.Lanes.refill(ctx, w.Store)
 		timer.Reset(w.sleep())
 	}
 }
 
 // sleep is how long the timer has nothing to do.
 func (w *Worker) sleep() time.Duration {
-	next := w.Store.NextDue()
-	if opens := w.Lanes.nextOpening(); !opens.IsZero() && opens.Before(next) {
-		next = opens
+	left := w.Store.NextDue().Sub(w.Store.Now())
+	if opens := w.Lanes.nextOpening(); !opens.IsZero() {
+		left = min(left, time.Until(opens))
 	}
-	return min(max(time.Until(next), 0), longestSleep)
+	return min(max(left, 0), longestSleep)
 }
 
 // moveDue makes all due invocations ready. After an error it waits a little; the store has
 // logged the error, and raises NextDue while it cannot read due invocations.
 func (w *Worker) moveDue(ctx context.Context) {
-	if time.Now().Before(w.Store.NextDue()) {
+	if w.Store.Now().Before(w.Store.NextDue()) {
 		return
 	}
 	for more := true; more && ctx.Err() == nil; {

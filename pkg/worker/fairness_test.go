@@ -93,7 +93,7 @@ type shelf map[invocation.Lane][]store.Ready
 
 func (s shelf) Err() error { return nil }
 
-func (s shelf) NextReady(l invocation.Lane, from store.Ready, limit int) ([]store.Ready, error) {
+func (s shelf) Take(ctx context.Context, l invocation.Lane, from store.Ready, limit int) ([]store.Ready, error) {
 	i := 0
 	if !from.ID.IsZero() {
 		i, _ = slices.BinarySearchFunc(s[l], from, compare)
@@ -104,8 +104,10 @@ func (s shelf) NextReady(l invocation.Lane, from store.Ready, limit int) ([]stor
 	return s[l][i:min(i+limit, len(s[l]))], nil
 }
 
+func (shelf) Give(context.Context, []store.Ready) error { return nil }
+
 // ReadyLanes implements scan.
-func (s shelf) ReadyLanes(from invocation.Lane, urls bool, limit int) ([]invocation.Lane, error) {
+func (s shelf) ReadyLanes(ctx context.Context, from invocation.Lane, urls bool, limit int) ([]invocation.Lane, error) {
 	return readyLanes(s, from, urls, limit), nil
 }
 
@@ -148,7 +150,7 @@ func (s shelf) settle(r store.Ready) {
 // open starts lanes with what is on the shelf, and slots that tests step.
 func (s shelf) open(inflight int) *Lanes {
 	l := NewLanes(LanesOptions{MaxInflight: inflight})
-	l.start(s, func(int) {})
+	l.start(context.Background(), s, func(int) {})
 	l.running.Wait()
 	return l
 }
@@ -159,7 +161,7 @@ func TestAQuietLaneGetsItsTurnNext(t *testing.T) {
 	s.fill("flooded", 100_000)
 	l := s.open(1)
 	for range 1000 {
-		r, ok := l.take(0, s)
+		r, ok := l.take(t.Context(), 0, s)
 		switch {
 		case !ok:
 			t.Fatalf("got %v, %v: ok = false, want true", r, ok)
@@ -172,7 +174,7 @@ func TestAQuietLaneGetsItsTurnNext(t *testing.T) {
 	l.Ready(s[invocation.Lane{Queue: queue, Name: "quiet"}])
 	var names []string
 	for range 4 {
-		r, _ := l.take(0, s)
+		r, _ := l.take(context.Background(), 0, s)
 		names = append(names, r.Lane.Name)
 		l.finish(r.Ready)
 	}
@@ -193,7 +195,7 @@ func TestLanesWithLittleWaitingLeaveHalfOfTheTurnsToTheRound(t *testing.T) {
 			s.fill(name, 1)
 			l.Ready(s[invocation.Lane{Queue: queue, Name: name}])
 		}
-		r, ok := l.take(0, s)
+		r, ok := l.take(context.Background(), 0, s)
 		if !ok {
 			t.Fatal("no turn: ok = false, want true")
 		}
@@ -214,7 +216,7 @@ func TestTurnsGoRound(t *testing.T) {
 	}
 	l := s.open(1)
 	for n := range 3000 {
-		r, ok := l.take(0, s)
+		r, ok := l.take(context.Background(), 0, s)
 		// At their ends who has little waiting goes ahead.
 		if want := string(rune('a' + n%3)); !ok || n < 2900 && r.Lane.Name != want {
 			t.Fatalf("turn %d is %s's, want %s", n, r.Lane.Name, want)
@@ -222,7 +224,7 @@ func TestTurnsGoRound(t *testing.T) {
 		l.finish(r.Ready)
 		s.settle(r.Ready)
 	}
-	switch _, ok := l.take(0, s); {
+	switch _, ok := l.take(t.Context(), 0, s); {
 	case ok:
 		t.Errorf("%d lanes are left when all is done: ok = true, want false", len(l.lanes))
 	case len(l.lanes) != 0:
@@ -236,7 +238,7 @@ func TestALaneKeepsOnlyItsWindowInMemory(t *testing.T) {
 	s := shelf{}
 	s.fill("fn", entries)
 	l := NewLanes(LanesOptions{MaxInflight: 8})
-	l.start(shelf{}, func(int) {})
+	l.start(context.Background(), shelf{}, func(int) {})
 	key := invocation.Lane{Queue: queue, Name: "fn"}
 	l.Ready(s[key])
 	l.running.Wait()
@@ -247,7 +249,7 @@ func TestALaneKeepsOnlyItsWindowInMemory(t *testing.T) {
 	}
 	most := 0
 	for n := range entries {
-		r, ok := l.take(7, s)
+		r, ok := l.take(t.Context(), 7, s)
 		switch {
 		case !ok:
 			t.Fatalf("entry %d: %v, %v: ok = false, want true", n, r, ok)
@@ -265,7 +267,7 @@ func TestALaneKeepsOnlyItsWindowInMemory(t *testing.T) {
 func TestManyLanesShareTheWindows(t *testing.T) {
 	t.Parallel()
 	l := NewLanes(LanesOptions{MaxInflight: 8})
-	l.start(shelf{}, func(int) {})
+	l.start(context.Background(), shelf{}, func(int) {})
 	s := shelf{}
 	s.fill("", 64)
 	entries := s[invocation.Lane{Queue: queue}]
@@ -317,8 +319,8 @@ type meanwhile struct {
 	do func()
 }
 
-func (m *meanwhile) NextReady(l invocation.Lane, from store.Ready, limit int) ([]store.Ready, error) {
-	found, err := m.shelf.NextReady(l, from, limit)
+func (m *meanwhile) Take(ctx context.Context, l invocation.Lane, from store.Ready, limit int) ([]store.Ready, error) {
+	found, err := m.shelf.Take(context.Background(), l, from, limit)
 	found = slices.Clone(found)
 	if do := m.do; do != nil {
 		m.do = nil
@@ -333,15 +335,15 @@ func TestWhatIsSettledWhileItsLaneIsReadIsNotCalledOnceMore(t *testing.T) {
 	s.fill("fn", 2)
 	key := invocation.Lane{Queue: queue, Name: "fn"}
 	l := NewLanes(LanesOptions{MaxInflight: 2})
-	l.start(shelf{}, func(int) {})
+	l.start(context.Background(), shelf{}, func(int) {})
 	l.Ready(s.shelf[key][1:])
-	first, _ := l.take(0, s)
+	first, _ := l.take(context.Background(), 0, s)
 	// An entry before it has become ready behind a full window, so the lane is read
 	// from there, and entries in flight are read too.
 	l.lanes[key].leave(placeOf(s.shelf[key][0]))
 	l.enqueue(l.lanes[key])
 	s.do = func() { s.settle(first.Ready); l.finish(first.Ready) }
-	second, ok := l.take(1, s)
+	second, ok := l.take(t.Context(), 1, s)
 	switch {
 	case !ok:
 		t.Fatalf("got %v, %v: ok = false, want true", second, ok)
@@ -350,7 +352,7 @@ func TestWhatIsSettledWhileItsLaneIsReadIsNotCalledOnceMore(t *testing.T) {
 	}
 	s.settle(second.Ready)
 	l.finish(second.Ready)
-	if third, ok := l.take(0, s); ok {
+	if third, ok := l.take(t.Context(), 0, s); ok {
 		t.Errorf("%v is handed out again: ok = true, want false", third)
 	}
 	l.running.Wait()
@@ -362,7 +364,7 @@ func TestNothingIsTakenAfterAStopThatCameWhileALaneWasRead(t *testing.T) {
 	s.fill("fn", 2)
 	l := s.open(1)
 	s.do = l.stop
-	if r, ok := l.take(0, s); ok {
+	if r, ok := l.take(t.Context(), 0, s); ok {
 		t.Errorf("%v is taken: ok = true, want false", r)
 	}
 }

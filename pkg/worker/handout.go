@@ -3,6 +3,7 @@
 package worker
 
 import (
+	"context"
 	"time"
 
 	"queue-worker/pkg/invocation"
@@ -12,8 +13,9 @@ import (
 
 // index is where lanes read what is not in memory.
 type index interface {
-	// NextReady reads entries of a lane; see store.Store.
-	NextReady(lane invocation.Lane, from store.Ready, limit int) ([]store.Ready, error)
+	// Take takes entries of a lane, and Give gives them back; see store.Work.
+	Take(ctx context.Context, lane invocation.Lane, from store.Ready, limit int) ([]store.Ready, error)
+	Give(ctx context.Context, entries []store.Ready) error
 	// Err is nil while outcomes can be stored; no call may begin otherwise.
 	Err() error
 }
@@ -32,7 +34,7 @@ type taken struct {
 
 // take returns the next entry for a slot. When there is none, or taking has
 // stopped, ok is false and the slot is free again: its goroutine has to end.
-func (l *Lanes) take(slot int, x index) (h taken, ok bool) {
+func (l *Lanes) take(ctx context.Context, slot int, x index) (h taken, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for !l.stopped {
@@ -44,7 +46,7 @@ func (l *Lanes) take(slot int, x index) (h taken, ok bool) {
 		if ln == nil {
 			break
 		}
-		if len(ln.waiting) == 0 && !l.read(ln, x) {
+		if len(ln.waiting) == 0 && !l.read(ctx, ln, x) {
 			continue
 		}
 		if l.stopped || ln.paused {
@@ -70,11 +72,11 @@ func (l *Lanes) takeFrom(ln *lane) taken {
 
 // read fills the window of a lane from the index and reports whether there is
 // anything in it.
-func (l *Lanes) read(ln *lane, x index) bool {
+func (l *Lanes) read(ctx context.Context, ln *lane, x index) bool {
 	limit := l.window()
 	ln.reading = true
 	l.spawn() // others may take their turns
-	found, err := l.fetch(ln.ready(ln.cursor), limit, x)
+	found, err := l.fetch(ctx, ln.ready(ln.cursor), limit, x)
 	ln.filled(found, err != nil || len(found) == limit)
 	if err != nil {
 		l.stuck = true // the store has said why
@@ -90,11 +92,11 @@ func (l *Lanes) read(ln *lane, x index) bool {
 	return false
 }
 
-// fetch reads the index without calling the lock meanwhile.
-func (l *Lanes) fetch(from store.Ready, limit int, x index) ([]store.Ready, error) {
+// fetch reads the index without holding the lock meanwhile.
+func (l *Lanes) fetch(ctx context.Context, from store.Ready, limit int, x index) ([]store.Ready, error) {
 	l.mu.Unlock()
 	defer l.mu.Lock()
-	return x.NextReady(from.Lane, from, limit)
+	return x.Take(ctx, from.Lane, from, limit)
 }
 
 // finish says that an entry is no longer in flight, nor in its place. The slot that

@@ -34,7 +34,7 @@ func (w *Worker) PolicyFor(queue, function string) InForce {
 // is stored; of a finished one it no longer knows what that asked for.
 func (w *Worker) PolicyOf(inv *invocation.Invocation) InForce {
 	var req *invocation.Request
-	if _, raw, err := w.Store.Load(inv.ID); err == nil {
+	if _, raw, err := w.Store.Load(context.Background(), inv.ID); err == nil {
 		req, _ = decode(raw)
 	}
 	return w.show(inv, req)

@@ -88,7 +88,7 @@ func TestWhatIsInForceAndWhereItIsFrom(t *testing.T) {
 			}
 			r.worker.CallbackTimeout = 10 * time.Second
 			r.run()
-			inv, err := r.store.Get(r.acceptAs(tt.message, tt.change))
+			inv, err := r.store.Get(t.Context(), r.acceptAs(tt.message, tt.change))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -79,17 +79,20 @@ type Lanes struct {
 
 	started bool
 	stopped bool
-	stuck   bool           // a turn was lost to the store; kick has to be called
-	begin   func(slot int) // what a slot's goroutine does
-	running sync.WaitGroup // the slots' goroutines
-	halt    chan struct{}  // closed by stop
+	// unwanted are entries of dropped lanes that were taken and will not be called.
+	unwanted map[invocation.Lane][]store.Ready
+	stuck    bool           // a turn was lost to the store; kick has to be called
+	begin    func(slot int) // what a slot's goroutine does
+	running  sync.WaitGroup // the slots' goroutines
+	halt     chan struct{}  // closed by stop
 }
 
 // NewLanes makes lanes.
 func NewLanes(o LanesOptions) *Lanes {
 	l := &Lanes{
 		o: o, most: mostWindow, lanes: map[invocation.Lane]*lane{}, throttles: map[invocation.Lane]*laneThrottle{},
-		paused: map[string]struct{}{}, rounds: map[string]*round{},
+		unwanted: map[invocation.Lane][]store.Ready{},
+		paused:   map[string]struct{}{}, rounds: map[string]*round{},
 		wake: make(chan struct{}, 1), halt: make(chan struct{}),
 		mostResident: mostResident, mostFresh: mostFresh,
 		residents: [2]residents{{absent: true}, {absent: true, urls: true}}, // until start has looked
@@ -144,12 +147,12 @@ func (l *Lanes) wakeTimer() {
 }
 
 // start lets the slots work, beginning with what the store holds already.
-func (l *Lanes) start(x scan, begin func(slot int)) {
+func (l *Lanes) start(ctx context.Context, x scan, begin func(slot int)) {
 	l.mu.Lock()
 	l.started, l.begin = true, begin
 	l.enqueueAll()
 	l.mu.Unlock()
-	l.refill(x)
+	l.refill(ctx, x)
 }
 
 // stop ends the handing out. Entries in flight stay so until finish.
@@ -212,6 +215,7 @@ func (l *Lanes) lane(key invocation.Lane) *lane {
 
 func (l *Lanes) newLane(key invocation.Lane) *lane {
 	ln := newLane(key, l.throttle(key))
+	delete(l.unwanted, key) // it takes them again
 	ln.class, ln.host = ln.classNow(), l.hosts.of(ln)
 	_, ln.paused = l.paused[key.Name]
 	return ln

@@ -4,6 +4,7 @@ package worker
 // slots, the committer and a restart can have.
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -19,7 +20,7 @@ import (
 )
 
 // lanesModel drives one Lanes from one goroutine. What happens while an index is
-// read happens in its NextReady, so that a failure can be replayed.
+// read happens in its Take, so that a failure can be replayed.
 type lanesModel struct {
 	t       *rapid.T
 	lanes   *Lanes
@@ -37,7 +38,7 @@ type lanesModel struct {
 	active  []int           // slots that were begun and hold nothing
 	begun   chan int
 	down    bool // Err
-	failing bool // NextReady
+	failing bool // Take
 	nested  int
 	ids     int
 	ordered bool // entries are added in lane order only, and order is checked
@@ -78,7 +79,7 @@ func (m *lanesModel) restart() {
 		m.pause()
 	}
 	m.lanes.mostResident, m.lanes.mostFresh = rapid.IntRange(1, 4).Draw(m.t, "resident"), rapid.IntRange(1, 2).Draw(m.t, "fresh")
-	m.lanes.start(m, func(slot int) { m.begun <- slot })
+	m.lanes.start(context.Background(), m, func(slot int) { m.begun <- slot })
 	m.settled()
 }
 
@@ -195,8 +196,8 @@ func (m *lanesModel) tell() {
 	m.untold = nil
 }
 
-// NextReady implements index. The world changes between the reading and the return.
-func (m *lanesModel) NextReady(l invocation.Lane, from store.Ready, limit int) ([]store.Ready, error) {
+// Take implements index. The world changes between the reading and the return.
+func (m *lanesModel) Take(ctx context.Context, l invocation.Lane, from store.Ready, limit int) ([]store.Ready, error) {
 	var found []store.Ready
 	for _, r := range m.index[l] {
 		if (from.ID.IsZero() || compare(r, from) > 0) && len(found) < limit {
@@ -214,6 +215,9 @@ func (m *lanesModel) NextReady(l invocation.Lane, from store.Ready, limit int) (
 	return found, nil
 }
 
+// Give implements index.
+func (*lanesModel) Give(context.Context, []store.Ready) error { return nil }
+
 // meanwhile lets the world go on.
 func (m *lanesModel) meanwhile() {
 	if m.nested >= 3 {
@@ -227,8 +231,8 @@ func (m *lanesModel) meanwhile() {
 	m.nested--
 }
 
-// ReadyLanes implements scan, as NextReady does index.
-func (m *lanesModel) ReadyLanes(from invocation.Lane, urls bool, limit int) ([]invocation.Lane, error) {
+// ReadyLanes implements scan, as Take does index.
+func (m *lanesModel) ReadyLanes(ctx context.Context, from invocation.Lane, urls bool, limit int) ([]invocation.Lane, error) {
 	found := readyLanes(m.index, from, urls, limit)
 	if m.failing {
 		return nil, errModel
@@ -258,7 +262,7 @@ func (m *lanesModel) act() {
 	case "kick":
 		m.lanes.kick()
 	case "refill":
-		m.lanes.refill(m)
+		m.lanes.refill(context.Background(), m)
 	case "rotate":
 		m.lanes.rotate()
 	case "answer":
@@ -329,7 +333,7 @@ func (m *lanesModel) take() {
 	i := rapid.IntRange(0, len(m.active)-1).Draw(m.t, "slot")
 	n := m.active[i]
 	m.active = slices.Delete(m.active, i, i+1)
-	h, ok := m.lanes.take(n, m)
+	h, ok := m.lanes.take(context.Background(), n, m)
 	if !ok {
 		return
 	}
@@ -427,7 +431,7 @@ func (m *lanesModel) rest() {
 		if len(held) == 0 {
 			m.nested = 3
 			m.lanes.rotate()
-			m.lanes.refill(m)
+			m.lanes.refill(context.Background(), m)
 			m.nested = 0
 			m.settled()
 			if len(m.active) == 0 && len(m.asking) == 0 && !m.lanes.residents[0].absent && !m.lanes.residents[1].absent {

@@ -38,7 +38,7 @@ func TestRecoverDropsPoisonOnlyWithoutADeadSet(t *testing.T) {
 		if err := r.worker.Recover(t.Context(), crashed{r.store, found}); err != nil {
 			t.Errorf("%s: the error is %v, want none", name, err)
 		}
-		if _, err := r.store.Get(inv.ID); errors.Is(err, store.ErrNotFound) != noDead {
+		if _, err := r.store.Get(t.Context(), inv.ID); errors.Is(err, store.ErrNotFound) != noDead {
 			t.Errorf("%s: reading the poison gives %v, want it dropped: %t", name, err, noDead)
 		}
 		if log := r.log.String(); strings.Count(log, `"msg":"poison"`) != 1 || !strings.Contains(log, `"in_hand":2`) {

@@ -12,6 +12,8 @@
 package worker
 
 import (
+	"context"
+
 	"queue-worker/pkg/invocation"
 )
 
@@ -28,7 +30,7 @@ const (
 
 // scan finds lanes in the index; see store.Store.
 type scan interface {
-	ReadyLanes(from invocation.Lane, urls bool, limit int) ([]invocation.Lane, error)
+	ReadyLanes(ctx context.Context, from invocation.Lane, urls bool, limit int) ([]invocation.Lane, error)
 }
 
 // residents are the resident lanes of functions, or of URLs.
@@ -104,6 +106,7 @@ func (l *Lanes) drop(ln *lane) {
 	l.timed.leave(ln)
 	s := l.residentsOf(ln)
 	s.absent, s.clean = true, false
+	l.unwant(ln)
 	l.remove(ln)
 }
 
@@ -121,17 +124,17 @@ func (l *Lanes) remove(ln *lane) {
 }
 
 // refill makes absent lanes resident, as far as there is room.
-func (l *Lanes) refill(x scan) {
+func (l *Lanes) refill(ctx context.Context, x scan) {
 	for n := range l.residents {
 		for more := true; more; {
-			more = l.refillFrom(&l.residents[n], x)
+			more = l.refillFrom(ctx, &l.residents[n], x)
 		}
 	}
 }
 
 // refillFrom brings the next absent lanes. It reports false when there is no more room,
 // or the scan has come to the end. After an error the timer tries again.
-func (l *Lanes) refillFrom(s *residents, x scan) (more bool) {
+func (l *Lanes) refillFrom(ctx context.Context, s *residents, x scan) (more bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	limit := min(l.mostResident+s.spared-s.count, scanPage)
@@ -141,7 +144,7 @@ func (l *Lanes) refillFrom(s *residents, x scan) (more bool) {
 	if s.cursor == (invocation.Lane{}) {
 		s.clean = true
 	}
-	found, err := l.scan(s, limit, x)
+	found, err := l.scan(ctx, s, limit, x)
 	if err != nil {
 		return false // the store has said why
 	}
@@ -163,12 +166,12 @@ func (l *Lanes) refillFrom(s *residents, x scan) (more bool) {
 	return false
 }
 
-// scan reads the index without calling the lock meanwhile.
-func (l *Lanes) scan(s *residents, limit int, x scan) ([]invocation.Lane, error) {
+// scan reads the index without holding the lock meanwhile.
+func (l *Lanes) scan(ctx context.Context, s *residents, limit int, x scan) ([]invocation.Lane, error) {
 	from := s.cursor
 	s.scanning = true
 	l.mu.Unlock()
-	found, err := x.ReadyLanes(from, s.urls, limit)
+	found, err := x.ReadyLanes(ctx, from, s.urls, limit)
 	l.mu.Lock()
 	s.scanning = false
 	return found, err

@@ -3,6 +3,7 @@
 package worker
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -57,12 +58,12 @@ func TestLanesInMemoryAreBoundedAndAllHaveTheirTurn(t *testing.T) {
 				resident(t, l, mostLanes)
 				seen := map[invocation.Lane]bool{}
 				for len(seen) < names {
-					h, ok := l.take(0, s)
+					h, ok := l.take(context.Background(), 0, s)
 					if !ok {
 						l.mu.Lock()
 						l.slots = l.slots[:len(l.slots)-1]
 						l.mu.Unlock()
-						l.refill(s)
+						l.refill(context.Background(), s)
 						if len(l.lanes) == 0 {
 							t.Fatalf("%d of %d lanes had their turn: len(l.lanes) = %d, want not 0", len(seen), names, len(l.lanes))
 						}
@@ -73,7 +74,7 @@ func TestLanesInMemoryAreBoundedAndAllHaveTheirTurn(t *testing.T) {
 					l.finish(h.Ready)
 					if len(seen)%1000 == 0 {
 						l.rotate()
-						l.refill(s)
+						l.refill(context.Background(), s)
 						resident(t, l, mostLanes)
 					}
 				}
@@ -89,7 +90,7 @@ func TestAFunctionThatHasSucceededIsResidentBesideAFlood(t *testing.T) {
 	s.fill("known", 1)
 	l := s.open(1)
 	known := invocation.Lane{Queue: queue, Name: "known"}
-	h, _ := l.take(0, s)
+	h, _ := l.take(context.Background(), 0, s)
 	l.learn(h, effect{began: time.Now(), success: true})
 	l.Pause("known")
 	l.Resume("known")
@@ -123,7 +124,7 @@ type unread struct{ Store }
 
 func (unread) NextDue() time.Time { return time.Now().Add(time.Millisecond) }
 
-func (unread) ReadyLanes(invocation.Lane, bool, int) ([]invocation.Lane, error) {
+func (unread) ReadyLanes(context.Context, invocation.Lane, bool, int) ([]invocation.Lane, error) {
 	return nil, errors.New("unreadable")
 }
 

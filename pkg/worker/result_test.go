@@ -95,7 +95,7 @@ func TestEveryOutcomeIsReportedOnceAndKept(t *testing.T) {
 					if got := all[0].Inv.LastStatus(); got != tt.last {
 						t.Errorf("%s was reported with status %d, want %d", tt.what, got, tt.last)
 					}
-					res, err := r.store.Result(ids[tt.what], true)
+					res, err := r.store.Result(t.Context(), ids[tt.what], true)
 					if err != nil {
 						t.Errorf("%s: %v", tt.what, err)
 						continue
@@ -125,7 +125,7 @@ func TestEveryOutcomeIsReportedOnceAndKept(t *testing.T) {
 					for _, o := range all {
 						if o.Inv.Kind == invocation.KindCallback {
 							ends[o.Inv.URL+" "+string(o.Outcome)]++
-							if _, err := r.store.Result(o.Inv.ID, false); !errors.Is(err, store.ErrNotFound) {
+							if _, err := r.store.Result(t.Context(), o.Inv.ID, false); !errors.Is(err, store.ErrNotFound) {
 								t.Errorf("reading the result of a callback gives %v, want it not kept", err)
 							}
 						}
@@ -153,7 +153,7 @@ func TestWithoutAResultTTLNothingIsKept(t *testing.T) {
 		r := start(t, s)
 		id := r.accept(to("fn"))
 		pass(time.Second)
-		switch _, err := r.store.Result(id, true); {
+		switch _, err := r.store.Result(t.Context(), id, true); {
 		case !errors.Is(err, store.ErrNotFound):
 			t.Errorf("the result is %v, want %v", err, store.ErrNotFound)
 		case keep:

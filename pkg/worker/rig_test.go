@@ -258,7 +258,7 @@ func newInvocation(function, callID string) *invocation.Invocation {
 // letter is the dead letter with an id.
 func (r *rig) letter(id invocation.ID) *invocation.Invocation {
 	r.t.Helper()
-	inv, err := r.store.Get(id)
+	inv, err := r.store.Get(context.Background(), id)
 	if err != nil || inv.State != invocation.Dead {
 		r.t.Fatalf("no dead letter %s: %v, %+v\n%s", id, err, inv, r.log)
 	}

@@ -65,7 +65,7 @@ func (w *Worker) remember(a *attempt) {
 // when it has ended: the callback, and what is kept of the result. A callback that
 // is refused is stored only where there is a dead set.
 func (w *Worker) conclude(a *attempt, st *store.Settlement) {
-	now := time.Now()
+	now := w.Store.Now()
 	w.carryOut(a, now)
 	if st.Outcome = a.Outcome; st.Outcome == invocation.OutcomeRetry {
 		return

@@ -378,7 +378,7 @@ func TestTurnsGoByPriority(t *testing.T) {
 	l.Tune(invocation.Lane{Queue: queue, Name: "c"}, policy.Lane{Priority: 1}, false)
 	turns := map[string]int{}
 	for range 1600 {
-		r, ok := l.take(0, s)
+		r, ok := l.take(context.Background(), 0, s)
 		if !ok {
 			t.Fatal("no turn: ok = false, want true")
 		}
@@ -402,7 +402,7 @@ func TestAQueueHasALimitOfItsOwn(t *testing.T) {
 		s[slow] = append(s[slow], r)
 	}
 	l := NewLanes(LanesOptions{MaxInflight: 8, QueueLimits: map[string]int{"slow": 2}})
-	l.start(shelf{}, func(int) {})
+	l.start(context.Background(), shelf{}, func(int) {})
 	for key := range s {
 		l.Ready(s[key])
 	}
@@ -410,7 +410,7 @@ func TestAQueueHasALimitOfItsOwn(t *testing.T) {
 	var held []taken
 	many := map[string]int{}
 	for n := range 8 {
-		if h, ok := l.take(n, s); ok {
+		if h, ok := l.take(context.Background(), n, s); ok {
 			held = append(held, h)
 			many[h.Lane.Queue]++
 		}
@@ -424,7 +424,7 @@ func TestAQueueHasALimitOfItsOwn(t *testing.T) {
 			break
 		}
 	}
-	if h, ok := l.take(0, s); !ok || h.Lane != slow {
+	if h, ok := l.take(context.Background(), 0, s); !ok || h.Lane != slow {
 		t.Errorf("then %v, %v is taken, want one of the slow queue", h, ok)
 	}
 }

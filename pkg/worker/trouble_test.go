@@ -33,11 +33,11 @@ func (s *trouble) Err() error {
 	return s.Store.Err()
 }
 
-func (s *trouble) NextReady(l invocation.Lane, from store.Ready, limit int) ([]store.Ready, error) {
+func (s *trouble) Take(ctx context.Context, l invocation.Lane, from store.Ready, limit int) ([]store.Ready, error) {
 	if s.read.Load() {
 		return nil, errDisk
 	}
-	return s.Store.NextReady(l, from, limit)
+	return s.Store.Take(context.Background(), l, from, limit)
 }
 
 func (s *trouble) MoveDue(ctx context.Context) (bool, error) {
@@ -48,11 +48,11 @@ func (s *trouble) MoveDue(ctx context.Context) (bool, error) {
 	return s.Store.MoveDue(ctx)
 }
 
-func (s *trouble) LoadReady(r store.Ready) (store.Loaded, error) {
+func (s *trouble) LoadReady(ctx context.Context, r store.Ready) (store.Loaded, error) {
 	if s.load.Load() {
 		return store.Loaded{}, errDisk
 	}
-	return s.Store.LoadReady(r)
+	return s.Store.LoadReady(context.Background(), r)
 }
 
 func (s *trouble) Settle(ctx context.Context, st store.Settlement) error {

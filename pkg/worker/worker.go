@@ -30,25 +30,12 @@ import (
 
 // Store is what the worker needs of the store.
 type Store interface {
-	index
-	records
-	timetable
-	markers
-	scan
-	Accept(store.Accept, func(error))
-}
-
-// records are read before a call and settled after it.
-type records interface {
-	Load(invocation.ID) (*invocation.Invocation, []byte, error)
-	LoadReady(store.Ready) (store.Loaded, error)
-	Settle(context.Context, store.Settlement) error
-}
-
-// markers are the in-flight markers, for the next process if this one crashes.
-type markers interface {
-	Hold(slot int, id invocation.ID)
-	Release(slot int)
+	store.Intake
+	store.Work
+	store.Schedule
+	store.Lookup
+	// Err is nil while outcomes can be stored; no call may begin otherwise.
+	Err() error
 }
 
 // Caller makes the calls; see invoke.Client for what its results mean.
@@ -133,7 +120,7 @@ func (w *Worker) Run(ctx context.Context) {
 	if w.Functions != nil {
 		w.Lanes.askWith(func() { w.askers(calls) })
 	}
-	w.Lanes.start(w.Store, func(slot int) { w.slot(c, slot) })
+	w.Lanes.start(calls, w.Store, func(slot int) { w.slot(c, slot) })
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -144,6 +131,7 @@ func (w *Worker) Run(ctx context.Context) {
 	w.Lanes.running.Wait()
 	abort()
 	<-stopped
+	w.Lanes.giveAllBack(settlements, w.Store)
 }
 
 // graceful calls giveUp after settleGrace, unless all has ended by then.
@@ -165,7 +153,7 @@ func (w *Worker) slot(c contexts, n int) {
 		if c.calls.Err() != nil {
 			w.Lanes.stop() // Run does it too, maybe a moment later
 		}
-		h, ok := w.Lanes.take(n, w.Store)
+		h, ok := w.Lanes.take(c.calls, n, w.Store)
 		if !ok {
 			return
 		}

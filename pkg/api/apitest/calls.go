@@ -24,8 +24,8 @@ type requests struct {
 	from store.Store
 }
 
-func (r requests) Load(id invocation.ID) (*invocation.Invocation, []byte, error) {
-	return r.from.Load(id)
+func (r requests) Load(ctx context.Context, id invocation.ID) (*invocation.Invocation, []byte, error) {
+	return r.from.Load(ctx, id)
 }
 
 // withWorker adds a worker that never runs.

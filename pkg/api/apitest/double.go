@@ -28,7 +28,7 @@ func (EmptyStore) Rest() map[string]store.LaneStats { return nil }
 func (EmptyStore) Groups(context.Context, store.Filter) ([]store.Group, error) { return nil, nil }
 
 // Load implements store.Store.
-func (EmptyStore) Load(invocation.ID) (*invocation.Invocation, []byte, error) {
+func (EmptyStore) Load(context.Context, invocation.ID) (*invocation.Invocation, []byte, error) {
 	return nil, nil, store.ErrNotFound
 }
 
@@ -39,7 +39,7 @@ func (EmptyStore) Accept(_ store.Accept, done func(error)) { done(nil) }
 func (EmptyStore) Full() error { return nil }
 
 // Get implements store.Store.
-func (EmptyStore) Get(invocation.ID) (*invocation.Invocation, error) { return nil, store.ErrNotFound }
+func (EmptyStore) Get(context.Context, invocation.ID) (*invocation.Invocation, error) { return nil, store.ErrNotFound }
 
 // Replay implements store.Store.
 func (EmptyStore) Replay(context.Context, invocation.ID) error { return store.ErrNotFound }

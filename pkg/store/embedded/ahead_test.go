@@ -142,7 +142,7 @@ func TestARecordThatWasReadAheadMustStandWhereItIsExpected(t *testing.T) {
 	old.Since = old.Since.Add(-time.Second)
 	for name, record := range map[string][]byte{"elsewhere": record.EncodeInline(&old, []byte("old")), "damaged": {record.InlineForm, 0xff}} {
 		p.handover.endReading([]found{{inv.ID, record}}, 1)
-		l, err := p.LoadReady(at)
+		l, err := p.LoadReady(t.Context(), at)
 		if err != nil || !sameStamp(l.Inv.Since, inv.Since) || len(l.Raw) != 200 {
 			t.Errorf("%s: loaded %+v, %v", name, l.Inv, err)
 		}

@@ -4,6 +4,7 @@
 package embedded
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"syscall"
@@ -98,7 +99,7 @@ func (l *backlog) turns(n int) {
 	windows, from := make([][]store.Ready, len(l.lanes)), make([]store.Ready, len(l.lanes))
 	for i := 0; n > 0; i = (i + 1) % len(l.lanes) {
 		if len(windows[i]) == 0 {
-			page, err := l.NextReady(l.lanes[i], from[i], window)
+			page, err := l.Take(context.Background(), l.lanes[i], from[i], window)
 			if err != nil {
 				l.Fatal(err)
 			}
@@ -114,7 +115,7 @@ func (l *backlog) turns(n int) {
 }
 
 func (l *backlog) call(r store.Ready) {
-	got, err := l.LoadReady(r)
+	got, err := l.LoadReady(context.Background(), r)
 	if err == nil {
 		err = l.Settle(l.Context(), store.Settlement{At: r, Outcome: invocation.OutcomeDone, Inv: got.Inv})
 	}

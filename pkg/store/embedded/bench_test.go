@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"encoding/binary"
 	"sync"
 	"sync/atomic"
@@ -144,7 +145,7 @@ func (f *flow) accept() {
 }
 
 func (f *flow) settle(inv *invocation.Invocation) {
-	l, _, err := f.Load(inv.ID)
+	l, _, err := f.Load(context.Background(), inv.ID)
 	if err != nil {
 		f.Error(err)
 		return

@@ -87,7 +87,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	check("opened with all ready")
 	read := 0
 	for from := (store.Ready{}); ; {
-		page, err := s.NextReady(bigLane, from, 1000)
+		page, err := s.Take(t.Context(), bigLane, from, 1000)
 		if err != nil {
 			t.Fatal(err)
 		}

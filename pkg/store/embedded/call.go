@@ -4,6 +4,7 @@ package embedded
 
 import (
 	"bytes"
+	"context"
 	"errors"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -19,7 +20,7 @@ import (
 //
 // Both are read from one snapshot. An invocation that is settled meanwhile would
 // otherwise be missing in both, and so would the callback that replaces it.
-func (s *Store) FindCall(callID string, limit int) (found []*invocation.Invocation, results []*store.Result, err error) {
+func (s *Store) FindCall(_ context.Context, callID string, limit int) (found []*invocation.Invocation, results []*store.Result, err error) {
 	if err := s.enter(); err != nil {
 		return nil, nil, err
 	}

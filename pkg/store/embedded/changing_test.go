@@ -88,7 +88,7 @@ func TestAnEndIsReportedBeforeItCanBeRead(t *testing.T) {
 			if err := r.came[last]; err != nil {
 				t.Errorf("the end came to %v, want nil", err)
 			}
-			if _, err := r.Get(inv.ID); !errors.Is(err, store.ErrNotFound) {
+			if _, err := r.Get(t.Context(), inv.ID); !errors.Is(err, store.ErrNotFound) {
 				t.Errorf("afterwards get gives %v, want ErrNotFound", err)
 			}
 		})

@@ -133,7 +133,7 @@ func TestCheck(t *testing.T) {
 		{"the entry of a letter tells another status", func(t *testing.T, s *Store, _ *invocation.Invocation) {
 			key := firstKey(t, s, deadPrefix)
 			_, deadID := parseTail(key)
-			dead, err := s.Get(deadID)
+			dead, err := s.Get(t.Context(), deadID)
 			if err != nil {
 				t.Fatal(err)
 			}

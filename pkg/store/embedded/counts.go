@@ -5,6 +5,7 @@
 package embedded
 
 import (
+	"context"
 	"maps"
 	"sync"
 
@@ -188,7 +189,7 @@ func (s *Store) Stats() store.Stats {
 
 // Lane returns the counts of one lane. Of a lane that is not counted by itself, see
 // Rest, it reads the indexes: that takes about a second for a million invocations.
-func (s *Store) Lane(l invocation.Lane) store.LaneStats {
+func (s *Store) Lane(_ context.Context, l invocation.Lane) store.LaneStats {
 	n, counted := s.counts.lane(l)
 	if counted || s.enter() != nil {
 		return n

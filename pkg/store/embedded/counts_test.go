@@ -129,8 +129,8 @@ func (m *countsModel) check() {
 		m.t.Fatalf("all lanes and the rest are %v, there are %v", sums, queues)
 	}
 	for l, n := range want {
-		if m.s.Lane(l) != n {
-			m.t.Fatalf("of %v there are %+v, counted are %+v", l, n, m.s.Lane(l))
+		if m.s.Lane(context.Background(), l) != n {
+			m.t.Fatalf("of %v there are %+v, counted are %+v", l, n, m.s.Lane(context.Background(), l))
 		}
 	}
 	if d := m.s.Stats().Difference(); d != 0 {
@@ -210,7 +210,7 @@ func TestReadyLanesAreReadWithOneSearchEach(t *testing.T) {
 func (f flooded) readyLanes(t *testing.T, urls bool) (all []invocation.Lane) {
 	t.Helper()
 	for from := (invocation.Lane{}); ; from = all[len(all)-1] {
-		page, err := f.ReadyLanes(from, urls, 7)
+		page, err := f.ReadyLanes(t.Context(), from, urls, 7)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -270,7 +270,7 @@ func TestPendingListsLanesThatAreNotCountedOneByOne(t *testing.T) {
 			t.Errorf("%+v lists %d, there are %d", tt.filter, n, tt.want)
 		}
 	}
-	if _, ok := f.Oldest(invocation.Lane{Queue: "q", Name: "fn15"}); !ok {
+	if _, ok := f.Oldest(t.Context(), invocation.Lane{Queue: "q", Name: "fn15"}); !ok {
 		t.Error("a lane that is not counted by itself has no oldest")
 	}
 	if err := f.Close(); err != nil {

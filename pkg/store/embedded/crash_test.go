@@ -342,7 +342,7 @@ func verifyPrefix(o Options, order []invocation.ID, n int) error {
 	}
 	held := s.Stats().Ready
 	for i, id := range order {
-		if _, err := s.Get(id); (err == nil) != (i < held) {
+		if _, err := s.Get(context.Background(), id); (err == nil) != (i < held) {
 			err = fmt.Errorf("%d are there, and number %d gives %w", held, i, err)
 			return closing(err, s)
 		}

@@ -127,7 +127,7 @@ func TestIOErrorsAreNoCrashesOfWhatIsInFlight(t *testing.T) {
 					t.Errorf("after %d errors: recovered %+v, want none in flight", n+1, r)
 				}
 			}
-			got, err := p.Get(inv.ID)
+			got, err := p.Get(t.Context(), inv.ID)
 			if err != nil {
 				t.Fatal(err)
 			}

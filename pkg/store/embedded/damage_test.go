@@ -97,12 +97,12 @@ func TestADamagedTableCostsOnlyWhatIsInIt(t *testing.T) {
 	}
 	p := newPlayer(s)
 	for i, inv := range all {
-		_, raw, err := s.Load(inv.ID)
+		_, raw, err := s.Load(t.Context(), inv.ID)
 		if i == 4 {
 			if !pebble.IsCorruptionError(err) {
 				t.Errorf("loading what is damaged gives %v", err)
 			}
-			if _, err := s.Get(inv.ID); err != nil {
+			if _, err := s.Get(t.Context(), inv.ID); err != nil {
 				t.Errorf("its record: %v", err)
 			}
 			continue

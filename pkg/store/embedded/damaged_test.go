@@ -169,12 +169,12 @@ func useAll(fsys vfs.FS) {
 	}
 	defer func() { _ = s.Close() }()
 	ctx := context.Background()
-	lanes, _ := s.ReadyLanes(invocation.Lane{}, false, 1000)
+	lanes, _ := s.ReadyLanes(context.Background(), invocation.Lane{}, false, 1000)
 	for _, lane := range lanes {
-		ready, _ := s.NextReady(lane, store.Ready{}, math.MaxInt)
+		ready, _ := s.Take(context.Background(), lane, store.Ready{}, math.MaxInt)
 		failures := 0
 		for _, r := range ready {
-			if _, _, err := s.Load(r.ID); err != nil {
+			if _, _, err := s.Load(context.Background(), r.ID); err != nil {
 				failures++
 			}
 			if failures == mostFailures { // the others fail in the same table

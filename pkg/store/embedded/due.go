@@ -34,6 +34,9 @@ type due struct {
 	at time.Time
 }
 
+// Now is the time by which invocations become due.
+func (s *Store) Now() time.Time { return s.now() }
+
 // NextDue is a time before which MoveDue has nothing to move; far in the future when
 // nothing is delayed. While the index is damaged, MoveDue is due again after a wait.
 func (s *Store) NextDue() time.Time {

@@ -107,7 +107,7 @@ func TestInventedNamesEvictNothingOfAFunction(t *testing.T) {
 				if removed["real"] != 0 || len(removed) == 0 {
 					t.Errorf("removed by class: %v", removed)
 				}
-				if got := e.s.Lane(invocation.Lane{Queue: "q", Name: "real"}).Dead; got != 400 {
+				if got := e.s.Lane(t.Context(), invocation.Lane{Queue: "q", Name: "real"}).Dead; got != 400 {
 					t.Errorf("%d letters of the function are left", got)
 				}
 				if got := e.s.Stats().Dead; got != 1000 {
@@ -147,7 +147,7 @@ func TestAFunctionIsOneClassOverAllQueues(t *testing.T) {
 	if len(removed) != 2 || removed["real-b"] != 70 || removed[store.ClassCallbacks] != 70 {
 		t.Errorf("removed by class: %v", removed)
 	}
-	if in, slow := e.s.Lane(invocation.Lane{Queue: "q", Name: "real-b"}), e.s.Lane(invocation.Lane{Queue: "slow", Name: "real-b"}); in.Dead != 50 || slow.Dead != 0 {
+	if in, slow := e.s.Lane(t.Context(), invocation.Lane{Queue: "q", Name: "real-b"}), e.s.Lane(t.Context(), invocation.Lane{Queue: "slow", Name: "real-b"}); in.Dead != 50 || slow.Dead != 0 {
 		t.Errorf("left are %d, and %d of the older ones in the other queue", in.Dead, slow.Dead)
 	}
 }

@@ -160,8 +160,8 @@ func (p *player) checkFailed(t *testing.T, letter *invocation.Invocation, cause 
 		"replay":     func() error { return p.Replay(ctx, letter.ID) },
 		"drop":       func() error { return p.Drop(ctx, letter.ID) },
 		"expire":     func() error { _, err := p.Expire(ctx, store.Bounds{MaxAge: 1}); return err },
-		"load":       func() error { _, _, err := p.Load(letter.ID); return err },
-		"next ready": func() error { _, err := p.NextReady(letter.Lane, store.Ready{}, 1); return err },
+		"load":       func() error { _, _, err := p.Load(t.Context(), letter.ID); return err },
+		"next ready": func() error { _, err := p.Take(t.Context(), letter.Lane, store.Ready{}, 1); return err },
 		"letters":    func() error { _, err := p.Letters(ctx, store.Filter{}, "", 1); return err },
 		"groups":     func() error { _, err := p.Groups(ctx, store.Filter{}); return err },
 		"pending":    func() error { _, _, err := p.Pending(ctx, store.PendingFilter{}, "", 1); return err },
@@ -170,7 +170,7 @@ func (p *player) checkFailed(t *testing.T, letter *invocation.Invocation, cause 
 		"put note":   func() error { return p.PutNote(ctx, store.Note{Name: "n"}) },
 		"claim":      func() error { return p.Claim(ctx, store.Key{}, letter.ID, "") },
 		"sweep":      func() error { _, err := p.Sweep(ctx); return err },
-		"result":     func() error { _, err := p.Result(letter.ID, true); return err },
+		"result":     func() error { _, err := p.Result(t.Context(), letter.ID, true); return err },
 		"Failed":     p.Failed, "Err": p.Err, "Full": p.Full, "Health": p.Health,
 	} {
 		if err := f(); !errors.Is(err, store.ErrFailed) || !errors.Is(err, cause) {

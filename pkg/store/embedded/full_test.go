@@ -201,10 +201,10 @@ func TestReadingGoesOnWhileTheDiskIsFull(t *testing.T) {
 	other, raw := p.make(5000)
 	p.accept(store.Accept{Inv: other, Raw: raw}, func(err error) { answered <- err })
 	log.wait(t, "disk full, waiting for room")
-	if _, raw, err := p.Load(inv.ID); err != nil || len(raw) != 5000 {
+	if _, raw, err := p.Load(t.Context(), inv.ID); err != nil || len(raw) != 5000 {
 		t.Errorf("load: %v", err)
 	}
-	if got, err := p.NextReady(inv.Lane, store.Ready{}, 1); err != nil || len(got) != 1 {
+	if got, err := p.Take(t.Context(), inv.Lane, store.Ready{}, 1); err != nil || len(got) != 1 {
 		t.Errorf("next ready: %v, %v", got, err)
 	}
 	_, _ = p.Usage(), p.Stats()

@@ -13,6 +13,7 @@
 package embedded
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -155,7 +156,7 @@ func (h *handover) act(id invocation.ID) {
 
 // LoadReady reads a ready invocation, in order to call it. ErrNotFound means that it is
 // no longer there, or in another place. What it returns is the caller's.
-func (s *Store) LoadReady(r store.Ready) (store.Loaded, error) {
+func (s *Store) LoadReady(_ context.Context, r store.Ready) (store.Loaded, error) {
 	if err := s.Failed(); err != nil {
 		return store.Loaded{}, err
 	}

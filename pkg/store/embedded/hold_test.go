@@ -4,6 +4,7 @@ package embedded
 // running process sees it: it spares what was written and not synced.
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"os"
@@ -67,7 +68,7 @@ func (v *victim) accepted() *invocation.Invocation {
 
 func (v *victim) wantCrashes(inv *invocation.Invocation, want int) {
 	v.t.Helper()
-	got, err := v.Get(inv.ID)
+	got, err := v.Get(context.Background(), inv.ID)
 	if err != nil || got.Crashes != want {
 		v.t.Fatalf("crashes of %s: %+v, %v; want %d", inv.CallID, got, err, want)
 	}
@@ -118,7 +119,7 @@ func TestWhatCrashesTheWorkerEachTimeIsBuriedWithoutACall(t *testing.T) {
 		t.Errorf("dead set %+v, %v", page, err)
 	}
 	v.wantCrashes(innocent, 1)
-	if ready, err := v.NextReady(inv.Lane, store.Ready{}, 10); err != nil || len(ready) != 0 {
+	if ready, err := v.Take(t.Context(), inv.Lane, store.Ready{}, 10); err != nil || len(ready) != 0 {
 		t.Errorf("it is still ready: %v, %v", ready, err)
 	}
 	if st := v.Stats(); st.Ready != 1 || st.Dead != 1 || st.Difference() != 0 {

@@ -17,12 +17,12 @@ import (
 
 // call settles a ready invocation as the worker does. With Later it is ready again at once.
 func (s *Store) call(ctx context.Context, id invocation.ID, v invocation.Outcome) error {
-	inv, err := s.Get(id)
+	inv, err := s.Get(ctx, id)
 	if err != nil {
 		return err
 	}
 	at := store.Ready{Lane: inv.Lane, Since: inv.Since, ID: id}
-	r, err := s.LoadReady(at)
+	r, err := s.LoadReady(ctx, at)
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func TestARetryMovesARequestOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, raw, err := p.Load(inv.ID)
+	_, raw, err := p.Load(t.Context(), inv.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestARetryMovesARequestOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	moved := func(want []byte) error {
-		_, got, err := p.Load(inv.ID)
+		_, got, err := p.Load(t.Context(), inv.ID)
 		if err == nil && !bytes.Equal(got, want) {
 			err = fmt.Errorf("the request is %.20q, want %.20q", got, want)
 		}

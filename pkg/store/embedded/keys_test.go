@@ -47,7 +47,7 @@ func TestNoKeyIsSetTwice(t *testing.T) {
 			if err := p.Replay(t.Context(), inv.ID); err != nil {
 				t.Fatal(err)
 			}
-			inv, err = p.Get(inv.ID)
+			inv, err = p.Get(t.Context(), inv.ID)
 			if err != nil {
 				t.Fatal(err)
 			}

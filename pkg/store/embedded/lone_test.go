@@ -70,7 +70,7 @@ func TestAQueueRequestThatIsMissingIsDamage(t *testing.T) {
 		t.Fatal(err)
 	}
 	remove(t, p.Store, appendBytesKey(nil, inv.ID))
-	if _, _, err := p.Load(inv.ID); err == nil || errors.Is(err, store.ErrNotFound) || !strings.Contains(err.Error(), "is missing") {
+	if _, _, err := p.Load(t.Context(), inv.ID); err == nil || errors.Is(err, store.ErrNotFound) || !strings.Contains(err.Error(), "is missing") {
 		t.Errorf("load gives %v", err)
 	}
 	if p.Health() == nil {
@@ -203,16 +203,16 @@ func TestAnErrorOfReadingPasses(t *testing.T) {
 	defer func() { _ = s.Close() }()
 	p.Store, now = s, later.Since
 	calls := map[string]func() error{
-		"load":       func() error { _, _, err := s.Load(inv.ID); return err },
-		"next ready": func() error { _, err := s.NextReady(inv.Lane, store.Ready{}, 1); return err },
-		"find call":  func() error { _, _, err := s.FindCall(inv.CallID, 1); return err },
+		"load":       func() error { _, _, err := s.Load(t.Context(), inv.ID); return err },
+		"next ready": func() error { _, err := s.Take(t.Context(), inv.Lane, store.Ready{}, 1); return err },
+		"find call":  func() error { _, _, err := s.FindCall(t.Context(), inv.CallID, 1); return err },
 		"letters":    func() error { _, err := s.Letters(t.Context(), store.Filter{}, "", 1); return err },
 		"groups":     func() error { _, err := s.Groups(t.Context(), store.Filter{}); return err },
 		"pending":    func() error { _, _, err := s.Pending(t.Context(), store.PendingFilter{}, "", 1); return err },
 		"cancel":     func() error { _, err := s.Cancel(t.Context(), inv.ID); return err },
 		"sweep":      func() error { _, err := s.Sweep(t.Context()); return err },
-		"result":     func() error { _, err := s.Result(over.ID, true); return err },
-		"results of": func() error { _, _, err := s.FindCall(over.CallID, 1); return err },
+		"result":     func() error { _, err := s.Result(t.Context(), over.ID, true); return err },
+		"results of": func() error { _, _, err := s.FindCall(t.Context(), over.CallID, 1); return err },
 		"unclaim":    func() error { return s.Unclaim(t.Context(), k) },
 		"move due":   func() error { _, err := s.MoveDue(t.Context()); return err },
 		"expire":     func() error { _, err := s.Expire(t.Context(), store.Bounds{MaxAge: time.Hour}); return err },

@@ -183,7 +183,7 @@ func (w *pendingWalk) read(e *entry) {
 
 // Oldest returns since when the invocation is ready that is first in a lane,
 // those in flight included. False when nothing is ready in it.
-func (s *Store) Oldest(lane invocation.Lane) (since time.Time, ok bool) {
+func (s *Store) Oldest(_ context.Context, lane invocation.Lane) (since time.Time, ok bool) {
 	if n, counted := s.counts.lane(lane); counted && n.Ready == 0 {
 		return time.Time{}, false // spares a search among what was deleted
 	}

@@ -4,6 +4,7 @@ package embedded
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +18,7 @@ import (
 
 // Load reads an invocation and its QueueRequest. The bytes are the caller's.
 // ErrNotFound when there is none with this id.
-func (s *Store) Load(id invocation.ID) (*invocation.Invocation, []byte, error) {
+func (s *Store) Load(_ context.Context, id invocation.ID) (*invocation.Invocation, []byte, error) {
 	if err := s.enter(); err != nil {
 		return nil, nil, err
 	}
@@ -63,7 +64,7 @@ func (s *Store) bytesMissing(id invocation.ID) error {
 
 // Get reads the record of an invocation, without its QueueRequest.
 // ErrNotFound when there is none with this id.
-func (s *Store) Get(id invocation.ID) (*invocation.Invocation, error) {
+func (s *Store) Get(_ context.Context, id invocation.ID) (*invocation.Invocation, error) {
 	if err := s.enter(); err != nil {
 		return nil, err
 	}
@@ -71,9 +72,9 @@ func (s *Store) Get(id invocation.ID) (*invocation.Invocation, error) {
 	return s.get(id)
 }
 
-// NextReady reads up to limit entries of a lane that come after the entry from;
-// the zero Ready stands for the lane's beginning.
-func (s *Store) NextReady(lane invocation.Lane, from store.Ready, limit int) ([]store.Ready, error) {
+// Take reads up to limit entries of a lane that come after the entry from; the zero Ready stands
+// for the lane's beginning. Taking is reading here: no other worker has this store.
+func (s *Store) Take(_ context.Context, lane invocation.Lane, from store.Ready, limit int) ([]store.Ready, error) {
 	prefix := appendLaneRange(nil, lane)
 	lower := prefix
 	if !from.ID.IsZero() {
@@ -91,11 +92,14 @@ func (s *Store) NextReady(lane invocation.Lane, from store.Ready, limit int) ([]
 	return found, err
 }
 
+// Give has nothing to do: see Take.
+func (s *Store) Give(context.Context, []store.Ready) error { return nil }
+
 // ReadyLanes reads up to limit lanes that have anything ready, those of URLs or those of
 // functions, in the order of their queues and names, beginning after a lane; the zero
 // Lane stands for the beginning. It takes one search in the index per lane, however much
 // they have.
-func (s *Store) ReadyLanes(from invocation.Lane, urls bool, limit int) (lanes []invocation.Lane, err error) {
+func (s *Store) ReadyLanes(_ context.Context, from invocation.Lane, urls bool, limit int) (lanes []invocation.Lane, err error) {
 	if err := s.enter(); err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ package embedded
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -89,7 +90,7 @@ func (t *txn) eraseResult(e *expiry) {
 
 // Result reads how an invocation ended. ErrNotFound when that is not known, or no
 // longer.
-func (s *Store) Result(id invocation.ID, withBody bool) (*store.Result, error) {
+func (s *Store) Result(_ context.Context, id invocation.ID, withBody bool) (*store.Result, error) {
 	if err := s.enter(); err != nil {
 		return nil, err
 	}

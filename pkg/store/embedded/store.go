@@ -61,6 +61,8 @@ type Options struct {
 	kept    int                   // for tests: bytes of accepted invocations in memory; 0 for acceptedBytes
 }
 
+var _ store.Store = (*Store)(nil)
+
 // Store keeps invocations. Its methods may be called by many goroutines at once.
 type Store struct {
 	opts    Options

@@ -107,7 +107,7 @@ func (l *layout1) verify(s *Store) (err error) {
 	for _, want := range l.Invocations {
 		places[want.Place]++
 		id, parseErr := invocation.ParseID(want.ID)
-		inv, raw, loadErr := s.Load(id)
+		inv, raw, loadErr := s.Load(context.Background(), id)
 		if wrong := errors.Join(parseErr, loadErr); wrong != nil {
 			err = errors.Join(err, fmt.Errorf("%s: %w", want.ID, wrong))
 			continue
@@ -124,7 +124,7 @@ func (l *layout1) verify(s *Store) (err error) {
 	}
 	for _, want := range l.Results {
 		id, parseErr := invocation.ParseID(want.ID)
-		r, resultErr := s.Result(id, true)
+		r, resultErr := s.Result(context.Background(), id, true)
 		if wrong := errors.Join(parseErr, resultErr); wrong != nil || string(r.Outcome) != want.Outcome || string(r.Body) != want.Body {
 			err = errors.Join(err, fmt.Errorf("result of %s: %v, %w", want.ID, r, wrong))
 		}

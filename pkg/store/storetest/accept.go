@@ -74,7 +74,7 @@ var accepting = []test{
 		inv.Lane.Queue = "other"
 		w.take(inv)
 		w.wantReady("fn")
-		if got, err := w.NextReady(inv.Lane, store.Ready{}, 10); err != nil || len(got) != 1 {
+		if got, err := w.Take(w.Context(), inv.Lane, store.Ready{}, 10); err != nil || len(got) != 1 {
 			w.Errorf("ready in the other queue: %v, %v", got, err)
 		}
 	}},
@@ -82,11 +82,11 @@ var accepting = []test{
 		a, b, c := w.now("fn"), w.now("fn"), w.now("fn")
 		w.take(a, b, c)
 		w.settle(b, invocation.OutcomeDone, nil)
-		got, err := w.NextReady(lane("fn"), at(b), 10)
+		got, err := w.Take(w.Context(), lane("fn"), at(b), 10)
 		if err != nil || len(got) != 1 || got[0].ID != c.ID || !got[0].Since.Equal(c.Since) {
 			w.Errorf("from the second on: %v, %v", got, err)
 		}
-		if got, err := w.NextReady(lane("fn"), at(c), 10); err != nil || len(got) != 0 {
+		if got, err := w.Take(w.Context(), lane("fn"), at(c), 10); err != nil || len(got) != 0 {
 			w.Errorf("from the last on: %v, %v", got, err)
 		}
 	}},
@@ -100,10 +100,10 @@ var accepting = []test{
 				w.Fatal(err)
 			}
 		}
-		if _, got, err := w.Load(inv.ID); err != nil || sha256.Sum256(got) != sha256.Sum256(big) {
+		if _, got, err := w.Load(w.Context(), inv.ID); err != nil || sha256.Sum256(got) != sha256.Sum256(big) {
 			w.Errorf("the big one is another: %d bytes, %v", len(got), err)
 		}
-		if _, got, err := w.Load(none.ID); err != nil || len(got) != 0 {
+		if _, got, err := w.Load(w.Context(), none.ID); err != nil || len(got) != 0 {
 			w.Errorf("the empty one is %q, %v", got, err)
 		}
 		if got := w.Stats().Bytes; got != 8<<20 {
@@ -116,12 +116,12 @@ var accepting = []test{
 		if err := w.try(store.Accept{Inv: inv, Raw: odd}); err != nil {
 			w.Fatal(err)
 		}
-		_, got, err := w.Load(inv.ID)
+		_, got, err := w.Load(w.Context(), inv.ID)
 		if err != nil || !bytes.Equal(got, odd) {
 			w.Fatalf("bytes are %v, %v", got, err)
 		}
 		clear(got)
-		if _, again, _ := w.Load(inv.ID); !bytes.Equal(again, odd) {
+		if _, again, _ := w.Load(w.Context(), inv.ID); !bytes.Equal(again, odd) {
 			w.Error("writing over what was given back changed the store")
 		}
 	}},

@@ -85,7 +85,7 @@ var acts = []test{
 		w.clock.add(time.Minute)
 		read := w.clock.Now()
 		w.wantTaken(w.act(store.Batch{Verb: store.ActReplay, IDs: idsOf(all[0]), Before: read}), true)
-		again, err := w.Get(all[0].ID)
+		again, err := w.Get(w.Context(), all[0].ID)
 		if err != nil {
 			w.Fatal(err)
 		}
@@ -189,7 +189,7 @@ var acts = []test{
 			if err := w.Replay(w.Context(), inv.ID); err != nil {
 				w.Fatal(err)
 			}
-			got, err := w.Get(inv.ID)
+			got, err := w.Get(w.Context(), inv.ID)
 			if err != nil {
 				w.Fatal(err)
 			}

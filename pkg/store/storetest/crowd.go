@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -74,7 +75,7 @@ var crowd = []test{
 					finished = true
 				default:
 				}
-				found, results, err := w.FindCall(inv.CallID, 10)
+				found, results, err := w.FindCall(context.Background(), inv.CallID, 10)
 				if err != nil || len(found) != 1 || (len(results) == 1) != (found[0].ID == callback.Inv.ID) {
 					w.Errorf("got %v, %d results, %v; want the invocation, or its callback and a result", ids(found), len(results), err)
 				}
@@ -109,7 +110,7 @@ var crowd = []test{
 // live takes an invocation through one retry to its end.
 func (w *world) live(inv *invocation.Invocation, done, dead *atomic.Int64) {
 	ctx := w.Context()
-	got, b, err := w.Load(inv.ID)
+	got, b, err := w.Load(w.Context(), inv.ID)
 	if err != nil || string(b) != string(raw(inv)) {
 		w.Errorf("load: %v", err)
 		return
@@ -172,13 +173,13 @@ func (w *world) look(stop <-chan struct{}) {
 			return
 		default:
 		}
-		found, err := w.NextReady(lane("fn"), store.Ready{}, 10)
+		found, err := w.Take(w.Context(), lane("fn"), store.Ready{}, 10)
 		if err != nil {
 			w.Error(err)
 			return
 		}
 		for _, r := range found {
-			if _, err := w.Get(r.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
+			if _, err := w.Get(w.Context(), r.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
 				w.Error(err)
 			}
 		}

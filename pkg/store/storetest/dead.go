@@ -133,7 +133,7 @@ var deadSet = []test{
 			if err := w.Replay(w.Context(), inv.ID); !errors.Is(err, store.ErrNotFound) {
 				w.Errorf("the second replay gives %v, want ErrNotFound", err)
 			}
-			got, err := w.Get(inv.ID)
+			got, err := w.Get(w.Context(), inv.ID)
 			if err != nil || got.Replays != n {
 				w.Fatalf("replays %d, %v", got.Replays, err)
 			}

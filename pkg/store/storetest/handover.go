@@ -16,7 +16,7 @@ import (
 // load reads a ready invocation as a worker does it, and checks that it is as given.
 func (w *world) load(want *invocation.Invocation) store.Loaded {
 	w.Helper()
-	l, err := w.LoadReady(at(want))
+	l, err := w.LoadReady(w.Context(), at(want))
 	if err != nil {
 		w.Fatalf("load ready: %v", err)
 	}
@@ -32,7 +32,7 @@ func (w *world) load(want *invocation.Invocation) store.Loaded {
 // wantNotReady checks that an invocation is not found where it was.
 func (w *world) wantNotReady(inv *invocation.Invocation) {
 	w.Helper()
-	if l, err := w.LoadReady(at(inv)); !errors.Is(err, store.ErrNotFound) {
+	if l, err := w.LoadReady(w.Context(), at(inv)); !errors.Is(err, store.ErrNotFound) {
 		w.Errorf("load ready gives %+v, %v; want ErrNotFound", l, err)
 	}
 }
@@ -195,7 +195,7 @@ var handover = []test{
 		if err := w.Replay(w.Context(), inv.ID); err != nil {
 			w.Fatal(err)
 		}
-		again, err := w.Get(inv.ID)
+		again, err := w.Get(w.Context(), inv.ID)
 		if err != nil {
 			w.Fatal(err)
 		}
@@ -273,7 +273,7 @@ var handover = []test{
 				}
 			})
 			wg.Go(func() {
-				if _, err := w.LoadReady(at(inv)); err != nil {
+				if _, err := w.LoadReady(w.Context(), at(inv)); err != nil {
 					return
 				}
 				switch err := w.Settle(w.Context(), store.Settlement{At: at(inv), Outcome: invocation.OutcomeDone, Inv: inv}); {

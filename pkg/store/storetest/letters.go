@@ -163,7 +163,7 @@ var letters = []test{
 			if err := w.Replay(w.Context(), often.ID); err != nil {
 				w.Fatal(err)
 			}
-			got, err := w.Get(often.ID)
+			got, err := w.Get(w.Context(), often.ID)
 			if err != nil {
 				w.Fatal(err)
 			}

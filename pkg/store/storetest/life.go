@@ -29,10 +29,10 @@ var life = []test{
 	}},
 	{"what is not there is not found", func(w *world) {
 		id := invocation.NewID(start)
-		if _, err := w.Get(id); !errors.Is(err, store.ErrNotFound) {
+		if _, err := w.Get(w.Context(), id); !errors.Is(err, store.ErrNotFound) {
 			w.Errorf("get gives %v", err)
 		}
-		if _, _, err := w.Load(id); !errors.Is(err, store.ErrNotFound) {
+		if _, _, err := w.Load(w.Context(), id); !errors.Is(err, store.ErrNotFound) {
 			w.Errorf("load gives %v", err)
 		}
 	}},
@@ -77,7 +77,7 @@ var life = []test{
 			w.Fatalf("settle: %v", err)
 		}
 		w.take(w.now("other")) // comes after it, if it was taken
-		if _, err := w.Get(inv.ID); err == nil {
+		if _, err := w.Get(w.Context(), inv.ID); err == nil {
 			w.wantGone(cb.Inv)
 		} else {
 			w.wantKept(cb.Inv)
@@ -95,10 +95,10 @@ var life = []test{
 			"settle": func() error {
 				return w.Settle(ctx, store.Settlement{At: at(inv), Outcome: invocation.OutcomeDone, Inv: inv})
 			},
-			"next ready": func() error { _, err := w.NextReady(lane("fn"), store.Ready{}, 1); return err },
-			"load":       func() error { _, _, err := w.Load(inv.ID); return err },
-			"get":        func() error { _, err := w.Get(inv.ID); return err },
-			"find call":  func() error { _, _, err := w.FindCall("c", 1); return err },
+			"next ready": func() error { _, err := w.Take(context.Background(), lane("fn"), store.Ready{}, 1); return err },
+			"load":       func() error { _, _, err := w.Load(context.Background(), inv.ID); return err },
+			"get":        func() error { _, err := w.Get(context.Background(), inv.ID); return err },
+			"find call":  func() error { _, _, err := w.FindCall(context.Background(), "c", 1); return err },
 			"move due":   func() error { _, err := w.MoveDue(ctx); return err },
 			"letters":    func() error { _, err := w.Letters(ctx, store.Filter{}, "", 1); return err },
 			"groups":     func() error { _, err := w.Groups(ctx, store.Filter{}); return err },
@@ -107,7 +107,7 @@ var life = []test{
 			"cancel":     func() error { _, err := w.Cancel(ctx, inv.ID); return err },
 			"claim":      func() error { return w.Claim(ctx, store.Key{}, inv.ID, "") },
 			"unclaim":    func() error { return w.Unclaim(ctx, store.Key{}) },
-			"result":     func() error { _, err := w.Result(inv.ID, true); return err },
+			"result":     func() error { _, err := w.Result(context.Background(), inv.ID, true); return err },
 			"sweep":      func() error { _, err := w.Sweep(ctx); return err },
 			"put note":   func() error { return w.PutNote(ctx, store.Note{Name: "n"}) },
 			"replay":     func() error { return w.Replay(ctx, inv.ID) },
@@ -122,7 +122,7 @@ var life = []test{
 			w.Errorf("counts %+v", st)
 		}
 		_, _, _ = w.Lanes(), w.NextDue(), w.Notes("")
-		if _, ok := w.Oldest(lane("fn")); ok {
+		if _, ok := w.Oldest(w.Context(), lane("fn")); ok {
 			w.Error("the oldest of a lane is known")
 		}
 	}},

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -173,7 +174,7 @@ func (m *model) pick(all []*invocation.Invocation) *invocation.Invocation {
 // loadOne reads a ready invocation as a worker does it. It may be settled later, or not.
 func (m *model) loadOne(*rapid.T) {
 	inv := m.pick(m.readyOf("*"))
-	l, err := m.LoadReady(at(inv))
+	l, err := m.LoadReady(context.Background(), at(inv))
 	if err != nil {
 		m.r.Fatalf("load ready: %v", err)
 	}

@@ -4,6 +4,7 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -257,7 +258,7 @@ func (m *model) checkKeptBeside() {
 			m.wantResult(want)
 			continue
 		}
-		if _, err := m.Result(id, true); !errors.Is(err, store.ErrNotFound) {
+		if _, err := m.Result(context.Background(), id, true); !errors.Is(err, store.ErrNotFound) {
 			m.r.Fatalf("a result that has expired: %v", err)
 		}
 	}

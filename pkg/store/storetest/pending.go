@@ -110,19 +110,19 @@ var pending = []test{
 		}
 	}},
 	{"the oldest of a lane is the one that became ready first", func(w *world) {
-		if at, ok := w.Oldest(lane("fn")); ok {
+		if at, ok := w.Oldest(w.Context(), lane("fn")); ok {
 			w.Errorf("in an empty lane: %v", at)
 		}
 		first, second := w.pending("fn", w.clock.Now().Add(-time.Hour)), w.now("fn")
 		w.take(second, first, w.pending("gn", w.clock.Now().Add(time.Hour)))
-		if at, ok := w.Oldest(lane("fn")); !ok || !at.Equal(first.Since) {
+		if at, ok := w.Oldest(w.Context(), lane("fn")); !ok || !at.Equal(first.Since) {
 			w.Errorf("%v, %v", at, ok)
 		}
 		w.settle(first, invocation.OutcomeDone, nil)
-		if at, ok := w.Oldest(lane("fn")); !ok || !at.Equal(second.Since) {
+		if at, ok := w.Oldest(w.Context(), lane("fn")); !ok || !at.Equal(second.Since) {
 			w.Errorf("after the first: %v, %v", at, ok)
 		}
-		if at, ok := w.Oldest(lane("gn")); ok {
+		if at, ok := w.Oldest(w.Context(), lane("gn")); ok {
 			w.Errorf("where all are delayed: %v", at)
 		}
 	}},

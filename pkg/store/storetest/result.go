@@ -35,13 +35,13 @@ func (w *world) finish(inv *invocation.Invocation, v invocation.Outcome, r *stor
 // wantResult checks what is known of the end of an invocation.
 func (w *world) wantResult(want *store.Result) {
 	w.Helper()
-	got, err := w.Result(want.Inv.ID, true)
+	got, err := w.Result(w.Context(), want.Inv.ID, true)
 	if d := cmp.Diff(want, got); d != "" || err != nil {
 		w.Errorf("%v, result (-want +got):\n%s", err, d)
 	}
 	bare := *want
 	bare.Body = nil
-	got, err = w.Result(want.Inv.ID, false)
+	got, err = w.Result(w.Context(), want.Inv.ID, false)
 	if d := cmp.Diff(&bare, got); d != "" || err != nil {
 		w.Errorf("%v, result without body (-want +got):\n%s", err, d)
 	}
@@ -50,7 +50,7 @@ func (w *world) wantResult(want *store.Result) {
 // wantNoResult checks that nothing is known of the end of an invocation.
 func (w *world) wantNoResult(inv *invocation.Invocation) {
 	w.Helper()
-	if r, err := w.Result(inv.ID, true); !errors.Is(err, store.ErrNotFound) {
+	if r, err := w.Result(w.Context(), inv.ID, true); !errors.Is(err, store.ErrNotFound) {
 		w.Errorf("the result is %+v, %v, want ErrNotFound", r, err)
 	}
 	if got := w.results(inv.CallID, 10); len(got) != 0 {
@@ -115,7 +115,7 @@ var results = []test{
 				w.Fatal(err)
 			}
 			var err error
-			if inv, err = w.Get(inv.ID); err != nil {
+			if inv, err = w.Get(w.Context(), inv.ID); err != nil {
 				w.Fatal(err)
 			}
 			if st := w.Stats(); st.Results != 1 {

@@ -164,7 +164,7 @@ func (w *world) ready(function string) []store.Ready {
 	w.Helper()
 	var all []store.Ready
 	for from := (store.Ready{}); ; from = all[len(all)-1] {
-		page, err := w.NextReady(lane(function), from, 3)
+		page, err := w.Take(w.Context(), lane(function), from, 3)
 		if err != nil {
 			w.Fatalf("next ready: %v", err)
 		}
@@ -217,7 +217,7 @@ func (w *world) wantDead(want ...*invocation.Invocation) {
 // wantKept checks that an invocation and its bytes are there as given.
 func (w *world) wantKept(want *invocation.Invocation) {
 	w.Helper()
-	got, b, err := w.Load(want.ID)
+	got, b, err := w.Load(w.Context(), want.ID)
 	if err != nil {
 		w.Errorf("load %s: %v", want.CallID, err)
 		return
@@ -233,7 +233,7 @@ func (w *world) wantKept(want *invocation.Invocation) {
 // wantGone checks that nothing is left of an invocation.
 func (w *world) wantGone(inv *invocation.Invocation) {
 	w.Helper()
-	if _, _, err := w.Load(inv.ID); !errors.Is(err, store.ErrNotFound) {
+	if _, _, err := w.Load(w.Context(), inv.ID); !errors.Is(err, store.ErrNotFound) {
 		w.Errorf("load of what is gone gives %v", err)
 	}
 	if got := w.stored(inv.CallID, 10); len(got) != 0 {
@@ -244,7 +244,7 @@ func (w *world) wantGone(inv *invocation.Invocation) {
 // stored are the invocations of a call id that are in the store.
 func (w *world) stored(callID string, limit int) []*invocation.Invocation {
 	w.Helper()
-	found, _, err := w.FindCall(callID, limit)
+	found, _, err := w.FindCall(w.Context(), callID, limit)
 	if err != nil {
 		w.Errorf("find call: got %v, want no error", err)
 	}
@@ -254,7 +254,7 @@ func (w *world) stored(callID string, limit int) []*invocation.Invocation {
 // results are the results of a call id.
 func (w *world) results(callID string, limit int) []*store.Result {
 	w.Helper()
-	_, found, err := w.FindCall(callID, limit)
+	_, found, err := w.FindCall(w.Context(), callID, limit)
 	if err != nil {
 		w.Errorf("find call: got %v, want no error", err)
 	}
