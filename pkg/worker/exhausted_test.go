@@ -16,7 +16,7 @@ func TestWaitingForADescriptorIsNoAttempt(t *testing.T) {
 		const wait = 30 * time.Second
 		f := newFake(func(ctx context.Context, _ int, c called) invoke.Result {
 			if c.target == "late" {
-				return takes(ctx, wait, invoke.Result{Expired: true, Waited: wait})
+				return takes(ctx, wait, invoke.Result{Expired: true, Waited: wait, Detail: "no file descriptor is free"})
 			}
 			r := takes(ctx, wait, status(500))
 			r.Waited = wait
@@ -36,8 +36,8 @@ func TestWaitingForADescriptorIsNoAttempt(t *testing.T) {
 			t.Errorf("%s with %d attempts and %d retries: %s: len(inv.Attempts) = %d, want 0", inv.Reason, len(inv.Attempts), inv.Retries, inv.Detail, len(inv.Attempts))
 		case inv.Retries != 0:
 			t.Errorf("%s with %d attempts and %d retries: %s: inv.Retries = %d, want 0", inv.Reason, len(inv.Attempts), inv.Retries, inv.Detail, inv.Retries)
-		case inv.Detail != expired:
-			t.Errorf("%s with %d attempts and %d retries: %s, want %q", inv.Reason, len(inv.Attempts), inv.Retries, inv.Detail, expired)
+		case inv.Detail != expired+" The worker had waited: no file descriptor is free.":
+			t.Errorf("got detail %q, want what the worker had waited for", inv.Detail)
 		}
 		switch inv := r.letter(failing); {
 		case len(inv.Attempts) != 1:
