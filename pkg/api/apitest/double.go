@@ -39,7 +39,9 @@ func (EmptyStore) Accept(_ store.Accept, done func(error)) { done(nil) }
 func (EmptyStore) Full() error { return nil }
 
 // Get implements store.Store.
-func (EmptyStore) Get(context.Context, invocation.ID) (*invocation.Invocation, error) { return nil, store.ErrNotFound }
+func (EmptyStore) Get(context.Context, invocation.ID) (*invocation.Invocation, error) {
+	return nil, store.ErrNotFound
+}
 
 // Replay implements store.Store.
 func (EmptyStore) Replay(context.Context, invocation.ID) error { return store.ErrNotFound }
