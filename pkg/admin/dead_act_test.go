@@ -98,20 +98,20 @@ func TestWhatIsNotDeadCannotBeReplayedOrDropped(t *testing.T) {
 		}
 	}
 	if strings.Contains(r.Logs.String(), "changed") {
-		t.Errorf("the log tells of changes:\n%s", r.Logs)
+		t.Errorf("got log lines about changes:\n%s", r.Logs)
 	}
 }
 
-// Twenty people do the same to the same letters, others look on meanwhile. Every
+// Twenty operators do the same to the same letters, others look on meanwhile. Every
 // letter is taken exactly once.
 func TestManyActAtOnceAndEachLetterIsTakenOnce(t *testing.T) {
 	t.Parallel()
-	const letters, people = 10, 20
+	const letters, operators = 10, 20
 	r := newRig(t)
 	r.Bury(t, letters)
 	var taken [letters]atomic.Int32
 	var wg sync.WaitGroup
-	for p := range people {
+	for p := range operators {
 		wg.Go(func() {
 			for i := range letters {
 				path := "/v1/dead_set/" + apitest.IDOf(i).String()

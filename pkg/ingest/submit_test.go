@@ -323,7 +323,7 @@ func TestAnIdempotencyKeyBelongsToItsSender(t *testing.T) {
 			t.Errorf("%s: got %d %s, want %d", tt.name, got.Status, got.Body, tt.status)
 		}
 		if shown := got.Body + fmt.Sprint(got.Header); tt.status == 422 && (strings.Contains(shown, id) || strings.Contains(shown, "first")) {
-			t.Errorf("%s: the answer tells of the other's invocation: %s", tt.name, shown)
+			t.Errorf("%s: got an answer with the other's invocation: %s", tt.name, shown)
 		}
 	}
 	if n := r.Accepts.Count(); n != 0 {

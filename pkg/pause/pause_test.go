@@ -208,9 +208,9 @@ func TestAPauseOutlivesTheProcessAndOneThatIsOverDoesNot(t *testing.T) {
 		last.running(t)
 		switch _, ok := last.notes.all[notePrefix+"soon"]; {
 		case ok:
-			t.Errorf("what is over is kept: %v: ok = true, want false", last.All())
+			t.Errorf("what has ended is kept: %v: ok = true, want false", last.All())
 		case len(last.All()) != 1:
-			t.Errorf("what is over is kept: %v, want len 1", last.All())
+			t.Errorf("what has ended is kept: %v, want len 1", last.All())
 		}
 	})
 }

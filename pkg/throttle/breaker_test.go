@@ -56,9 +56,9 @@ func TestAnOpenBreakerLetsOneProbeWithGrowingPauses(t *testing.T) {
 	for _, pause := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 30 * time.Second, 30 * time.Second} {
 		switch {
 		case b.Admit(now):
-			t.Fatalf("a call begins before the pause of %s is over: b.Admit(now) = true, want false", pause)
+			t.Fatalf("a call begins before the pause of %s has ended: b.Admit(now) = true, want false", pause)
 		case b.Admit(now.Add(pause - 1)):
-			t.Fatalf("a call begins before the pause of %s is over: b.Admit(now.Add(pause-1)) = true, want false", pause)
+			t.Fatalf("a call begins before the pause of %s has ended: b.Admit(now.Add(pause-1)) = true, want false", pause)
 		}
 		now = now.Add(pause)
 		if next := b.Status().Next; !next.Equal(now) {

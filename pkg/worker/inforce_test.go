@@ -109,7 +109,7 @@ func TestWhatIsInForceAndWhereItIsFrom(t *testing.T) {
 	r := build(t, s)
 	r.run()
 	if got := r.worker.PolicyOf(newInvocation("other", "")); got.Policy != s.policy {
-		t.Errorf("of one that is over it is %+v, want Policy %+v", got, s.policy)
+		t.Errorf("of one that has ended it is %+v, want Policy %+v", got, s.policy)
 	}
 	switch got := r.worker.PolicyFor(queue, "fn"); {
 	case got.Timeout != 30*time.Second:

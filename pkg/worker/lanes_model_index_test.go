@@ -48,7 +48,7 @@ func compare(a, b store.Ready) int {
 	return slices.Compare(a.ID[:], b.ID[:])
 }
 
-// tell tells the watcher what was committed.
+// tell reports what was committed.
 func (m *lanesModel) tell() {
 	m.lanes.Ready(m.untold)
 	m.untold = nil
