@@ -5,6 +5,7 @@ package command
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -87,7 +88,7 @@ func statusFields(s *session, status *wire.Status) []term.Field {
 		text("version", "%s", w.Version), {Name: "started", Value: s.At(w.Started)},
 		text("slots", "%d of %d", w.Slots.Used, w.Slots.Max), text("calls per second", "%.1f", w.Rate),
 		text("unaccounted", "%d", w.Unaccounted), text("NATS Streaming", "%s %s", w.Source.URL, connection(&w.Source)),
-		text("gateway", "%s %s", w.Gateway.URL, w.Gateway.Error), text("store", "%s", durability(st)),
+		text("gateway", "%s", strings.TrimSpace(w.Gateway.URL+" "+w.Gateway.Error)), text("store", "%s", durability(st)),
 		{Name: "ready", Value: term.Number(st.Ready)}, {Name: "delayed", Value: term.Number(st.Delayed)},
 		{Name: "dead", Value: term.Number(st.Dead)}, {Name: "stored", Value: term.Size(st.RequestBytes + st.ResultBytes)},
 	}

@@ -62,7 +62,7 @@ func givenUp(s State) []wire.Finding {
 		return wire.Finding{
 			Level: wire.LevelCritical,
 			Title: fmt.Sprintf("%s: %s given up in the last 15 minutes", Text(f.Function), Things(f.GivenUp15, "invocation", "invocations")),
-			Text:  sentences(statusOf(f), ended(Things(f.Dead, "dead letter", "dead letters")+" in all"), delayed),
+			Text:  sentences(statusOf(f), keptOf(f), delayed),
 		}, f.GivenUp15 > 0
 	})
 }
@@ -138,4 +138,13 @@ func backlog(s State) []wire.Finding {
 				Things(f.Ready, "invocation is", "invocations are"), f.Running, f.Limit, slots.Used, slots.Max),
 		}, f.OldestAge > longReady.Seconds() && !explained
 	})
+}
+
+// keptOf says how many dead letters of a function there are. Those of a moment ago may have been
+// replayed or dropped since, or never kept.
+func keptOf(f *wire.Function) string {
+	if f.Dead == 0 {
+		return "No dead letter of this function is in the dead set now."
+	}
+	return ended(Things(f.Dead, "dead letter", "dead letters") + " in all")
 }

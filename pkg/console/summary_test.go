@@ -76,6 +76,12 @@ func TestSummary(t *testing.T) {
 			})), wire.LevelCritical, "One function needs attention. Nothing is lost.", "given_up",
 			"Latest failure: status 502. 4 dead letters in all. 2 more are delayed.",
 		},
+		"given up, and replayed since": {
+			stateOf(well(), with(quiet("f"), func(f *wire.Function) {
+				f.GivenUp15, f.LastError = 1, &wire.LastError{Status: 502}
+			})), wire.LevelCritical, "One function needs attention. Nothing is lost.", "given_up",
+			"Latest failure: status 502. No dead letter of this function is in the dead set now. 2 more are delayed.",
+		},
 		"a job stopped by itself": {
 			State{Status: well(), Jobs: []wire.Job{{ID: "j1", Act: "replay", State: wire.JobStopped, StateReason: "too many failed again", Done: 10, Plan: wire.Plan{Count: 1000}}}},
 			wire.LevelCritical, "A replay stopped by itself. Nothing is lost.", "job_stopped", "too many failed again. Job j1 has done 10 of 1,000.",

@@ -152,7 +152,7 @@ func TestAPublisherThatDoesNotReadIsCutOff(t *testing.T) {
 			}
 		}
 		if sent >= 64<<20 {
-			t.Fatalf("a publisher that does not read may go on: sent = %d, want less than %d", sent, 64<<20)
+			t.Fatalf("a publisher that does not read may continue: sent = %d, want less than %d", sent, 64<<20)
 		}
 	}
 	publish(t, gateway, "all is well")

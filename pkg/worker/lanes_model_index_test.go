@@ -76,7 +76,7 @@ func (m *lanesModel) Take(ctx context.Context, l invocation.Lane, from store.Rea
 // Give implements index.
 func (*lanesModel) Give(context.Context, []store.Ready) error { return nil }
 
-// meanwhile lets the world go on.
+// meanwhile lets time pass and others act.
 func (m *lanesModel) meanwhile() {
 	if m.nested >= 3 {
 		return
