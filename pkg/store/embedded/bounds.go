@@ -18,6 +18,10 @@ func (t *txn) leaveDead(inv *invocation.Invocation) {
 	t.delta.dead(inv.Lane, -1, inv.Size)
 }
 
+func deadKey(inv *invocation.Invocation) []byte {
+	return appendTimedKey(nil, deadPrefix, inv.DiedAt, inv.ID)
+}
+
 // expireStep is how many letters one step of Expire removes at most.
 const expireStep = 1000
 

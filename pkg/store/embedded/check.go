@@ -178,14 +178,13 @@ func (c *checker) where() string {
 type checker struct {
 	Report
 	findings
-	s       *Store
-	steps   *steps
-	tell    func(string)
-	step    atomic.Pointer[string] // what is being looked at
-	places  tally                  // index entries
-	callIDs tally                  // keys of call ids
-	beside  tally                  // what stands beside idempotency keys and results
-	unread  map[string]bool        // kinds of keys that could not be looked up
+	s      *Store
+	steps  *steps
+	tell   func(string)
+	step   atomic.Pointer[string] // what is being looked at
+	asked  *keyLister
+	tally  tally           // derived keys
+	unread map[string]bool // kinds of keys that could not be looked up
 }
 
 func newChecker(s *Store, steps *steps, progress func(string)) *checker {
@@ -193,8 +192,7 @@ func newChecker(s *Store, steps *steps, progress func(string)) *checker {
 		progress = func(string) {}
 	}
 	return &checker{
-		s: s, steps: steps, tell: progress,
-		places: newTally(), callIDs: newTally(), beside: newTally(), unread: map[string]bool{},
+		s: s, steps: steps, tell: progress, tally: newTally(), unread: map[string]bool{},
 	}
 }
 
@@ -244,14 +242,15 @@ func (c *checker) read() (err error) {
 	if err := c.layout(); err != nil {
 		return explain(s.opts.Dir, err)
 	}
+	c.asked = newKeyLister(s)
 	c.progress("tables")
 	c.tables(o)
 	for _, step := range []struct {
 		name string
 		do   func()
 	}{
-		{"levels", c.levels}, {"invocations", c.records}, {"indexes", c.indexes}, {"call ids", c.calls},
-		{"results", c.kept}, {"the rest", c.rest}, {"in flight", c.inFlight},
+		{"levels", c.levels}, {"invocations", c.records}, {"results", c.kept}, {"indexes", c.indexes},
+		{"the rest", c.rest}, {"in flight", c.inFlight},
 	} {
 		c.progress(step.name)
 		step.do()

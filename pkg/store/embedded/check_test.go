@@ -28,22 +28,22 @@ func TestCheck(t *testing.T) {
 		{"nothing is wrong", func(*testing.T, *Store, *invocation.Invocation) {}, ""},
 		{"an index entry is missing", func(t *testing.T, s *Store, inv *invocation.Invocation) {
 			remove(t, s, appendReadyKey(nil, store.Ready{Lane: inv.Lane, Since: inv.Since, ID: inv.ID}))
-		}, "is in no index: it would never be called"},
+		}, `is missing in the index "r/" (ready entries)`},
 		{"there are two index entries", func(t *testing.T, s *Store, inv *invocation.Invocation) {
 			put(t, s, appendTimedKey(nil, delayedPrefix, inv.Since, inv.ID), delayedValue(inv.Size, inv.Lane, inv.Source()))
 		}, "is ready and delayed at once"},
 		{"an index entry points nowhere", func(t *testing.T, s *Store, inv *invocation.Invocation) {
 			put(t, s, appendReadyKey(nil, store.Ready{Lane: inv.Lane, Since: inv.Since, ID: id}), readyValue(1, 0))
-		}, "belongs to no invocation"},
+		}, "belongs to nothing"},
 		{"an index entry has another size", func(t *testing.T, s *Store, inv *invocation.Invocation) {
 			put(t, s, appendReadyKey(nil, store.Ready{Lane: inv.Lane, Since: inv.Since, ID: inv.ID}), readyValue(1, 0))
-		}, "does not agree with its record"},
+		}, "or does not agree with what it belongs to"},
 		{"an index entry is at another time", func(t *testing.T, s *Store, inv *invocation.Invocation) {
 			put(t, s, appendReadyKey(nil, store.Ready{Lane: inv.Lane, Since: inv.Since.Add(1), ID: inv.ID}), readyValue(inv.Size, 0))
-		}, "does not agree with its record"},
+		}, "or does not agree with what it belongs to"},
 		{"an index entry is noise", func(t *testing.T, s *Store, _ *invocation.Invocation) {
 			put(t, s, append([]byte("d/"), id[:]...), nil)
-		}, "cannot be understood"},
+		}, "belongs to nothing"},
 		{"the QueueRequest is missing", func(t *testing.T, s *Store, inv *invocation.Invocation) {
 			remove(t, s, appendBytesKey(nil, inv.ID))
 		}, "has lost its QueueRequest"},
@@ -68,13 +68,13 @@ func TestCheck(t *testing.T) {
 		}, "cannot be understood"},
 		{"the call id is missing", func(t *testing.T, s *Store, inv *invocation.Invocation) {
 			remove(t, s, appendCallKey(nil, inv.CallID, inv.ID))
-		}, "cannot be found by its call id"},
+		}, `is missing in the index "c/" (call ids)`},
 		{"a call id points nowhere", func(t *testing.T, s *Store, _ *invocation.Invocation) {
 			put(t, s, appendCallKey(nil, "c", id), nil)
-		}, "which is not there"},
+		}, "belongs to nothing"},
 		{"a call id points to another", func(t *testing.T, s *Store, inv *invocation.Invocation) {
 			put(t, s, appendCallKey(nil, "other", inv.ID), nil)
-		}, "which has another"},
+		}, "or does not agree"},
 		{"there is a key of no known kind", func(t *testing.T, s *Store, _ *invocation.Invocation) {
 			put(t, s, []byte("q"), nil)
 		}, `key "q" is of no known kind`},
@@ -89,18 +89,18 @@ func TestCheck(t *testing.T) {
 		}, "idempotency key 6b2f09"},
 		{"an idempotency key has no end", func(t *testing.T, s *Store, _ *invocation.Invocation) {
 			remove(t, s, appendClaimExpiry(nil, &claim{Key: checkedKey}))
-		}, "would never be forgotten"},
+		}, `is missing in the index "e/" (expiry entries)`},
 		{"an end belongs to no idempotency key", func(t *testing.T, s *Store, _ *invocation.Invocation) {
 			remove(t, s, appendClaimKey(nil, &checkedKey.Hash))
-		}, "belongs to no idempotency key"},
+		}, "belongs to nothing"},
 		{"an idempotency key has two ends", func(t *testing.T, s *Store, _ *invocation.Invocation) {
 			k := checkedKey
 			k.Expires = k.Expires.Add(1)
 			put(t, s, appendClaimExpiry(nil, &claim{Key: k}), nil)
-		}, "belongs to no idempotency key"},
+		}, "belongs to nothing"},
 		{"an end is noise", func(t *testing.T, s *Store, _ *invocation.Invocation) {
 			put(t, s, append(appendExpiry(nil, checkedKey.Expires), 'z'), nil)
-		}, "cannot be understood"},
+		}, "belongs to nothing"},
 		{"a result is noise", func(t *testing.T, s *Store, _ *invocation.Invocation) {
 			put(t, s, appendResultKey(nil, id), []byte{0xc1})
 		}, "cannot be understood"},
@@ -110,20 +110,20 @@ func TestCheck(t *testing.T) {
 		{"a result has no end", func(t *testing.T, s *Store, _ *invocation.Invocation) {
 			key := firstKey(t, s, resultPrefix)
 			remove(t, s, appendResultExpiry(nil, checkedKey.Expires, invocation.ID(key[2:])))
-		}, "would never be forgotten"},
+		}, `is missing in the index "e/" (expiry entries)`},
 		{"the end of a result tells another size", func(t *testing.T, s *Store, _ *invocation.Invocation) {
 			key := firstKey(t, s, resultPrefix)
 			put(t, s, appendResultExpiry(nil, checkedKey.Expires, invocation.ID(key[2:])), (&ending{size: 1}).value())
-		}, "does not agree with it"},
+		}, "does not agree with what it belongs to"},
 		{"a result has lost its call id", func(t *testing.T, s *Store, _ *invocation.Invocation) {
 			remove(t, s, firstKey(t, s, resultCallPrefix))
-		}, "cannot be found by its call id"},
+		}, `is missing in the index "q/" (call ids of results)`},
 		{"a call id points to no result", func(t *testing.T, s *Store, _ *invocation.Invocation) {
 			put(t, s, appendResultCall(nil, [hashLen]byte{1}, id), nil)
-		}, "which is not there or has another"},
+		}, "belongs to nothing"},
 		{"a result has lost its body", func(t *testing.T, s *Store, _ *invocation.Invocation) {
 			remove(t, s, firstKey(t, s, bodyPrefix))
-		}, "has lost its body"},
+		}, "has a body of 0 bytes, it was kept with 4"},
 		{"the body of a result is cut off", func(t *testing.T, s *Store, _ *invocation.Invocation) {
 			put(t, s, firstKey(t, s, bodyPrefix), []byte("x"))
 		}, "has a body of 1 bytes, it was kept with 4"},
@@ -140,7 +140,7 @@ func TestCheck(t *testing.T) {
 			l := record.LetterOf(dead)
 			l.Status = 418
 			put(t, s, key, record.EncodeLetter(l))
-		}, "does not agree with its record"},
+		}, "or does not agree with what it belongs to"},
 		{"the version is missing", func(t *testing.T, s *Store, _ *invocation.Invocation) { remove(t, s, versionKey) }, "version is missing"},
 	}
 	for _, tt := range tests {

@@ -1,4 +1,4 @@
-// File checkkeys.go checks what the keys say of each other; keys.go draws the layout.
+// File checkkeys.go compares the keys that are in a store with those that its records ask for.
 
 package embedded
 
@@ -103,30 +103,110 @@ func (c *checker) record(id invocation.ID, value []byte, size int) {
 	default:
 		c.find("invocation %s has a QueueRequest of %d bytes, it came with %d", id, size, inv.Size)
 	}
-	c.places.expect(appendFacts(nil, entryOf(inv)))
-	c.callIDs.expect(appendCallKey(nil, inv.CallID, id))
+	c.expect(c.asked.invocation(inv))
 }
 
-// indexes goes over the entries of the three indexes. Only when they are not
-// just those that the records let expect, each is looked up.
-func (c *checker) indexes() {
-	for _, x := range indexes {
-		c.each(x.in.String()+" entries", x.prefix, func(key, value []byte) {
-			e, err := parseEntry(x.in, key, value)
-			if err != nil {
-				c.find("%s entry %x cannot be understood: %v", x.in, key, plainly(err))
-				return
-			}
-			*map[place]*int{inReady: &c.Ready, inDelayed: &c.Delayed, inDead: &c.Dead}[x.in]++
-			c.places.meet(appendFacts(nil, e))
-		})
+// expect notes the keys that something asks for.
+func (c *checker) expect(pairs []pair) {
+	for _, p := range pairs {
+		c.tally.expect(p)
 	}
-	if !c.places.agree() {
-		c.each("records", recordPrefix, c.missingEntry)
-		for _, x := range indexes {
-			c.each(x.in.String()+" entries", x.prefix, func(key, value []byte) { c.wrongEntry(x.in, key, value) })
+}
+
+// kept goes over idempotency keys and results, and the bodies of these.
+func (c *checker) kept() {
+	c.each("idempotency keys", claimPrefix, func(key, value []byte) {
+		c.Keys++
+		k, err := parseClaim(key[len(claimPrefix):], value)
+		if err != nil {
+			c.find("idempotency key %x cannot be understood: %v", key, plainly(err))
+			return
+		}
+		c.expect(c.asked.claim(&k))
+	})
+	c.each("results", resultPrefix, c.result)
+	c.each("bodies of results", bodyPrefix, func(key, _ []byte) {
+		if len(key) != len(bodyPrefix)+idLen {
+			c.find("body %x of a result has a key of an unknown form", key)
+			return
+		}
+		id := invocation.ID(key[len(bodyPrefix):])
+		if !c.has(appendResultKey(nil, id)) {
+			c.find("body %x belongs to no result", id[:])
+		}
+	})
+}
+
+// result checks one result and its body.
+func (c *checker) result(key, value []byte) {
+	c.Results++
+	if len(key) != len(resultPrefix)+idLen {
+		c.find("result %x has a key of an unknown form", key)
+		return
+	}
+	id := invocation.ID(key[len(resultPrefix):])
+	pairs, e, err := c.asked.result(id, value)
+	if err != nil {
+		c.find("result %x cannot be understood: %v", key, plainly(err))
+		return
+	}
+	c.expect(pairs)
+	c.ResultBytes += int64(e.size)
+	want, got := e.size-len(value), 0
+	err = c.s.look(appendBodyKey(nil, id), func(v []byte) error { got = len(v); return nil })
+	switch {
+	case err != nil && !errors.Is(err, store.ErrNotFound):
+		c.find("the body of the result of %s cannot be read: %v", id, plainly(err))
+	case got != want:
+		c.find("the result of %s has a body of %d bytes, it was kept with %d", id, got, want)
+	}
+}
+
+// indexes compares the keys that are asked for with those that are there. Only when they are
+// not the same, each is looked up.
+func (c *checker) indexes() {
+	counts := map[byte]*int{readyPrefix[0]: &c.Ready, delayedPrefix[0]: &c.Delayed, deadPrefix[0]: &c.Dead}
+	c.eachDerived(func(k *keyKind, p pair) {
+		if n := counts[k.prefix[0]]; n != nil {
+			*n++
+		}
+		c.tally.meet(asReady(p))
+	})
+	if !c.tally.agree() {
+		c.missing()
+		c.eachDerived(c.stray)
+	}
+}
+
+func (c *checker) eachDerived(f func(*keyKind, pair)) {
+	for i := range keyKinds {
+		if k := &keyKinds[i]; k.derived {
+			c.each(k.name, k.prefix, func(key, value []byte) { f(k, pair{key, value}) })
 		}
 	}
+}
+
+// missing looks for every key that is asked for.
+func (c *checker) missing() {
+	c.each("records", recordPrefix, func(key, value []byte) {
+		if inv, err := recordOf(key, value); err == nil { // records has reported the others
+			c.lookFor(c.asked.invocation(inv), "invocation "+inv.ID.String())
+		}
+	})
+	c.each("idempotency keys", claimPrefix, func(key, value []byte) {
+		if k, err := parseClaim(key[len(claimPrefix):], value); err == nil {
+			c.lookFor(c.asked.claim(&k), fmt.Sprintf("idempotency key %x", key))
+		}
+	})
+	c.each("results", resultPrefix, func(key, value []byte) {
+		if len(key) != len(resultPrefix)+idLen {
+			return
+		}
+		id := invocation.ID(key[len(resultPrefix):])
+		if pairs, _, err := c.asked.result(id, value); err == nil {
+			c.lookFor(pairs, "the result of "+id.String())
+		}
+	})
 }
 
 // recordOf decodes the record under a key of any form.
@@ -137,40 +217,69 @@ func recordOf(key, value []byte) (*invocation.Invocation, error) {
 	return record.Decode(invocation.ID(key[2:]), value)
 }
 
-// missingEntry looks for the index entries of a record.
-func (c *checker) missingEntry(key, value []byte) {
-	inv, err := recordOf(key, value)
-	if err != nil {
-		return // records has said it
-	}
-	var found []place
-	for _, in := range []place{inReady, inDelayed, inDead} {
-		if (in == inDead) == (inv.State == invocation.Dead) && c.has(entryKey(in, inv)) {
-			found = append(found, in)
+// lookFor reports the keys of an owner that are not there. A ready entry may also be a delayed
+// one.
+func (c *checker) lookFor(pairs []pair, owner string) {
+	for _, p := range pairs {
+		k := kindOf(p.key)
+		if c.has(p.key) {
+			continue
 		}
-	}
-	switch len(found) {
-	case 0:
-		c.find("invocation %s is in no index: it would never be called", inv.ID)
-	case 1:
-	default:
-		c.find("invocation %s is %s and %s at once", inv.ID, found[0], found[1])
+		if r, err := parseReady(p.key); string(k.prefix) == string(readyPrefix) && err == nil &&
+			c.has(appendTimedKey(nil, delayedPrefix, r.Since, r.ID)) {
+			continue
+		}
+		c.find("%s is missing in the index %q (%s)", owner, k.prefix, k.name)
 	}
 }
 
-// wrongEntry looks for the record of an index entry.
-func (c *checker) wrongEntry(in place, key, value []byte) {
-	e, err := parseEntry(in, key, value)
-	if err != nil {
-		return // indexes has said it
+// stray reports a key that is not asked for.
+func (c *checker) stray(k *keyKind, p pair) {
+	p = asReady(p)
+	if twin := string(k.prefix) == string(delayedPrefix) && len(p.key) > 2+tailLen && c.has(p.key); twin {
+		_, id := parseTail(p.key)
+		c.find("invocation %s is ready and delayed at once", id)
+		return
 	}
-	inv, err := c.s.get(e.id)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		c.find("the %s entry of %s belongs to no invocation", in, e.id)
-	case err == nil && !bytes.Equal(appendFacts(nil, e), appendFacts(nil, entryOf(inv))):
-		c.find("the %s entry of %s does not agree with its record", in, e.id)
+	if asked, err := c.isAsked(p); err == nil && !asked {
+		c.find("%s: key %q belongs to nothing, or does not agree with what it belongs to", k.name, p.key)
 	}
+}
+
+// isAsked reports whether the owner of a derived key asks for it. An error means that the
+// owner cannot be read, which has been reported.
+func (c *checker) isAsked(p pair) (bool, error) {
+	has := func(pairs []pair) bool {
+		return slices.ContainsFunc(pairs, func(q pair) bool { return bytes.Equal(p.key, q.key) && bytes.Equal(p.value, q.value) })
+	}
+	if len(p.key) >= 2+idLen {
+		id := invocation.ID(p.key[len(p.key)-idLen:])
+		inv, err := c.s.get(id)
+		if err == nil && has(c.asked.invocation(inv)) {
+			return true, nil
+		}
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return false, err
+		}
+		found := false
+		err = c.s.look(appendResultKey(nil, id), func(v []byte) error {
+			pairs, _, err := c.asked.result(id, v)
+			found = err == nil && has(pairs)
+			return err
+		})
+		if found || err != nil && !errors.Is(err, store.ErrNotFound) {
+			return found, err
+		}
+	}
+	if len(p.key) < 2+len(claim{}.Hash) {
+		return false, nil
+	}
+	hash := [32]byte(p.key[len(p.key)-32:])
+	k, err := c.s.getClaim(&hash)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && has(c.asked.claim(k)), err
 }
 
 // has reports whether a key is there. One that cannot be read counts as there, and is said
@@ -182,34 +291,6 @@ func (c *checker) has(key []byte) bool {
 		c.find("keys that begin with %q cannot all be looked up: %v", kind, plainly(err))
 	}
 	return ok || err != nil
-}
-
-// calls goes over the index of call ids, as indexes does over the others.
-func (c *checker) calls() {
-	c.each("call ids", callPrefix, func(key, _ []byte) { c.callIDs.meet(key) })
-	if c.callIDs.agree() {
-		return
-	}
-	c.each("call ids", callPrefix, func(key, _ []byte) {
-		if len(key) != 2+hashLen+idLen {
-			c.find("call id %x has a key of an unknown form", key)
-			return
-		}
-		id := invocation.ID(key[2+hashLen:])
-		inv, err := c.s.get(id)
-		switch {
-		case errors.Is(err, store.ErrNotFound):
-			c.find("a call id points to %s, which is not there", id)
-		case err == nil && !bytes.Equal(key, appendCallKey(nil, inv.CallID, id)):
-			c.find("a call id points to %s, which has another", id)
-		}
-	})
-	c.each("records", recordPrefix, func(key, value []byte) {
-		inv, err := recordOf(key, value)
-		if err == nil && !c.has(appendCallKey(nil, inv.CallID, inv.ID)) {
-			c.find("invocation %s cannot be found by its call id", inv.ID)
-		}
-	})
 }
 
 // rest counts dedup records and notes and looks for keys of no known kind.
@@ -235,9 +316,9 @@ func (c *checker) rest() {
 
 // unknown looks for keys of no known kind: those between the kinds, before and after them.
 func (c *checker) unknown() {
-	known := [][]byte{
-		recordPrefix, bytesPrefix, callPrefix, seenPrefix, runPrefix, readyPrefix, delayedPrefix, deadPrefix, notePrefix,
-		claimPrefix, resultPrefix, bodyPrefix, resultCallPrefix, expiryPrefix, versionKey,
+	known := [][]byte{versionKey}
+	for _, k := range keyKinds {
+		known = append(known, k.prefix)
 	}
 	slices.SortFunc(known, bytes.Compare)
 	var from []byte

@@ -69,8 +69,12 @@ func addBeside(s *Store, found map[invocation.ID]state) error {
 		err = errors.Join(err, fmt.Errorf("%d keys and %d results of %d bytes are there, counted are %+v", keys, results, size, st))
 	}
 	c := newChecker(s, newCheckFS(context.Background(), s.raw, nil).steps, nil)
-	if c.kept(); len(c.list) > 0 {
-		err = errors.Join(err, fmt.Errorf("beside: %q", c.list))
+	c.asked = newKeyLister(s)
+	for _, step := range []func(){c.records, c.kept, c.indexes} {
+		step()
+	}
+	if len(c.list) > 0 {
+		err = errors.Join(err, fmt.Errorf("the check finds %q", c.list))
 	}
 	return err
 }

@@ -65,6 +65,43 @@ var (
 	resultCallPrefix = []byte("q/")
 )
 
+// keyKind is one kind of keys.
+type keyKind struct {
+	prefix []byte
+	name   string // in messages
+	// derived: the keys follow from invocations, results and idempotency keys, see asks.go. Each
+	// ends with the id of the invocation or result, or with the hash of the idempotency key.
+	derived bool
+}
+
+// keyKinds are all keys of a store but its version. Check and Repair know no others.
+var keyKinds = []keyKind{
+	{bytesPrefix, "QueueRequests", false},
+	{callPrefix, "call ids", true},
+	{delayedPrefix, "delayed entries", true},
+	{expiryPrefix, "expiry entries", true},
+	{recordPrefix, "records", false},
+	{claimPrefix, "idempotency keys", false},
+	{runPrefix, "dedup records of batches", false},
+	{notePrefix, "notes", false},
+	{resultPrefix, "results", false},
+	{bodyPrefix, "bodies of results", false},
+	{resultCallPrefix, "call ids of results", true},
+	{readyPrefix, "ready entries", true},
+	{seenPrefix, "dedup records", false},
+	{deadPrefix, "dead entries", true},
+}
+
+// kindOf returns the kind of a key, nil for none.
+func kindOf(key []byte) *keyKind {
+	for i := range keyKinds {
+		if bytes.HasPrefix(key, keyKinds[i].prefix) {
+			return &keyKinds[i]
+		}
+	}
+	return nil
+}
+
 // Lengths of the fixed parts.
 const (
 	idLen    = 16

@@ -186,7 +186,7 @@ func (w *deadWalk) eachOf(found []*invocation.Invocation, err error, f func(key,
 		slices.Reverse(found)
 	}
 	for i := 0; more && err == nil && i < len(found); i++ {
-		key := entryKey(inDead, found[i])
+		key := deadKey(found[i])
 		if bytes.Compare(key, w.lower) >= 0 && bytes.Compare(key, w.upper) < 0 {
 			more, err = f(key, record.EncodeLetter(record.LetterOf(found[i])))
 		}
@@ -211,7 +211,7 @@ func (s *Store) deadOfCall(callID string) (found []*invocation.Invocation, few b
 		return n <= fewOfCall, nil // what cannot be read does not pass; s.get has noted it
 	})
 	slices.SortFunc(found, func(a, b *invocation.Invocation) int {
-		return bytes.Compare(entryKey(inDead, a), entryKey(inDead, b))
+		return bytes.Compare(deadKey(a), deadKey(b))
 	})
 	return found, n <= fewOfCall, err
 }

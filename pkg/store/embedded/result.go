@@ -65,13 +65,17 @@ func (t *txn) putResult(id invocation.ID, o *outgoing) {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return
 	}
-	e := endingOf(o.Result, len(o.written), len(o.Body))
-	t.set(appendResultKey(t.key[:0], id), o.written)
+	t.insertResult(&expiry{at: o.Expires, id: id, ending: endingOf(o.Result, len(o.written), len(o.Body))}, o.written, o.Body)
+}
+
+// insertResult writes a result where there is none.
+func (t *txn) insertResult(e *expiry, written, body []byte) {
+	t.set(appendResultKey(t.key[:0], e.id), written)
 	if e.body {
-		t.set(appendBodyKey(t.key[:0], id), o.Body)
+		t.set(appendBodyKey(t.key[:0], e.id), body)
 	}
-	t.set(appendResultCall(t.key[:0], e.call, id), nil)
-	t.expires(appendResultExpiry(t.key[:0], o.Expires, id), e.value())
+	t.set(appendResultCall(t.key[:0], e.call, e.id), nil)
+	t.expires(appendResultExpiry(t.key[:0], e.at, e.id), e.value())
 	t.delta.results++
 	t.delta.resultBytes += int64(e.size)
 }
