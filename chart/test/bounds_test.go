@@ -37,16 +37,21 @@ func readBounds(t *testing.T) map[string]bound {
 
 // valuesFor are the values with which a setting gets a value; %q stands for it.
 var valuesFor = map[string]string{
-	"faas_nats_port":     "nats: {external: {enabled: true, host: h, port: %q}}",
-	"ack_wait":           "queueWorker: {ackWait: %q}",
-	"max_inflight":       "queueWorkerPro: {maxInflight: %q}\nsettings: {callback_max_inflight: half}",
-	"max_retry_attempts": "queueWorkerPro: {maxRetryAttempts: %q}",
-	"initial_retry_wait": "queueWorkerPro: {initialRetryWait: %q, maxRetryWait: 720h}",
-	"max_retry_wait":     "queueWorkerPro: {initialRetryWait: 0s, maxRetryWait: %q}",
-	"retry_http_codes":   "queueWorkerPro: {httpRetryCodes: %q}",
-	"backoff":            "queueWorkerPro: {backoff: %q}",
-	"tls_insecure":       "queueWorkerPro: {insecureTLS: %q}",
-	"drain_timeout":      "drainSeconds: %q",
+	"faas_nats_port":         "nats: {external: {enabled: true, host: h, port: %q}}",
+	"ack_wait":               "queueWorker: {ackWait: %q}",
+	"max_inflight":           "queueWorkerPro: {maxInflight: %q}\nsettings: {callback_max_inflight: half}",
+	"max_retry_attempts":     "queueWorkerPro: {maxRetryAttempts: %q}",
+	"initial_retry_wait":     "queueWorkerPro: {initialRetryWait: %q, maxRetryWait: 720h}",
+	"max_retry_wait":         "queueWorkerPro: {initialRetryWait: 0s, maxRetryWait: %q}",
+	"retry_http_codes":       "queueWorkerPro: {httpRetryCodes: %q}",
+	"backoff":                "queueWorkerPro: {backoff: %q}",
+	"tls_insecure":           "queueWorkerPro: {insecureTLS: %q}",
+	"drain_timeout":          "drainSeconds: %q",
+	"faas_nats_address":      "nats: {external: {enabled: true, host: %q}}",
+	"faas_nats_cluster_name": "nats: {external: {enabled: true, host: h, clusterName: %q}}",
+	"faas_nats_queue_group":  "queueWorker: {queueGroup: %q}",
+	"gateway_url":            "gatewayUrl: %q",
+	"default_function_name":  "functionNamespace: %q",
 	// At most as many as all calls.
 	"callback_max_inflight": "queueWorkerPro: {maxInflight: 10000}\nsettings: {callback_max_inflight: %q}",
 }
@@ -54,8 +59,20 @@ var valuesFor = map[string]string{
 // unreached are bounds of settings that no value reaches, or only one that is true or false.
 var unreached = map[string]bool{"faas_gateway_port": true, "basic_auth": true, "stan_embedded": true}
 
+// texts are values of each kind of text that the worker takes, and some that it refuses.
+var texts = map[string]struct{ within, beyond []string }{
+	"host":      {[]string{"nats", "nats.openfaas.svc.cluster.local.", "10.0.0.1", "fd00::1", "[fd00::1]", "a_b-c"}, []string{"nats://nats", "nats:4222", "a b", "a..b", "127.1"}},
+	"hosts":     {[]string{"hooks.example.com, 10.0.0.0/8", "fd00::/8,::1"}, []string{"http://a/", "a b", "a,*.b", "10.0.0.0/8/8"}},
+	"url":       {[]string{"http://gateway:8080", "https://gw.example/openfaas/", "http://[fd00::1]:8080"}, []string{"gateway:8080", "ftp://gateway", "http://", "http://user@gateway", "http://gateway/?a=b"}},
+	"subject":   {[]string{"faas", "a.b-c"}, []string{"a b", "a..b", "a*", ">"}},
+	"namespace": {[]string{"openfaas-fn", "a_b"}, []string{"a.b", "a b"}},
+}
+
 // within are values that the worker takes, and beyond those that it refuses.
 func (b bound) within() (values []string) {
+	if text, is := texts[b.Kind]; is {
+		return text.within
+	}
 	switch b.Kind {
 	case "word":
 		values = b.Words
@@ -76,6 +93,9 @@ func (b bound) within() (values []string) {
 }
 
 func (b bound) beyond() []string {
+	if text, is := texts[b.Kind]; is {
+		return text.beyond
+	}
 	switch b.Kind {
 	case "word":
 		return []string{b.Words[0] + "x", "never"}

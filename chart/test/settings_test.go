@@ -144,7 +144,7 @@ func TestEveryValueIsExplained(t *testing.T) {
 
 func TestNoBlockOfOursIsOneOfOpenFaaS(t *testing.T) {
 	t.Parallel()
-	known := strings.Fields(read(t, "testdata/openfaas-keys.txt"))
+	known := strings.Fields(read(t, "../queue-worker/files/openfaas-keys.txt"))
 	shared := strings.Fields(`openfaasImagePullPolicy imagePullSecrets functionNamespace kubernetesDNSDomain basic_auth
 		queueWorkerPro queueWorker nats nodeSelector tolerations affinity`)
 	for key := range load(t).Values {
@@ -156,8 +156,8 @@ func TestNoBlockOfOursIsOneOfOpenFaaS(t *testing.T) {
 
 func TestAnUnknownKeyIsNamedInTheNotes(t *testing.T) {
 	t.Parallel()
-	all := "persistance: {enabled: false}\n"
-	for _, key := range strings.Fields(read(t, "testdata/openfaas-keys.txt")) {
+	all := "monitoring: {enabled: false}\nglobal: {}\ntags: {}\n"
+	for _, key := range strings.Fields(read(t, "../queue-worker/files/openfaas-keys.txt")) {
 		if _, ours := load(t).Values[key]; !ours {
 			all += key + ": {}\n"
 		}
@@ -166,7 +166,7 @@ func TestAnUnknownKeyIsNamedInTheNotes(t *testing.T) {
 	switch n := strings.Count(notes, "is ignored"); {
 	case n != 1:
 		t.Errorf("%d keys are not read, want 1\n%s", n, notes)
-	case !strings.Contains(notes, "persistance is no value"):
-		t.Errorf("%d keys are not read, want \"persistance is no value\" in it\n%s", n, notes)
+	case !strings.Contains(notes, "monitoring is no value"):
+		t.Errorf("%d keys are not read, want \"monitoring is no value\" in it\n%s", n, notes)
 	}
 }

@@ -34,7 +34,7 @@ func TestTheChartKnowsEveryBound(t *testing.T) {
 	}
 }
 
-// renderBounds is one line for each setting that is a number, a word or yes and no.
+// renderBounds is one line for each setting that the chart can check.
 func renderBounds() string {
 	var b strings.Builder
 	b.WriteString("# Written by go generate from pkg/config. Change it there. Durations are in seconds, sizes in bytes.\n")
@@ -46,7 +46,13 @@ func renderBounds() string {
 	return b.String()
 }
 
-// kind names how the chart has to read a value; empty for texts, which it leaves to the program.
+// texts are the kinds of the texts that values of the chart reach.
+var texts = map[string]string{
+	"faas_nats_address": "host", "faas_nats_cluster_name": "subject", "faas_nats_queue_group": "subject",
+	"gateway_url": "url", "default_function_name": "namespace", "callback_allow": "hosts",
+}
+
+// kind names how the chart has to read a value; empty for texts that no value reaches.
 func (s setting) kind() string {
 	switch {
 	case s.oneof != nil:
@@ -62,7 +68,7 @@ func (s setting) kind() string {
 	case strings.HasSuffix(s.name, "_codes"):
 		return "codes"
 	}
-	return ""
+	return texts[s.name]
 }
 
 // limits are the words or the range of a setting.

@@ -3,6 +3,8 @@ Checks for what cannot work, before anything is created. lookup finds nothing wh
 is no cluster, as in helm template.
 */}}
 {{- define "queue-worker.checks" -}}
+{{- include "queue-worker.names" . -}}
+{{- include "queue-worker.forms" . -}}
 {{- $v := .Values -}}
 {{- if include "queue-worker.several" . -}}
 {{- if $v.stanEmbedded }}
@@ -20,6 +22,9 @@ is no cluster, as in helm template.
 {{- end }}
 {{- $env := fromYaml (include "queue-worker.env" .) }}
 {{- range $v.extraEnv }}
+{{- if has (index (splitList "__" .name) 0) (ternary (values (fromYaml (include "queue-worker.ofQueues" $))) list (contains "__" .name)) }}
+{{- fail (printf "\n\nextraEnv sets %s, which is a setting of one queue: set it under queues.\n" .name) }}
+{{- end }}
 {{- if hasKey $env .name }}
 {{- fail (printf "\n\nextraEnv sets %s, which is a setting of the worker with a value of its own: change that one.\n" .name) }}
 {{- end }}

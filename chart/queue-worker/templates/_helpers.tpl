@@ -12,9 +12,9 @@ app.kubernetes.io/part-of: openfaas
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 
-{{/* A value as text. YAML's numbers arrive as floating point, and 1000000 would become 1e+06. */}}
+{{/* A value as text; nothing for null. YAML's numbers arrive as floating point, and 1000000 would become 1e+06. */}}
 {{- define "queue-worker.text" -}}
-{{- if kindIs "float64" . }}{{ printf "%.0f" . }}{{ else }}{{ . }}{{ end -}}
+{{- if kindIs "float64" . }}{{ printf "%.0f" . }}{{ else if not (kindIs "invalid" .) }}{{ . }}{{ end -}}
 {{- end }}
 
 {{/* A number that may have been written as text. */}}

@@ -33,6 +33,13 @@ of its own is not among settings, so that no name comes twice.
 {{- range $name, $value := $v.settings -}}
 {{- $_ := set $env $name $value -}}
 {{- end -}}
+{{- range $queue, $own := $v.queues -}}
+{{- range $key, $setting := fromYaml (include "queue-worker.ofQueues" $) -}}
+{{- with include "queue-worker.text" (get ($own | default dict) $key) -}}
+{{- $_ := set $env (printf "%s__%s" $setting (include "queue-worker.inVariable" $queue)) . -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if eq (include "queue-worker.text" (get $env "debug")) "true" -}}
 {{- if eq (get $env "log_level") "info" }}{{ $_ := unset $env "log_level" }}{{ end -}}
 {{- else -}}
