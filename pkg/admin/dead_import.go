@@ -132,7 +132,7 @@ func (im *importing) take(ctx context.Context, n int, line []byte) error {
 		return err
 	}
 	im.store.Accept(store.Accept{Inv: inv, Raw: raw, Once: true}, func(err error) {
-		im.note(n, err)
+		im.note(err)
 		im.window.Release(cost)
 	})
 	im.mu.Lock()
@@ -158,7 +158,7 @@ func (im *importing) settle() error {
 }
 
 // note is what the store says of a line.
-func (im *importing) note(n int, err error) {
+func (im *importing) note(err error) {
 	im.mu.Lock()
 	defer im.mu.Unlock()
 	switch {

@@ -41,7 +41,7 @@ func (a *Admin) listOwn(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	limit, err := p.count("limit", defaultLimit, maxLimit)
+	limit, err := p.limit(defaultLimit)
 	if err != nil {
 		return err
 	}

@@ -84,11 +84,10 @@ func writeWhole(w http.ResponseWriter, inv *invocation.Invocation, m message) er
 	w.Header().Set("Content-Length", strconv.Itoa(length))
 	respond.Bytes(w, http.StatusOK, respond.ContentJSON, b[:at])
 	e := base64.NewEncoder(base64.StdEncoding, w)
-	if _, err := io.Copy(e, m.reader()); err != nil {
-		return nil // the client has gone, or sees that the answer is too short
+	if _, err := io.Copy(e, m.reader()); err == nil { // otherwise the client has gone, or sees that the answer is too short
+		_ = e.Close()
+		_, _ = w.Write(b[at:]) // #nosec G705 -- JSON, and nosniff
 	}
-	_ = e.Close()
-	_, _ = w.Write(b[at:]) // #nosec G705 -- JSON, and nosniff
 	return nil
 }
 

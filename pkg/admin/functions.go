@@ -40,7 +40,7 @@ func (a *Admin) ListFunctions(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	limit, err := p.count("limit", maxLimit, maxLimit) // most installations fit into one page
+	limit, err := p.limit(maxLimit) // most installations fit into one page
 	if err != nil {
 		return err
 	}

@@ -73,7 +73,7 @@ func (a *Admin) ListJobs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	limit, err := p.count("limit", maxLimit, maxLimit)
+	limit, err := p.limit(maxLimit)
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func (r *rig) awaitJob(t testing.TB, v wire.Job, state string) wire.Job {
 	t.Helper()
 	for late := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		v = r.Ask(t, http.MethodGet, "/v1/jobs/"+v.ID).Job(t, http.StatusOK)
-		if string(v.State) == state {
+		if v.State == state {
 			return v
 		}
 		if time.Now().After(late) {

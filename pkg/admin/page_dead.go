@@ -141,7 +141,7 @@ func (a *Admin) details(ctx context.Context, id invocation.ID) (*wire.LetterDeta
 func (a *Admin) lastAnswer(ctx context.Context, id invocation.ID) (answer *console.Answer, err error) {
 	err = a.withResult(ctx, id, func(res *store.Result) {
 		answer = &console.Answer{
-			Status: res.Status, Type: http.Header(res.Header).Get("Content-Type"), Size: len(res.Body), Truncated: res.Truncated,
+			Status: res.Status, Type: res.Header.Get("Content-Type"), Size: len(res.Body), Truncated: res.Truncated,
 			Body: slices.Clone(res.Body[:min(len(res.Body), console.MaxAnswer)]),
 		}
 	})

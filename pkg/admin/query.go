@@ -60,15 +60,17 @@ func (p params) has(name string) bool { return len(p[name]) > 0 }
 // text is a parameter as it is, "" when it is absent.
 func (p params) text(name string) string { return url.Values(p).Get(name) }
 
-// count is a whole number from 1 to most, or the default when it is absent.
-func (p params) count(name string, otherwise, most int) (int, error) {
+// limit is how many rows a page may have: a whole number from 1 to maxLimit, or the default
+// when it is absent.
+func (p params) limit(otherwise int) (int, error) {
+	const name = "limit"
 	if !p.has(name) {
 		return otherwise, nil
 	}
 	s := p.text(name)
 	n, err := strconv.Atoi(s)
-	if err != nil || n < 1 || n > most || strings.HasPrefix(s, "+") {
-		return 0, respond.Refuse(name+" is not a number in its range", "a whole number from 1 to "+strconv.Itoa(most))
+	if err != nil || n < 1 || n > maxLimit || strings.HasPrefix(s, "+") {
+		return 0, respond.Refuse(name+" is not a number in its range", "a whole number from 1 to "+strconv.Itoa(maxLimit))
 	}
 	return n, nil
 }

@@ -108,7 +108,7 @@ func TestAHeaderBeyondItsBoundIsRefused(t *testing.T) {
 		if got.Status != want.status {
 			t.Errorf("%d bytes of header answer %d, want %d", size, got.Status, want.status)
 		}
-		if !strings.Contains(string(got.Body), want.problem) {
+		if !strings.Contains(got.Body, want.problem) {
 			t.Errorf("%d bytes of header answer %s, want %s in it", size, got.Body, want.problem)
 		}
 	}

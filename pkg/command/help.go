@@ -33,8 +33,8 @@ func command(use, short, long, codes string, examples ...string) *cobra.Command 
 	}
 }
 
-// group makes a command that only has others below it.
-func group(use, short, long string, below ...*cobra.Command) *cobra.Command {
+// group makes a command for others to be added below it.
+func group(use, short, long string) *cobra.Command {
 	c := &cobra.Command{
 		Use: use, Short: short, Long: short + ".", Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
@@ -42,7 +42,6 @@ func group(use, short, long string, below ...*cobra.Command) *cobra.Command {
 	if long != "" {
 		c.Long += "\n\n" + strings.TrimSpace(long)
 	}
-	c.AddCommand(below...)
 	return c
 }
 

@@ -117,7 +117,7 @@ func (o *sendFlags) body(ctx context.Context, c *cobra.Command, s *session, sub 
 			return io.NopCloser(nil), err
 		}
 		if sub.Body, sub.Size = f, f.size; sub.Size == 0 {
-			sub.Body, sub.Size = slurp(f)
+			sub.Body = peeked(f)
 		}
 		return f, nil
 	case isFile || !c.Flags().Changed("data") && !s.Asking:
@@ -128,14 +128,15 @@ func (o *sendFlags) body(ctx context.Context, c *cobra.Command, s *session, sub 
 	return io.NopCloser(nil), nil
 }
 
-// slurp reads a little ahead, so that what is empty is sent as an empty body.
-func slurp(r io.Reader) (io.Reader, int64) {
+// peeked reads one byte ahead: it returns nil for an empty file of unknown size, which is
+// sent as an empty body.
+func peeked(r io.Reader) io.Reader {
 	first := make([]byte, 1)
 	n, err := io.ReadFull(r, first)
 	if n == 0 && errors.Is(err, io.EOF) {
-		return nil, 0
+		return nil
 	}
-	return io.MultiReader(bytes.NewReader(first[:n]), r), 0
+	return io.MultiReader(bytes.NewReader(first[:n]), r)
 }
 
 // sent says that an invocation was taken.

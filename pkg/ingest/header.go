@@ -103,7 +103,7 @@ type timing struct {
 // readTiming reads the fields and takes them out of the header: they are meant for
 // us, and carried out.
 func readTiming(h http.Header, now time.Time) (w timing, err error) {
-	delayed, aged := false, false
+	var delayed, aged bool
 	if w.delay, delayed, err = span(h, wire.HeaderDelay); err != nil {
 		return w, err
 	}

@@ -5,6 +5,7 @@ package ingest
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"math"
 	"net/http"
@@ -75,7 +76,7 @@ func (i *Ingest) begin(w http.ResponseWriter, r *http.Request, claim int64) *upl
 func (u *upload) copyTo(makes func() (io.Writer, error)) error {
 	var first [1]byte
 	n, err := io.ReadFull(u.bound, first[:])
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
 	u.restart()
@@ -147,7 +148,7 @@ func (u *upload) end(n int, err error) error {
 	now := time.Now()
 	u.all.bytes += int64(n)
 	u.all.spent += now.Sub(u.begun)
-	if err == io.EOF { // it is whole; past its read deadline, net/http takes the client for gone
+	if errors.Is(err, io.EOF) { // it is whole; past its read deadline, net/http takes the client for gone
 		_ = u.c.SetReadDeadline(u.begun.Add(bodyTimeout))
 		u.refused = false
 	}

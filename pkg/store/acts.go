@@ -9,7 +9,7 @@ import (
 	"queue-worker/pkg/invocation"
 )
 
-// ErrDead: it is dead, and can be dropped but not cancelled.
+// ErrDead is returned for a dead letter, which can be dropped but not cancelled.
 var ErrDead = errors.New("dead already")
 
 // Verb is what is done with the invocations of a Batch.

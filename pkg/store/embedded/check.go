@@ -126,13 +126,13 @@ func (c *checker) lockForReading() (err error) {
 // await runs the check, and returns without it when ctx ends or it makes no progress.
 func (c *checker) await(ctx context.Context) (Report, error) {
 	type end struct {
-		err      error
 		returned bool
+		err      error
 	}
 	ended := make(chan end, 1)
 	go func() {
-		err, returned := c.s.unlessFailed(c.run)
-		ended <- end{err, returned}
+		returned, err := c.s.unlessFailed(c.run)
+		ended <- end{returned, err}
 	}()
 	tick := time.NewTicker(checkPatience)
 	defer tick.Stop()

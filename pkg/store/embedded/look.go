@@ -52,8 +52,11 @@ func Look(dir string) (Place, error) {
 		return p, explain(dir, err)
 	}
 	inner := disk.PathJoin(dir, storeFolder)
-	if _, err := disk.Stat(inner); err != nil {
+	switch _, err := disk.Stat(inner); {
+	case errors.Is(err, fs.ErrNotExist):
 		return p, nil // no store yet, so no process has it open
+	case err != nil:
+		return p, explain(dir, err)
 	}
 	lock, err := visit(inner)
 	switch {

@@ -124,7 +124,7 @@ type Store struct {
 // ErrNewer. The caller must call Close.
 func Open(o Options) (*Store, error) {
 	s := newStore(o)
-	err, returned := s.unlessFailed(s.open)
+	returned, err := s.unlessFailed(s.open)
 	switch {
 	case !returned: // its goroutine stands still or has panicked; the folder stays locked for it
 		return nil, explain(o.Dir, err)
@@ -187,7 +187,7 @@ var errPanicked = errors.New("panic over damaged files")
 // unlessFailed returns what f returns, or the failure of the store when that
 // comes first; f then stands still, or has panicked. Damaged files can make
 // Pebble panic, and this is the one place that catches it.
-func (s *Store) unlessFailed(f func() error) (err error, returned bool) {
+func (s *Store) unlessFailed(f func() error) (returned bool, err error) {
 	done := make(chan error, 1)
 	go func() {
 		defer func() {
@@ -200,9 +200,9 @@ func (s *Store) unlessFailed(f func() error) (err error, returned bool) {
 	}()
 	select {
 	case err := <-done:
-		return err, true
+		return true, err
 	case <-s.failed:
-		return s.Failed(), false
+		return false, s.Failed()
 	}
 }
 

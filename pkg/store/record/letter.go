@@ -24,6 +24,7 @@ type Letter struct {
 	Replays  int               `msgpack:"p,omitempty"`
 }
 
+// LetterOf is the index entry of a dead invocation.
 func LetterOf(inv *invocation.Invocation) Letter {
 	return Letter{
 		Queue: inv.Lane.Queue, Name: inv.Lane.Name, Reason: inv.Reason,
@@ -39,14 +40,17 @@ func (l Letter) Invocation(id invocation.ID, died time.Time) *invocation.Invocat
 	}
 }
 
+// Lane is the lane of the dead invocation.
 func (l Letter) Lane() invocation.Lane { return invocation.Lane{Queue: l.Queue, Name: l.Name} }
 
+// EncodeLetter encodes an index entry. DecodeLetter reads it.
 func EncodeLetter(l Letter) []byte {
 	b, err := msgpack.Marshal(l)
 	must(err)
 	return b
 }
 
+// DecodeLetter decodes an index entry.
 func DecodeLetter(b []byte) (Letter, error) {
 	if l, ok := readLetter(b); ok {
 		return l, nil
