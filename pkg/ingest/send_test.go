@@ -1,14 +1,15 @@
-// File ingest_send_test.go sends bodies at a pace, over connections in memory.
+// File send_test.go sends bodies at a pace, over connections in memory.
 
 package ingest_test
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"strings"
+	"sync"
 	"time"
 
 	"queue-worker/pkg/api/apitest"
@@ -28,7 +29,7 @@ type atPace struct {
 	pause   time.Duration // a second without
 }
 
-// pacedEnd is the answer to a atPace request; its status is 0 for none.
+// pacedEnd is the answer to an atPace request; its status is 0 for none.
 type pacedEnd struct {
 	status     int
 	retryAfter string
@@ -69,16 +70,19 @@ func (s atPace) writeTo(c net.Conn) {
 	if _, err := io.WriteString(c, header); err != nil {
 		return
 	}
-	piece := strings.Repeat("b", max(s.first, s.step))
-	_, err := io.WriteString(to, piece[:min(s.first, s.size)])
+	piece := manyBytes()
+	_, err := to.Write(piece[:min(s.first, s.size)])
 	for sent := s.first; err == nil && sent < s.size && s.step > 0; sent += s.step {
 		time.Sleep(s.pause)
-		_, err = io.WriteString(to, piece[:min(s.step, s.size-sent)])
+		_, err = to.Write(piece[:min(s.step, s.size-sent)])
 	}
 	if err == nil && (s.step > 0 || s.first >= s.size) {
 		_ = to.Close()
 	}
 }
+
+// manyBytes are what all bodies are made of: of their own they would cost most of these tests' time.
+var manyBytes = sync.OnceValue(func() []byte { return bytes.Repeat([]byte("b"), 8<<20) })
 
 // plainly writes a body as it is.
 type plainly struct{ io.Writer }
@@ -92,8 +96,15 @@ func (c inChunks) Write(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
 	}
-	_, err := fmt.Fprintf(c.to, "%x\r\n%s\r\n", len(b), b)
-	return len(b), err
+	if _, err := fmt.Fprintf(c.to, "%x\r\n", len(b)); err != nil {
+		return 0, err
+	}
+	n, err := c.to.Write(b)
+	if err != nil {
+		return n, err
+	}
+	_, err = io.WriteString(c.to, "\r\n")
+	return n, err
 }
 
 func (c inChunks) Close() error {
