@@ -213,6 +213,13 @@ func (f *Functions) Annotations(ctx context.Context, function string, patience t
 	return a.annotations, have && a.isAbsent()
 }
 
+// Recall are the annotations that the gateway was last known to have of a function, nil when
+// nothing is known. It asks nothing.
+func (f *Functions) Recall(function string) map[string]string {
+	a, _, _ := f.recall(f.o.Names.Canonical(function), time.Now())
+	return a.annotations
+}
+
 // isAbsent reports whether an answer means that there is surely no such function.
 func (a answer) isAbsent() bool { return !a.known && !a.doubtful }
 

@@ -109,6 +109,14 @@ func (p Policy) With(annotations map[string]string, from Source) (Policy, []Prob
 	return p, r.problems
 }
 
+// AnnotatedAge is the max_age of annotations, 0 when they have none that can be used.
+func AnnotatedAge(annotations map[string]string) (age time.Duration) {
+	if annotations[AnnotationMaxAge] != "" {
+		read(&reader{get: func(key string) string { return annotations[key] }}, forms[5], parseMaxAge, &age)
+	}
+	return age
+}
+
 func anyConcerns(annotations map[string]string) bool {
 	for key := range annotations {
 		if Concerns(key) {

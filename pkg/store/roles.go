@@ -41,8 +41,8 @@ type Work interface {
 	// LoadReady reads a ready invocation, in order to call it. ErrNotFound means that it is no
 	// longer there, or in another place. What it returns is the caller's.
 	LoadReady(ctx context.Context, r Ready) (Loaded, error)
-	// Settle writes the next state of an invocation that was in flight, and its callback, in one
-	// batch, and returns when that is durable. ErrNotFound means that it is no longer where At
+	// Settle writes the next state of an invocation that was in flight, or is overdue, and its
+	// callback, in one batch, and returns when that is durable. ErrNotFound means that it is no longer where At
 	// says; nothing is written then, the callback neither. When ctx ends first, the settlement may
 	// still be carried out, and what it points to must not be changed.
 	Settle(ctx context.Context, st Settlement) error
@@ -53,7 +53,7 @@ type Work interface {
 	Release(slot int)
 }
 
-// Schedule makes delayed invocations ready.
+// Schedule makes delayed invocations ready, and finds those whose deadline has passed.
 type Schedule interface {
 	// Now is the time of the store, by which invocations become due.
 	Now() time.Time
@@ -63,6 +63,14 @@ type Schedule interface {
 	// MoveDue makes due invocations ready, at most one step of them, and reports whether more is
 	// due already. It returns when the step is durable.
 	MoveDue(ctx context.Context) (more bool, err error)
+	// NextDeadline is a time before which Overdue lists nothing; far in the future when no pending
+	// invocation has a deadline.
+	NextDeadline() time.Time
+	// Overdue lists pending invocations whose deadline has passed by Now, the earliest first, at
+	// most one step of them, beginning after the last of an earlier list; the zero Deadline stands
+	// for the beginning. Those that another worker has in flight are not in it; those of the caller
+	// are. The caller settles them, wherever they are pending.
+	Overdue(ctx context.Context, from Deadline) ([]Deadline, error)
 }
 
 // Lookup reads single invocations, and lists the pending ones.

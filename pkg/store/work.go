@@ -15,18 +15,26 @@ type Ready struct {
 	ID    invocation.ID
 }
 
-// Settlement is the next state of an invocation that was in flight, and the
-// callback that carries its result. Both are written in one batch. By its Outcome
+// Deadline is the time after which a pending invocation is not called any more.
+type Deadline struct {
+	At time.Time
+	ID invocation.ID
+}
+
+// Settlement is the next state of an invocation that was in flight, or whose deadline has passed
+// while it was pending, and the callback that carries its result. Both are written in one batch. By its Outcome
 //
 //	done                it leaves the store
 //	retry               it is ready or delayed, due at Inv.Since; Inv.State becomes Pending
 //	dead                it is in the dead set, with Inv.Reason and Inv.DiedAt; Inv.State becomes Dead
 //	dropped, cancelled  it leaves the store and is counted as dropped
 type Settlement struct {
-	At       Ready // where it was taken from
-	Outcome  invocation.Outcome
-	Inv      *invocation.Invocation // its record as it will be; of one that leaves the store only the identity counts
-	Callback *Accept                // nil for none; only its Inv and Raw count
+	At      Ready // where it was taken from
+	Outcome invocation.Outcome
+	// Inv is its record as it will be, with the deadline that it was read with, or an earlier one.
+	// Of one that leaves the store only the identity and the deadline count.
+	Inv      *invocation.Invocation
+	Callback *Accept // nil for none; only its Inv and Raw count
 	// Result is what is remembered of Inv after its end, in place of an older one;
 	// nil for nothing. Where it has no Inv, that of the settlement is taken.
 	Result *Result

@@ -7,10 +7,12 @@ import (
 	"queue-worker/pkg/store"
 )
 
-// Accept is that of the store. What is dead on arrival is counted, and without a dead set it
-// is logged and discarded: done is called with nil then.
+// Accept is that of the store. What is pending gets the deadline that is in force now. What is
+// dead on arrival is counted, and without a dead set it is logged and discarded: done is called
+// with nil then.
 func (w *Worker) Accept(x store.Accept, done func(error)) {
 	if x.Inv.State != invocation.Dead {
+		w.bound(x.Inv, x.Request)
 		w.Store.Accept(x, done)
 		return
 	}

@@ -50,6 +50,12 @@ func (k *known) Annotations(ctx context.Context, function string, patience time.
 	return a, unknown
 }
 
+func (k *known) Recall(function string) map[string]string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.annotations[function]
+}
+
 func (k *known) Missing(_ context.Context, function string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()

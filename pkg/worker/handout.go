@@ -110,6 +110,19 @@ func (l *Lanes) finish(r store.Ready) {
 	l.forget(ln)
 }
 
+// left lets go of an entry that has left its place without a call.
+func (l *Lanes) left(r store.Ready) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ln := l.lanes[r.Lane]
+	if ln == nil || !ln.remove(placeOf(r)) {
+		return
+	}
+	if !ln.stands() && !ln.reading && ln.running == 0 {
+		l.forget(ln)
+	}
+}
+
 // park says that an entry is no longer in flight and must not be called again in
 // this process's life, although it stays in its place.
 func (l *Lanes) park(r store.Ready) {

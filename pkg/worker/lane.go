@@ -166,6 +166,18 @@ func (l *lane) pop() place {
 	return p
 }
 
+// remove takes an entry out of the window, and reports whether it was there. One that is in flight
+// or parked is not in the window and stays known.
+func (l *lane) remove(p place) bool {
+	at := slices.Index(l.waiting, p)
+	if at < 0 {
+		return false
+	}
+	l.waiting = slices.Delete(l.waiting, at, at+1)
+	l.forget(p)
+	return true
+}
+
 // forget lets go of an entry that was settled.
 func (l *lane) forget(p place) {
 	if l.reading {

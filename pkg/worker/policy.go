@@ -18,6 +18,9 @@ type Functions interface {
 	// at once; otherwise they are waited for as long as patience lasts. unknown means
 	// that there is surely no such function.
 	Annotations(ctx context.Context, function string, patience time.Duration) (annotations map[string]string, unknown bool)
+	// Recall are the annotations of a function as far as they are known already; it asks nothing
+	// and does not wait.
+	Recall(function string) map[string]string
 	// Missing reports whether there surely is no such function now.
 	Missing(ctx context.Context, function string) bool
 }
@@ -115,7 +118,7 @@ func aged(p policy.Policy, inv *invocation.Invocation, trust bool) policy.Policy
 	if inv.Source() != invocation.SourceHTTP || inv.Expires().IsZero() {
 		return p
 	}
-	if age := inv.Expires().Sub(inv.Accepted); trust || p.MaxAge == 0 || age < p.MaxAge {
+	if age := inv.Expires().Sub(inv.Accepted); age != p.MaxAge && (trust || p.MaxAge == 0 || age < p.MaxAge) {
 		p.MaxAge, p.Sources[policy.MaxAge] = age, policy.Header
 	}
 	return p

@@ -22,13 +22,18 @@ func (w *Worker) settle(ctx context.Context, a *attempt) (over bool) {
 	if err != nil {
 		return w.unsettled(a, err)
 	}
+	w.report(a, st)
+	return true
+}
+
+// report counts and logs what was settled.
+func (w *Worker) report(a *attempt, st store.Settlement) {
 	w.Metrics.settled(a, st)
 	w.remember(a)
 	w.logAttempt(a)
 	if a.callback != nil && st.Callback == nil {
 		w.discarded(a.callback.Inv)
 	}
-	return true
 }
 
 // unsettled logs that nothing was written.

@@ -127,10 +127,13 @@ func (w *Worker) Run(ctx context.Context) {
 		defer crash.LogPanic(w.Logger, "timer")
 		w.runTimer(calls)
 	}()
+	var overdue sync.WaitGroup
+	overdue.Go(func() { w.runDeadlines(c) })
 	w.Lanes.await(calls)
 	w.Lanes.running.Wait()
 	abort()
 	<-stopped
+	overdue.Wait()
 	w.Lanes.giveAllBack(settlements, w.Store)
 }
 

@@ -125,6 +125,7 @@ func (t *txn) rewrite(inv *invocation.Invocation, encoded []byte, was body) {
 // reports whether the invocation is ready.
 func (t *txn) put(inv *invocation.Invocation, encoded []byte) (ready bool) {
 	t.set(appendRecordKey(t.key[:0], inv.ID), encoded)
+	t.setDeadline(inv)
 	switch {
 	case inv.State == invocation.Dead:
 		t.set(appendTimedKey(t.key[:0], deadPrefix, inv.DiedAt, inv.ID), record.EncodeLetter(record.LetterOf(inv)))

@@ -151,6 +151,7 @@ func (t *txn) act(b *store.Batch, id invocation.ID) (*invocation.Invocation, err
 		if err := t.leavePending(inv); err != nil {
 			return nil, err
 		}
+		t.leaveDeadline(inv.ID, inv.Expires())
 	default:
 		panic("store: unknown verb")
 	}

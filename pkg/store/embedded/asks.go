@@ -15,7 +15,10 @@ import (
 )
 
 // keyLister lists keys. Only derived ones are listed: see keyKinds.
-type keyLister struct{ t txn }
+type keyLister struct {
+	t      txn
+	layout uint32 // of the store
+}
 
 // pair is a key with its value.
 type pair struct{ key, value []byte }
@@ -25,8 +28,15 @@ type pair struct{ key, value []byte }
 var allReady = time.Unix(1<<40, 0)
 
 func newKeyLister(s *Store) *keyLister {
-	return &keyLister{txn{s: s, batch: s.db.NewBatch(), now: allReady, touched: map[invocation.ID]struct{}{}}}
+	found, err := s.layout()
+	if err != nil {
+		found = layoutVersion // that is reported elsewhere
+	}
+	return &keyLister{txn{s: s, batch: s.db.NewBatch(), now: allReady, touched: map[invocation.ID]struct{}{}}, found}
 }
+
+// lists reports whether keys of a kind are listed.
+func (a *keyLister) lists(k *keyKind) bool { return k.derived && k.layout <= a.layout }
 
 // invocation returns the keys of an invocation. One that is pending has those of a ready one.
 func (a *keyLister) invocation(inv *invocation.Invocation) []pair {
@@ -56,7 +66,7 @@ func (a *keyLister) pairs(write func(*txn)) (found []pair) {
 		if !ok || err != nil { // written above, so never an error
 			return found
 		}
-		if k := kindOf(key); kind == pebble.InternalKeyKindSet && k != nil && k.derived {
+		if k := kindOf(key); kind == pebble.InternalKeyKindSet && k != nil && a.lists(k) {
 			found = append(found, pair{key, value})
 		}
 	}

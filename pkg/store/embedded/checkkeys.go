@@ -180,7 +180,7 @@ func (c *checker) indexes() {
 
 func (c *checker) eachDerived(f func(*keyKind, pair)) {
 	for i := range keyKinds {
-		if k := &keyKinds[i]; k.derived {
+		if k := &keyKinds[i]; c.asked.lists(k) {
 			c.each(k.name, k.prefix, func(key, value []byte) { f(k, pair{key, value}) })
 		}
 	}

@@ -42,6 +42,7 @@ type txn struct {
 	fresh   []*kept // of them, those that were accepted
 	changes []store.Change
 	due     time.Time                  // earliest delayed entry written, zero for none
+	tooLate time.Time                  // earliest deadline written, zero for none
 	touched map[invocation.ID]struct{} // ids that this batch changes
 	seen    map[store.Door]struct{}    // dedup records that this batch writes
 	claimed map[[32]byte]struct{}      // idempotency keys that this batch changes; nil for none
@@ -157,6 +158,7 @@ func (s *Store) finish(t *txn) {
 	if err == nil {
 		s.handover.committed(t.fresh, s.now())
 		s.counts.apply(&t.delta)
+		s.deadline.note(t.tooLate)
 		if len(t.notes) > 0 {
 			s.notes.apply(t.notes)
 		}

@@ -13,6 +13,7 @@
 //	p/<id>                                     its answer, byte for byte
 //	q/<hash of call id><id>                    for look-ups by call id after the end
 //	e/<time>k<hash>, e/<time>o<id>             when a key and a result expire
+//	a/<deadline><id>                           pending invocations that have a deadline, see deadline.go
 //
 // and exactly one of these, which says where the invocation is:
 //
@@ -42,25 +43,28 @@ import (
 //	1  every QueueRequest has a key of its own
 //	2  a small QueueRequest is in the record until that is rewritten; dedup records of a batch
 //	   share a key
+//	3  pending invocations that have a deadline are in an index
 //
-// What an older version has written is read as it is, so an upgrade changes only the version.
-const layoutVersion = 2
+// What an older version has written is read as it is, so an upgrade changes only the version, and
+// to 3 adds that index.
+const layoutVersion = 3
 
 var (
-	versionKey    = []byte("v")
-	recordPrefix  = []byte("i/")
-	bytesPrefix   = []byte("b/")
-	callPrefix    = []byte("c/")
-	seenPrefix    = []byte("s/")
-	runPrefix     = []byte("m/")
-	readyPrefix   = []byte("r/")
-	delayedPrefix = []byte("d/")
-	deadPrefix    = []byte("x/")
-	notePrefix    = []byte("n/")
-	claimPrefix   = []byte("k/")
-	resultPrefix  = []byte("o/")
-	bodyPrefix    = []byte("p/")
-	expiryPrefix  = []byte("e/")
+	versionKey     = []byte("v")
+	recordPrefix   = []byte("i/")
+	bytesPrefix    = []byte("b/")
+	callPrefix     = []byte("c/")
+	seenPrefix     = []byte("s/")
+	runPrefix      = []byte("m/")
+	readyPrefix    = []byte("r/")
+	delayedPrefix  = []byte("d/")
+	deadPrefix     = []byte("x/")
+	notePrefix     = []byte("n/")
+	claimPrefix    = []byte("k/")
+	resultPrefix   = []byte("o/")
+	bodyPrefix     = []byte("p/")
+	expiryPrefix   = []byte("e/")
+	deadlinePrefix = []byte("a/")
 
 	resultCallPrefix = []byte("q/")
 )
@@ -72,24 +76,27 @@ type keyKind struct {
 	// derived: the keys follow from invocations, results and idempotency keys, see asks.go. Each
 	// ends with the id of the invocation or result, or with the hash of the idempotency key.
 	derived bool
+	// layout is the first that has these keys, 0 for every one. The upgrade to it makes them.
+	layout uint32
 }
 
 // keyKinds are all keys of a store but its version. Check and Repair know no others.
 var keyKinds = []keyKind{
-	{bytesPrefix, "QueueRequests", false},
-	{callPrefix, "call ids", true},
-	{delayedPrefix, "delayed entries", true},
-	{expiryPrefix, "expiry entries", true},
-	{recordPrefix, "records", false},
-	{claimPrefix, "idempotency keys", false},
-	{runPrefix, "dedup records of batches", false},
-	{notePrefix, "notes", false},
-	{resultPrefix, "results", false},
-	{bodyPrefix, "bodies of results", false},
-	{resultCallPrefix, "call ids of results", true},
-	{readyPrefix, "ready entries", true},
-	{seenPrefix, "dedup records", false},
-	{deadPrefix, "dead entries", true},
+	{deadlinePrefix, "deadlines", true, 3},
+	{bytesPrefix, "QueueRequests", false, 0},
+	{callPrefix, "call ids", true, 0},
+	{delayedPrefix, "delayed entries", true, 0},
+	{expiryPrefix, "expiry entries", true, 0},
+	{recordPrefix, "records", false, 0},
+	{claimPrefix, "idempotency keys", false, 0},
+	{runPrefix, "dedup records of batches", false, 0},
+	{notePrefix, "notes", false, 0},
+	{resultPrefix, "results", false, 0},
+	{bodyPrefix, "bodies of results", false, 0},
+	{resultCallPrefix, "call ids of results", true, 0},
+	{readyPrefix, "ready entries", true, 0},
+	{seenPrefix, "dedup records", false, 0},
+	{deadPrefix, "dead entries", true, 0},
 }
 
 // kindOf returns the kind of a key, nil for none.
@@ -195,7 +202,7 @@ func parseReady(key []byte) (store.Ready, error) {
 	return store.Ready{Lane: lane, Since: since, ID: id}, nil
 }
 
-// appendTimedKey makes a key of the delayed or of the dead.
+// appendTimedKey makes a key of the delayed, of the dead, or of a deadline.
 func appendTimedKey(b, prefix []byte, t time.Time, id invocation.ID) []byte {
 	return append(stamp(append(b, prefix...), t), id[:]...)
 }

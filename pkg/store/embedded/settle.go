@@ -3,15 +3,17 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
+	"errors"
 
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
 	"queue-worker/pkg/store/record"
 )
 
-// Settle writes the next state of an invocation that was in flight, and its
-// callback, in one batch, and returns when that is durable. ErrNotFound means
+// Settle writes the next state of an invocation that was in flight, or whose deadline has
+// passed, and its callback, in one batch, and returns when that is durable. ErrNotFound means
 // that it is no longer where At says; nothing is written then, the callback
 // neither. When ctx ends first, the settlement may still be carried out, and
 // what it points to must not be changed.
@@ -68,12 +70,17 @@ func (o *settleOp) stage(t *txn) error {
 			return err
 		}
 	}
+	had, err := t.deadlineOf(o.Inv)
+	if err != nil {
+		return err
+	}
 	if sure {
 		t.unset(appendReadyKey(t.key[:0], o.At))
 		t.delta.pend(o.At.Lane, inReady, o.Inv.Source(), -1)
-	} else if err := t.leaveReady(o.At); err != nil {
+	} else if err := t.leavePlace(o.At, o.Inv.Source()); err != nil {
 		return err
 	}
+	t.leaveDeadline(o.At.ID, had)
 	t.conclude(o.Outcome, o.Inv, o.record, was)
 	if o.Callback != nil {
 		if o.Callback.Inv.State == invocation.Pending {
@@ -84,6 +91,23 @@ func (o *settleOp) stage(t *txn) error {
 	if o.result != nil {
 		t.putResult(o.At.ID, o.result)
 	}
+	return nil
+}
+
+// leavePlace deletes the index entry of an invocation that was not loaded: it is ready, or
+// delayed. ErrNotFound when it is neither.
+func (t *txn) leavePlace(r store.Ready, from invocation.Source) error {
+	t.s.handover.act(r.ID)
+	err := t.leaveReady(r)
+	if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	key := appendTimedKey(t.key[:0], delayedPrefix, r.Since, r.ID)
+	if ok, err := t.s.has(key); err != nil || !ok {
+		return cmp.Or(err, store.ErrNotFound)
+	}
+	t.unset(key)
+	t.delta.pend(r.Lane, inDelayed, from, -1)
 	return nil
 }
 

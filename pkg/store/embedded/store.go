@@ -84,6 +84,7 @@ type Store struct {
 	evicting  eviction
 	secret    [32]byte // of fingerprints, see once.go
 	due       due
+	deadline  deadline
 	marks     marks
 	recovered store.Recovered
 
@@ -145,7 +146,7 @@ func newStore(o Options) *Store {
 	s := &Store{
 		opts: o, log: o.Logger, now: o.Now, watcher: o.Watcher, metrics: o.Metrics,
 		durable: o.Dir != "", fs: o.FS, dir: storeFolder,
-		counts: newCounts(), due: due{at: never}, notes: notes{all: map[string][]byte{}}, handover: newHandover(cmp.Or(o.kept, acceptedBytes)),
+		counts: newCounts(), due: due{at: never}, deadline: deadline{at: never}, notes: notes{all: map[string][]byte{}}, handover: newHandover(cmp.Or(o.kept, acceptedBytes)),
 		ops: make(chan op, queueOps), room: semaphore.NewWeighted(queueBytes),
 		sync: make(chan *pebble.Batch), synced: make(chan error, 1),
 		quit: make(chan struct{}), stop: make(chan struct{}), committed: make(chan struct{}), failed: make(chan struct{}),
@@ -232,7 +233,7 @@ func (s *Store) open() (err error) {
 	if err := errors.Join(s.count(), s.countKept(), s.openDoors(), s.openNotes()); err != nil {
 		return err
 	}
-	if err := errors.Join(s.openSecret(), s.setLayout(found)); err != nil {
+	if err := errors.Join(s.openSecret(), s.setLayout(found), s.openDeadlines()); err != nil {
 		return err
 	}
 	s.checkSpace()
@@ -255,6 +256,11 @@ func (s *Store) open() (err error) {
 func (s *Store) setLayout(found uint32) error {
 	if found == layoutVersion {
 		return nil
+	}
+	if found > 0 {
+		if err := s.addDeadlines(); err != nil {
+			return err
+		}
 	}
 	opts := pebble.Sync
 	if !s.durable {

@@ -203,7 +203,7 @@ func TestAStoreOfLayout1IsUpgraded(t *testing.T) {
 			t.Fatalf("layout %d, %v", found, err)
 		}
 	}
-	if n := strings.Count(log.String(), `msg="store upgraded" from_layout=1 to_layout=2`); n != 1 {
+	if n := strings.Count(log.String(), `msg="store upgraded" from_layout=1 to_layout=3`); n != 1 {
 		t.Errorf("the upgrade is logged %d times, want once:\n%s", n, log.String())
 	}
 	checked(len(l.Invocations))

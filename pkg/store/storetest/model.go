@@ -26,7 +26,7 @@ func Model(t *testing.T, k Kind) {
 			"accept": m.accept, "accept again": m.acceptAgain, "load": m.loadOne, "settle": m.settleOne, "settle wrongly": m.settleWrongly,
 			"move": m.moveStep, "wait": m.wait, "replay": m.replay, "drop": m.drop, "expire": m.expireStep,
 			"act": m.actOnSome, "cancel": m.cancelOne, "accept under a key": m.acceptUnderKey, "unclaim": m.unclaimOne,
-			"accept the same": m.acceptSame, "sweep": m.sweepAll, "note": m.putNote,
+			"accept the same": m.acceptSame, "sweep": m.sweepAll, "note": m.putNote, "give up what is overdue": m.giveUpOverdue,
 			"": m.check,
 		}
 		if k.Durable {
@@ -132,6 +132,12 @@ func (m *model) draw() *invocation.Invocation {
 	if rapid.IntRange(0, 3).Draw(m.r, "mailbox") == 0 {
 		inv.Terms = &invocation.Terms{Source: invocation.SourceMailbox, MaxRetries: 3}
 	}
+	if rapid.IntRange(0, 2).Draw(m.r, "aged") == 0 {
+		if inv.Terms == nil {
+			inv.Terms = &invocation.Terms{}
+		}
+		inv.Terms.Expires = m.clock.Now().Add(time.Duration(rapid.IntRange(-1, 20).Draw(m.r, "deadline")) * time.Second)
+	}
 	return inv
 }
 
@@ -229,8 +235,7 @@ func (m *model) settleOne(t *rapid.T) {
 
 // settleWrongly settles what is not ready where it is said to be.
 func (m *model) settleWrongly(*rapid.T) {
-	all := append(m.waiting(), m.letters()...)
-	inv := m.pick(all)
+	inv := m.pick(m.letters())
 	cb := m.draw()
 	err := m.Settle(m.Context(), store.Settlement{
 		At: at(inv), Outcome: invocation.OutcomeDone, Inv: inv, Callback: &store.Accept{Inv: cb, Raw: raw(cb)},

@@ -46,6 +46,11 @@ func (m *model) revived(inv *invocation.Invocation) *invocation.Invocation {
 		next.Retries = 1
 	}
 	next.Replays++
+	if next.Terms != nil {
+		terms := *next.Terms
+		terms.Expires = time.Time{}
+		next.Terms = &terms
+	}
 	return &next
 }
 
