@@ -12,6 +12,9 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 # The race detector needs a C compiler; `make test RACE=` goes without.
 RACE     ?= -race
 TESTTIME ?= 10m
+# LONG are the packages whose tests ask for -short: the race detector sees the short form,
+# and a second run without it the long one, one package at a time, since costs are counted.
+LONG := ./pkg/ingest ./pkg/store/embedded ./pkg/worker
 # FUZZTIME is per fuzz target.
 FUZZTIME ?= 15s
 
@@ -19,7 +22,7 @@ FUZZTIME ?= 15s
 # the program is built from.
 TOOL := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: build run test lint vuln fuzz chaos bench test-nostan test-chart image image-tar test-image clean help
+.PHONY: build run test test-quick lint vuln fuzz chaos bench test-nostan test-chart image image-tar test-image clean help
 
 build: ## build bin/queue-worker, static
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/queue-worker ./cmd/queue-worker
@@ -27,14 +30,16 @@ build: ## build bin/queue-worker, static
 run: build ## run everything on this machine: NATS Streaming, store, gateway on :8080, chaos function
 	exec bin/queue-worker dev $(ARGS)
 
-test: ## run all tests; with the race detector but for the black-box ones, which run the built binary
+test: ## run all tests; with the race detector but for long forms and the black-box ones, which run the built binary
 	@if [[ -n "$(RACE)" ]] && ! command -v "$$($(GO) env CC)" >/dev/null; then \
 		echo "make test: the race detector needs the C compiler $$($(GO) env CC); install it, or run: make test RACE=" >&2; exit 1; fi
-	$(GO) test $(RACE) -shuffle=on -timeout $(TESTTIME) $$($(GO) list ./... | grep -v '/e2e')
-	$(GO) test -count=1 -timeout $(TESTTIME) -run '^TestAnInvocationCosts' ./pkg/worker # counts, which the race detector would change
-	$(GO) test -timeout $(TESTTIME) -run '^(TestCheckAndStartEndOnEveryDamage|TestPowerCut)$$' ./pkg/store/embedded # the long form, too slow for it
+	$(GO) test $(RACE) -short -shuffle=on -timeout $(TESTTIME) $$($(GO) list ./... | grep -v '/e2e')
+	$(GO) test -p 1 -shuffle=on -timeout $(TESTTIME) $(LONG)
 	$(GO) test -shuffle=on -timeout $(TESTTIME) ./e2e/...
 	$(GO) test -C bench -timeout $(TESTTIME) ./...
+
+test-quick: ## before each commit: all tests but the black-box ones, in their short form, without the race detector
+	$(GO) test -short -timeout $(TESTTIME) $$($(GO) list ./... | grep -v '/e2e')
 
 lint: ## gofmt, go mod tidy, go vet and the linters of .golangci.yml
 	@unformatted="$$(gofmt -l .)"; \
@@ -89,4 +94,4 @@ clean: ## remove what the other targets made
 	rm -rf bin dist coverage.out
 
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

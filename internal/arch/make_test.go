@@ -40,6 +40,25 @@ func TestPapersNameOnlyMakeTargetsThatExist(t *testing.T) {
 	}
 }
 
+// longPackages is the list of the Makefile.
+var longPackages = regexp.MustCompile(`(?m)^LONG := (.*)$`)
+
+func TestMakeTestRunsEveryLongForm(t *testing.T) {
+	t.Parallel()
+	var want []string
+	eachLine(t, func(file string, _ int, line string) {
+		p := "./" + filepath.ToSlash(filepath.Dir(file))
+		if strings.HasSuffix(file, "_test.go") && strings.Contains(line, "if testing"+".Short()") && !slices.Contains(want, p) {
+			want = append(want, p)
+		}
+	})
+	slices.Sort(want)
+	got := strings.Fields(longPackages.FindStringSubmatch(read(t, "../../Makefile"))[1])
+	if !slices.Equal(got, want) {
+		t.Errorf("LONG of the Makefile: got %v, want the packages whose tests ask for -short, %v", got, want)
+	}
+}
+
 func read(t *testing.T, name string) string {
 	t.Helper()
 	b, err := os.ReadFile(name)

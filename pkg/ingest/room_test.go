@@ -101,6 +101,14 @@ func TestABodyThatTricklesIsEndedAndASlowOneIsNot(t *testing.T) {
 	}
 }
 
+// notShort skips a test whose many megabytes the race detector would follow byte by byte.
+func notShort(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it has no form for -short")
+	}
+}
+
 func TestHonestLargeUploadsAtOnceAllSucceed(t *testing.T) {
 	t.Parallel()
 	for name, s := range map[string]atPace{
@@ -109,6 +117,9 @@ func TestHonestLargeUploadsAtOnceAllSucceed(t *testing.T) {
 		"1 MiB a second":    {size: 8 << 20, step: 256 << 10, pause: time.Second / 4},
 		"of different size": {size: 3 << 20, step: 256 << 10, pause: time.Second / 8},
 	} {
+		if testing.Short() && name != "of different size" {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for guests, edit := range []func(*apitest.Options){func(*apitest.Options) {}, apitest.WithBasicAuth(t)} {
@@ -140,6 +151,9 @@ func TestPatientSendersGiveWayToAnHonestUpload(t *testing.T) {
 	} {
 		for _, chunked := range []bool{false, true} {
 			for _, path := range []string{"/async-function/f", "/queue/producer"} {
+				if testing.Short() && (chunked || path != "/async-function/f") {
+					continue
+				}
 				t.Run(fmt.Sprintf("%s, chunked %v, %s", name, chunked, path), func(t *testing.T) {
 					t.Parallel()
 					inTime(t, func(t *testing.T, p *pipes) {
@@ -196,6 +210,7 @@ func TestManySmallBodiesThatTrickleGiveWay(t *testing.T) {
 }
 
 func TestTheBodiesInMemoryAreBoundedTogether(t *testing.T) {
+	notShort(t)
 	t.Parallel()
 	inTime(t, func(t *testing.T, p *pipes) {
 		release := p.Accepts.Hold()
@@ -223,6 +238,7 @@ func TestTheBodiesInMemoryAreBoundedTogether(t *testing.T) {
 }
 
 func TestUploadsWithoutCredentialsLeaveMemoryToOperators(t *testing.T) {
+	notShort(t)
 	t.Parallel()
 	inTime(t, func(t *testing.T, p *pipes) {
 		var guests []<-chan pacedEnd

@@ -246,14 +246,14 @@ func TestFloodedFunctionsAndHostsTakeTurns(t *testing.T) {
 				s := defaults(t)
 				s.caller, s.inflight, s.level = f, inflight, slog.Level(100)
 				r := start(t, s)
-				for n := range 1000 {
+				for n := range scaled(1000) {
 					r.flood(fmt.Sprintf("flooded-%d", n), 12)
 				}
-				done := make(chan error, 10_000)
+				done := make(chan error, scaled(10_000))
 				for range cap(done) {
 					r.post(queue, "hosts.example", done)
 				}
-				pass(20 * time.Second)
+				pass(time.Duration(scaled(20)) * time.Second)
 				functions, urls := mostOf(f, func(s string) bool { return !isURL(s) }), mostOf(f, isURL)
 				f.mu.Lock()
 				many := f.many["http://hosts.example"]

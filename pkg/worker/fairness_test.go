@@ -234,7 +234,7 @@ func TestTurnsGoRound(t *testing.T) {
 
 func TestALaneKeepsOnlyItsWindowInMemory(t *testing.T) {
 	t.Parallel()
-	const entries = 200_000
+	entries := scaled(200_000)
 	s := shelf{}
 	s.fill("fn", entries)
 	l := NewLanes(LanesOptions{MaxInflight: 8})

@@ -25,7 +25,7 @@ func invented(n int) *known {
 
 func TestInventedNamesTakeNothingFromAFunction(t *testing.T) {
 	t.Parallel()
-	const names = 10_000
+	names := scaled(10_000)
 	for _, tt := range []struct {
 		inflight, want int
 		longest        time.Duration // wait of the function

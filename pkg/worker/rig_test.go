@@ -379,3 +379,11 @@ func acceptOf(t testing.TB, inv *invocation.Invocation) store.Accept {
 	}
 	return store.Accept{Inv: inv, Raw: raw}
 }
+
+// scaled is n, and a tenth of it with -short.
+func scaled(n int) int {
+	if testing.Short() {
+		return n / 10
+	}
+	return n
+}

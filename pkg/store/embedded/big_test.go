@@ -15,13 +15,13 @@ import (
 	"queue-worker/pkg/store"
 )
 
-// many is how many invocations the test of memory uses: a hundred thousand,
-// fewer under the race detector, or SOAK=1000000.
+// many is how many invocations the test of memory uses: a hundred thousand, a tenth with
+// -short, or SOAK=1000000.
 func many(t *testing.T) int {
 	t.Helper()
 	text := os.Getenv("SOAK")
 	switch {
-	case text == "" && raced:
+	case text == "" && testing.Short():
 		return 10_000
 	case text == "":
 		return 100_000

@@ -52,8 +52,8 @@ func TestContract(t *testing.T) {
 // TestMain sets the number of random runs before any test reads it.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if embedded.Raced {
-		if err := flag.Set("rapid.checks", "40"); err != nil { // of 100, since each takes ten times as long
+	if testing.Short() {
+		if err := flag.Set("rapid.checks", "40"); err != nil { // of 100
 			panic(err)
 		}
 	}

@@ -226,10 +226,10 @@ func runCut(t *testing.T, c *cutter, sync time.Duration) {
 	t.Logf("%d cuts, %d invocations", c.cuts, len(p.is))
 }
 
-// everyWrite cuts the power before every write, and before every fourth with the race
-// detector, from a random one on. make test runs the long form as well.
+// everyWrite cuts the power before every write, and before every fourth with -short, from a
+// random one on.
 func everyWrite() int {
-	if raced {
+	if testing.Short() {
 		return 4
 	}
 	return 1

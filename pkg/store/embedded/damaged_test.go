@@ -224,11 +224,10 @@ func flip(b []byte, at int) []byte {
 }
 
 // damagesOf returns the damages that are tried on the n-th file: all of them, and a quarter
-// with the race detector, under which each takes many times as long. The quarters change
-// from file to file. make test runs the long form as well.
+// with -short. The quarters change from file to file.
 func damagesOf(n int) (some []damage) {
 	for i, d := range damages {
-		if !raced || (i+n)%4 == 0 {
+		if !testing.Short() || (i+n)%4 == 0 {
 			some = append(some, d)
 		}
 	}

@@ -1,8 +1,5 @@
 package embedded
 
-// Raced tells that the race detector runs.
-const Raced = raced
-
 // KeepNothing returns options of a store in which no accepted invocation stays in memory, so that
 // each is read ahead or looked up.
 func KeepNothing(o Options) Options {
