@@ -31,20 +31,25 @@ func TestReplayAndDropTakeOneLetterAndSayWho(t *testing.T) {
 
 	got := r.Ask(t, http.MethodPost, "/v1/dead_set/"+apitest.IDOf(1).String()+"/replay", operator)
 	if got.Status != http.StatusOK {
-		t.Fatalf("replay answers %d %s", got.Status, got.Body)
+		t.Fatalf("replay answers %d %s, want %d", got.Status, got.Body, http.StatusOK)
 	}
 	apitest.Golden(t, "replay.json", got.Body)
-	if inv, err := r.Store.Get(t.Context(), apitest.IDOf(1)); err != nil || inv.State != invocation.Pending || inv.Replays != 1 {
-		t.Errorf("after the replay the store has %+v, %v", inv, err)
+	switch inv, err := r.Store.Get(t.Context(), apitest.IDOf(1)); {
+	case err != nil:
+		t.Errorf("after the replay the store has %+v, %v, want no error", inv, err)
+	case inv.State != invocation.Pending:
+		t.Errorf("after the replay the store has %+v, %v, want state %v", inv, err, invocation.Pending)
+	case inv.Replays != 1:
+		t.Errorf("after the replay the store has %+v, %v, want replays 1", inv, err)
 	}
 
 	got = r.Ask(t, http.MethodDelete, "/v1/dead_set/"+apitest.IDOf(2).String(), operator)
 	if got.Status != http.StatusOK {
-		t.Fatalf("drop answers %d %s", got.Status, got.Body)
+		t.Fatalf("drop answers %d %s, want %d", got.Status, got.Body, http.StatusOK)
 	}
 	apitest.Golden(t, "drop.json", got.Body)
 	if _, err := r.Store.Get(t.Context(), apitest.IDOf(2)); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("after the drop the store says %v", err)
+		t.Errorf("after the drop the store says %v, want %v", err, store.ErrNotFound)
 	}
 
 	var left []string
@@ -70,7 +75,7 @@ func TestWithoutBasicAuthTheLogSaysFromWhere(t *testing.T) {
 		r.Bury(t, 1)
 		r.Ask(t, http.MethodDelete, "/v1/dead_set/"+apitest.IDOf(0).String())
 		if !strings.Contains(r.Logs.String(), tt.want) {
-			t.Errorf("admin_open=%v: the log is\n%s", tt.open, r.Logs)
+			t.Errorf("admin_open=%v: the log is\n%s, want %q in it", tt.open, r.Logs, tt.want)
 		}
 	}
 }
@@ -87,18 +92,27 @@ func TestWhatIsNotDeadCannotBeReplayedOrDropped(t *testing.T) {
 		want   wire.Reason
 	}{{apitest.IDOf(0), http.StatusConflict, wire.NotDead}, {apitest.IDOf(1), http.StatusNotFound, wire.NotFound}} {
 		path := "/v1/dead_set/" + tt.id.String()
-		if got := r.Ask(t, http.MethodPost, path+"/replay"); got.Status != tt.status || got.ReasonOf(t) != tt.want {
-			t.Errorf("replay answers %d %s", got.Status, got.Body)
+		switch got := r.Ask(t, http.MethodPost, path+"/replay"); {
+		case got.Status != tt.status:
+			t.Errorf("replay answers %d %s, want status %v", got.Status, got.Body, tt.status)
+		case got.ReasonOf(t) != tt.want:
+			t.Errorf("replay answers %d %s, want reason %v", got.Status, got.Body, tt.want)
 		}
-		if got := r.Ask(t, http.MethodDelete, path); got.Status != tt.status || got.ReasonOf(t) != tt.want {
-			t.Errorf("drop answers %d %s", got.Status, got.Body)
+		switch got := r.Ask(t, http.MethodDelete, path); {
+		case got.Status != tt.status:
+			t.Errorf("drop answers %d %s, want status %v", got.Status, got.Body, tt.status)
+		case got.ReasonOf(t) != tt.want:
+			t.Errorf("drop answers %d %s, want reason %v", got.Status, got.Body, tt.want)
 		}
-		if got := r.Ask(t, http.MethodGet, path); got.Status != http.StatusNotFound || got.ReasonOf(t) != wire.NotFound {
-			t.Errorf("show answers %d %s", got.Status, got.Body)
+		switch got := r.Ask(t, http.MethodGet, path); {
+		case got.Status != http.StatusNotFound:
+			t.Errorf("show answers %d %s, want status %d", got.Status, got.Body, http.StatusNotFound)
+		case got.ReasonOf(t) != wire.NotFound:
+			t.Errorf("show answers %d %s, want reason %v", got.Status, got.Body, wire.NotFound)
 		}
 	}
 	if strings.Contains(r.Logs.String(), "changed") {
-		t.Errorf("got log lines about changes:\n%s", r.Logs)
+		t.Errorf("got log lines about changes:\n%s, want no \"changed\" in it", r.Logs)
 	}
 }
 
@@ -141,11 +155,14 @@ func TestManyActAtOnceAndEachLetterIsTakenOnce(t *testing.T) {
 	wg.Wait()
 	for i := range taken {
 		if n := taken[i].Load(); n != 1 {
-			t.Errorf("letter %d was taken %d times", i, n)
+			t.Errorf("letter %d was taken %d times, want 1", i, n)
 		}
 	}
-	if st := r.Store.Stats(); st.Dead != 0 || st.Difference() != 0 {
-		t.Errorf("the store counts %+v", st)
+	switch st := r.Store.Stats(); {
+	case st.Dead != 0:
+		t.Errorf("the store counts %+v, want dead 0", st)
+	case st.Difference() != 0:
+		t.Errorf("the store counts %+v, want difference 0", st)
 	}
 }
 
@@ -166,19 +183,24 @@ func TestAFullDiskIsA503AndTheActComesLater(t *testing.T) {
 
 	path := "/v1/dead_set/" + apitest.IDOf(0).String()
 	got := r.Ask(t, http.MethodPost, path+"/replay")
-	if got.Status != http.StatusServiceUnavailable || got.ReasonOf(t) != wire.Stalled || got.Header.Get("Retry-After") != "10" {
-		t.Errorf("replay answers %d %v %s", got.Status, got.Header, got.Body)
+	switch {
+	case got.Status != http.StatusServiceUnavailable:
+		t.Errorf("replay answers %d %v %s, want status %d", got.Status, got.Header, got.Body, http.StatusServiceUnavailable)
+	case got.ReasonOf(t) != wire.Stalled:
+		t.Errorf("replay answers %d %v %s, want reason %v", got.Status, got.Header, got.Body, wire.Stalled)
+	case got.Header.Get("Retry-After") != "10":
+		t.Errorf(`replay answers %d %v %s, want Retry-After "10"`, got.Status, got.Header, got.Body)
 	}
 	if !strings.Contains(r.Logs.String(), "act=replay id="+apitest.IDOf(0).String()+" by=loopback") {
-		t.Errorf("the log does not tell of an act that may come:\n%s", r.Logs)
+		t.Errorf("the log does not tell of an act that may come:\n%s, want %q in it", r.Logs, "act=replay id="+apitest.IDOf(0).String()+" by=loopback")
 	}
 	if got := r.Ask(t, http.MethodGet, "/v1/dead_set/"+apitest.IDOf(1).String()); got.Status != http.StatusOK {
-		t.Errorf("looking answers %d %s", got.Status, got.Body)
+		t.Errorf("looking answers %d %s, want %d", got.Status, got.Body, http.StatusOK)
 	}
 	full.Store(false)
 	r.SetWait(time.Minute)
 	if got := r.Ask(t, http.MethodDelete, path); got.Status != http.StatusConflict {
-		t.Errorf("afterwards it has not been replayed: %d %s", got.Status, got.Body)
+		t.Errorf("afterwards it has not been replayed: %d %s, want %d", got.Status, got.Body, http.StatusConflict)
 	}
 }
 
@@ -192,8 +214,13 @@ func TestAStoreThatFailedOrClosedIsA503(t *testing.T) {
 		for _, line := range []string{"GET /v1/dead_set", "GET /v1/dead_set/" + apitest.IDOf(0).String(), "POST /v1/dead_set/" + apitest.IDOf(0).String() + "/replay"} {
 			method, path, _ := strings.Cut(line, " ")
 			got := r.Ask(t, method, path)
-			if got.Status != http.StatusServiceUnavailable || got.ReasonOf(t) != tt.want || strings.Contains(got.Body, "details") {
-				t.Errorf("%v: %s answers %d %s", tt.err, line, got.Status, got.Body)
+			switch {
+			case got.Status != http.StatusServiceUnavailable:
+				t.Errorf("%v: %s answers %d %s, want status %d", tt.err, line, got.Status, got.Body, http.StatusServiceUnavailable)
+			case got.ReasonOf(t) != tt.want:
+				t.Errorf("%v: %s answers %d %s, want reason %v", tt.err, line, got.Status, got.Body, tt.want)
+			case strings.Contains(got.Body, "details"):
+				t.Errorf(`%v: %s answers %d %s, want no "details" in it`, tt.err, line, got.Status, got.Body)
 			}
 		}
 	}

@@ -30,8 +30,11 @@ import (
 func (r *rig) export(t testing.TB, query string) string {
 	t.Helper()
 	got := r.Ask(t, http.MethodGet, "/v1/dead_set/export"+query)
-	if got.Status != http.StatusOK || got.Header.Get("Content-Type") != wire.MediaLines {
-		t.Fatalf("the export answers %d %v %s", got.Status, got.Header, got.Body)
+	switch {
+	case got.Status != http.StatusOK:
+		t.Fatalf("the export answers %d %v %s, want status %d", got.Status, got.Header, got.Body, http.StatusOK)
+	case got.Header.Get("Content-Type") != wire.MediaLines:
+		t.Fatalf("the export answers %d %v %s, want Content-Type %v", got.Status, got.Header, got.Body, wire.MediaLines)
 	}
 	return got.Body
 }
@@ -58,7 +61,7 @@ func (r *rig) dropAll(t testing.TB) {
 	ids, _ := r.readAll(t, 500)
 	for _, id := range ids {
 		if got := r.Ask(t, http.MethodDelete, "/v1/dead_set/"+id.String()); got.Status != http.StatusOK {
-			t.Fatalf("the drop answers %d %s", got.Status, got.Body)
+			t.Fatalf("the drop answers %d %s, want %d", got.Status, got.Body, http.StatusOK)
 		}
 	}
 }
@@ -78,32 +81,44 @@ func TestWhatIsExportedDroppedAndImportedIsTheSameByteForByte(t *testing.T) {
 	lines, before := r.export(t, ""), r.Ask(t, http.MethodGet, "/v1/dead_set?limit=500").Body
 	whole := r.Ask(t, http.MethodGet, "/v1/dead_set/"+large.ID.String()+"?body=true").Body
 	if n := strings.Count(lines, "\n"); n != 5+2*admin.StreamPage+7+1 {
-		t.Fatalf("the export has %d lines", n)
+		t.Fatalf("the export has %d lines, want %v", n, 5+2*admin.StreamPage+7+1)
 	}
-	if so, got := r.load(t, lines); so.Skipped != strings.Count(lines, "\n") || so.Imported != 0 || so.FailedTotal != 0 {
-		t.Errorf("what is there already answers %s", got.Body)
+	switch so, got := r.load(t, lines); {
+	case so.Skipped != strings.Count(lines, "\n"):
+		t.Errorf("what is there already answers %s: got skipped %v, want %v", got.Body, so.Skipped, strings.Count(lines, "\n"))
+	case so.Imported != 0:
+		t.Errorf("what is there already answers %s: got imported %v, want 0", got.Body, so.Imported)
+	case so.FailedTotal != 0:
+		t.Errorf("what is there already answers %s: got FailedTotal %v, want 0", got.Body, so.FailedTotal)
 	}
 	r.dropAll(t)
 	so, got := r.load(t, lines)
-	if got.Status != http.StatusOK || so.Imported != strings.Count(lines, "\n") || so.Skipped != 0 || so.FailedTotal != 0 {
-		t.Errorf("the import answers %d %s", got.Status, got.Body)
+	switch {
+	case got.Status != http.StatusOK:
+		t.Errorf("the import answers %d %s, want status %d", got.Status, got.Body, http.StatusOK)
+	case so.Imported != strings.Count(lines, "\n"):
+		t.Errorf("the import answers %d %s: got imported %v, want %v", got.Status, got.Body, so.Imported, strings.Count(lines, "\n"))
+	case so.Skipped != 0:
+		t.Errorf("the import answers %d %s: got skipped %v, want 0", got.Status, got.Body, so.Skipped)
+	case so.FailedTotal != 0:
+		t.Errorf("the import answers %d %s: got FailedTotal %v, want 0", got.Status, got.Body, so.FailedTotal)
 	}
 	if d := cmp.Diff(before, r.Ask(t, http.MethodGet, "/v1/dead_set?limit=500").Body); d != "" {
 		t.Errorf("the listing differs (-before +after):\n%s", d)
 	}
 	if again := r.export(t, ""); again != lines {
-		t.Error("the second export differs from the first")
+		t.Errorf("the second export differs from the first: got again %v, want %v", again, lines)
 	}
 	if r.Ask(t, http.MethodGet, "/v1/dead_set/"+large.ID.String()+"?body=true").Body != whole {
 		t.Error("the large letter is not what it was")
 	}
 	for _, want := range []string{"dead set exported", "dead set imported", "by=loopback"} {
 		if !strings.Contains(r.Logs.String(), want) {
-			t.Errorf("the log does not have %q", want)
+			t.Errorf("the log does not have %q, want it", want)
 		}
 	}
 	if st := r.Store.Stats(); st.Difference() != 0 {
-		t.Errorf("the store counts %+v", st)
+		t.Errorf("the store counts %+v, want difference 0", st)
 	}
 }
 
@@ -111,17 +126,26 @@ func TestAnExportHasOnlyWhatPassesTheFilter(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	cast(t, r)
-	if lines := r.export(t, "?reason=malformed"); strings.Count(lines, "\n") != 3 || strings.Count(lines, `"reason":"malformed"`) != 3 {
-		t.Errorf("it is\n%s", lines)
+	switch lines := r.export(t, "?reason=malformed"); {
+	case strings.Count(lines, "\n") != 3:
+		t.Errorf("it is\n%s, want 3 of \"\\n\"", lines)
+	case strings.Count(lines, `"reason":"malformed"`) != 3:
+		t.Errorf("it is\n%s, want 3 of \"reason\":\"malformed\"", lines)
 	}
 	if lines := r.export(t, "?function=missing"); lines != "" {
-		t.Errorf("of nothing it is\n%s", lines)
+		t.Errorf("of nothing it is\n%s, want empty", lines)
 	}
-	if got := r.Ask(t, http.MethodHead, "/v1/dead_set/export"); got.Status != http.StatusOK || got.Header.Get("Content-Type") != wire.MediaLines {
-		t.Errorf("HEAD answers %d %v", got.Status, got.Header)
+	switch got := r.Ask(t, http.MethodHead, "/v1/dead_set/export"); {
+	case got.Status != http.StatusOK:
+		t.Errorf("HEAD answers %d %v, want status %d", got.Status, got.Header, http.StatusOK)
+	case got.Header.Get("Content-Type") != wire.MediaLines:
+		t.Errorf("HEAD answers %d %v, want Content-Type %v", got.Status, got.Header, wire.MediaLines)
 	}
-	if got := r.Ask(t, http.MethodGet, "/v1/dead_set/export?limit=1"); got.Status != http.StatusBadRequest || got.ReasonOf(t) != wire.BadRequest {
-		t.Errorf("an unknown parameter answers %d %s", got.Status, got.Body)
+	switch got := r.Ask(t, http.MethodGet, "/v1/dead_set/export?limit=1"); {
+	case got.Status != http.StatusBadRequest:
+		t.Errorf("an unknown parameter answers %d %s, want status %d", got.Status, got.Body, http.StatusBadRequest)
+	case got.ReasonOf(t) != wire.BadRequest:
+		t.Errorf("an unknown parameter answers %d %s, want reason %v", got.Status, got.Body, wire.BadRequest)
 	}
 }
 
@@ -180,7 +204,7 @@ func TestABadLineCostsOnlyItself(t *testing.T) {
 	var bad []string
 	for from, list := range edits {
 		if !strings.Contains(good, from) {
-			t.Fatalf("%s is not in %s", from, good)
+			t.Fatalf("%s is not in %s, want it", from, good)
 		}
 		for _, to := range strings.Split(list, ` "`) {
 			if !strings.HasPrefix(to, `"`) {
@@ -191,8 +215,17 @@ func TestABadLineCostsOnlyItself(t *testing.T) {
 	}
 	bad = append(bad, "{", "[]", "null", "7", "CANARY", good+good, "\x00", `{"CANARY":1}`, strings.Repeat("[", 100_000), "\xff\xfe", "{}")
 	so, got := r.load(t, strings.Join(bad, "\n")+"\n"+good+"\n\n \r\n"+strings.Join(bad, "\r\n"))
-	if so.Imported != 1 || so.Skipped != 0 || so.FailedTotal != 2*len(bad) || len(so.Failed) != 2*len(bad) || got.Status != http.StatusOK {
-		t.Fatalf("of %d bad lines and a good one it answers %d %s", 2*len(bad), got.Status, got.Body)
+	switch {
+	case so.Imported != 1:
+		t.Fatalf("of %d bad lines and a good one it answers %d %s: got imported %v, want 1", 2*len(bad), got.Status, got.Body, so.Imported)
+	case so.Skipped != 0:
+		t.Fatalf("of %d bad lines and a good one it answers %d %s: got skipped %v, want 0", 2*len(bad), got.Status, got.Body, so.Skipped)
+	case so.FailedTotal != 2*len(bad):
+		t.Fatalf("of %d bad lines and a good one it answers %d %s, want FailedTotal %v", 2*len(bad), got.Status, got.Body, 2*len(bad))
+	case len(so.Failed) != 2*len(bad):
+		t.Fatalf("of %d bad lines and a good one it answers %d %s, want %d failed", 2*len(bad), got.Status, got.Body, 2*len(bad))
+	case got.Status != http.StatusOK:
+		t.Fatalf("of %d bad lines and a good one it answers %d %s, want status %d", 2*len(bad), got.Status, got.Body, http.StatusOK)
 	}
 	for i, f := range so.Failed {
 		if want := i + 1; i < len(bad) && f.Line != want || f.Error == "" {
@@ -200,10 +233,10 @@ func TestABadLineCostsOnlyItself(t *testing.T) {
 		}
 	}
 	if last := so.Failed[len(so.Failed)-1].Line; last != 2*len(bad)+3 {
-		t.Errorf("the last failure is in line %d of %d", last, 2*len(bad)+3)
+		t.Errorf("the last failure is in line %d of %d, want %v", last, 2*len(bad)+3, 2*len(bad)+3)
 	}
 	if strings.Contains(got.Body, "CANARY") {
-		t.Errorf("what was sent is shown: %s", got.Body)
+		t.Errorf(`what was sent is shown: %s, want no "CANARY" in it`, got.Body)
 	}
 	if r.export(t, "") != good+"\n" {
 		t.Error("the good line is not what it was")
@@ -213,8 +246,13 @@ func TestABadLineCostsOnlyItself(t *testing.T) {
 func TestFailuresAreListedOneByOneUpToABound(t *testing.T) {
 	t.Parallel()
 	so, got := newRig(t).load(t, strings.Repeat("x\n", admin.MaxFailures+5))
-	if so.FailedTotal != admin.MaxFailures+5 || len(so.Failed) != admin.MaxFailures || got.Status != http.StatusOK {
-		t.Errorf("%d failures, %d are listed", so.FailedTotal, len(so.Failed))
+	switch {
+	case so.FailedTotal != admin.MaxFailures+5:
+		t.Errorf("%d failures, %d are listed, want FailedTotal %v", so.FailedTotal, len(so.Failed), admin.MaxFailures+5)
+	case len(so.Failed) != admin.MaxFailures:
+		t.Errorf("%d failures, %d are listed, want %d failed", so.FailedTotal, len(so.Failed), admin.MaxFailures)
+	case got.Status != http.StatusOK:
+		t.Errorf("%d failures, %d are listed: got status %v, want %d", so.FailedTotal, len(so.Failed), got.Status, http.StatusOK)
 	}
 }
 
@@ -264,10 +302,13 @@ func TestAnImportThatIsCutOffKeepsWhatWasConfirmed(t *testing.T) {
 	}
 	r.EndImport()
 	if ids, _ := r.readAll(t, 500); len(ids) != 2 {
-		t.Errorf("%d letters are there", len(ids))
+		t.Errorf("%d letters are there, want 2", len(ids))
 	}
-	if so, got := r.load(t, lines); so.Imported != 1 || so.Skipped != 2 {
-		t.Errorf("sent again it answers %s", got.Body)
+	switch so, got := r.load(t, lines); {
+	case so.Imported != 1:
+		t.Errorf("sent again it answers %s: got imported %v, want 1", got.Body, so.Imported)
+	case so.Skipped != 2:
+		t.Errorf("sent again it answers %s: got skipped %v, want 2", got.Body, so.Skipped)
 	}
 }
 
@@ -279,11 +320,19 @@ func TestAFullStoreEndsAnImport(t *testing.T) {
 	full := newRigOn(t, apitest.OpenStore(t, embedded.Options{MaxBytes: 1}))
 	full.Put(t, apitest.DeadAt(9), []byte("x"))
 	so, got := full.load(t, lines)
-	if got.Status != http.StatusServiceUnavailable || !strings.Contains(got.Body, `"reason":"store_full"`) || got.Header.Get("Retry-After") != "10" {
-		t.Errorf("it answers %d %s", got.Status, got.Body)
+	switch {
+	case got.Status != http.StatusServiceUnavailable:
+		t.Errorf("it answers %d %s, want status %d", got.Status, got.Body, http.StatusServiceUnavailable)
+	case !strings.Contains(got.Body, `"reason":"store_full"`):
+		t.Errorf(`it answers %d %s, want "reason":"store_full" in it`, got.Status, got.Body)
+	case got.Header.Get("Retry-After") != "10":
+		t.Errorf(`it answers %d %s, want Retry-After "10"`, got.Status, got.Body)
 	}
-	if ids, _ := full.readAll(t, 500); len(ids) != 1 || so.Imported != 0 {
-		t.Errorf("%d are there, %d were reported", len(ids), so.Imported)
+	switch ids, _ := full.readAll(t, 500); {
+	case len(ids) != 1:
+		t.Errorf("%d are there, %d were reported, want 1", len(ids), so.Imported)
+	case so.Imported != 0:
+		t.Errorf("%d are there, %d were reported, want imported 0", len(ids), so.Imported)
 	}
 }
 
@@ -293,12 +342,20 @@ func TestOneImportAtATime(t *testing.T) {
 	if !r.TryImport() {
 		t.Fatal("an import is running")
 	}
-	if got := r.Ask(t, http.MethodPost, "/v1/dead_set/import"); got.Status != http.StatusServiceUnavailable || got.ReasonOf(t) != wire.Busy {
-		t.Errorf("it answers %d %s", got.Status, got.Body)
+	switch got := r.Ask(t, http.MethodPost, "/v1/dead_set/import"); {
+	case got.Status != http.StatusServiceUnavailable:
+		t.Errorf("it answers %d %s, want status %d", got.Status, got.Body, http.StatusServiceUnavailable)
+	case got.ReasonOf(t) != wire.Busy:
+		t.Errorf("it answers %d %s, want reason %v", got.Status, got.Body, wire.Busy)
 	}
 	r.EndImport()
-	if so, got := r.load(t, ""); got.Status != http.StatusOK || so.Imported != 0 || !strings.Contains(got.Body, `"failed":[]`) {
-		t.Errorf("nothing is imported as %d %s", got.Status, got.Body)
+	switch so, got := r.load(t, ""); {
+	case got.Status != http.StatusOK:
+		t.Errorf("nothing is imported as %d %s, want status %d", got.Status, got.Body, http.StatusOK)
+	case so.Imported != 0:
+		t.Errorf("nothing is imported as %d %s: got imported %v, want 0", got.Status, got.Body, so.Imported)
+	case !strings.Contains(got.Body, `"failed":[]`):
+		t.Errorf(`nothing is imported as %d %s, want "failed":[] in it`, got.Status, got.Body)
 	}
 }
 
@@ -316,10 +373,10 @@ func TestExportAndImportOutliveTheTimeoutsOfTheServer(t *testing.T) {
 	r.Base = server.URL
 	lines := r.export(t, "")
 	if n := strings.Count(lines, "\n"); n != admin.StreamPage+1 {
-		t.Errorf("the export has %d lines", n)
+		t.Errorf("the export has %d lines, want %v", n, admin.StreamPage+1)
 	}
 	if so, got := r.load(t, lines); so.Skipped != admin.StreamPage+1 {
-		t.Errorf("the import answers %d %s", got.Status, got.Body)
+		t.Errorf("the import answers %d %s: got skipped %v, want %v", got.Status, got.Body, so.Skipped, admin.StreamPage+1)
 	}
 }
 
@@ -327,11 +384,19 @@ func TestALetterThatCannotBeReadIsALineThatSaysSo(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(o *apitest.Options) { o.Admin.Store = brokenStore{err: errors.New("checksum at /data/x is wrong")} })
 	lines := r.export(t, "")
-	if strings.Count(lines, "\n") != 1 || !strings.Contains(lines, `"error":"the store has lost`) || strings.Contains(lines, "checksum") {
-		t.Errorf("the export is %s", lines)
+	switch {
+	case strings.Count(lines, "\n") != 1:
+		t.Errorf(`the export is %s, want 1 of "\n"`, lines)
+	case !strings.Contains(lines, `"error":"the store has lost`):
+		t.Errorf(`the export is %s, want "error":"the store has lost in it`, lines)
+	case strings.Contains(lines, "checksum"):
+		t.Errorf(`the export is %s, want no "checksum" in it`, lines)
 	}
-	if so, got := newRig(t).load(t, lines); so.Imported != 0 || so.FailedTotal != 1 {
-		t.Errorf("imported it answers %s", got.Body)
+	switch so, got := newRig(t).load(t, lines); {
+	case so.Imported != 0:
+		t.Errorf("imported it answers %s: got imported %v, want 0", got.Body, so.Imported)
+	case so.FailedTotal != 1:
+		t.Errorf("imported it answers %s: got FailedTotal %v, want 1", got.Body, so.FailedTotal)
 	}
 }
 
@@ -344,7 +409,7 @@ func TestAnExportThatFailsOnItsWayIsBrokenOff(t *testing.T) {
 		_ = res.Body.Close()
 	}
 	if err == nil {
-		t.Error("the client cannot tell that it is not whole")
+		t.Errorf("the client cannot tell that it is not whole: got %v, want an error", err)
 	}
 }
 
@@ -363,8 +428,13 @@ func FuzzImport(f *testing.F) {
 			t.Fatal(err)
 		}
 		again, rawAgain, err := admin.ReadRecord(w.Body.Bytes())
-		if err != nil || !bytes.Equal(raw, rawAgain) || cmp.Diff(admin.RecordOf(inv), admin.RecordOf(again)) != "" {
-			t.Errorf("%s comes back as %s: %v", line, w.Body, err)
+		switch {
+		case err != nil:
+			t.Errorf("%s comes back as %s: %v, want no error", line, w.Body, err)
+		case !bytes.Equal(raw, rawAgain):
+			t.Errorf("%s comes back as %s: %v: got %.100q, want %.100q", line, w.Body, err, raw, rawAgain)
+		case cmp.Diff(admin.RecordOf(inv), admin.RecordOf(again)) != "":
+			t.Errorf("%s comes back as %s: %v, want cmp.Diff(admin.RecordOf(inv), admin.RecordOf(again)) empty", line, w.Body, err)
 		}
 		_ = admin.LetterOf(inv) // and can be shown
 	})

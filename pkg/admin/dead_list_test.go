@@ -42,7 +42,7 @@ func (r *rig) readAll(t testing.TB, limit int) (ids []invocation.ID, pages int) 
 		var page wire.LetterPage
 		r.Get(t, "/v1/dead_set?limit="+strconv.Itoa(limit)+"&cursor="+cursor, &page)
 		if len(page.Letters) > limit {
-			t.Fatalf("a page has %d letters, the limit is %d", len(page.Letters), limit)
+			t.Fatalf("a page has %d letters, the limit is %d, want at most %d letters", len(page.Letters), limit, limit)
 		}
 		for _, l := range page.Letters {
 			ids = append(ids, idFrom(t, l.ID))
@@ -61,12 +61,15 @@ func TestPagesTogetherAreTheWholeDeadSetOldestFirst(t *testing.T) {
 	r.Bury(t, letters)
 	for _, limit := range []int{1, 16, 17, 50, 100, letters, 500} {
 		ids, pages := r.readAll(t, limit)
-		if len(ids) != letters || pages != (letters+limit-1)/limit {
-			t.Errorf("limit %d: %d letters on %d pages", limit, len(ids), pages)
+		switch {
+		case len(ids) != letters:
+			t.Errorf("limit %d: %d letters on %d pages, want %d", limit, len(ids), pages, letters)
+		case pages != (letters+limit-1)/limit:
+			t.Errorf("limit %d: %d letters on %d pages, want pages %v", limit, len(ids), pages, (letters+limit-1)/limit)
 		}
 		for i, id := range ids {
 			if id != apitest.IDOf(i) {
-				t.Fatalf("limit %d: letter %d is %s", limit, i, id)
+				t.Fatalf("limit %d: letter %d is %s, want %v", limit, i, id, apitest.IDOf(i))
 			}
 		}
 	}
@@ -78,8 +81,11 @@ func TestAPageWithoutALimitHasFifty(t *testing.T) {
 	r.Bury(t, 51)
 	var page wire.LetterPage
 	r.Get(t, "/v1/dead_set", &page)
-	if len(page.Letters) != admin.DefaultLimit || page.Next == "" {
-		t.Errorf("%d letters, next %q", len(page.Letters), page.Next)
+	switch {
+	case len(page.Letters) != admin.DefaultLimit:
+		t.Errorf("%d letters, next %q, want %d letters", len(page.Letters), page.Next, admin.DefaultLimit)
+	case page.Next == "":
+		t.Errorf("%d letters, next %q, want next not empty", len(page.Letters), page.Next)
 	}
 }
 
@@ -117,11 +123,17 @@ func TestAListingShowsPreviewsOfLargeMessages(t *testing.T) {
 		r.Put(t, apitest.DeadAt(i), apitest.Request(t, types.QueueRequest{Function: "f", Body: bytes.Repeat([]byte{byte(i)}, 1<<20)}))
 	}
 	got := r.Ask(t, http.MethodGet, "/v1/dead_set?limit=500")
-	if got.Status != http.StatusOK || len(got.Body) > 2*(admin.PreviewBytes*4/3+2048) {
-		t.Errorf("status %d, %d bytes", got.Status, len(got.Body))
+	switch {
+	case got.Status != http.StatusOK:
+		t.Errorf("status %d, %d bytes, want status %d", got.Status, len(got.Body), http.StatusOK)
+	case len(got.Body) > 2*(admin.PreviewBytes*4/3+2048):
+		t.Errorf("status %d, %d bytes, want at most %d", got.Status, len(got.Body), 2*(admin.PreviewBytes*4/3+2048))
 	}
-	if ids, pages := r.readAll(t, 500); len(ids) != 5 || pages != 3 {
-		t.Errorf("%d letters on %d pages", len(ids), pages)
+	switch ids, pages := r.readAll(t, 500); {
+	case len(ids) != 5:
+		t.Errorf("%d letters on %d pages, want 5", len(ids), pages)
+	case pages != 3:
+		t.Errorf("%d letters on %d pages, want pages 3", len(ids), pages)
 	}
 }
 
@@ -151,18 +163,24 @@ func TestBadParametersAreRefused(t *testing.T) {
 		one + "?body=yes", one + "?body=", one + "?body=true&body=true", one + "?limit=1",
 		"/v1/dead_set/x", "/v1/dead_set/" + apitest.IDOf(0).String() + "0", "/v1/dead_set/a%2Fb", "/v1/dead_set/%00",
 	} {
-		if got := r.Ask(t, http.MethodGet, path); got.Status != http.StatusBadRequest || got.ReasonOf(t) != wire.BadRequest {
-			t.Errorf("GET %s answers %d %s", path, got.Status, got.Body)
+		switch got := r.Ask(t, http.MethodGet, path); {
+		case got.Status != http.StatusBadRequest:
+			t.Errorf("GET %s answers %d %s, want status %d", path, got.Status, got.Body, http.StatusBadRequest)
+		case got.ReasonOf(t) != wire.BadRequest:
+			t.Errorf("GET %s answers %d %s, want reason %v", path, got.Status, got.Body, wire.BadRequest)
 		}
 	}
 	for _, act := range []string{"POST " + one + "/replay?all=true", "DELETE " + one + "?force", "POST /v1/dead_set/x/replay", "DELETE /v1/dead_set/x"} {
 		method, path, _ := strings.Cut(act, " ")
-		if got := r.Ask(t, method, path); got.Status != http.StatusBadRequest || got.ReasonOf(t) != wire.BadRequest {
-			t.Errorf("%s answers %d %s", act, got.Status, got.Body)
+		switch got := r.Ask(t, method, path); {
+		case got.Status != http.StatusBadRequest:
+			t.Errorf("%s answers %d %s, want status %d", act, got.Status, got.Body, http.StatusBadRequest)
+		case got.ReasonOf(t) != wire.BadRequest:
+			t.Errorf("%s answers %d %s, want reason %v", act, got.Status, got.Body, wire.BadRequest)
 		}
 	}
 	if ids, _ := r.readAll(t, 500); len(ids) != 1 {
-		t.Error("a request that was refused had an effect")
+		t.Errorf("a request that was refused had an effect: got %v, want 1", len(ids))
 	}
 }
 
@@ -221,15 +239,18 @@ func TestTheBytesThatAnswersHoldAreBounded(t *testing.T) {
 		}
 		synctest.Wait()
 		if n := s.loading.Load(); n != 1 {
-			t.Errorf("%d are loading at once", n)
+			t.Errorf("%d are loading at once, want 1", n)
 		}
 		time.Sleep(admin.RawWait)
-		if w := <-answers; w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") != "10" {
-			t.Errorf("who waited in vain gets %d %s", w.Code, w.Body)
+		switch w := <-answers; {
+		case w.Code != http.StatusServiceUnavailable:
+			t.Errorf("who waited in vain gets %d %s, want code %d", w.Code, w.Body, http.StatusServiceUnavailable)
+		case w.Header().Get("Retry-After") != "10":
+			t.Errorf(`who waited in vain gets %d %s, want Retry-After "10"`, w.Code, w.Body)
 		}
 		close(s.release)
 		if w := <-answers; w.Code != http.StatusOK {
-			t.Errorf("who was first gets %d %s", w.Code, w.Body)
+			t.Errorf("who was first gets %d %s, want %d", w.Code, w.Body, http.StatusOK)
 		}
 	})
 }
@@ -258,14 +279,24 @@ func TestALetterThatCannotBeReadHidesNoOther(t *testing.T) {
 	r := newRig(t, func(o *apitest.Options) { o.Admin.Store = brokenStore{err: errors.New("checksum at /data/x is wrong")} })
 	var page wire.LetterPage
 	r.Get(t, "/v1/dead_set", &page)
-	if len(page.Letters) != 1 || !page.Letters[0].Unreadable || page.Letters[0].Reason != string(invocation.AttemptsExhausted) {
-		t.Errorf("the page is %+v", page)
+	switch {
+	case len(page.Letters) != 1:
+		t.Errorf("the page is %+v, want 1 letter", page)
+	case !page.Letters[0].Unreadable:
+		t.Errorf("the page is %+v, want unreadable", page)
+	case page.Letters[0].Reason != string(invocation.AttemptsExhausted):
+		t.Errorf("the page is %+v, want reason %q", page, invocation.AttemptsExhausted)
 	}
 	got := r.Ask(t, http.MethodGet, "/v1/dead_set/"+apitest.IDOf(0).String())
-	if got.Status != http.StatusInternalServerError || got.ReasonOf(t) != wire.Internal || strings.Contains(got.Body, "checksum") {
-		t.Errorf("alone it answers %d %s", got.Status, got.Body)
+	switch {
+	case got.Status != http.StatusInternalServerError:
+		t.Errorf("alone it answers %d %s, want status %d", got.Status, got.Body, http.StatusInternalServerError)
+	case got.ReasonOf(t) != wire.Internal:
+		t.Errorf("alone it answers %d %s, want reason %v", got.Status, got.Body, wire.Internal)
+	case strings.Contains(got.Body, "checksum"):
+		t.Errorf(`alone it answers %d %s, want no "checksum" in it`, got.Status, got.Body)
 	}
 	if n := strings.Count(r.Logs.String(), "checksum"); n != 1 {
-		t.Errorf("the log has it %d times:\n%s", n, r.Logs)
+		t.Errorf("the log has it %d times:\n%s, want 1", n, r.Logs)
 	}
 }

@@ -79,8 +79,13 @@ func TestLettersHaveTheShapeOfTheGoldenFiles(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got := r.Ask(t, http.MethodGet, path)
-			if got.Status != http.StatusOK || got.Header.Get("Content-Type") != respond.ContentJSON || got.Header.Get("Cache-Control") != "no-store" {
-				t.Errorf("status %d, header %v", got.Status, got.Header)
+			switch {
+			case got.Status != http.StatusOK:
+				t.Errorf("status %d, header %v, want status %d", got.Status, got.Header, http.StatusOK)
+			case got.Header.Get("Content-Type") != respond.ContentJSON:
+				t.Errorf("status %d, header %v, want Content-Type %v", got.Status, got.Header, respond.ContentJSON)
+			case got.Header.Get("Cache-Control") != "no-store":
+				t.Errorf(`status %d, header %v, want Cache-Control "no-store"`, got.Status, got.Header)
 			}
 			apitest.Golden(t, name, got.Body)
 		})
@@ -119,12 +124,22 @@ func TestMessagesAreCutUnlessAllIsAskedFor(t *testing.T) {
 				Cut     bool   `json:"message_cut"`
 			}
 			r.Get(t, path, &preview)
-			if preview.Cut != tt.cut || preview.Size != tt.size || !bytes.Equal(preview.Message, body[:min(tt.size, admin.PreviewBytes)]) {
-				t.Errorf("preview has %d bytes of %d, cut %v", len(preview.Message), preview.Size, preview.Cut)
+			switch {
+			case preview.Cut != tt.cut:
+				t.Errorf("preview has %d bytes of %d, cut %v, want cut %v", len(preview.Message), preview.Size, preview.Cut, tt.cut)
+			case preview.Size != tt.size:
+				t.Errorf("preview has %d bytes of %d, cut %v, want size %v", len(preview.Message), preview.Size, preview.Cut, tt.size)
+			case !bytes.Equal(preview.Message, body[:min(tt.size, admin.PreviewBytes)]):
+				t.Errorf("preview has %d bytes of %d, cut %v, want %.100q", len(preview.Message), preview.Size, preview.Cut, body[:min(tt.size, admin.PreviewBytes)])
 			}
 			r.Get(t, path+"?body=true", &whole)
-			if whole.Cut || whole.Size != tt.size || !bytes.Equal(whole.Message, body) {
-				t.Errorf("whole has %d bytes of %d, cut %v", len(whole.Message), whole.Size, whole.Cut)
+			switch {
+			case whole.Cut:
+				t.Errorf("whole has %d bytes of %d, cut %v, want not cut", len(whole.Message), whole.Size, whole.Cut)
+			case whole.Size != tt.size:
+				t.Errorf("whole has %d bytes of %d, cut %v, want size %v", len(whole.Message), whole.Size, whole.Cut, tt.size)
+			case !bytes.Equal(whole.Message, body):
+				t.Errorf("whole has %d bytes of %d, cut %v, want %.100q", len(whole.Message), whole.Size, whole.Cut, body)
 			}
 		})
 	}
@@ -158,8 +173,11 @@ func TestALongHistoryIsShownWithWhatWasLeftOut(t *testing.T) {
 	r.Put(t, inv, nil)
 	var page wire.LetterPage
 	r.Get(t, "/v1/dead_set", &page)
-	if l := page.Letters[0]; len(l.Attempts) != invocation.MaxHistory || l.Omitted != 1000-invocation.MaxHistory {
-		t.Errorf("%d attempts shown, %d omitted", len(l.Attempts), l.Omitted)
+	switch l := page.Letters[0]; {
+	case len(l.Attempts) != invocation.MaxHistory:
+		t.Errorf("%d attempts shown, %d omitted, want %d attempts", len(l.Attempts), l.Omitted, invocation.MaxHistory)
+	case l.Omitted != 1000-invocation.MaxHistory:
+		t.Errorf("%d attempts shown, %d omitted, want omitted %v", len(l.Attempts), l.Omitted, 1000-invocation.MaxHistory)
 	}
 }
 
@@ -186,14 +204,14 @@ func FuzzMessage(f *testing.F) {
 			Size    int    `json:"message_size"`
 		}
 		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
-			t.Fatalf("%s: %v", w.Body, err)
+			t.Fatalf("%s: %v, want no error", w.Body, err)
 		}
 		b, err := base64.StdEncoding.DecodeString(got.Message)
 		if err != nil || len(b) != got.Size || malformed && !bytes.Equal(b, raw) {
 			t.Fatalf("%d bytes of %d: %v", len(b), got.Size, err)
 		}
 		if n := w.Header().Get("Content-Length"); n != strconv.Itoa(w.Body.Len()) {
-			t.Fatalf("Content-Length is %s, body has %d", n, w.Body.Len())
+			t.Fatalf("Content-Length is %s, body has %d, want %v", n, w.Body.Len(), strconv.Itoa(w.Body.Len()))
 		}
 		var l wire.Letter
 		if err := admin.Preview(m, &l); err != nil {

@@ -116,7 +116,7 @@ func TestFiltersThatMeanNothingAreRefusedInBothForms(t *testing.T) {
 	}
 	for _, q := range queries {
 		if f, err := queryFilter(q); err == nil {
-			t.Errorf("the query %.60s is taken as %+v", q, f)
+			t.Errorf("the query %.60s is taken as %+v: got %v, want an error", q, f, err)
 		} else if p, ok := err.(*respond.Problem); !ok || p.Status != http.StatusBadRequest || p.Hint == "" {
 			t.Errorf("the query %.60s: %v", q, err)
 		}
@@ -131,7 +131,7 @@ func TestFiltersThatMeanNothingAreRefusedInBothForms(t *testing.T) {
 	}
 	for _, b := range bodies {
 		if f, err := bodyFilter(b); err == nil {
-			t.Errorf("the body %s is taken as %+v", b, f)
+			t.Errorf("the body %s is taken as %+v: got %v, want an error", b, f, err)
 		} else if p, ok := err.(*respond.Problem); !ok || p.Status != http.StatusBadRequest || p.Hint == "" {
 			t.Errorf("the body %s: %v", b, err)
 		}
@@ -177,8 +177,11 @@ func TestHeadersMatchByNameInAnyCaseAndByTheWholeValue(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := f.Match(nil, raw); got != tt.want || g.Match(nil, raw) != got {
-				t.Errorf("it matches: %v", got)
+			switch got := f.Match(nil, raw); {
+			case got != tt.want:
+				t.Errorf("it matches: %v, want %v", got, tt.want)
+			case g.Match(nil, raw) != got:
+				t.Errorf("it matches: %v, want g.Match(nil, raw) %v", got, got)
 			}
 			if f.Match(nil, []byte("not JSON")) || f.Match(nil, nil) {
 				t.Error("what cannot be decoded has headers")
@@ -197,18 +200,24 @@ func TestAFilterIsShownWithoutSecretsAndFixedInTime(t *testing.T) {
 	const want = `{"function":"f","since":"2026-03-04T03:06:07.123456789Z",` +
 		`"header":["Authorization: [hidden]","x-api-key: [hidden]","X-Tenant: one","X-Callback-Url: http://h:80"]}`
 	if string(b) != want {
-		t.Errorf("it is shown as %s", b)
+		t.Errorf("it is shown as %s, want string(b) %v", b, want)
 	}
 	if !slices.Contains(f.Headers, "Authorization: Bearer CANARY") {
-		t.Error("showing it has changed it")
+		t.Errorf(`showing it has changed it: got %v, want "Authorization: Bearer CANARY" in it`, f.Headers)
 	}
 	early, _ := storeFilter(f, testNames, begin)
 	late, err := storeFilter(fixedFilter(f, begin), testNames, begin.Add(time.Hour))
-	if err != nil || !late.Since.Equal(early.Since) {
-		t.Errorf("fixed, it begins at %s, then at %s, %v", early.Since, late.Since, err)
+	switch {
+	case err != nil:
+		t.Errorf("fixed, it begins at %s, then at %s, %v, want no error", early.Since, late.Since, err)
+	case !late.Since.Equal(early.Since):
+		t.Errorf("fixed, it begins at %s, then at %s, %v, want since %v", early.Since, late.Since, err, early.Since)
 	}
-	if f.IsZero() || !(wire.Filter{}).IsZero() {
-		t.Error("IsZero is wrong")
+	switch {
+	case f.IsZero():
+		t.Error("IsZero is wrong, want f not zero")
+	case !(wire.Filter{}).IsZero():
+		t.Error("IsZero is wrong, want wire.Filter{} zero")
 	}
 }
 
@@ -228,8 +237,11 @@ func FuzzFilter(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := decodeJSON(b, &two); err != nil || cmp.Diff(one, two) != "" {
-			t.Errorf("%s comes back as %+v, %v", b, two, err)
+		switch err := decodeJSON(b, &two); {
+		case err != nil:
+			t.Errorf("%s comes back as %+v, %v, want no error", b, two, err)
+		case cmp.Diff(one, two) != "":
+			t.Errorf("%s comes back as %+v, %v, want cmp.Diff(one, two) empty", b, two, err)
 		}
 	})
 }

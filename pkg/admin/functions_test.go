@@ -84,15 +84,18 @@ func TestAViewOfAFunctionHasEverything(t *testing.T) {
 	r.Put(t, apitest.DelayedAt(3, "figlet"), nil)
 	r.Put(t, apitest.DeadAt(4), nil)
 	if got := r.Ask(t, http.MethodPost, "/v1/functions/figlet/pause", withBody(`{"reason":"rollout","author":"ann","until":"2999-01-01T00:00:00Z"}`)); got.Status != http.StatusBadRequest {
-		t.Errorf("a pause of a thousand years is answered %d", got.Status)
+		t.Errorf("a pause of a thousand years is answered %d, want %d", got.Status, http.StatusBadRequest)
 	}
 	if got := r.Ask(t, http.MethodPost, "/v1/functions/figlet/pause", withBody(`{"reason":"rollout","author":"ann"}`)); len(got.Functions(t)) != 1 {
-		t.Errorf("the pause is answered %s", got.Body)
+		t.Errorf("the pause is answered %s, want 1", got.Body)
 	}
 	got := r.Ask(t, http.MethodGet, "/v1/functions/figlet.openfaas-fn")
 	v := got.Functions(t)[0]
-	if v.OldestAge <= 0 || time.Since(v.Paused.Since) > time.Minute {
-		t.Errorf("it is %+v, %+v", v, v.Paused)
+	switch {
+	case v.OldestAge <= 0:
+		t.Errorf("it is %+v, %+v, want OldestAge above 0", v, v.Paused)
+	case time.Since(v.Paused.Since) > time.Minute:
+		t.Errorf("it is %+v, %+v, want time.Since(v.Paused.Since) at most %v", v, v.Paused, time.Minute)
 	}
 	v.OldestAge, v.Paused.Since = 1, apitest.Begin
 	b, err := respond.Encode(wire.FunctionList{Functions: []wire.Function{v}})
@@ -123,7 +126,7 @@ func TestTheListHasEveryLaneByNameAndQueue(t *testing.T) {
 		t.Errorf("the list has %q, want %q", got, want)
 	}
 	if n := len(r.Ask(t, http.MethodGet, "/v1/functions/b").Functions(t)); n != 2 {
-		t.Errorf("of two queues there are %d views", n)
+		t.Errorf("of two queues there are %d views, want 2", n)
 	}
 }
 
@@ -167,7 +170,7 @@ func TestAPauseThatCannotBeWrittenPausesNothing(t *testing.T) {
 		}
 	}
 	if len(r.Pauses.All()) != 0 {
-		t.Errorf("there are %v", r.Pauses.All())
+		t.Errorf("there are %v, want 0", r.Pauses.All())
 	}
 }
 
@@ -175,8 +178,13 @@ func TestWhoPausesIsRemembered(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, apitest.WithBasicAuth(t))
 	got := r.Ask(t, http.MethodPost, "/v1/functions/figlet/pause", apitest.As(apitest.TestUser, apitest.TestPassword), withBody(`{"author":"ann"}`))
-	if p := got.Functions(t)[0].Paused; p.By != apitest.TestUser || p.Author != "ann" || p.Until != nil {
-		t.Errorf("the pause is %+v", p)
+	switch p := got.Functions(t)[0].Paused; {
+	case p.By != apitest.TestUser:
+		t.Errorf("the pause is %+v, want by %v", p, apitest.TestUser)
+	case p.Author != "ann":
+		t.Errorf(`the pause is %+v, want author "ann"`, p)
+	case p.Until != nil:
+		t.Errorf("the pause is %+v, want until nil", p)
 	}
 }
 
@@ -186,12 +194,15 @@ func TestThePolicyOfAFunctionHasItsSchedule(t *testing.T) {
 	apitest.Golden(t, "policy.json", got.Body)
 	unlimited := admin.PolicyViewOf(worker.InForce{})
 	if unlimited.TotalWait != "0s" {
-		t.Errorf("no retry waits %s", unlimited.TotalWait)
+		t.Errorf(`no retry waits %s, want "0s"`, unlimited.TotalWait)
 	}
 	var p worker.InForce
 	p.Attempts, p.Initial, p.Max = -1, time.Second, time.Minute
-	if v := admin.PolicyViewOf(p); v.TotalWait != "unlimited" || len(v.Schedule) != admin.MostWaits {
-		t.Errorf("retries without end are shown as %+v", v)
+	switch v := admin.PolicyViewOf(p); {
+	case v.TotalWait != "unlimited":
+		t.Errorf(`retries without end are shown as %+v, want TotalWait "unlimited"`, v)
+	case len(v.Schedule) != admin.MostWaits:
+		t.Errorf("retries without end are shown as %+v, want %d schedule", v, admin.MostWaits)
 	}
 }
 
@@ -203,14 +214,22 @@ func TestAResultFromBeforeAReplayIsNotShownAsThatOfTheReplay(t *testing.T) {
 	inv.State, inv.DiedAt, inv.Reason = invocation.Dead, apitest.Begin, invocation.AttemptsExhausted
 	res := &store.Result{Inv: inv, Outcome: invocation.OutcomeDead, Status: 500, Body: []byte("broken"), At: apitest.Begin, Expires: time.Now().Add(time.Hour)}
 	r.Settle(t, inv, invocation.OutcomeDead, res)
-	if got := r.Ask(t, http.MethodGet, "/v1/invocations/call/result"); got.Status != 500 || got.Body != "broken" || got.Header.Get(wire.HeaderOutcome) != "dead" {
-		t.Errorf("of a dead one it is %d %s", got.Status, got.Body)
+	switch got := r.Ask(t, http.MethodGet, "/v1/invocations/call/result"); {
+	case got.Status != 500:
+		t.Errorf("of a dead one it is %d %s, want status 500", got.Status, got.Body)
+	case got.Body != "broken":
+		t.Errorf(`of a dead one it is %d %s, want body "broken"`, got.Status, got.Body)
+	case got.Header.Get(wire.HeaderOutcome) != "dead":
+		t.Errorf(`of a dead one it is %d %s, want got.Header.Get(wire.HeaderOutcome) "dead"`, got.Status, got.Body)
 	}
 	if err := r.Store.Replay(t.Context(), apitest.IDOf(0)); err != nil {
 		t.Fatal(err)
 	}
-	if got := r.Ask(t, http.MethodGet, "/v1/invocations/call/result"); got.Status != http.StatusConflict || got.ReasonOf(t) != wire.NotOver {
-		t.Errorf("while it is replayed it is %d %s", got.Status, got.Body)
+	switch got := r.Ask(t, http.MethodGet, "/v1/invocations/call/result"); {
+	case got.Status != http.StatusConflict:
+		t.Errorf("while it is replayed it is %d %s, want status %d", got.Status, got.Body, http.StatusConflict)
+	case got.ReasonOf(t) != wire.NotOver:
+		t.Errorf("while it is replayed it is %d %s, want reason %v", got.Status, got.Body, wire.NotOver)
 	}
 	cancelled, err := r.Store.Cancel(t.Context(), apitest.IDOf(0))
 	if err != nil {
@@ -247,8 +266,13 @@ func TestTheListOfFunctionsHasPages(t *testing.T) {
 	for query := ""; ; {
 		a := r.Ask(t, http.MethodGet, "/v1/functions"+query)
 		var list wire.FunctionList
-		if err := json.Unmarshal([]byte(a.Body), &list); err != nil || len(list.Others) != 1 || list.Others[0] != (wire.Others{Queue: "q1", Ready: 3, Delayed: 2, Dead: 1}) {
-			t.Fatalf("%v: others are %+v", err, list.Others)
+		switch err := json.Unmarshal([]byte(a.Body), &list); {
+		case err != nil:
+			t.Fatalf("%v: others are %+v, want no error", err, list.Others)
+		case len(list.Others) != 1:
+			t.Fatalf("%v: others are %+v, want 1 other", err, list.Others)
+		case list.Others[0] != (wire.Others{Queue: "q1", Ready: 3, Delayed: 2, Dead: 1}):
+			t.Fatalf("%v: others are %+v, want list.Others[0] %v", err, list.Others, wire.Others{Queue: "q1", Ready: 3, Delayed: 2, Dead: 1})
 		}
 		for _, v := range list.Functions {
 			seen[v.Function+" "+v.Queue] = true
@@ -259,12 +283,15 @@ func TestTheListOfFunctionsHasPages(t *testing.T) {
 		}
 		query = "?cursor=" + list.Next
 	}
-	if len(seen) != 1001 || !slices.Equal(sizes, []int{500, 500, 1}) {
-		t.Errorf("%d are listed, in pages of %v", len(seen), sizes)
+	switch {
+	case len(seen) != 1001:
+		t.Errorf("%d are listed, in pages of %v, want 1001 seen", len(seen), sizes)
+	case !slices.Equal(sizes, []int{500, 500, 1}):
+		t.Errorf("%d are listed, in pages of %v, want %v", len(seen), sizes, []int{500, 500, 1})
 	}
 	for _, query := range []string{"limit=0", "limit=501", "cursor=x", "cursor=_", "all=true"} {
 		if a := r.Ask(t, http.MethodGet, "/v1/functions?"+query); a.Status != http.StatusBadRequest {
-			t.Errorf("%s is answered %d", query, a.Status)
+			t.Errorf("%s is answered %d, want %d", query, a.Status, http.StatusBadRequest)
 		}
 	}
 }

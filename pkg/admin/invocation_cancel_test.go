@@ -78,10 +78,10 @@ func TestCancellingMeetsAnInvocationAtAnyPoint(t *testing.T) {
 			}
 			_, err := r.Store.Get(t.Context(), apitest.IDOf(0))
 			if gone := errors.Is(err, store.ErrNotFound); gone != (tt.reason != wire.IsDead) {
-				t.Errorf("afterwards the store says %v", err)
+				t.Errorf("afterwards the store says %v: got gone %v, want %v", err, gone, tt.reason != wire.IsDead)
 			}
 			if reported := strings.Contains(r.Logs.String(), `"invocation cancelled" id=`+apitest.IDOf(0).String()+" by=loopback"); reported != (tt.status == 202) {
-				t.Errorf("the log is\n%s", r.Logs)
+				t.Errorf("the log is\n%s: got reported %v, want %v", r.Logs, reported, tt.status == 202)
 			}
 			if tt.status == 202 {
 				apitest.Golden(t, "cancel.json", got.Body)
@@ -98,13 +98,16 @@ func TestManyCancelsOfOneSucceedAndDropItOnce(t *testing.T) {
 	for range 50 {
 		all.Go(func() {
 			if got := r.Ask(t, http.MethodDelete, "/v1/invocations/"+apitest.IDOf(0).String()); got.Status != http.StatusAccepted {
-				t.Errorf("it answers %d %s", got.Status, got.Body)
+				t.Errorf("it answers %d %s, want %d", got.Status, got.Body, http.StatusAccepted)
 			}
 		})
 	}
 	all.Wait()
-	if s := r.Store.Stats(); s.Dropped != 1 || s.Difference() != 0 {
-		t.Errorf("the counts are %+v", s)
+	switch s := r.Store.Stats(); {
+	case s.Dropped != 1:
+		t.Errorf("the counts are %+v, want dropped 1", s)
+	case s.Difference() != 0:
+		t.Errorf("the counts are %+v, want difference 0", s)
 	}
 }
 
@@ -117,13 +120,16 @@ func TestACallIDThatCameTwiceIsNotCancelledByIt(t *testing.T) {
 	callback.Kind, callback.Origin, callback.URL = invocation.KindCallback, apitest.IDOf(1), "http://cb.example"
 	r.Put(t, callback, nil)
 	got := r.Ask(t, http.MethodDelete, "/v1/invocations/call")
-	if got.Status != http.StatusConflict || got.ReasonOf(t) != wire.Ambiguous {
-		t.Errorf("it answers %d %s", got.Status, got.Body)
+	switch {
+	case got.Status != http.StatusConflict:
+		t.Errorf("it answers %d %s, want status %d", got.Status, got.Body, http.StatusConflict)
+	case got.ReasonOf(t) != wire.Ambiguous:
+		t.Errorf("it answers %d %s, want reason %v", got.Status, got.Body, wire.Ambiguous)
 	}
 	apitest.Golden(t, "ambiguous.json", got.Body)
 	for _, id := range []invocation.ID{apitest.IDOf(0), apitest.IDOf(2)} { // its callback too, by its own id
 		if got := r.Ask(t, http.MethodDelete, "/v1/invocations/"+id.String()); got.Status != http.StatusAccepted {
-			t.Errorf("by its own id it answers %d %s", got.Status, got.Body)
+			t.Errorf("by its own id it answers %d %s, want %d", got.Status, got.Body, http.StatusAccepted)
 		}
 	}
 }
@@ -134,8 +140,11 @@ func TestWhatCannotBeMadeSureIsNotAnswered202(t *testing.T) {
 		o.Admin.Forget = func(context.Context) error { return errors.New("not connected") }
 	})
 	r.Put(t, apitest.PendingAt(0, "figlet"), nil)
-	if got := r.Ask(t, http.MethodDelete, "/v1/invocations/call"); got.Status != http.StatusServiceUnavailable || got.ReasonOf(t) != wire.Stalled {
-		t.Errorf("it answers %d %s", got.Status, got.Body)
+	switch got := r.Ask(t, http.MethodDelete, "/v1/invocations/call"); {
+	case got.Status != http.StatusServiceUnavailable:
+		t.Errorf("it answers %d %s, want status %d", got.Status, got.Body, http.StatusServiceUnavailable)
+	case got.ReasonOf(t) != wire.Stalled:
+		t.Errorf("it answers %d %s, want reason %v", got.Status, got.Body, wire.Stalled)
 	}
 }
 
@@ -146,11 +155,14 @@ func TestACallWhoseEndCannotBeStoredIsNotAnswered202(t *testing.T) {
 	r.Put(t, apitest.PendingAt(0, "figlet"), nil)
 	r.Calls.Start(apitest.IDOf(0))
 	r.Calls.Settled = func(invocation.ID) {} // the disk stands still
-	if got := r.Ask(t, http.MethodDelete, "/v1/invocations/call"); got.Status != http.StatusServiceUnavailable || got.ReasonOf(t) != wire.Stalled {
-		t.Errorf("it answers %d %s", got.Status, got.Body)
+	switch got := r.Ask(t, http.MethodDelete, "/v1/invocations/call"); {
+	case got.Status != http.StatusServiceUnavailable:
+		t.Errorf("it answers %d %s, want status %d", got.Status, got.Body, http.StatusServiceUnavailable)
+	case got.ReasonOf(t) != wire.Stalled:
+		t.Errorf("it answers %d %s, want reason %v", got.Status, got.Body, wire.Stalled)
 	}
 	if !strings.Contains(r.Logs.String(), "cancellation not confirmed in time") {
-		t.Errorf("the log is\n%s", r.Logs)
+		t.Errorf("the log is\n%s, want \"cancellation not confirmed in time\" in it", r.Logs)
 	}
 }
 
@@ -166,8 +178,11 @@ func TestWithoutADurableStoreCancellingWaitsForWhatIsOnItsWay(t *testing.T) {
 				}
 			})
 			start := time.Now()
-			if _, err := r.FindArriving(t.Context(), "call"); !errors.Is(err, admin.ProblemNoInvocation) || (time.Since(start) > 0) == durable {
-				t.Errorf("what does not come is answered after %s with %v", time.Since(start), err)
+			switch _, err := r.FindArriving(t.Context(), "call"); {
+			case !errors.Is(err, admin.ProblemNoInvocation):
+				t.Errorf("what does not come is answered after %s with %v, want %v", time.Since(start), err, admin.ProblemNoInvocation)
+			case (time.Since(start) > 0) == durable:
+				t.Errorf("what does not come is answered after %s with %v, want time.Since(start) > 0 other than %v", time.Since(start), err, durable)
 			}
 			go func() {
 				time.Sleep(admin.Arrival / 2)

@@ -55,8 +55,13 @@ func TestAResultOfAnyStatusIsAnswered(t *testing.T) {
 			Inv: inv, Outcome: invocation.OutcomeDone, Status: tt.given, Body: []byte("x"), At: apitest.Begin, Expires: apitest.Begin.AddDate(100, 0, 0),
 		})
 		got := r.Ask(t, http.MethodGet, "/v1/invocations/"+apitest.IDOf(tt.given).String()+"/result")
-		if got.Status != tt.status || got.Body != tt.body || got.Header.Get("Content-Type") != "" {
-			t.Errorf("%d is answered %d %v %q", tt.given, got.Status, got.Header, got.Body)
+		switch {
+		case got.Status != tt.status:
+			t.Errorf("%d is answered %d %v %q, want status %v", tt.given, got.Status, got.Header, got.Body, tt.status)
+		case got.Body != tt.body:
+			t.Errorf("%d is answered %d %v %q, want body %v", tt.given, got.Status, got.Header, got.Body, tt.body)
+		case got.Header.Get("Content-Type") != "":
+			t.Errorf("%d is answered %d %v %q, want Content-Type empty", tt.given, got.Status, got.Header, got.Body)
 		}
 	}
 }

@@ -70,9 +70,17 @@ func TestAnInvocationIsFoundInEveryStateByItsIDAndByItsCallID(t *testing.T) {
 				continue
 			}
 			v := got.Invocations[0]
-			if v.Due.IsZero() == (want == "delayed") || v.Died.IsZero() == (want == "dead") ||
-				v.Finished.IsZero() != (n < 4) || v.HasResult != (n == 4) || (v.Policy == nil) != (n > 3) {
-				t.Errorf("%s, which is %s, is shown as %+v", key, want, v)
+			switch {
+			case v.Due.IsZero() == (want == "delayed"):
+				t.Errorf("%s, which is %s, is shown as %+v, want IsZero other than %v", key, want, v, want == "delayed")
+			case v.Died.IsZero() == (want == "dead"):
+				t.Errorf("%s, which is %s, is shown as %+v, want IsZero other than %v", key, want, v, want == "dead")
+			case v.Finished.IsZero() != (n < 4):
+				t.Errorf("%s, which is %s, is shown as %+v, want IsZero %v", key, want, v, n < 4)
+			case v.HasResult != (n == 4):
+				t.Errorf("%s, which is %s, is shown as %+v, want HasResult %v", key, want, v, n == 4)
+			case (v.Policy == nil) != (n > 3):
+				t.Errorf("%s, which is %s, is shown as %+v, want v.Policy == nil %v", key, want, v, n > 3)
 			}
 		}
 	}
@@ -115,8 +123,13 @@ func TestACallIDThatCameTwiceShowsBothNewestFirstAndItsCallbacks(t *testing.T) {
 	if want := []string{num(3) + " ready", num(2) + " ready", num(1) + " dead", num(0) + " done"}; !slices.Equal(got.states(), want) {
 		t.Errorf("the call has %v, want %v", got.states(), want)
 	}
-	if cb := got.Invocations[1]; cb.Target != "http://cb.example:80" || cb.Origin != apitest.IDOf(1).String() || cb.Kind != "callback" {
-		t.Errorf("the callback is %+v", cb)
+	switch cb := got.Invocations[1]; {
+	case cb.Target != "http://cb.example:80":
+		t.Errorf(`the callback is %+v, want target "http://cb.example:80"`, cb)
+	case cb.Origin != apitest.IDOf(1).String():
+		t.Errorf("the callback is %+v, want origin %v", cb, apitest.IDOf(1).String())
+	case cb.Kind != "callback":
+		t.Errorf(`the callback is %+v, want kind "callback"`, cb)
 	}
 }
 
@@ -130,7 +143,7 @@ func TestAnIDThatIsBothAnInvocationAndACallIsTheInvocation(t *testing.T) {
 	var got shown
 	r.Get(t, "/v1/invocations/"+apitest.IDOf(1).String(), &got)
 	if !slices.Equal(got.states(), []string{num(1) + " ready"}) {
-		t.Errorf("it is %v", got.states())
+		t.Errorf("it is %v, want %v", got.states(), []string{num(1) + " ready"})
 	}
 	b.CallID = "gone"
 	if _, err := r.Store.Cancel(t.Context(), apitest.IDOf(1)); err != nil {
@@ -138,7 +151,7 @@ func TestAnIDThatIsBothAnInvocationAndACallIsTheInvocation(t *testing.T) {
 	}
 	r.Get(t, "/v1/invocations/"+apitest.IDOf(1).String(), &got)
 	if !slices.Equal(got.states(), []string{num(0) + " ready"}) {
-		t.Errorf("as a call id it is %v", got.states())
+		t.Errorf("as a call id it is %v, want %v", got.states(), []string{num(0) + " ready"})
 	}
 }
 
@@ -184,12 +197,15 @@ func TestBadRequestsForInvocationsAreRefused(t *testing.T) {
 		{"huge limit", "GET", "/v1/invocations?limit=99999999999999999999", 400, wire.BadRequest},
 		{"unknown filter", "GET", "/v1/invocations?fn=figlet", 400, wire.BadRequest},
 	} {
-		if got := r.Ask(t, tt.method, tt.path); got.Status != tt.status || got.ReasonOf(t) != tt.reason {
-			t.Errorf("%s: %s %s answers %d %s", tt.name, tt.method, tt.path, got.Status, got.Body)
+		switch got := r.Ask(t, tt.method, tt.path); {
+		case got.Status != tt.status:
+			t.Errorf("%s: %s %s answers %d %s, want status %v", tt.name, tt.method, tt.path, got.Status, got.Body, tt.status)
+		case got.ReasonOf(t) != tt.reason:
+			t.Errorf("%s: %s %s answers %d %s, want reason %v", tt.name, tt.method, tt.path, got.Status, got.Body, tt.reason)
 		}
 	}
 	if _, err := r.Store.Get(t.Context(), apitest.IDOf(0)); err != nil {
-		t.Errorf("afterwards: %v", err)
+		t.Errorf("afterwards: %v, want no error", err)
 	}
 }
 
@@ -277,8 +293,13 @@ func TestWaitAnswersAsSoonAsItIsOver(t *testing.T) {
 				start := time.Now()
 				w.watch.Ended(finished.End{Inv: inv, Outcome: invocation.OutcomeDone, At: start})
 				got := <-c
-				if took := time.Since(start); got.Status != http.StatusOK || !strings.Contains(got.Body, `"state":"done"`) || took > 0 {
-					t.Errorf("after %s it answers %d %s", took, got.Status, got.Body)
+				switch took := time.Since(start); {
+				case got.Status != http.StatusOK:
+					t.Errorf("after %s it answers %d %s, want status %d", took, got.Status, got.Body, http.StatusOK)
+				case !strings.Contains(got.Body, `"state":"done"`):
+					t.Errorf(`after %s it answers %d %s, want "state":"done" in it`, took, got.Status, got.Body)
+				case took > 0:
+					t.Errorf("after %s it answers %d %s, want took at most 0", took, got.Status, got.Body)
 				}
 			})
 		})
@@ -292,8 +313,13 @@ func TestWaitAnswersWithTheStateThenWhenTheTimeHasPassed(t *testing.T) {
 		for text, want := range map[string]time.Duration{"30s": 30 * time.Second, "40": 40 * time.Second, "5m": 5 * time.Minute, "0": 0} {
 			start := time.Now()
 			got := <-w.ask("/v1/invocations/call?wait=" + text)
-			if took := time.Since(start); got.Status != http.StatusOK || !strings.Contains(got.Body, `"state":"ready"`) || took != want {
-				t.Errorf("wait=%s answers after %s with %d %s", text, took, got.Status, got.Body)
+			switch took := time.Since(start); {
+			case got.Status != http.StatusOK:
+				t.Errorf("wait=%s answers after %s with %d %s, want status %d", text, took, got.Status, got.Body, http.StatusOK)
+			case !strings.Contains(got.Body, `"state":"ready"`):
+				t.Errorf(`wait=%s answers after %s with %d %s, want "state":"ready" in it`, text, took, got.Status, got.Body)
+			case took != want:
+				t.Errorf("wait=%s answers after %s with %d %s, want took %v", text, took, got.Status, got.Body, want)
 			}
 		}
 	})
@@ -313,13 +339,21 @@ func TestWaitWaitsForWhatIsNotThereYet(t *testing.T) {
 		}
 		w.store.inv.Store(nil)
 		w.watch.Ended(finished.End{Inv: inv, Outcome: invocation.OutcomeDone, At: time.Now()})
-		if got := <-c; got.Status != http.StatusOK || !strings.Contains(got.Body, `"state":"done"`) {
-			t.Errorf("it answers %d %s", got.Status, got.Body)
+		switch got := <-c; {
+		case got.Status != http.StatusOK:
+			t.Errorf("it answers %d %s, want status %d", got.Status, got.Body, http.StatusOK)
+		case !strings.Contains(got.Body, `"state":"done"`):
+			t.Errorf(`it answers %d %s, want "state":"done" in it`, got.Status, got.Body)
 		}
 		start := time.Now()
 		got := <-w.ask("/v1/invocations/never?wait=1m")
-		if took := time.Since(start); got.Status != http.StatusNotFound || got.ReasonOf(t) != wire.NotFound || took != time.Minute {
-			t.Errorf("what never comes is answered after %s with %d %s", took, got.Status, got.Body)
+		switch took := time.Since(start); {
+		case got.Status != http.StatusNotFound:
+			t.Errorf("what never comes is answered after %s with %d %s, want status %d", took, got.Status, got.Body, http.StatusNotFound)
+		case got.ReasonOf(t) != wire.NotFound:
+			t.Errorf("what never comes is answered after %s with %d %s, want reason %v", took, got.Status, got.Body, wire.NotFound)
+		case took != time.Minute:
+			t.Errorf("what never comes is answered after %s with %d %s, want took %v", took, got.Status, got.Body, time.Minute)
 		}
 	})
 }
@@ -331,8 +365,13 @@ func TestWaitEndsWithTheProcess(t *testing.T) {
 		start := time.Now()
 		c := w.ask("/v1/invocations/call?wait=1m")
 		w.watch.Close()
-		if got := <-c; got.Status != http.StatusOK || !strings.Contains(got.Body, `"state":"ready"`) || time.Since(start) > 0 {
-			t.Errorf("after %s it answers %d %s", time.Since(start), got.Status, got.Body)
+		switch got := <-c; {
+		case got.Status != http.StatusOK:
+			t.Errorf("after %s it answers %d %s, want status %d", time.Since(start), got.Status, got.Body, http.StatusOK)
+		case !strings.Contains(got.Body, `"state":"ready"`):
+			t.Errorf(`after %s it answers %d %s, want "state":"ready" in it`, time.Since(start), got.Status, got.Body)
+		case time.Since(start) > 0:
+			t.Errorf("after %s it answers %d %s, want time.Since(start) at most 0", time.Since(start), got.Status, got.Body)
 		}
 	})
 }

@@ -48,7 +48,7 @@ func (r *rig) awaitJob(t testing.TB, v wire.Job, state string) wire.Job {
 			return v
 		}
 		if time.Now().After(late) {
-			t.Fatalf("the job stays %s (%s)", v.State, v.StateReason)
+			t.Fatalf("the job stays %s (%s), want now not after %v", v.State, v.StateReason, late)
 		}
 	}
 }
@@ -70,13 +70,16 @@ func TestAPlanSaysWhatItWouldDo(t *testing.T) {
 	v := got.Job(t, http.StatusCreated)
 	apitest.Golden(t, "plan.json", changing.ReplaceAllString(got.Body, `"(changes)"`))
 	if age := v.Expires.Sub(v.Created); age != time.Hour {
-		t.Errorf("it expires after %s", age)
+		t.Errorf("it expires after %s, want %v", age, time.Hour)
 	}
-	if !v.Plan.Oldest.Equal(apitest.DeadAt(0).DiedAt) || !v.Plan.Newest.Equal(apitest.DeadAt(21).DiedAt) {
-		t.Errorf("the oldest died at %s, the newest at %s", v.Plan.Oldest, v.Plan.Newest)
+	switch {
+	case !v.Plan.Oldest.Equal(apitest.DeadAt(0).DiedAt):
+		t.Errorf("the oldest died at %s, the newest at %s, want oldest %v", v.Plan.Oldest, v.Plan.Newest, apitest.DeadAt(0).DiedAt)
+	case !v.Plan.Newest.Equal(apitest.DeadAt(21).DiedAt):
+		t.Errorf("the oldest died at %s, the newest at %s, want newest %v", v.Plan.Oldest, v.Plan.Newest, apitest.DeadAt(21).DiedAt)
 	}
 	if st := r.Store.Stats(); st.Dead != 15 {
-		t.Errorf("the store counts %+v", st)
+		t.Errorf("the store counts %+v, want dead 15", st)
 	}
 }
 
@@ -86,26 +89,51 @@ func TestAJobIsPlannedAppliedAndDone(t *testing.T) {
 	operator := apitest.As(apitest.TestUser, apitest.TestPassword)
 	r.Bury(t, 5)
 	v := r.Ask(t, http.MethodPost, "/v1/dead_set/plan", withBody(`{"act":"drop","all":true}`), operator).Job(t, http.StatusCreated)
-	if v.State != "planned" || v.By != apitest.TestUser || v.Plan.Count != 5 || v.Rate != 0 {
-		t.Errorf("the plan is %+v", v)
+	switch {
+	case v.State != "planned":
+		t.Errorf(`the plan is %+v, want state "planned"`, v)
+	case v.By != apitest.TestUser:
+		t.Errorf("the plan is %+v, want by %v", v, apitest.TestUser)
+	case v.Plan.Count != 5:
+		t.Errorf("the plan is %+v, want count 5", v)
+	case v.Rate != 0:
+		t.Errorf("the plan is %+v, want rate 0", v)
 	}
 	path := "/v1/jobs/" + v.ID
-	if got := r.Ask(t, http.MethodPost, path+"/apply", operator).Job(t, http.StatusAccepted); got.Applied.IsZero() || !got.Expires.IsZero() {
-		t.Errorf("applied it is %+v", got)
+	switch got := r.Ask(t, http.MethodPost, path+"/apply", operator).Job(t, http.StatusAccepted); {
+	case got.Applied.IsZero():
+		t.Errorf("applied it is %+v, want Applied not zero", got)
+	case !got.Expires.IsZero():
+		t.Errorf("applied it is %+v, want Expires zero", got)
 	}
 	for v.State != "done" {
 		v = r.Ask(t, http.MethodGet, path, operator).Job(t, http.StatusOK)
 	}
-	if v.Done != 5 || v.Skipped != 0 || v.Finished.IsZero() || r.Store.Stats().Dead != 0 {
-		t.Errorf("done it is %+v", v)
+	switch {
+	case v.Done != 5:
+		t.Errorf("done it is %+v, want done 5", v)
+	case v.Skipped != 0:
+		t.Errorf("done it is %+v, want skipped 0", v)
+	case v.Finished.IsZero():
+		t.Errorf("done it is %+v, want Finished not zero", v)
+	case r.Store.Stats().Dead != 0:
+		t.Errorf("done it is %+v, want dead 0", v)
 	}
 	got := r.Ask(t, http.MethodPost, path+"/apply", operator)
-	if got.Status != http.StatusConflict || got.ReasonOf(t) != wire.NotPlanned {
-		t.Errorf("applied twice it answers %d %s", got.Status, got.Body)
+	switch {
+	case got.Status != http.StatusConflict:
+		t.Errorf("applied twice it answers %d %s, want status %d", got.Status, got.Body, http.StatusConflict)
+	case got.ReasonOf(t) != wire.NotPlanned:
+		t.Errorf("applied twice it answers %d %s, want reason %v", got.Status, got.Body, wire.NotPlanned)
 	}
 	want := "act=apply job=" + v.ID + " what=drop"
-	if log := r.Logs.String(); strings.Count(log, want) != 1 || !strings.Contains(log, "by=admin") || !strings.Contains(log, "job planned") {
-		t.Errorf("the log is\n%s", log)
+	switch log := r.Logs.String(); {
+	case strings.Count(log, want) != 1:
+		t.Errorf("the log is\n%s, want 1 of %q", log, want)
+	case !strings.Contains(log, "by=admin"):
+		t.Errorf("the log is\n%s, want \"by=admin\" in it", log)
+	case !strings.Contains(log, "job planned"):
+		t.Errorf("the log is\n%s, want \"job planned\" in it", log)
 	}
 }
 
@@ -116,22 +144,31 @@ func TestAJobIsPausedResumedAndCancelled(t *testing.T) {
 	for range 2 { // the lane is full after two: the rig calls nothing
 		v := r.plan(t, `{"act":"replay","all":true,"rate":1}`)
 		for _, step := range []string{"pause", "resume"} {
-			if got := r.Ask(t, http.MethodPost, "/v1/jobs/"+v.ID+"/"+step); got.Status != http.StatusConflict || got.ReasonOf(t) != wire.NotApplied {
-				t.Errorf("%s of a plan answers %d %s", step, got.Status, got.Body)
+			switch got := r.Ask(t, http.MethodPost, "/v1/jobs/"+v.ID+"/"+step); {
+			case got.Status != http.StatusConflict:
+				t.Errorf("%s of a plan answers %d %s, want status %d", step, got.Status, got.Body, http.StatusConflict)
+			case got.ReasonOf(t) != wire.NotApplied:
+				t.Errorf("%s of a plan answers %d %s, want reason %v", step, got.Status, got.Body, wire.NotApplied)
 			}
 		}
 		r.steered(t, v, "apply", http.StatusAccepted)
 		if v = r.steered(t, v, "pause", http.StatusOK); v.State != "paused" {
-			t.Errorf("paused it is %s", v.State)
+			t.Errorf(`paused it is %s, want "paused"`, v.State)
 		}
 		if v = r.steered(t, v, "resume", http.StatusOK); v.State != "running" && v.State != "waiting" {
 			t.Errorf("resumed it is %s", v.State)
 		}
-		if v = r.steered(t, v, "cancel", http.StatusOK); v.State != "cancelled" || v.Finished.IsZero() {
-			t.Errorf("cancelled it is %+v", v)
+		switch v = r.steered(t, v, "cancel", http.StatusOK); {
+		case v.State != "cancelled":
+			t.Errorf(`cancelled it is %+v, want state "cancelled"`, v)
+		case v.Finished.IsZero():
+			t.Errorf("cancelled it is %+v, want Finished not zero", v)
 		}
-		if got := r.Ask(t, http.MethodPost, "/v1/jobs/"+v.ID+"/resume"); got.Status != http.StatusConflict || got.ReasonOf(t) != wire.IsOver {
-			t.Errorf("resume after that answers %d %s", got.Status, got.Body)
+		switch got := r.Ask(t, http.MethodPost, "/v1/jobs/"+v.ID+"/resume"); {
+		case got.Status != http.StatusConflict:
+			t.Errorf("resume after that answers %d %s, want status %d", got.Status, got.Body, http.StatusConflict)
+		case got.ReasonOf(t) != wire.IsOver:
+			t.Errorf("resume after that answers %d %s, want reason %v", got.Status, got.Body, wire.IsOver)
 		}
 	}
 }
@@ -152,10 +189,15 @@ func TestAPurgeIsPlannedForOneFunction(t *testing.T) {
 	v := got.Job(t, http.StatusCreated)
 	r.steered(t, v, "apply", http.StatusAccepted)
 	if v = r.awaitJob(t, v, "done"); v.Done != 1 {
-		t.Errorf("the job is %+v", v)
+		t.Errorf("the job is %+v, want done 1", v)
 	}
-	if st := r.Store.Stats(); st.Ready != 2 || st.Delayed != 0 || st.Dropped != 1 {
-		t.Errorf("the store counts %+v", st)
+	switch st := r.Store.Stats(); {
+	case st.Ready != 2:
+		t.Errorf("the store counts %+v, want ready 2", st)
+	case st.Delayed != 0:
+		t.Errorf("the store counts %+v, want delayed 0", st)
+	case st.Dropped != 1:
+		t.Errorf("the store counts %+v, want dropped 1", st)
 	}
 }
 
@@ -169,8 +211,13 @@ func TestJobsAreListedNewestFirst(t *testing.T) {
 	}
 	var list wire.JobList
 	r.Get(t, "/v1/jobs", &list)
-	if len(list.Jobs) != 5 || list.Next != "" || list.Jobs[0].ID != ids[4] {
-		t.Errorf("the list is %+v", list)
+	switch {
+	case len(list.Jobs) != 5:
+		t.Errorf("the list is %+v, want 5 jobs", list)
+	case list.Next != "":
+		t.Errorf("the list is %+v, want next empty", list)
+	case list.Jobs[0].ID != ids[4]:
+		t.Errorf("the list is %+v, want ID %v", list, ids[4])
 	}
 	var seen []string
 	for path := "/v1/jobs?limit=2"; path != ""; {
@@ -187,8 +234,11 @@ func TestJobsAreListedNewestFirst(t *testing.T) {
 	if fmt.Sprint(seen) != fmt.Sprint(ids) {
 		t.Errorf("page by page they are %v, want %v", seen, ids)
 	}
-	if got := r.Ask(t, http.MethodGet, "/v1/jobs"); strings.Contains(got.Body, "tomato") || !strings.Contains(got.Body, "Authorization: "+admin.Hidden) {
-		t.Errorf("a secret of a filter is shown: %s", got.Body)
+	switch got := r.Ask(t, http.MethodGet, "/v1/jobs"); {
+	case strings.Contains(got.Body, "tomato"):
+		t.Errorf(`a secret of a filter is shown: %s, want no "tomato" in it`, got.Body)
+	case !strings.Contains(got.Body, "Authorization: "+admin.Hidden):
+		t.Errorf("a secret of a filter is shown: %s, want %q in it", got.Body, "Authorization: "+admin.Hidden)
 	}
 }
 
@@ -278,18 +328,27 @@ func TestBadPlansAndStepsAreRefusedAndDoNothing(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			method, path, _ := strings.Cut(tt.line, " ")
 			got := r.Ask(t, method, path, withBody(tt.body))
-			if got.Status != tt.status || got.ReasonOf(t) != tt.want {
-				t.Errorf("it answers %d %s", got.Status, got.Body)
+			switch {
+			case got.Status != tt.status:
+				t.Errorf("it answers %d %s, want status %v", got.Status, got.Body, tt.status)
+			case got.ReasonOf(t) != tt.want:
+				t.Errorf("it answers %d %s, want reason %v", got.Status, got.Body, tt.want)
 			}
 		})
 	}
 	var list wire.JobList
 	r.Get(t, "/v1/jobs", &list)
-	if len(list.Jobs) != 1 || list.Jobs[0].State != "planned" {
-		t.Errorf("the jobs are %+v", list.Jobs)
+	switch {
+	case len(list.Jobs) != 1:
+		t.Errorf("the jobs are %+v, want 1 job", list.Jobs)
+	case list.Jobs[0].State != "planned":
+		t.Errorf(`the jobs are %+v, want state "planned"`, list.Jobs)
 	}
-	if st := r.Store.Stats(); st.Dead != 3 || st.Ready != 0 {
-		t.Errorf("the store counts %+v", st)
+	switch st := r.Store.Stats(); {
+	case st.Dead != 3:
+		t.Errorf("the store counts %+v, want dead 3", st)
+	case st.Ready != 0:
+		t.Errorf("the store counts %+v, want ready 0", st)
 	}
 }
 
@@ -309,11 +368,27 @@ func TestAFilterOfAJobIsWrittenWithTimes(t *testing.T) {
 		t.Errorf("it is written as\n%s, want\n%s", b, want)
 	}
 	back, err := admin.FilterReader(names)(b)
-	if err != nil || back.Function != "figlet" || !back.Since.Equal(now.Add(-2*time.Hour)) || len(back.Statuses) != 101 || back.Match == nil {
-		t.Errorf("read again it is %+v, %v", back, err)
+	switch {
+	case err != nil:
+		t.Errorf("read again it is %+v, %v, want no error", back, err)
+	case back.Function != "figlet":
+		t.Errorf(`read again it is %+v, %v, want function "figlet"`, back, err)
+	case !back.Since.Equal(now.Add(-2 * time.Hour)):
+		t.Errorf("read again it is %+v, %v, want since %v", back, err, now.Add(-2*time.Hour))
+	case len(back.Statuses) != 101:
+		t.Errorf("read again it is %+v, %v, want 101 statuses", back, err)
+	case back.Match == nil:
+		t.Errorf("read again it is %+v, %v, want match set", back, err)
 	}
-	if all, err := admin.FilterReader(names)([]byte("{}")); err != nil || all.Match != nil || !all.Since.IsZero() || fmt.Sprint(all) != fmt.Sprint(store.Filter{}) {
-		t.Errorf("no filter is read as %+v, %v", all, err)
+	switch all, err := admin.FilterReader(names)([]byte("{}")); {
+	case err != nil:
+		t.Errorf("no filter is read as %+v, %v, want no error", all, err)
+	case all.Match != nil:
+		t.Errorf("no filter is read as %+v, %v, want match nil", all, err)
+	case !all.Since.IsZero():
+		t.Errorf("no filter is read as %+v, %v, want Since zero", all, err)
+	case fmt.Sprint(all) != fmt.Sprint(store.Filter{}):
+		t.Errorf("no filter is read as %+v, %v, want fmt.Sprint(all) %v", all, err, fmt.Sprint(store.Filter{}))
 	}
 }
 
@@ -323,11 +398,17 @@ func TestWhatJobsRefuseHasItsAnswer(t *testing.T) {
 		jobs.ErrNotFound: admin.ProblemNoJob, jobs.ErrApplied: admin.ProblemApplied, jobs.ErrExpired: admin.ProblemExpired, jobs.ErrOver: admin.ProblemOver,
 		jobs.ErrNotApplied: admin.ProblemNotApplied, jobs.ErrTooMany: admin.ProblemTooMany, jobs.ErrBusy: admin.ProblemPlanning,
 	} {
-		if got := admin.ProblemOfJob(fmt.Errorf("details: %w", err)); got != error(want) || want.Hint == "" {
-			t.Errorf("%v is answered with %v", err, got)
+		switch got := admin.ProblemOfJob(fmt.Errorf("details: %w", err)); {
+		case got != error(want):
+			t.Errorf("%v is answered with %v, want %v", err, got, error(want))
+		case want.Hint == "":
+			t.Errorf("%v is answered with %v: got hint %v, want not empty", err, got, want.Hint)
 		}
 	}
-	if admin.ProblemExpired.Status != http.StatusConflict || admin.ProblemPlanning.Wait == 0 {
-		t.Error("an expired plan is no conflict, or a busy server names no wait")
+	switch {
+	case admin.ProblemExpired.Status != http.StatusConflict:
+		t.Errorf("an expired plan is no conflict, or a busy server names no wait: got status %v, want %d", admin.ProblemExpired.Status, http.StatusConflict)
+	case admin.ProblemPlanning.Wait == 0:
+		t.Errorf("an expired plan is no conflict, or a busy server names no wait: got wait %v, want not 0", admin.ProblemPlanning.Wait)
 	}
 }

@@ -25,8 +25,11 @@ func TestALineThatIsTooLongIsPassedOverAndAnEndlessOneEnds(t *testing.T) {
 		err  error
 	}{{"one", nil}, {large, nil}, {"", errLongLine}, {"two", nil}, {"", errLongLine}, {"", io.EOF}} {
 		got, err := l.next(t.Context())
-		if string(got) != want.line || !errors.Is(err, want.err) {
-			t.Errorf("line %d has %d bytes, %v", i, len(got), err)
+		switch {
+		case string(got) != want.line:
+			t.Errorf("line %d has %d bytes, %v, want string(got) %v", i, len(got), err, want.line)
+		case !errors.Is(err, want.err):
+			t.Errorf("line %d has %d bytes, %v, want %v", i, len(got), err, want.err)
 		}
 	}
 	if !l.budget.TryAcquire(rawBytes) {
@@ -34,7 +37,7 @@ func TestALineThatIsTooLongIsPassedOverAndAnEndlessOneEnds(t *testing.T) {
 	}
 	l = lineRig(endless{})
 	if _, err := l.next(t.Context()); !errors.Is(err, errEndlessLine) {
-		t.Errorf("an endless line is %v", err)
+		t.Errorf("an endless line is %v, want %v", err, errEndlessLine)
 	}
 }
 

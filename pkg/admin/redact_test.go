@@ -113,14 +113,20 @@ func TestNoSecretIsInAnAnswerOrInTheLog(t *testing.T) {
 						r.Header.Set("X-Api-Key", canary)
 						r.Header.Set("Referer", "http://x/?"+canary)
 					})
-					if shown := got.Body + decoded(got.Body) + header(got.Header); strings.Contains(shown, canary) || strings.Contains(shown, apitest.TestPassword) {
-						t.Errorf("%s: %s %s shows it: %s", name, method, path, shown)
+					switch shown := got.Body + decoded(got.Body) + header(got.Header); {
+					case strings.Contains(shown, canary):
+						t.Errorf("%s: %s %s shows it: %s, want no %q in it", name, method, path, shown, canary)
+					case strings.Contains(shown, apitest.TestPassword):
+						t.Errorf("%s: %s %s shows it: %s, want no %q in it", name, method, path, shown, apitest.TestPassword)
 					}
 				}
 			}
 		}
-		if strings.Contains(r.Logs.String(), canary) || strings.Contains(r.Logs.String(), apitest.TestPassword) {
-			t.Errorf("%s: the log shows it:\n%s", name, r.Logs)
+		switch {
+		case strings.Contains(r.Logs.String(), canary):
+			t.Errorf("%s: the log shows it:\n%s, want no %q in Logs", name, r.Logs, canary)
+		case strings.Contains(r.Logs.String(), apitest.TestPassword):
+			t.Errorf("%s: the log shows it:\n%s, want no %q in Logs", name, r.Logs, apitest.TestPassword)
 		}
 	}
 }

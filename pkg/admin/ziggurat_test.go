@@ -95,8 +95,13 @@ func TestParametersStandInTheQueryOrInTheBodyInEverySpelling(t *testing.T) {
 				"with number": r.Ask(t, http.MethodGet, "/v1/dead_set", sending("application/json", strings.Replace(object, `"2"`, "2", 1))),
 				"channel":     r.Ask(t, http.MethodGet, "/v1/dead_set?count=2&channel=faas-request&"+topic+"="+name),
 			} {
-				if n := strings.Count(got.Body, `"id":`); got.Status != http.StatusOK || n != 2 || got.Header.Get("Content-Type") != respond.ContentJSON {
-					t.Errorf("%s as %s in the %s answers %d with %d letters: %s", topic, name, how, got.Status, n, got.Body)
+				switch n := strings.Count(got.Body, `"id":`); {
+				case got.Status != http.StatusOK:
+					t.Errorf("%s as %s in the %s answers %d with %d letters: %s, want status %d", topic, name, how, got.Status, n, got.Body, http.StatusOK)
+				case n != 2:
+					t.Errorf("%s as %s in the %s answers %d with %d letters: %s, want 2", topic, name, how, got.Status, n, got.Body)
+				case got.Header.Get("Content-Type") != respond.ContentJSON:
+					t.Errorf("%s as %s in the %s answers %d with %d letters: %s, want Content-Type %v", topic, name, how, got.Status, n, got.Body, respond.ContentJSON)
 				}
 			}
 		}
@@ -108,13 +113,18 @@ func TestParametersStandInTheQueryOrInTheBodyInEverySpelling(t *testing.T) {
 			sending("application/x-www-form-urlencoded", "count=0&topic-entity=figlet"),
 			func(r *http.Request) { r.URL.RawQuery = "count=0&topic-entity=figlet" },
 		} {
-			if got := r.Ask(t, method, path, edit); got.Status != http.StatusOK || strings.Contains(got.Body, "job") || !strings.Contains(got.Body, "has been triggered") {
-				t.Errorf("%s %s answers %d %s", method, path, got.Status, got.Body)
+			switch got := r.Ask(t, method, path, edit); {
+			case got.Status != http.StatusOK:
+				t.Errorf("%s %s answers %d %s, want status %d", method, path, got.Status, got.Body, http.StatusOK)
+			case strings.Contains(got.Body, "job"):
+				t.Errorf(`%s %s answers %d %s, want no "job" in it`, method, path, got.Status, got.Body)
+			case !strings.Contains(got.Body, "has been triggered"):
+				t.Errorf(`%s %s answers %d %s, want "has been triggered" in it`, method, path, got.Status, got.Body)
 			}
 		}
 	}
 	if ids, _ := r.readAll(t, 10); len(ids) != 3 {
-		t.Errorf("a count of 0 has left %d", len(ids))
+		t.Errorf("a count of 0 has left %d, want 3", len(ids))
 	}
 }
 
@@ -179,15 +189,20 @@ func TestZigguratsChecksAndTheirOrder(t *testing.T) {
 				})
 				var p wire.Problem
 				apitest.Decode(t, got, &p)
-				if got.Status != tt.status || !strings.Contains(p.Text, tt.text) || got.ReasonOf(t) == "" {
-					t.Errorf("%s answers %d %s", line, got.Status, got.Body)
+				switch {
+				case got.Status != tt.status:
+					t.Errorf("%s answers %d %s, want status %v", line, got.Status, got.Body, tt.status)
+				case !strings.Contains(p.Text, tt.text):
+					t.Errorf("%s answers %d %s: got %q, want %q in Text", line, got.Status, got.Body, p.Text, tt.text)
+				case got.ReasonOf(t) == "":
+					t.Errorf("%s answers %d %s, want reason not empty", line, got.Status, got.Body)
 				}
 			}
 		})
 	}
 	t.Cleanup(func() {
 		if st := r.Store.Stats(); st.Dead != 3 {
-			t.Errorf("a request that was refused had an effect: %+v", st)
+			t.Errorf("a request that was refused had an effect: %+v, want dead 3", st)
 		}
 	})
 }
@@ -210,7 +225,7 @@ func TestATopicIsKnownToTheGatewayOrToTheStore(t *testing.T) {
 		}
 	}
 	if got := r.Ask(t, http.MethodGet, "/v1/dead_set?count=10&topic-entity=other"); got.Body != `{"messages":[]}`+"\n" {
-		t.Errorf("nothing is %s", got.Body)
+		t.Errorf("nothing is %s, want %v", got.Body, `{"messages":[]}`+"\n")
 	}
 }
 
@@ -224,16 +239,24 @@ func TestAPeekHasTheOldestWithTheirWholeMessages(t *testing.T) {
 	for _, n := range []int{1, admin.StreamPage - 1, admin.StreamPage, admin.StreamPage + 1, admin.StreamPage + 5, 2147483647} {
 		all := r.peeked(t, "topic-entity=figlet&count="+strconv.Itoa(n))
 		if len(all) != min(n, admin.StreamPage+5) {
-			t.Fatalf("count=%d has %d dead letters", n, len(all))
+			t.Fatalf("count=%d has %d dead letters, want %d", n, len(all), min(n, admin.StreamPage+5))
 		}
 		for i, l := range all {
-			if !bytes.Equal(l.Message, body) || l.ID != apitest.IDOf(i).String() || l.MessageCut {
-				t.Fatalf("dead letter %d is %s with %d bytes", i, l.ID, len(l.Message))
+			switch {
+			case !bytes.Equal(l.Message, body):
+				t.Fatalf("dead letter %d is %s with %d bytes, want %.100q", i, l.ID, len(l.Message), body)
+			case l.ID != apitest.IDOf(i).String():
+				t.Fatalf("dead letter %d is %s with %d bytes, want ID %v", i, l.ID, len(l.Message), apitest.IDOf(i).String())
+			case l.MessageCut:
+				t.Fatalf("dead letter %d is %s with %d bytes, want not MessageCut", i, l.ID, len(l.Message))
 			}
 		}
 	}
-	if got := r.Ask(t, http.MethodHead, "/v1/dead_set?count=10&topic-entity=figlet"); got.Status != http.StatusOK || got.Body != "" {
-		t.Errorf("HEAD answers %d %q", got.Status, got.Body)
+	switch got := r.Ask(t, http.MethodHead, "/v1/dead_set?count=10&topic-entity=figlet"); {
+	case got.Status != http.StatusOK:
+		t.Errorf("HEAD answers %d %q, want status %d", got.Status, got.Body, http.StatusOK)
+	case got.Body != "":
+		t.Errorf("HEAD answers %d %q, want body empty", got.Status, got.Body)
 	}
 }
 
@@ -245,8 +268,13 @@ func TestAPeekShowsNoCredentials(t *testing.T) {
 	bad.Reason = invocation.Malformed
 	r.Put(t, bad, []byte(`{"Function":"figlet","Header":{"Authorization":["CANARY"]}`))
 	got := r.Ask(t, http.MethodGet, "/v1/dead_set?count=10&topic-entity=figlet")
-	if got.Status != http.StatusOK || strings.Contains(got.Body, "CANARY") || strings.Count(got.Body, `"message_withheld":true`) != 1 {
-		t.Errorf("it answers %d %s", got.Status, got.Body)
+	switch {
+	case got.Status != http.StatusOK:
+		t.Errorf("it answers %d %s, want status %d", got.Status, got.Body, http.StatusOK)
+	case strings.Contains(got.Body, "CANARY"):
+		t.Errorf(`it answers %d %s, want no "CANARY" in it`, got.Status, got.Body)
+	case strings.Count(got.Body, `"message_withheld":true`) != 1:
+		t.Errorf(`it answers %d %s, want 1 of "message_withheld":true`, got.Status, got.Body)
 	}
 	for _, l := range r.peeked(t, "count=10&topic-entity=figlet") {
 		if l.MessageWithheld && len(l.Message) > 0 {
@@ -260,29 +288,51 @@ func TestZigguratsActsTakeTheOldest(t *testing.T) {
 	r := newZiggurat(t)
 	r.Bury(t, 10)
 	got := r.Ask(t, http.MethodDelete, "/v1/dead_set?"+url.Values{"count": {"8"}, "topic-entity": {"figlet"}}.Encode())
-	if got.Status != http.StatusOK || !strings.HasPrefix(got.Body, `{"message":"`+admin.TextDeleted+`"`) {
-		t.Errorf("delete answers %d %s", got.Status, got.Body)
+	switch {
+	case got.Status != http.StatusOK:
+		t.Errorf("delete answers %d %s, want status %d", got.Status, got.Body, http.StatusOK)
+	case !strings.HasPrefix(got.Body, `{"message":"`+admin.TextDeleted+`"`):
+		t.Errorf("delete answers %d %s, want %q at its beginning", got.Status, got.Body, `{"message":"`+admin.TextDeleted+`"`)
 	}
-	if job := r.over(t, got); job.Done != 8 || job.By != "loopback" {
-		t.Errorf("the job is %+v", job)
+	switch job := r.over(t, got); {
+	case job.Done != 8:
+		t.Errorf("the job is %+v, want done 8", job)
+	case job.By != "loopback":
+		t.Errorf(`the job is %+v, want by "loopback"`, job)
 	}
-	if ids, _ := r.readAll(t, 10); len(ids) != 2 || ids[0] != apitest.IDOf(8) || ids[1] != apitest.IDOf(9) {
-		t.Errorf("%v are left", ids)
+	switch ids, _ := r.readAll(t, 10); {
+	case len(ids) != 2:
+		t.Errorf("%v are left, want 2", ids)
+	case ids[0] != apitest.IDOf(8):
+		t.Errorf("%v are left, want ids[0] %v", ids, apitest.IDOf(8))
+	case ids[1] != apitest.IDOf(9):
+		t.Errorf("%v are left, want ids[1] %v", ids, apitest.IDOf(9))
 	}
 	stale := apitest.DeadAt(7)
 	stale.Replays = 3
 	r.Put(t, stale, apitest.Request(t, types.QueueRequest{Function: "figlet"}))
 	got = r.Ask(t, http.MethodPost, "/v1/dead_set/replay", sending("application/json", `{"count":"1","topic_entity":"figlet"}`))
-	if job := r.over(t, got); got.Status != http.StatusOK || job.Done != 1 || !strings.HasPrefix(got.Body, `{"message":"`+admin.TextReplayed+`"`) {
-		t.Errorf("replay answers %d %s: %+v", got.Status, got.Body, job)
+	switch job := r.over(t, got); {
+	case got.Status != http.StatusOK:
+		t.Errorf("replay answers %d %s: %+v, want status %d", got.Status, got.Body, job, http.StatusOK)
+	case job.Done != 1:
+		t.Errorf("replay answers %d %s: %+v, want done 1", got.Status, got.Body, job)
+	case !strings.HasPrefix(got.Body, `{"message":"`+admin.TextReplayed+`"`):
+		t.Errorf("replay answers %d %s: %+v, want %q at its beginning", got.Status, got.Body, job, `{"message":"`+admin.TextReplayed+`"`)
 	}
-	if inv, err := r.Store.Get(t.Context(), apitest.IDOf(7)); err != nil || inv.State != invocation.Pending {
-		t.Errorf("the oldest is %+v, %v", inv, err)
+	switch inv, err := r.Store.Get(t.Context(), apitest.IDOf(7)); {
+	case err != nil:
+		t.Errorf("the oldest is %+v, %v, want no error", inv, err)
+	case inv.State != invocation.Pending:
+		t.Errorf("the oldest is %+v, %v, want state %v", inv, err, invocation.Pending)
 	}
-	if got := r.Ask(t, http.MethodPost, "/v1/dead_set/replay?count=2147483647&topic-entity=other"); got.Status != http.StatusOK || strings.Contains(got.Body, "job") {
-		t.Errorf("nothing to do answers %d %s", got.Status, got.Body)
+	switch got := r.Ask(t, http.MethodPost, "/v1/dead_set/replay?count=2147483647&topic-entity=other"); {
+	case got.Status != http.StatusOK:
+		t.Errorf("nothing to do answers %d %s, want status %d", got.Status, got.Body, http.StatusOK)
+	case strings.Contains(got.Body, "job"):
+		t.Errorf(`nothing to do answers %d %s, want no "job" in it`, got.Status, got.Body)
 	}
 	if n := strings.Count(r.Logs.String(), "dead set changed"); n < 2 {
-		t.Errorf("the log is\n%s", r.Logs)
+		t.Errorf("the log is\n%s: got %v, want at least 2", r.Logs, n)
 	}
 }

@@ -52,8 +52,13 @@ func TestWrongCredentialsAreRefusedAllInTheSameWay(t *testing.T) {
 	for _, path := range guardedPaths(r) {
 		method, path, _ := strings.Cut(path, " ")
 		first := r.Ask(t, method, path)
-		if first.Status != http.StatusUnauthorized || first.ReasonOf(t) != wire.Unauthorized || first.Header.Get("WWW-Authenticate") != api.Challenge {
-			t.Errorf("%s %s answers %d %v %s", method, path, first.Status, first.Header, first.Body)
+		switch {
+		case first.Status != http.StatusUnauthorized:
+			t.Errorf("%s %s answers %d %v %s, want status %d", method, path, first.Status, first.Header, first.Body, http.StatusUnauthorized)
+		case first.ReasonOf(t) != wire.Unauthorized:
+			t.Errorf("%s %s answers %d %v %s, want reason %v", method, path, first.Status, first.Header, first.Body, wire.Unauthorized)
+		case first.Header.Get("WWW-Authenticate") != api.Challenge:
+			t.Errorf("%s %s answers %d %v %s, want WWW-Authenticate %v", method, path, first.Status, first.Header, first.Body, api.Challenge)
 		}
 		first.Header.Del("Date")
 		for name, edit := range wrong {
@@ -64,7 +69,7 @@ func TestWrongCredentialsAreRefusedAllInTheSameWay(t *testing.T) {
 			}
 		}
 		if got := r.Ask(t, method, path, apitest.As(apitest.TestUser, apitest.TestPassword)); got.Status == http.StatusUnauthorized {
-			t.Errorf("the right ones: %s %s answers %d", method, path, got.Status)
+			t.Errorf("the right ones: %s %s answers %d, want other than %d", method, path, got.Status, http.StatusUnauthorized)
 		}
 	}
 }
@@ -78,8 +83,11 @@ func TestTheRightCredentialsMayFromAnywhere(t *testing.T) {
 			r.Host = "worker.example"
 			r.Header.Set("X-Forwarded-For", "10.0.0.1")
 		})
-		if got.Status == http.StatusUnauthorized || got.Status == http.StatusForbidden {
-			t.Errorf("%s answers %d %s", line, got.Status, got.Body)
+		switch {
+		case got.Status == http.StatusUnauthorized:
+			t.Errorf("%s answers %d %s, want status other than %d", line, got.Status, got.Body, http.StatusUnauthorized)
+		case got.Status == http.StatusForbidden:
+			t.Errorf("%s answers %d %s, want status other than %d", line, got.Status, got.Body, http.StatusForbidden)
 		}
 	}
 }
@@ -90,7 +98,7 @@ func TestAdminOpenDoesNotLiftBasicAuth(t *testing.T) {
 	for _, line := range guardedPaths(r) {
 		method, path, _ := strings.Cut(line, " ")
 		if got := r.Ask(t, method, path); got.Status != http.StatusUnauthorized {
-			t.Errorf("%s answers %d %s", line, got.Status, got.Body)
+			t.Errorf("%s answers %d %s, want %d", line, got.Status, got.Body, http.StatusUnauthorized)
 		}
 	}
 }
@@ -113,13 +121,16 @@ func TestUnusableCredentialsCloseTheDeadSetAndNothingElse(t *testing.T) {
 			r := newRig(t, func(o *apitest.Options) { o.API.BasicAuth, o.API.SecretDir = true, dir })
 			for range 3 {
 				got := r.Ask(t, http.MethodGet, "/v1/dead_set", apitest.As(strings.Trim(tt.user, "-"), strings.TrimSpace(strings.Trim(tt.password, "-"))))
-				if got.Status != http.StatusForbidden || got.ReasonOf(t) != wire.Forbidden {
-					t.Errorf("answer is %d %s", got.Status, got.Body)
+				switch {
+				case got.Status != http.StatusForbidden:
+					t.Errorf("answer is %d %s, want status %d", got.Status, got.Body, http.StatusForbidden)
+				case got.ReasonOf(t) != wire.Forbidden:
+					t.Errorf("answer is %d %s, want reason %v", got.Status, got.Body, wire.Forbidden)
 				}
 			}
 			for _, path := range []string{"/ping", "/healthz", "/readyz", "/metrics", "/_metrics"} {
 				if got := r.Ask(t, http.MethodGet, path); got.Status != http.StatusOK {
-					t.Errorf("%s answers %d", path, got.Status)
+					t.Errorf("%s answers %d, want %d", path, got.Status, http.StatusOK)
 				}
 			}
 			if n := strings.Count(r.Logs.String(), "level=WARN"); n != 1 {

@@ -129,7 +129,7 @@ func TestWithoutBasicAuthOnlyThisMachineMay(t *testing.T) {
 					}
 				}))
 				if got := w.Code != http.StatusForbidden; got != (tt.want || open) {
-					t.Errorf("%s, admin_open=%v: %s answers %d %s", tt.name, open, path, w.Code, w.Body)
+					t.Errorf("%s, admin_open=%v: %s answers %d %s, want %v", tt.name, open, path, w.Code, w.Body, tt.want || open)
 				}
 			}
 		}
@@ -147,7 +147,7 @@ func TestARequestOverHTTP10IsNotOfThisMachine(t *testing.T) {
 			r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.0", 1, 0
 		}))
 		if w.Code != http.StatusForbidden {
-			t.Errorf("%s answers %d %s", path, w.Code, w.Body)
+			t.Errorf("%s answers %d %s, want %d", path, w.Code, w.Body, http.StatusForbidden)
 		}
 	}
 }
@@ -169,13 +169,18 @@ func TestAConnectionEndsAfterARequestWithTransferEncoding(t *testing.T) {
 		if err != nil && !errors.Is(err, syscall.ECONNRESET) {
 			t.Error(err)
 		}
-		if got := string(all); !strings.HasPrefix(got, "HTTP/1.1 "+want) || !strings.Contains(got, "Connection: close\r\n") || strings.Count(got, "HTTP/1.1 ") != 1 {
-			t.Errorf("%s: answers are %s", path, got)
+		switch got := string(all); {
+		case !strings.HasPrefix(got, "HTTP/1.1 "+want):
+			t.Errorf("%s: answers are %s, want %q at its beginning", path, got, "HTTP/1.1 "+want)
+		case !strings.Contains(got, "Connection: close\r\n"):
+			t.Errorf(`%s: answers are %s, want "Connection: close\r\n" in it`, path, got)
+		case strings.Count(got, "HTTP/1.1 ") != 1:
+			t.Errorf(`%s: answers are %s, want 1 of "HTTP/1.1 "`, path, got)
 		}
 		_ = c.Close()
 	}
 	if s := r.Accepts.Only(t); s.Inv.Lane.Name == "smuggled" {
-		t.Error("the second request was taken")
+		t.Errorf(`the second request was taken: got name %v, want other than "smuggled"`, s.Inv.Lane.Name)
 	}
 }
 
@@ -183,8 +188,11 @@ func TestTheRefusalNamesBothSettings(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	got := r.Ask(t, http.MethodGet, "/v1/dead_set", func(r *http.Request) { r.Host = "worker.example" })
-	if got.ReasonOf(t) != wire.Forbidden || got.Status != http.StatusForbidden {
-		t.Errorf("answer is %d %s", got.Status, got.Body)
+	switch {
+	case got.ReasonOf(t) != wire.Forbidden:
+		t.Errorf("answer is %d %s, want reason %v", got.Status, got.Body, wire.Forbidden)
+	case got.Status != http.StatusForbidden:
+		t.Errorf("answer is %d %s, want status %d", got.Status, got.Body, http.StatusForbidden)
 	}
 	apitest.Golden(t, "forbidden.json", got.Body)
 }
@@ -211,14 +219,14 @@ func TestPagesOfOtherSitesMayNotAct(t *testing.T) {
 				r.Put(t, apitest.DeadAt(i), nil)
 				foreign := func(r *http.Request) { r.Header.Set(tt.header[0], tt.header[1]) }
 				if got := r.Ask(t, http.MethodPost, "/v1/dead_set/"+apitest.IDOf(i).String()+"/replay", foreign); got.Status != tt.want {
-					t.Errorf("replay answers %d %s", got.Status, got.Body)
+					t.Errorf("replay answers %d %s, want %v", got.Status, got.Body, tt.want)
 				}
 				r.Put(t, apitest.DeadAt(100+i), nil)
 				if got := r.Ask(t, http.MethodDelete, "/v1/dead_set/"+apitest.IDOf(100+i).String(), foreign); got.Status != tt.want {
-					t.Errorf("drop answers %d %s", got.Status, got.Body)
+					t.Errorf("drop answers %d %s, want %v", got.Status, got.Body, tt.want)
 				}
 				if _, err := r.Store.Get(t.Context(), apitest.IDOf(100+i)); (err == nil) != (tt.want == http.StatusForbidden) {
-					t.Errorf("after %d the letter is there: %v", tt.want, err == nil)
+					t.Errorf("after %d the letter is there: %v, want err == nil %v", tt.want, err == nil, tt.want == http.StatusForbidden)
 				}
 			})
 		}
@@ -244,8 +252,11 @@ func TestPagesOfOtherSitesMayNotActOnAnyPath(t *testing.T) {
 				r.RemoteAddr, r.Host = "127.0.0.1:5000", "localhost:8081"
 				r.Header.Set("Sec-Fetch-Site", "cross-site")
 			}))
-			if w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "cross-origin") {
-				t.Errorf("%s: %s answers %d %s", name, line, w.Code, w.Body)
+			switch {
+			case w.Code != http.StatusForbidden:
+				t.Errorf("%s: %s answers %d %s, want code %d", name, line, w.Code, w.Body, http.StatusForbidden)
+			case !strings.Contains(w.Body.String(), "cross-origin"):
+				t.Errorf(`%s: %s answers %d %s, want "cross-origin" in Body`, name, line, w.Code, w.Body)
 			}
 		}
 	}
@@ -298,7 +309,7 @@ func TestAPageWhoseNameLeadsToLoopbackMayNotAct(t *testing.T) {
 				}
 			}))
 			if got := w.Code != http.StatusForbidden; got != tt.want {
-				t.Errorf("%s: %s answers %d %s", tt.name, line, w.Code, w.Body)
+				t.Errorf("%s: %s answers %d %s, want %v", tt.name, line, w.Code, w.Body, tt.want)
 			}
 		}
 	}
@@ -349,7 +360,7 @@ func TestNoAnswerOffersItselfToPagesOfOtherSites(t *testing.T) {
 			}))
 			for name := range w.Header() {
 				if strings.HasPrefix(name, "Access-Control-") {
-					t.Errorf("%s %s answers with %s", method, o.Path, name)
+					t.Errorf(`%s %s answers with %s, want no "Access-Control-" at its beginning`, method, o.Path, name)
 				}
 			}
 		}

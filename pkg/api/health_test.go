@@ -31,17 +31,20 @@ func TestCausesOfBadHealthAreForThoseWithCredentials(t *testing.T) {
 			"with wrong credentials": {apitest.As(apitest.TestUser, "wrong")},
 		} {
 			got := r.Ask(t, http.MethodGet, tt.path, edits...)
-			if got.Status != http.StatusServiceUnavailable || strings.Contains(got.Body, "CANARY") {
-				t.Errorf("%s %s: %d %s", tt.path, name, got.Status, got.Body)
+			switch {
+			case got.Status != http.StatusServiceUnavailable:
+				t.Errorf("%s %s: %d %s, want status %d", tt.path, name, got.Status, got.Body, http.StatusServiceUnavailable)
+			case strings.Contains(got.Body, "CANARY"):
+				t.Errorf(`%s %s: %d %s, want no "CANARY" in it`, tt.path, name, got.Status, got.Body)
 			}
 			for _, want := range tt.open {
 				if !strings.Contains(got.Body, `"`+want+`"`) {
-					t.Errorf("%s %s: %q is not in %s", tt.path, name, want, got.Body)
+					t.Errorf("%s %s: %q is not in %s, want %q in it", tt.path, name, want, got.Body, `"`+want+`"`)
 				}
 			}
 		}
 		if got := r.Ask(t, http.MethodGet, tt.path, apitest.As(apitest.TestUser, apitest.TestPassword)); !strings.Contains(got.Body, "/var/lib/CANARY/000012.log: input/output error") {
-			t.Errorf("%s with credentials: %s", tt.path, got.Body)
+			t.Errorf(`%s with credentials: %s, want "/var/lib/CANARY/000012.log: input/output error" in it`, tt.path, got.Body)
 		}
 	}
 }

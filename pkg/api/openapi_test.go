@@ -21,8 +21,11 @@ func TestTheDocumentNamesEveryOperationAndWhoMayAsk(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	got := r.Ask(t, http.MethodGet, "/openapi.yaml")
-	if got.Status != http.StatusOK || got.Header.Get("Content-Type") != api.ContentYAML {
-		t.Fatalf("it is answered %d %v", got.Status, got.Header)
+	switch {
+	case got.Status != http.StatusOK:
+		t.Fatalf("it is answered %d %v, want status %d", got.Status, got.Header, http.StatusOK)
+	case got.Header.Get("Content-Type") != api.ContentYAML:
+		t.Fatalf("it is answered %d %v, want Content-Type %v", got.Status, got.Header, api.ContentYAML)
 	}
 	doc, err := openapi3.NewLoader().LoadFromData([]byte(got.Body))
 	if err != nil {

@@ -28,8 +28,11 @@ func TestWhatCallersWroteIsEscaped(t *testing.T) {
 		"/v1/invocations", "/v1/invocations/" + waiting.ID.String(), "/v1/functions",
 	} {
 		got := r.Ask(t, http.MethodGet, path)
-		if got.Status != http.StatusOK || got.Body != escape.Lines(got.Body) {
-			t.Errorf("%s answers %d %q", path, got.Status, got.Body)
+		switch {
+		case got.Status != http.StatusOK:
+			t.Errorf("%s answers %d %q, want status %d", path, got.Status, got.Body, http.StatusOK)
+		case got.Body != escape.Lines(got.Body):
+			t.Errorf("%s answers %d %q, want body %v", path, got.Status, got.Body, escape.Lines(got.Body))
 		}
 		if shows := strings.Contains(got.Body, `"call_id":`); shows {
 			var v any

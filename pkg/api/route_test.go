@@ -23,8 +23,11 @@ func TestUnknownPathsAre404AndNeverRedirected(t *testing.T) {
 		"//v1/dead_set", "/v1//dead_set", "/v1/./dead_set", "/x/../v1/dead_set", "/v1/dead_set/../../metrics", "/ping/", "/PING", "/favicon.ico",
 	} {
 		for _, method := range []string{"GET", "POST", "DELETE", "OPTIONS"} {
-			if got := r.Ask(t, method, path); got.Status != http.StatusNotFound || got.ReasonOf(t) != wire.NotFound {
-				t.Errorf("%s %s answers %d %s", method, path, got.Status, got.Body)
+			switch got := r.Ask(t, method, path); {
+			case got.Status != http.StatusNotFound:
+				t.Errorf("%s %s answers %d %s, want status %d", method, path, got.Status, got.Body, http.StatusNotFound)
+			case got.ReasonOf(t) != wire.NotFound:
+				t.Errorf("%s %s answers %d %s, want reason %v", method, path, got.Status, got.Body, wire.NotFound)
 			}
 		}
 	}
@@ -45,8 +48,11 @@ func TestWrongMethodsAre405AndHaveNoEffect(t *testing.T) {
 				continue
 			}
 			got := r.Ask(t, method, path)
-			if got.Status != http.StatusMethodNotAllowed || got.Header.Get("Allow") != allow {
-				t.Errorf("%s %s answers %d, Allow %q", method, path, got.Status, got.Header.Get("Allow"))
+			switch {
+			case got.Status != http.StatusMethodNotAllowed:
+				t.Errorf("%s %s answers %d, Allow %q, want status %d", method, path, got.Status, got.Header.Get("Allow"), http.StatusMethodNotAllowed)
+			case got.Header.Get("Allow") != allow:
+				t.Errorf("%s %s answers %d, Allow %q, want allow %v", method, path, got.Status, got.Header.Get("Allow"), allow)
 			}
 			if method != http.MethodHead && got.ReasonOf(t) != wire.MethodNotAllowed {
 				t.Errorf("%s %s answers %s", method, path, got.Body)
@@ -54,7 +60,7 @@ func TestWrongMethodsAre405AndHaveNoEffect(t *testing.T) {
 		}
 	}
 	if n := r.Store.Stats().Dead; n != 1 {
-		t.Error("a wrong method had an effect")
+		t.Errorf("a wrong method had an effect: got %v, want 1", n)
 	}
 }
 
@@ -64,8 +70,13 @@ func TestHeadIsGetWithoutABody(t *testing.T) {
 	r.Bury(t, 1)
 	for _, path := range []string{"/ping", "/v1/dead_set", "/v1/dead_set/" + apitest.IDOf(0).String() + "?body=true"} {
 		get, head := r.Ask(t, http.MethodGet, path), r.Ask(t, http.MethodHead, path)
-		if head.Status != http.StatusOK || head.Body != "" || head.Header.Get("Content-Length") != get.Header.Get("Content-Length") {
-			t.Errorf("HEAD %s answers %d %v %q", path, head.Status, head.Header, head.Body)
+		switch {
+		case head.Status != http.StatusOK:
+			t.Errorf("HEAD %s answers %d %v %q, want status %d", path, head.Status, head.Header, head.Body, http.StatusOK)
+		case head.Body != "":
+			t.Errorf("HEAD %s answers %d %v %q, want body empty", path, head.Status, head.Header, head.Body)
+		case head.Header.Get("Content-Length") != get.Header.Get("Content-Length"):
+			t.Errorf("HEAD %s answers %d %v %q, want Content-Length %v", path, head.Status, head.Header, head.Body, get.Header.Get("Content-Length"))
 		}
 	}
 }
@@ -73,11 +84,16 @@ func TestHeadIsGetWithoutABody(t *testing.T) {
 func TestPing(t *testing.T) {
 	t.Parallel()
 	got := newRig(t).Ask(t, http.MethodGet, "/ping")
-	if got.Status != http.StatusOK || got.Body != "pong" || !strings.HasPrefix(got.Header.Get("Content-Type"), "text/plain") {
-		t.Errorf("answer is %d %v %q", got.Status, got.Header, got.Body)
+	switch {
+	case got.Status != http.StatusOK:
+		t.Errorf("answer is %d %v %q, want status %d", got.Status, got.Header, got.Body, http.StatusOK)
+	case got.Body != "pong":
+		t.Errorf(`answer is %d %v %q, want body "pong"`, got.Status, got.Header, got.Body)
+	case !strings.HasPrefix(got.Header.Get("Content-Type"), "text/plain"):
+		t.Errorf(`answer is %d %v %q, want "text/plain" at its beginning`, got.Status, got.Header, got.Body)
 	}
 	if s := got.Header.Get("Server"); s != "queue-worker/1.2.3" {
-		t.Errorf("Server is %q", s)
+		t.Errorf(`Server is %q, want "queue-worker/1.2.3"`, s)
 	}
 }
 
@@ -106,21 +122,24 @@ func TestHealthAndReadinessNameEveryReason(t *testing.T) {
 				o.API.Healthy, o.API.Ready = func() error { return tt.healthy }, func() error { return tt.ready }
 			})
 			got := r.Ask(t, http.MethodGet, tt.path)
-			if got.Status != tt.status || r.Ask(t, http.MethodGet, "/ping").Status != http.StatusOK {
-				t.Errorf("answer is %d %s", got.Status, got.Body)
+			switch {
+			case got.Status != tt.status:
+				t.Errorf("answer is %d %s, want status %v", got.Status, got.Body, tt.status)
+			case r.Ask(t, http.MethodGet, "/ping").Status != http.StatusOK:
+				t.Errorf("answer is %d %s, want status %d", got.Status, got.Body, http.StatusOK)
 			}
 			if tt.status == http.StatusOK {
 				if got.Body != "ok" {
-					t.Errorf("answer is %q", got.Body)
+					t.Errorf(`answer is %q, want "ok"`, got.Body)
 				}
 				return
 			}
 			if got.ReasonOf(t) != tt.reason {
-				t.Errorf("answer is %s", got.Body)
+				t.Errorf("answer is %s, want reason %v", got.Body, tt.reason)
 			}
 			for _, want := range tt.reasons {
 				if !strings.Contains(got.Body, want) {
-					t.Errorf("%q is not in %s", want, got.Body)
+					t.Errorf("%q is not in %s, want it", want, got.Body)
 				}
 			}
 		})
@@ -136,12 +155,17 @@ func TestMetricsAreAtBothPathsAndSurviveABrokenPart(t *testing.T) {
 	r := newRig(t, func(o *apitest.Options) { o.API.Gatherer = registry })
 	for _, path := range []string{"/metrics", "/_metrics"} {
 		got := r.Ask(t, http.MethodGet, path)
-		if got.Status != http.StatusOK || !strings.Contains(got.Body, "\nqueue_worker_test_total 1\n") || !strings.HasPrefix(got.Header.Get("Content-Type"), "text/plain") {
-			t.Errorf("%s answers %d %v\n%s", path, got.Status, got.Header, got.Body)
+		switch {
+		case got.Status != http.StatusOK:
+			t.Errorf("%s answers %d %v\n%s, want status %d", path, got.Status, got.Header, got.Body, http.StatusOK)
+		case !strings.Contains(got.Body, "\nqueue_worker_test_total 1\n"):
+			t.Errorf("%s answers %d %v\n%s, want \"\\nqueue_worker_test_total 1\\n\" in it", path, got.Status, got.Header, got.Body)
+		case !strings.HasPrefix(got.Header.Get("Content-Type"), "text/plain"):
+			t.Errorf("%s answers %d %v\n%s, want \"text/plain\" at its beginning", path, got.Status, got.Header, got.Body)
 		}
 	}
 	if !strings.Contains(r.Logs.String(), "cannot be collected") {
-		t.Errorf("the log is\n%s", r.Logs)
+		t.Errorf("the log is\n%s, want \"cannot be collected\" in it", r.Logs)
 	}
 }
 
@@ -167,7 +191,7 @@ func TestHealthAndMetricsAreOpenToEveryone(t *testing.T) {
 				r.Header.Set("Authorization", "Basic wrong")
 			})
 			if got.Status != http.StatusOK {
-				t.Errorf("%s: %s answers %d %s", name, path, got.Status, got.Body)
+				t.Errorf("%s: %s answers %d %s, want %d", name, path, got.Status, got.Body, http.StatusOK)
 			}
 		}
 	}
@@ -188,7 +212,7 @@ func TestNewRefusesMissingParts(t *testing.T) {
 		o := whole
 		edit(&o)
 		if _, err := api.New(o); err == nil {
-			t.Errorf("New works without %s", name)
+			t.Errorf("New works without %s: got %v, want an error", name, err)
 		}
 	}
 }

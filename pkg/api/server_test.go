@@ -29,8 +29,11 @@ func TestAClientThatTricklesItsHeaderIsCut(t *testing.T) {
 			_, err = io.WriteString(c, text[i:i+1])
 			time.Sleep(100 * time.Millisecond)
 		}
-		if took := time.Since(start); took < api.ReadHeaderTimeout || took > 6*time.Second {
-			t.Errorf("cut after %s", took)
+		switch took := time.Since(start); {
+		case took < api.ReadHeaderTimeout:
+			t.Errorf("cut after %s, want took at least %v", took, api.ReadHeaderTimeout)
+		case took > 6*time.Second:
+			t.Errorf("cut after %s, want took at most %v", took, 6*time.Second)
 		}
 	})
 }
@@ -47,7 +50,7 @@ func TestAClientThatTricklesItsBodyIsCut(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		if took := time.Since(start); took > respond.ReadTimeout+time.Second {
-			t.Errorf("cut after %s", took)
+			t.Errorf("cut after %s, want at most %v", took, respond.ReadTimeout+time.Second)
 		}
 	})
 }
@@ -61,7 +64,7 @@ func TestAClientThatDoesNotReadItsAnswerIsCut(t *testing.T) {
 		}
 		time.Sleep(respond.WriteTimeout + time.Second)
 		if b, err := io.ReadAll(c); strings.Contains(string(b), "messages") {
-			t.Errorf("after %s there still is an answer: %s %v", respond.WriteTimeout, b, err)
+			t.Errorf(`after %s there still is an answer: %s %v, want no "messages" in it`, respond.WriteTimeout, b, err)
 		}
 	})
 }
@@ -127,9 +130,9 @@ func TestAPanicInAHandlerIsLoggedAndCostsOneRequest(t *testing.T) {
 		t.Errorf("the answer is %d", res.StatusCode)
 	}
 	if got := r.Ask(t, http.MethodGet, "/ping"); got.Status != http.StatusOK {
-		t.Errorf("the next answer is %d", got.Status)
+		t.Errorf("the next answer is %d, want %d", got.Status, http.StatusOK)
 	}
 	if !strings.Contains(logs.String(), "oops") {
-		t.Errorf("the log is\n%s", logs)
+		t.Errorf("the log is\n%s, want \"oops\" in it", logs)
 	}
 }

@@ -19,6 +19,6 @@ func TestABuildWithoutTheEmbeddedServerRefusesIt(t *testing.T) {
 	}
 	err = Run(t.Context(), t.Context(), Options{Config: c, Version: "test", Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	if !errors.Is(err, errNoEmbedded) {
-		t.Errorf("the error is %v", err)
+		t.Errorf("the error is %v, want %v", err, errNoEmbedded)
 	}
 }

@@ -29,6 +29,6 @@ func TestThePortOfTheEmbeddedDoorIsOneOfItsOwn(t *testing.T) {
 		t.Errorf("own listeners are %q, want %q", got, want)
 	}
 	if _, port, _ := net.SplitHostPort(door.Addr()); port == "0" {
-		t.Errorf("the door's address is %s", door.Addr())
+		t.Errorf(`the door's address is %s: got port %v, want other than "0"`, door.Addr(), port)
 	}
 }

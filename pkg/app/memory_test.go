@@ -13,11 +13,11 @@ func TestTheHeapGrowsByHalfUnlessGOGCSaysOtherwise(t *testing.T) {
 	t.Setenv("GOGC", "70")
 	limitHeap()
 	if got := debug.SetGCPercent(100); got != 100 {
-		t.Errorf("GOGC is set, and the heap grows by %d %%", got)
+		t.Errorf("GOGC is set, and the heap grows by %d %%, want 100", got)
 	}
 	t.Setenv("GOGC", "")
 	limitHeap()
 	if got := debug.SetGCPercent(100); got != heapGrowth {
-		t.Errorf("the heap grows by %d %%", got)
+		t.Errorf("the heap grows by %d %%, want %v", got, heapGrowth)
 	}
 }

@@ -23,16 +23,24 @@ func TestEachQueueHasItsPolicy(t *testing.T) {
 		t.Fatal(err)
 	}
 	dead, _ := retry.ParseCodes("5xx")
-	if common.Attempts != 10 || common.Timeout != time.Minute || common.UnknownGrace != 10*time.Second || common.DeadCodes != dead ||
-		common.Lane != (policy.Lane{MaxInflight: 50, Priority: 5}) {
-		t.Errorf("the worker's is %+v", common)
+	switch {
+	case common.Attempts != 10:
+		t.Errorf("the worker's is %+v, want attempts 10", common)
+	case common.Timeout != time.Minute:
+		t.Errorf("the worker's is %+v, want timeout %v", common, time.Minute)
+	case common.UnknownGrace != 10*time.Second:
+		t.Errorf("the worker's is %+v, want UnknownGrace %v", common, 10*time.Second)
+	case common.DeadCodes != dead:
+		t.Errorf("the worker's is %+v, want DeadCodes %v", common, dead)
+	case common.Lane != (policy.Lane{MaxInflight: 50, Priority: 5}):
+		t.Errorf("the worker's is %+v, want lane %v", common, policy.Lane{MaxInflight: 50, Priority: 5})
 	}
 	slow := common
 	slow.Attempts, slow.Mode, slow.Lane.MaxInflight = 3, retry.Full, 5
 	slow.Sources.Set(policy.Queue, policy.Attempts, policy.Backoff, policy.MaxInflight)
 	for name, want := range map[string]policy.Policy{"main": common, "wide": common, "slow-queue": slow} {
 		if queues[name] != want {
-			t.Errorf("of %s it is %+v", name, queues[name])
+			t.Errorf("of %s it is %+v, want %v", name, queues[name], want)
 		}
 	}
 }
@@ -42,7 +50,7 @@ func TestNoSettingOfAQueueIsForgotten(t *testing.T) {
 	t.Parallel()
 	for name, setting := range retrySettings {
 		if setting.String() != name {
-			t.Errorf("%s is %s in a policy", name, setting)
+			t.Errorf("%s is %s in a policy, want setting %v", name, setting, name)
 		}
 	}
 }

@@ -22,13 +22,16 @@ func TestASignalEndsAStartThatDoesNotEnd(t *testing.T) {
 	<-opening
 	stop()
 	if err := <-ended; !errors.Is(err, context.Canceled) {
-		t.Errorf("ended with %v", err)
+		t.Errorf("ended with %v, want %v", err, context.Canceled)
 	}
 	close(goOn)
 	if n := <-closed; n != 7 {
-		t.Errorf("closed %d", n)
+		t.Errorf("closed %d, want 7", n)
 	}
-	if n, err := unlessStopped(t.Context(), func() (int, error) { return 7, nil }, nil); n != 7 || err != nil {
-		t.Errorf("without a signal: %d, %v", n, err)
+	switch n, err := unlessStopped(t.Context(), func() (int, error) { return 7, nil }, nil); {
+	case n != 7:
+		t.Errorf("without a signal: %d, %v, want 7", n, err)
+	case err != nil:
+		t.Errorf("without a signal: %d, %v, want no error", n, err)
 	}
 }

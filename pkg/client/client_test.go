@@ -116,7 +116,7 @@ func TestRedirectsAreRefusedAndCredentialsStay(t *testing.T) {
 			t.Errorf("%d: %v, want Text \"/v1/jobs\" in it", status, e)
 		}
 		if err := exporting(t, c, io.Discard); asError(t, err).Reason != ReasonRedirect {
-			t.Errorf("%d: the export says %v", status, err)
+			t.Errorf("%d: the export says %v, want reason %v", status, err, ReasonRedirect)
 		}
 	}
 	if n := elsewhere.Load(); n != 0 {
@@ -154,11 +154,14 @@ func TestSilenceEnds(t *testing.T) {
 		t.Errorf("without an answer: %v: IsPassing(err) = false, want true", e)
 	}
 	var got bytes.Buffer
-	if err := exporting(t, c, &got); asError(t, err).Reason != ReasonTimeout || got.String() != "{}\n" {
-		t.Errorf("in the middle of a stream: %v, %q", err, &got)
+	switch err := exporting(t, c, &got); {
+	case asError(t, err).Reason != ReasonTimeout:
+		t.Errorf("in the middle of a stream: %v, %q, want reason %v", err, &got, ReasonTimeout)
+	case got.String() != "{}\n":
+		t.Errorf(`in the middle of a stream: %v, %q, want "{}\n"`, err, &got)
 	}
 	if _, err := c.Ready(t.Context()); asError(t, err).Reason != ReasonTimeout {
-		t.Errorf("ready: %v", err)
+		t.Errorf("ready: %v, want reason %v", err, ReasonTimeout)
 	}
 }
 
@@ -199,7 +202,7 @@ func TestAnAnswerThatIsCutOff(t *testing.T) {
 		_, _ = io.WriteString(w, `{"groups":[`)
 	})
 	if _, err := c.Groups(t.Context(), Filter{}); asError(t, err).Reason != ReasonCut {
-		t.Errorf("the error is %v", err)
+		t.Errorf("the error is %v, want reason %v", err, ReasonCut)
 	}
 }
 
@@ -241,7 +244,7 @@ func TestAListingThatLeadsToItselfEnds(t *testing.T) {
 		last = err
 	}
 	if asError(t, last).Reason != ReasonForeign {
-		t.Errorf("the error is %v", last)
+		t.Errorf("the error is %v, want reason %v", last, ReasonForeign)
 	}
 }
 
@@ -297,7 +300,7 @@ func TestReadyReturnsReasons(t *testing.T) {
 		})
 	}
 	if _, err := serving(t, answering(503, "text/html", "<html>")).Ready(t.Context()); asError(t, err).Reason != ReasonForeign {
-		t.Errorf("a proxy: %v", err)
+		t.Errorf("a proxy: %v, want reason %v", err, ReasonForeign)
 	}
 }
 

@@ -53,11 +53,11 @@ func TestAnExportThatIsCutIsAnErrorAfterWholeLines(t *testing.T) {
 		})
 	}
 	if err := exporting(t, serving(t, answering(200, "text/html", "<html>")), io.Discard); asError(t, err).Reason != ReasonForeign {
-		t.Errorf("a page: %v", err)
+		t.Errorf("a page: %v, want reason %v", err, ReasonForeign)
 	}
 	full := errors.New("disk full")
 	if err := exporting(t, serving(t, lined("{}\n", func(http.ResponseWriter) {})), iotestWriter{full}); !errors.Is(err, full) {
-		t.Errorf("a full disk: %v", err)
+		t.Errorf("a full disk: %v, want %v", err, full)
 	}
 }
 
@@ -69,8 +69,13 @@ func TestUnreadableLettersAreCounted(t *testing.T) {
 	t.Parallel()
 	c := serving(t, lined(`{"id":"1","request":"e30="}`+"\n"+`{"id":"2","error":"lost","request":""}`+"\n"+`{"detail":"\"error\":\"x\"","request":""}`+"\n", func(http.ResponseWriter) {}))
 	m, err := c.Export(t.Context(), Filter{}, io.Discard, nil)
-	if err != nil || m.Letters != 3 || m.Unreadable != 1 {
-		t.Errorf("moved %+v, %v", m, err)
+	switch {
+	case err != nil:
+		t.Errorf("moved %+v, %v, want no error", m, err)
+	case m.Letters != 3:
+		t.Errorf("moved %+v, %v, want letters 3", m, err)
+	case m.Unreadable != 1:
+		t.Errorf("moved %+v, %v, want unreadable 1", m, err)
 	}
 }
 
@@ -119,14 +124,24 @@ func TestAnImportGoesInPartsAndCountsLinesThrough(t *testing.T) {
 	}
 	var reported []int
 	all, err := c.Import(t.Context(), strings.NewReader(lines.String()), func(m Moved) { reported = append(reported, m.Letters) })
-	if err != nil || all.Imported != 2*importLines+7 || all.Skipped != 1 || all.FailedTotal != 2 {
-		t.Errorf("imported %+v, %v", all, err)
+	switch {
+	case err != nil:
+		t.Errorf("imported %+v, %v, want no error", all, err)
+	case all.Imported != 2*importLines+7:
+		t.Errorf("imported %+v, %v, want imported %v", all, err, 2*importLines+7)
+	case all.Skipped != 1:
+		t.Errorf("imported %+v, %v, want skipped 1", all, err)
+	case all.FailedTotal != 2:
+		t.Errorf("imported %+v, %v, want FailedTotal 2", all, err)
 	}
-	if fmt.Sprint(all.Failed) != fmt.Sprint([]wire.FailedLine{{Line: 5, Error: "bad"}, {Line: importLines + 7, Error: "bad"}}) || fmt.Sprint(reported) != "[1000 2000 2010]" {
-		t.Errorf("failed %v, reported %v", all.Failed, reported)
+	switch {
+	case fmt.Sprint(all.Failed) != fmt.Sprint([]wire.FailedLine{{Line: 5, Error: "bad"}, {Line: importLines + 7, Error: "bad"}}):
+		t.Errorf("failed %v, reported %v, want fmt.Sprint(all.Failed) %v", all.Failed, reported, fmt.Sprint([]wire.FailedLine{{Line: 5, Error: "bad"}, {Line: importLines + 7, Error: "bad"}}))
+	case fmt.Sprint(reported) != "[1000 2000 2010]":
+		t.Errorf(`failed %v, reported %v, want fmt.Sprint(reported) "[1000 2000 2010]"`, all.Failed, reported)
 	}
 	if got := strings.Join(i.parts, ""); got != lines.String()+"\n" {
-		t.Error("the parts are not the lines")
+		t.Errorf("the parts are not the lines: got %v, want %v", got, lines.String()+"\n")
 	}
 }
 
@@ -136,11 +151,16 @@ func TestPartsOfAnImportAreBoundedInBytes(t *testing.T) {
 	line := strings.Repeat("x", importBytes/3) + "\n"
 	huge := strings.Repeat("y", importBytes+10) + "\n"
 	all, err := serving(t, i.ServeHTTP).Import(t.Context(), strings.NewReader(line+line+line+huge+line), nil)
-	if err != nil || all.Imported != 5 || len(i.parts) != 4 {
-		t.Fatalf("%d parts, %+v, %v", len(i.parts), all, err)
+	switch {
+	case err != nil:
+		t.Fatalf("%d parts, %+v, %v, want no error", len(i.parts), all, err)
+	case all.Imported != 5:
+		t.Fatalf("%d parts, %+v, %v, want imported 5", len(i.parts), all, err)
+	case len(i.parts) != 4:
+		t.Fatalf("%d parts, %+v, %v, want 4 parts", len(i.parts), all, err)
 	}
 	if len(i.parts[2]) != len(huge) {
-		t.Errorf("the long line came with others")
+		t.Errorf("the long line came with others: got %v, want %d", len(i.parts[2]), len(huge))
 	}
 }
 
@@ -149,16 +169,31 @@ func TestAnImportThatStopsSaysWhatIsIn(t *testing.T) {
 	i := &importer{}
 	c := serving(t, i.ServeHTTP)
 	all, err := c.Import(t.Context(), strings.NewReader("a\nseen\nbad\nstop\nb\n"), nil)
-	if e := asError(t, err); e.Reason != "store_full" || all.Imported != 1 || all.Skipped != 1 || all.FailedTotal != 1 {
-		t.Errorf("%+v, %v", all, e)
+	switch e := asError(t, err); {
+	case e.Reason != "store_full":
+		t.Errorf(`%+v, %v, want reason "store_full"`, all, e)
+	case all.Imported != 1:
+		t.Errorf("%+v, %v, want imported 1", all, e)
+	case all.Skipped != 1:
+		t.Errorf("%+v, %v, want skipped 1", all, e)
+	case all.FailedTotal != 1:
+		t.Errorf("%+v, %v, want FailedTotal 1", all, e)
 	}
 	broken := errors.New("broken pipe")
 	all, err = c.Import(t.Context(), io.MultiReader(strings.NewReader("a\nb\nc"), iotest.ErrReader(broken)), nil)
-	if !errors.Is(err, broken) || all.Imported != 2 {
-		t.Errorf("a source that breaks: %+v, %v", all, err)
+	switch {
+	case !errors.Is(err, broken):
+		t.Errorf("a source that breaks: %+v, %v, want %v", all, err, broken)
+	case all.Imported != 2:
+		t.Errorf("a source that breaks: %+v, %v, want imported 2", all, err)
 	}
 	all, err = c.Import(t.Context(), strings.NewReader(""), nil)
-	if err != nil || all.Imported != 0 || all.Failed == nil {
-		t.Errorf("nothing: %+v, %v", all, err)
+	switch {
+	case err != nil:
+		t.Errorf("nothing: %+v, %v, want no error", all, err)
+	case all.Imported != 0:
+		t.Errorf("nothing: %+v, %v, want imported 0", all, err)
+	case all.Failed == nil:
+		t.Errorf("nothing: %+v, %v, want failed set", all, err)
 	}
 }

@@ -30,37 +30,50 @@ func TestConfigShowsWhatIsInForce(t *testing.T) {
 	got := with([]string{"max_inflight=7", "scaling_mode=x"}, "config")
 	for _, want := range []string{"max_inflight\t7\tenvironment\t50\n", "backoff\texponential\tdefault\texponential\n", "gateway_url\thttp://gateway:8080\tother settings\tnot set\n"} {
 		if !strings.Contains(got.stdout, want) {
-			t.Errorf("no %q in %s", want, got.stdout)
+			t.Errorf("no %q in %s, want it", want, got.stdout)
 		}
 	}
-	if got.code != exitOK || !strings.Contains(got.stderr, "ignored: scaling_mode") || !strings.Contains(got.stderr, "warning: data_dir is not set") {
-		t.Errorf("code %d, %s", got.code, got.stderr)
+	switch {
+	case got.code != exitOK:
+		t.Errorf("code %d, %s, want code %v", got.code, got.stderr, exitOK)
+	case !strings.Contains(got.stderr, "ignored: scaling_mode"):
+		t.Errorf(`code %d, %s, want "ignored: scaling_mode" in it`, got.code, got.stderr)
+	case !strings.Contains(got.stderr, "warning: data_dir is not set"):
+		t.Errorf(`code %d, %s, want "warning: data_dir is not set" in it`, got.code, got.stderr)
 	}
 	got = with([]string{"max_inflight=0", "gateway_url=http://me:hunter2@gw"}, "config", "-o", "json")
 	var o config.Overview
-	if err := json.Unmarshal([]byte(got.stdout), &o); err != nil || got.code != exitFailed || len(o.Problems) != 2 {
-		t.Errorf("code %d, %v: %s", got.code, err, got.stdout)
+	switch err := json.Unmarshal([]byte(got.stdout), &o); {
+	case err != nil:
+		t.Errorf("code %d, %v: %s, want no error", got.code, err, got.stdout)
+	case got.code != exitFailed:
+		t.Errorf("code %d, %v: %s, want code %v", got.code, err, got.stdout, exitFailed)
+	case len(o.Problems) != 2:
+		t.Errorf("code %d, %v: %s: got %v, want 2 problems", got.code, err, got.stdout, len(o.Problems))
 	}
 	if strings.Contains(got.stdout+got.stderr, "hunter2") {
-		t.Errorf("a password is shown: %s", got.stdout)
+		t.Errorf(`a password is shown: %s, want no "hunter2" in it`, got.stdout)
 	}
 	if got = with([]string{"max_inflight=0"}, "config"); !strings.Contains(got.stderr, "wrong: max_inflight=\"0\": expected a whole number") {
-		t.Errorf("stderr is %s", got.stderr)
+		t.Errorf(`stderr is %s, want wrong: max_inflight="0": expected a whole number in it`, got.stderr)
 	}
 }
 
 func TestCompletionIsForFourShells(t *testing.T) {
 	t.Parallel()
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
-		if got := with(nil, "completion", shell); got.code != exitOK || !strings.Contains(got.stdout, "queue-worker") {
-			t.Errorf("%s: code %d, %.80q", shell, got.code, got.stdout)
+		switch got := with(nil, "completion", shell); {
+		case got.code != exitOK:
+			t.Errorf("%s: code %d, %.80q, want code %v", shell, got.code, got.stdout, exitOK)
+		case !strings.Contains(got.stdout, "queue-worker"):
+			t.Errorf(`%s: code %d, %.80q, want "queue-worker" in it`, shell, got.code, got.stdout)
 		}
 	}
 	if got := with(nil, "completion", "csh"); got.code != exitUsage {
-		t.Errorf("another shell: code %d", got.code)
+		t.Errorf("another shell: code %d, want %v", got.code, exitUsage)
 	}
 	if got := with(nil, "__complete", "dead", ""); !strings.Contains(got.stdout, "replay\tReplay dead letters") {
-		t.Errorf("after dead come %s", got.stdout)
+		t.Errorf(`after dead come %s, want "replay\tReplay dead letters" in it`, got.stdout)
 	}
 }
 
@@ -75,16 +88,25 @@ func TestWrongUsageIsTwoAndAsksNobody(t *testing.T) {
 		"send fn --not-before tomorrow", "send fn --idempotency-key=", "send fn --delay soon", "doctor x", "config x", "config -o yaml", "version x", "nonsense",
 		"dead nonsense", "dead ls -o yaml",
 	} {
-		if got := with(environ, strings.Fields(line)...); got.code != exitUsage || got.stdout != "" {
-			t.Errorf("%s: code %d, %q, %q", line, got.code, got.stdout, got.stderr)
+		switch got := with(environ, strings.Fields(line)...); {
+		case got.code != exitUsage:
+			t.Errorf("%s: code %d, %q, %q, want code %v", line, got.code, got.stdout, got.stderr, exitUsage)
+		case got.stdout != "":
+			t.Errorf("%s: code %d, %q, %q, want stdout empty", line, got.code, got.stdout, got.stderr)
 		}
 	}
 	for _, line := range []string{"dead", "job", "replay", "invocation", "function", "policy"} {
-		if got := with(environ, line); got.code != exitOK || !strings.Contains(got.stdout, "Available Commands") {
-			t.Errorf("%s alone: code %d, %q", line, got.code, got.stdout)
+		switch got := with(environ, line); {
+		case got.code != exitOK:
+			t.Errorf("%s alone: code %d, %q, want code %v", line, got.code, got.stdout, exitOK)
+		case !strings.Contains(got.stdout, "Available Commands"):
+			t.Errorf(`%s alone: code %d, %q, want "Available Commands" in it`, line, got.code, got.stdout)
 		}
 	}
-	if got := with(environ, "dead", "ls"); got.code != exitFailed || strings.Count(got.stderr, "\n") != 2 {
-		t.Errorf("no worker there: code %d, %q", got.code, got.stderr)
+	switch got := with(environ, "dead", "ls"); {
+	case got.code != exitFailed:
+		t.Errorf("no worker there: code %d, %q, want code %v", got.code, got.stderr, exitFailed)
+	case strings.Count(got.stderr, "\n") != 2:
+		t.Errorf(`no worker there: code %d, %q, want 2 of "\n"`, got.code, got.stderr)
 	}
 }

@@ -119,12 +119,18 @@ func TestAnExportsFileAppearsWhenItIsComplete(t *testing.T) {
 	if err := partial(t, name, "all but one", partlyError{os.ErrNotExist}); exitCode(err, &strings.Builder{}) != exitPartly || !exists(name) {
 		t.Errorf("one with letters that cannot be read: %v", err)
 	}
-	if err := partial(t, name, "again", nil); err == nil || !strings.Contains(err.Error(), "exists") {
-		t.Errorf("over another: %v", err)
+	switch err := partial(t, name, "again", nil); {
+	case err == nil:
+		t.Errorf("over another: %v, want an error", err)
+	case !strings.Contains(err.Error(), "exists"):
+		t.Errorf(`over another: %v, want "exists" in Error`, err)
 	}
 	info, err := os.Stat(name)
-	if err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("the file is %v, %v", info, err)
+	switch {
+	case err != nil:
+		t.Errorf("the file is %v, %v, want no error", info, err)
+	case info.Mode().Perm() != 0o600:
+		t.Errorf("the file is %v, %v, want perm 0o600", info, err)
 	}
 }
 

@@ -26,7 +26,7 @@ func TestAPipeThatGivesNothingIsLeftWithTheContext(t *testing.T) {
 	}()
 	interrupt()
 	if err := <-opened; !errors.Is(err, context.Canceled) {
-		t.Errorf("opening it gives %v", err)
+		t.Errorf("opening it gives %v, want %v", err, context.Canceled)
 	}
 
 	writer, err := os.OpenFile(name, os.O_RDWR, 0)
@@ -47,7 +47,7 @@ func TestAPipeThatGivesNothingIsLeftWithTheContext(t *testing.T) {
 	}()
 	interrupt()
 	if err := <-read; !errors.Is(err, context.Canceled) {
-		t.Errorf("reading it gives %v", err)
+		t.Errorf("reading it gives %v, want %v", err, context.Canceled)
 	}
 }
 
@@ -59,14 +59,17 @@ func TestANamedFileIsReadWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	f, err := openNamed(t.Context(), name)
-	if err != nil || f.size != 4 {
-		t.Fatalf("%+v, %v", f, err)
+	switch {
+	case err != nil:
+		t.Fatalf("%+v, %v, want no error", f, err)
+	case f.size != 4:
+		t.Fatalf("%+v, %v, want size 4", f, err)
 	}
 	defer func() { _ = f.Close() }()
 	if err := iotest.TestReader(f.Reader, want); err != nil {
 		t.Error(err)
 	}
 	if _, err := openNamed(t.Context(), name+"-missing"); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a missing file gives %v", err)
+		t.Errorf("a missing file gives %v, want %v", err, os.ErrNotExist)
 	}
 }

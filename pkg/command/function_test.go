@@ -33,7 +33,7 @@ func TestAListingOfFunctionsIsOneDocumentAPage(t *testing.T) {
 			break
 		}
 		if err != nil {
-			t.Fatalf("%v in %q, %s", err, got.stdout, got.stderr)
+			t.Fatalf("%v in %q, %s, want no error", err, got.stdout, got.stderr)
 		}
 		var names []string
 		for _, f := range page.Functions {
@@ -41,7 +41,14 @@ func TestAListingOfFunctionsIsOneDocumentAPage(t *testing.T) {
 		}
 		pages = append(pages, names)
 	}
-	if got.code != exitOK || len(pages) != 2 || !slices.Equal(pages[0], []string{"a", "b"}) || !slices.Equal(pages[1], []string{"c"}) {
-		t.Errorf("code %d, the documents have %v", got.code, pages)
+	switch {
+	case got.code != exitOK:
+		t.Errorf("code %d, the documents have %v, want code %v", got.code, pages, exitOK)
+	case len(pages) != 2:
+		t.Errorf("code %d, the documents have %v, want 2 pages", got.code, pages)
+	case !slices.Equal(pages[0], []string{"a", "b"}):
+		t.Errorf("code %d, the documents have %v, want %v", got.code, pages, []string{"a", "b"})
+	case !slices.Equal(pages[1], []string{"c"}):
+		t.Errorf("code %d, the documents have %v, want %v", got.code, pages, []string{"c"})
 	}
 }

@@ -39,7 +39,7 @@ func TestAPanicEndsTheProcessWithAllLogLinesBeforeIt(t *testing.T) {
 	c.Env = append(os.Environ(), envPanics+"=1")
 	c.Stdout, c.Stderr = &stdout, &stderr
 	if err := c.Run(); err == nil {
-		t.Error("the process ended without an error")
+		t.Errorf("the process ended without an error: got %v, want an error", err)
 	}
 	got := stdout.String()
 	if !(strings.Index(got, "INF first\n") < strings.Index(got, "INF second\n") && strings.Index(got, "INF second\n") < strings.Index(got, "ERR ")) || !strings.Contains(got, "INF first") {
@@ -54,8 +54,11 @@ func TestTheLogIsWrittenWholeWhenTheCommandEnds(t *testing.T) {
 	t.Parallel()
 	for _, encoding := range []string{"console", "json"} {
 		got := with([]string{"gateway_url=http://127.0.0.1:1", "http_listen_address=127.0.0.1:0", "log_encoding=" + encoding, "data_dir=/dev/null/none"})
-		if got.code != exitFailed || strings.Count(got.stdout, "starting queue-worker") != 1 {
-			t.Errorf("%s: code %d, %q, %q", encoding, got.code, got.stdout, got.stderr)
+		switch {
+		case got.code != exitFailed:
+			t.Errorf("%s: code %d, %q, %q, want code %v", encoding, got.code, got.stdout, got.stderr, exitFailed)
+		case strings.Count(got.stdout, "starting queue-worker") != 1:
+			t.Errorf(`%s: code %d, %q, %q, want 1 of "starting queue-worker"`, encoding, got.code, got.stdout, got.stderr)
 		}
 	}
 }

@@ -50,14 +50,20 @@ func TestCommandsPage(t *testing.T) {
 func TestEveryCommandHasASentenceExamplesAndExitCodes(t *testing.T) {
 	t.Parallel()
 	walk(commands(), func(c *cobra.Command) {
-		if c.Short == "" || strings.HasSuffix(c.Short, ".") {
-			t.Errorf("%s: the sentence is %q", c.CommandPath(), c.Short)
+		switch {
+		case c.Short == "":
+			t.Errorf("%s: the sentence is %q, want short not empty", c.CommandPath(), c.Short)
+		case strings.HasSuffix(c.Short, "."):
+			t.Errorf(`%s: the sentence is %q, want no "." at its end`, c.CommandPath(), c.Short)
 		}
 		if c.HasSubCommands() && c.HasParent() {
 			return
 		}
-		if !strings.Contains(c.Example, "queue-worker") || !strings.Contains(c.Long, "Exit codes: 0 ") {
-			t.Errorf("%s has no example or no exit codes: %q, %q", c.CommandPath(), c.Example, c.Long)
+		switch {
+		case !strings.Contains(c.Example, "queue-worker"):
+			t.Errorf(`%s has no example or no exit codes: %q, %q, want "queue-worker" in it`, c.CommandPath(), c.Example, c.Long)
+		case !strings.Contains(c.Long, "Exit codes: 0 "):
+			t.Errorf(`%s has no example or no exit codes: %q, %q, want "Exit codes: 0 " in it`, c.CommandPath(), c.Example, c.Long)
 		}
 		for line := range strings.Lines(c.Example) {
 			inContainer := "/worker" + strings.TrimPrefix(c.CommandPath(), c.Root().Name())

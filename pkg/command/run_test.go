@@ -68,14 +68,20 @@ func TestCheckReadsAStore(t *testing.T) {
 		got := with([]string{"data_dir=" + dir}, "store", "check")
 		return got.code, got.stdout, got.stderr
 	}
-	if code, _, stderr := check(); code != exitFailed || !strings.Contains(stderr, "in use") {
-		t.Errorf("beside a running worker: code %d, %q", code, stderr)
+	switch code, _, stderr := check(); {
+	case code != exitFailed:
+		t.Errorf("beside a running worker: code %d, %q, want code %v", code, stderr, exitFailed)
+	case !strings.Contains(stderr, "in use"):
+		t.Errorf(`beside a running worker: code %d, %q, want "in use" in it`, code, stderr)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if code, stdout, _ := check(); code != exitOK || !strings.Contains(stdout, "invocations 1 (2 bytes): ready 1") {
-		t.Errorf("of a stopped worker: code %d, %q", code, stdout)
+	switch code, stdout, _ := check(); {
+	case code != exitOK:
+		t.Errorf("of a stopped worker: code %d, %q, want code %v", code, stdout, exitOK)
+	case !strings.Contains(stdout, "invocations 1 (2 bytes): ready 1"):
+		t.Errorf(`of a stopped worker: code %d, %q, want "invocations 1 (2 bytes): ready 1" in it`, code, stdout)
 	}
 }
 
@@ -114,8 +120,11 @@ func TestNoLogLineControlsATerminal(t *testing.T) {
 		log, closeLog := newLogger(&out, &config.Config{LogEncoding: encoding})
 		log.Info(hostile, "call_id", hostile)
 		closeLog()
-		if got := strings.TrimSuffix(out.String(), "\n"); got != escape.Line(got) || got == "" {
-			t.Errorf("%s: %q", encoding, got)
+		switch got := strings.TrimSuffix(out.String(), "\n"); {
+		case got != escape.Line(got):
+			t.Errorf("%s: %q, want %v", encoding, got, escape.Line(got))
+		case got == "":
+			t.Errorf("%s: %q, want not empty", encoding, got)
 		}
 	}
 }
@@ -124,7 +133,12 @@ func TestFindingsOfACheckAreEscaped(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	err := printReport(&out, embedded.Report{Findings: []string{"lane \x1b[2J\nall is well"}})
-	if got := out.String(); !errors.Is(err, errFindings) || got != escape.Lines(got) || strings.Contains(got, "\nall") {
-		t.Errorf("%v: %q", err, got)
+	switch got := out.String(); {
+	case !errors.Is(err, errFindings):
+		t.Errorf("%v: %q, want %v", err, got, errFindings)
+	case got != escape.Lines(got):
+		t.Errorf("%v: %q, want %v", err, got, escape.Lines(got))
+	case strings.Contains(got, "\nall"):
+		t.Errorf(`%v: %q, want no "\nall" in it`, err, got)
 	}
 }

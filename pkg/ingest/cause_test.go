@@ -15,8 +15,11 @@ func TestCausesOfARefusedSubmissionAreHidden(t *testing.T) {
 		fmt.Errorf("%w: %w", errFull, errors.New("12 bytes free on the volume of data_dir: CANARY")),
 	} {
 		p := problemOfTaking(err)
-		if text := strings.Join(p.Reasons, "\n"); text == "" || strings.Contains(text, "CANARY") {
-			t.Errorf("reasons of %v are %q", err, text)
+		switch text := strings.Join(p.Reasons, "\n"); {
+		case text == "":
+			t.Errorf("reasons of %v are %q, want text not empty", err, text)
+		case strings.Contains(text, "CANARY"):
+			t.Errorf(`reasons of %v are %q, want no "CANARY" in it`, err, text)
 		}
 	}
 }

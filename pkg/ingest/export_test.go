@@ -41,8 +41,15 @@ func (b *bodyRoom) wantEmpty(t *testing.T) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, p := range []*pool{&b.small, &b.large} {
-		if p.used != 0 || p.guestsUsed != 0 || len(p.members) != 0 || len(p.waiting) != 0 {
-			t.Errorf("memory was not given back: %d bytes, %d of guests, %d uploads, %d wait", p.used, p.guestsUsed, len(p.members), len(p.waiting))
+		switch {
+		case p.used != 0:
+			t.Errorf("memory was not given back: %d bytes, %d of guests, %d uploads, %d wait, want used 0", p.used, p.guestsUsed, len(p.members), len(p.waiting))
+		case p.guestsUsed != 0:
+			t.Errorf("memory was not given back: %d bytes, %d of guests, %d uploads, %d wait, want guestsUsed 0", p.used, p.guestsUsed, len(p.members), len(p.waiting))
+		case len(p.members) != 0:
+			t.Errorf("memory was not given back: %d bytes, %d of guests, %d uploads, %d wait, want 0 members", p.used, p.guestsUsed, len(p.members), len(p.waiting))
+		case len(p.waiting) != 0:
+			t.Errorf("memory was not given back: %d bytes, %d of guests, %d uploads, %d wait, want 0 waiting", p.used, p.guestsUsed, len(p.members), len(p.waiting))
 		}
 	}
 }

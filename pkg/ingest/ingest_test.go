@@ -63,14 +63,17 @@ func TestWhyNothingIsTakenIsReportedWith503(t *testing.T) {
 		}
 		for path, body := range intakes {
 			got := r.Post(t, path, body)
-			if got.Status != tt.status || strings.Contains(got.Body, "CANARY") {
-				t.Errorf("%s: %s answers %d %s", tt.name, path, got.Status, got.Body)
+			switch {
+			case got.Status != tt.status:
+				t.Errorf("%s: %s answers %d %s, want status %v", tt.name, path, got.Status, got.Body, tt.status)
+			case strings.Contains(got.Body, "CANARY"):
+				t.Errorf(`%s: %s answers %d %s, want no "CANARY" in it`, tt.name, path, got.Status, got.Body)
 			}
 			if tt.status == 503 && got.Header.Get("Retry-After") == "" {
 				t.Errorf("%s: %s answers without Retry-After", tt.name, path)
 			}
 			if got.Header.Get("X-Invocation-Id") != "" {
-				t.Errorf("%s: %s answers with an id", tt.name, path)
+				t.Errorf("%s: %s answers with an id: got X-Invocation-Id %v, want empty", tt.name, path, got.Header.Get("X-Invocation-Id"))
 			}
 			if !strings.HasPrefix(path, "/deadletter") && got.ReasonOf(t) != tt.reason {
 				t.Errorf("%s: %s answers %s", tt.name, path, got.Body)
@@ -101,7 +104,7 @@ func TestBodiesAreBounded(t *testing.T) {
 				})
 			}
 			if got := send(fits); got.Status != http.StatusAccepted {
-				t.Errorf("%s, %s: the largest answers %d %s", path, name, got.Status, got.Body)
+				t.Errorf("%s, %s: the largest answers %d %s, want %d", path, name, got.Status, got.Body, http.StatusAccepted)
 			} else if !strings.HasPrefix(path, "/queue") {
 				if _, body := apitest.Decoded(t, r.Accepts.Only(t).Raw); body != fits {
 					t.Errorf("%s, %s: the body has changed", path, name)
@@ -110,10 +113,10 @@ func TestBodiesAreBounded(t *testing.T) {
 				r.Accepts.Only(t)
 			}
 			if got := send(exceeds); got.Status != http.StatusRequestEntityTooLarge {
-				t.Errorf("%s, %s: one more byte answers %d %s", path, name, got.Status, got.Body)
+				t.Errorf("%s, %s: one more byte answers %d %s, want %d", path, name, got.Status, got.Body, http.StatusRequestEntityTooLarge)
 			}
 			if n := r.Accepts.Count(); n != 0 {
-				t.Errorf("%s, %s: what is too large is taken", path, name)
+				t.Errorf("%s, %s: what is too large is taken: got %v, want 0", path, name, n)
 			}
 		}
 	}
@@ -126,13 +129,16 @@ func TestOnlyPOSTTakesWorkIn(t *testing.T) {
 	for path := range intakes {
 		for _, method := range []string{"GET", "HEAD", "PUT", "PATCH", "OPTIONS"} {
 			got := r.Ask(t, method, path, apitest.Carrying("x"))
-			if got.Status != http.StatusMethodNotAllowed || !strings.Contains(got.Header.Get("Allow"), "POST") {
-				t.Errorf("%s %s answers %d, Allow %q", method, path, got.Status, got.Header.Get("Allow"))
+			switch {
+			case got.Status != http.StatusMethodNotAllowed:
+				t.Errorf("%s %s answers %d, Allow %q, want status %d", method, path, got.Status, got.Header.Get("Allow"), http.StatusMethodNotAllowed)
+			case !strings.Contains(got.Header.Get("Allow"), "POST"):
+				t.Errorf(`%s %s answers %d, Allow %q, want "POST" in it`, method, path, got.Status, got.Header.Get("Allow"))
 			}
 		}
 	}
 	if r.Accepts.Count() != 0 {
-		t.Error("something was taken")
+		t.Errorf("something was taken: got accepts %v, want 0", r.Accepts.Count())
 	}
 }
 
@@ -158,12 +164,19 @@ func TestTheMailboxAnswersWithText(t *testing.T) {
 				req.Header.Set(tt.header[i], tt.header[i+1])
 			}
 		})
-		if got.Status != tt.status || len(got.Body) < 10 || strings.HasPrefix(got.Body, "{") || got.Header.Get("Content-Type") != respond.ContentText {
-			t.Errorf("%s %s answers %d %v %q", tt.method, tt.path, got.Status, got.Header, got.Body)
+		switch {
+		case got.Status != tt.status:
+			t.Errorf("%s %s answers %d %v %q, want status %v", tt.method, tt.path, got.Status, got.Header, got.Body, tt.status)
+		case len(got.Body) < 10:
+			t.Errorf("%s %s answers %d %v %q, want at least 10", tt.method, tt.path, got.Status, got.Header, got.Body)
+		case strings.HasPrefix(got.Body, "{"):
+			t.Errorf(`%s %s answers %d %v %q, want no "{" at its beginning`, tt.method, tt.path, got.Status, got.Header, got.Body)
+		case got.Header.Get("Content-Type") != respond.ContentText:
+			t.Errorf("%s %s answers %d %v %q, want Content-Type %v", tt.method, tt.path, got.Status, got.Header, got.Body, respond.ContentText)
 		}
 	}
 	if r.Accepts.Count() != 0 {
-		t.Error("something was taken")
+		t.Errorf("something was taken: got accepts %v, want 0", r.Accepts.Count())
 	}
 }
 
@@ -177,7 +190,7 @@ func TestWorkIsTakenFromEverybodyUnlessIngestAuthIsOn(t *testing.T) {
 		r := newRig(t, edit)
 		for path, body := range intakes {
 			if got := r.Ask(t, http.MethodPost, path, apitest.Carrying(body), elsewhere); got.Status != http.StatusAccepted {
-				t.Errorf("%s: %s answers %d %s", name, path, got.Status, got.Body)
+				t.Errorf("%s: %s answers %d %s, want %d", name, path, got.Status, got.Body, http.StatusAccepted)
 			} else {
 				r.Accepts.Only(t)
 			}
@@ -192,16 +205,19 @@ func TestWorkIsTakenFromEverybodyUnlessIngestAuthIsOn(t *testing.T) {
 		for path, body := range intakes {
 			for _, wrong := range []func(*http.Request){func(*http.Request) {}, apitest.As(apitest.TestUser, "wrong"), apitest.As("", "")} {
 				got := r.Ask(t, http.MethodPost, path, apitest.Carrying(body), wrong)
-				if got.Status != http.StatusUnauthorized || got.Header.Get("WWW-Authenticate") == "" {
-					t.Errorf("%s: %s without credentials answers %d %s", name, path, got.Status, got.Body)
+				switch {
+				case got.Status != http.StatusUnauthorized:
+					t.Errorf("%s: %s without credentials answers %d %s, want status %d", name, path, got.Status, got.Body, http.StatusUnauthorized)
+				case got.Header.Get("WWW-Authenticate") == "":
+					t.Errorf("%s: %s without credentials answers %d %s, want WWW-Authenticate not empty", name, path, got.Status, got.Body)
 				}
 			}
 			if got := r.Ask(t, http.MethodPost, path, apitest.Carrying(body), elsewhere, apitest.As(apitest.TestUser, apitest.TestPassword)); got.Status != http.StatusAccepted {
-				t.Errorf("%s: %s answers %d %s", name, path, got.Status, got.Body)
+				t.Errorf("%s: %s answers %d %s, want %d", name, path, got.Status, got.Body, http.StatusAccepted)
 				continue
 			}
 			if s := r.Accepts.Only(t); strings.Contains(string(s.Raw), "Authorization") {
-				t.Errorf("%s: %s passes our credentials on to the function", name, path)
+				t.Errorf(`%s: %s passes our credentials on to the function: got %q, want no "Authorization" in it`, name, path, string(s.Raw))
 			}
 		}
 	}
@@ -222,15 +238,18 @@ func TestABodyIsGivenMoreTimeThanOtherRequests(t *testing.T) {
 	w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
 	before := time.Now()
 	r.Handler.ServeHTTP(w, apitest.Arriving("POST /async-function/f"))
-	if read, write := w.read.Sub(before), w.write.Sub(before); read < ingest.BodyTimeout || write < read+ingest.TakeTimeout {
-		t.Errorf("it may be read for %s and answered for %s", read, write)
+	switch read, write := w.read.Sub(before), w.write.Sub(before); {
+	case read < ingest.BodyTimeout:
+		t.Errorf("it may be read for %s and answered for %s, want read at least %v", read, write, ingest.BodyTimeout)
+	case write < read+ingest.TakeTimeout:
+		t.Errorf("it may be read for %s and answered for %s, want write at least %v", read, write, read+ingest.TakeTimeout)
 	}
 	r.Accepts.Only(t)
 	r.Accepts.Refuse(nil, errors.New("no room"), nil) // a request that is refused has no body to send
 	w = &deadlines{ResponseRecorder: httptest.NewRecorder()}
 	r.Handler.ServeHTTP(w, apitest.Arriving("POST /async-function/f"))
 	if !w.read.IsZero() {
-		t.Error("a request that is refused gets more time all the same")
+		t.Error("a request that is refused gets more time all the same, want read zero")
 	}
 }
 
@@ -255,13 +274,19 @@ func TestWhoIsRefusedSendsItsBodyFirst(t *testing.T) {
 			}
 			write("POST " + path + " HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 10\r\n\r\nhello")
 			_ = c.SetReadDeadline(time.Now().Add(200 * time.Millisecond)) // an early answer takes one
-			if n, err := c.Read(make([]byte, 1)); n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Fatalf("it is answered before its body has come (%v)", err)
+			switch n, err := c.Read(make([]byte, 1)); {
+			case n > 0:
+				t.Fatalf("it is answered before its body has come (%v): got %v, want at most 0", err, n)
+			case !errors.Is(err, os.ErrDeadlineExceeded):
+				t.Fatalf("it is answered before its body has come (%v), want %v", err, os.ErrDeadlineExceeded)
 			}
 			write("world")
 			_ = c.SetReadDeadline(time.Time{})
-			if b, err := io.ReadAll(c); err != nil || !strings.HasPrefix(string(b), "HTTP/1.1 503 ") {
-				t.Errorf("the answer is %s, %v", b, err)
+			switch b, err := io.ReadAll(c); {
+			case err != nil:
+				t.Errorf("the answer is %s, %v, want no error", b, err)
+			case !strings.HasPrefix(string(b), "HTTP/1.1 503 "):
+				t.Errorf(`the answer is %s, %v, want "HTTP/1.1 503 " at its beginning`, b, err)
 			}
 		})
 	}

@@ -33,8 +33,12 @@ func TestWhatTheMailboxMakesOfItsFields(t *testing.T) {
 	}
 	for _, tt := range tests {
 		got := r.Post(t, "/deadletter/figlet?q=1", "hi", append(tt.header, "Content-Type", "application/json", "X-Callback-Url", "http://cb/", "X-Call-Id", "c", "X-Max-Age", "1", "Idempotency-Key", "k")...)
-		if got.Status != http.StatusAccepted || got.Body != "" {
-			t.Errorf("%s: %d %q", tt.name, got.Status, got.Body)
+		switch {
+		case got.Status != http.StatusAccepted:
+			t.Errorf("%s: %d %q, want status %d", tt.name, got.Status, got.Body, http.StatusAccepted)
+			continue
+		case got.Body != "":
+			t.Errorf("%s: %d %q, want body empty", tt.name, got.Status, got.Body)
 			continue
 		}
 		s := r.Accepts.Only(t)
@@ -50,11 +54,22 @@ func TestWhatTheMailboxMakesOfItsFields(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", tt.name, d)
 		}
 		if s.Key != nil {
-			t.Errorf("%s: a mailbox's call is delivered as often as it is posted, but it has a key", tt.name)
+			t.Errorf("%s: a mailbox's call is delivered as often as it is posted, but it has a key: got key %v, want nil", tt.name, s.Key)
 		}
 		q, body := apitest.Decoded(t, s.Raw)
-		if body != "hi" || q.Path != "" || q.QueryString != "q=1" || q.CallbackURL != "http://cb/" || q.Header.Get("Content-Type") != "application/json" || q.Header.Get("X-Max-Age") != "1" {
-			t.Errorf("%s: it is %+v with %q", tt.name, q, body)
+		switch {
+		case body != "hi":
+			t.Errorf(`%s: it is %+v with %q, want "hi"`, tt.name, q, body)
+		case q.Path != "":
+			t.Errorf("%s: it is %+v with %q, want path empty", tt.name, q, body)
+		case q.QueryString != "q=1":
+			t.Errorf(`%s: it is %+v with %q, want QueryString "q=1"`, tt.name, q, body)
+		case q.CallbackURL != "http://cb/":
+			t.Errorf(`%s: it is %+v with %q, want CallbackURL "http://cb/"`, tt.name, q, body)
+		case q.Header.Get("Content-Type") != "application/json":
+			t.Errorf(`%s: it is %+v with %q, want Content-Type "application/json"`, tt.name, q, body)
+		case q.Header.Get("X-Max-Age") != "1":
+			t.Errorf(`%s: it is %+v with %q, want X-Max-Age "1"`, tt.name, q, body)
 		}
 	}
 }
@@ -65,18 +80,27 @@ func TestBadFieldsOfTheMailboxAreNamed(t *testing.T) {
 	for _, name := range []string{"X-Retries", "X-Max-Retries", "X-Delay-Duration"} {
 		for _, value := range []string{"", "soon", "1.5", "-5", "+5", "0x10", "1e3", "1_000", "5s", "٣", "1000000001000", "99999999999999999999", "9223372036854775807", "18446744073709551616"} {
 			got := r.Post(t, "/deadletter/f", "x", name, value)
-			if got.Status != http.StatusBadRequest || !strings.Contains(got.Body, name) {
-				t.Errorf("%s: %q answers %d %s", name, value, got.Status, got.Body)
+			switch {
+			case got.Status != http.StatusBadRequest:
+				t.Errorf("%s: %q answers %d %s, want status %d", name, value, got.Status, got.Body, http.StatusBadRequest)
+			case !strings.Contains(got.Body, name):
+				t.Errorf("%s: %q answers %d %s, want it", name, value, got.Status, got.Body)
 			}
 		}
-		if got := r.Post(t, "/deadletter/f", "x", name, "1", name, "1"); got.Status != http.StatusBadRequest || !strings.Contains(got.Body, name) {
-			t.Errorf("%s twice answers %d %s", name, got.Status, got.Body)
+		switch got := r.Post(t, "/deadletter/f", "x", name, "1", name, "1"); {
+		case got.Status != http.StatusBadRequest:
+			t.Errorf("%s twice answers %d %s, want status %d", name, got.Status, got.Body, http.StatusBadRequest)
+		case !strings.Contains(got.Body, name):
+			t.Errorf("%s twice answers %d %s, want it", name, got.Status, got.Body)
 		}
 	}
-	if got := r.Post(t, "/deadletter/f", "x", "X-Callback-Url", "http://[::1"); got.Status != http.StatusBadRequest || !strings.Contains(got.Body, "X-Callback-Url") {
-		t.Errorf("a callback that is no URL answers %d %s", got.Status, got.Body)
+	switch got := r.Post(t, "/deadletter/f", "x", "X-Callback-Url", "http://[::1"); {
+	case got.Status != http.StatusBadRequest:
+		t.Errorf("a callback that is no URL answers %d %s, want status %d", got.Status, got.Body, http.StatusBadRequest)
+	case !strings.Contains(got.Body, "X-Callback-Url"):
+		t.Errorf(`a callback that is no URL answers %d %s, want "X-Callback-Url" in it`, got.Status, got.Body)
 	}
 	if r.Accepts.Count() != 0 {
-		t.Error("something was taken")
+		t.Errorf("something was taken: got accepts %v, want 0", r.Accepts.Count())
 	}
 }

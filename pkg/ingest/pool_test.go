@@ -25,12 +25,15 @@ func TestUploadsDoNotWaitForEachOther(t *testing.T) {
 					for left := u.share.claim; left > 0; left -= step {
 						time.Sleep(pause)
 						if err := u.take(min(step, left)); err != nil {
-							t.Errorf("seed %d: an upload waits for ever", seed)
+							t.Errorf("seed %d: an upload waits for ever: got %v, want no error", seed, err)
 							return
 						}
 						b.mu.Lock()
-						if p := &b.small; p.used > p.limit || p.guestsUsed > p.limit*3/4 {
-							t.Errorf("seed %d: %d bytes are used, %d by guests", seed, p.used, p.guestsUsed)
+						switch p := &b.small; {
+						case p.used > p.limit:
+							t.Errorf("seed %d: %d bytes are used, %d by guests, want used at most %v", seed, p.used, p.guestsUsed, p.limit)
+						case p.guestsUsed > p.limit*3/4:
+							t.Errorf("seed %d: %d bytes are used, %d by guests, want guestsUsed at most %v", seed, p.used, p.guestsUsed, p.limit*3/4)
 						}
 						b.mu.Unlock()
 					}
@@ -51,7 +54,7 @@ func TestTheLargestBodyFitsIntoTheMemory(t *testing.T) {
 			t.Errorf("a message of %d bytes does not fit", most)
 		}
 		if total := b.small.limit + b.large.limit; total != max(64<<20, 8*most) {
-			t.Errorf("bodies of up to %d bytes may have %d bytes of memory", most, total)
+			t.Errorf("bodies of up to %d bytes may have %d bytes of memory, want %v", most, total, max(64<<20, 8*most))
 		}
 	}
 }

@@ -27,8 +27,13 @@ func TestAProducersMessageBecomesACallback(t *testing.T) {
 			got := r.Post(t, path, string(in), "Content-Type", "application/json")
 			s := acceptedBy(t, r, durable)
 			var answered []map[string]string
-			if err := json.Unmarshal([]byte(got.Body), &answered); err != nil || got.Status != http.StatusAccepted || got.Header.Get("Content-Type") != respond.ContentJSON {
-				t.Fatalf("answer is %d %v %s", got.Status, got.Header, got.Body)
+			switch err := json.Unmarshal([]byte(got.Body), &answered); {
+			case err != nil:
+				t.Fatalf("answer is %d %v %s: got %v, want no error", got.Status, got.Header, got.Body, err)
+			case got.Status != http.StatusAccepted:
+				t.Fatalf("answer is %d %v %s, want status %d", got.Status, got.Header, got.Body, http.StatusAccepted)
+			case got.Header.Get("Content-Type") != respond.ContentJSON:
+				t.Fatalf("answer is %d %v %s, want Content-Type %v", got.Status, got.Header, got.Body, respond.ContentJSON)
 			}
 			want := []map[string]string{{"id": s.Inv.ID.String(), "url": "http://u:p@Cb.example:9000/x?y=z", "msg": message}}
 			if d := cmp.Diff(want, answered); d != "" {
@@ -47,8 +52,13 @@ func TestAProducersMessageBecomesACallback(t *testing.T) {
 				t.Errorf("envelope (-want +got):\n%s", d)
 			}
 			var posted map[string]string
-			if err := json.Unmarshal([]byte(body), &posted); err != nil || len(posted) != 1 || posted["message"] != message {
-				t.Errorf("posted is %s", body)
+			switch err := json.Unmarshal([]byte(body), &posted); {
+			case err != nil:
+				t.Errorf("posted is %s: got %v, want no error", body, err)
+			case len(posted) != 1:
+				t.Errorf("posted is %s: got %v, want 1 posted", body, len(posted))
+			case posted["message"] != message:
+				t.Errorf(`posted is %s: got posted["message"] %v, want %v`, body, posted["message"], message)
 			}
 			if d := cmp.Diff(http.Header{"Content-Type": {"application/json"}, "X-Call-Id": {s.Inv.CallID}}, q.Header); d != "" {
 				t.Errorf("header (-want +got):\n%s", d)
@@ -68,11 +78,16 @@ func TestBadMessagesOfProducersAreRefused(t *testing.T) {
 		`{"message":"x","callback_url":"http://cb/"}{}`, `{"message":"x","callback_url":"http://cb/"} x`, `message=x&callback_url=http://cb/`,
 	} {
 		got := r.Post(t, "/queue/producer/", body, "Content-Type", "application/json")
-		if got.Status != http.StatusBadRequest || got.ReasonOf(t) != wire.BadRequest || strings.Contains(got.Body, "CANARY") {
-			t.Errorf("%s answers %d %s", body, got.Status, got.Body)
+		switch {
+		case got.Status != http.StatusBadRequest:
+			t.Errorf("%s answers %d %s, want status %d", body, got.Status, got.Body, http.StatusBadRequest)
+		case got.ReasonOf(t) != wire.BadRequest:
+			t.Errorf("%s answers %d %s, want reason %v", body, got.Status, got.Body, wire.BadRequest)
+		case strings.Contains(got.Body, "CANARY"):
+			t.Errorf(`%s answers %d %s, want no "CANARY" in it`, body, got.Status, got.Body)
 		}
 	}
 	if r.Accepts.Count() != 0 {
-		t.Error("something was taken")
+		t.Errorf("something was taken: got accepts %v, want 0", r.Accepts.Count())
 	}
 }

@@ -51,7 +51,7 @@ func TestSilentUploadsKeepNobodyOut(t *testing.T) {
 		}
 		synctest.Wait()
 		if used := p.Ingest.InUse(); used != 0 {
-			t.Errorf("uploads without a byte have %d bytes of memory", used)
+			t.Errorf("uploads without a byte have %d bytes of memory, want 0", used)
 		}
 		for path := range intakes {
 			size := 64 << 10
@@ -60,13 +60,16 @@ func TestSilentUploadsKeepNobodyOut(t *testing.T) {
 				if path == "/queue/producer" || path == "/queue/producer/" {
 					want = http.StatusBadRequest // it is read, and is no JSON
 				}
-				if got := <-p.send(atPace{path: path, chunked: chunked, size: size, first: size}); got.status != want || got.took != 0 {
-					t.Errorf("beside silent uploads, %s answers %+v", path, got)
+				switch got := <-p.send(atPace{path: path, chunked: chunked, size: size, first: size}); {
+				case got.status != want:
+					t.Errorf("beside silent uploads, %s answers %+v, want status %v", path, got, want)
+				case got.took != 0:
+					t.Errorf("beside silent uploads, %s answers %+v, want took 0", path, got)
 				}
 			}
 		}
 		if took := wantAll(t, "a silent upload", http.StatusRequestTimeout, silent); took != ingest.BodyGrace {
-			t.Errorf("the silent uploads ended after %s", took)
+			t.Errorf("the silent uploads ended after %s, want %v", took, ingest.BodyGrace)
 		}
 	})
 }
@@ -92,8 +95,11 @@ func TestABodyThatTricklesIsEndedAndASlowOneIsNot(t *testing.T) {
 				inTime(t, func(t *testing.T, p *pipes) {
 					tt := tt
 					tt.chunked = chunked
-					if got := <-p.send(tt.atPace); got.status != tt.status || got.took > tt.within {
-						t.Errorf("the answer is %+v", got)
+					switch got := <-p.send(tt.atPace); {
+					case got.status != tt.status:
+						t.Errorf("the answer is %+v, want status %v", got, tt.status)
+					case got.took > tt.within:
+						t.Errorf("the answer is %+v, want took at most %v", got, tt.within)
 					}
 				})
 			})
@@ -132,7 +138,7 @@ func TestHonestLargeUploadsAtOnceAllSucceed(t *testing.T) {
 					}
 					wantAll(t, "an upload", http.StatusAccepted, all)
 					if p.Accepts.Count() != 8 {
-						t.Errorf("%d were taken", p.Accepts.Count())
+						t.Errorf("%d were taken, want 8", p.Accepts.Count())
 					}
 				}, edit)
 			}
@@ -165,18 +171,24 @@ func TestPatientSendersGiveWayToAnHonestUpload(t *testing.T) {
 						}
 						synctest.Wait()
 						time.Sleep(time.Second)
-						if got := <-p.send(honest); got.status != http.StatusAccepted || got.took > 8*time.Second {
-							t.Errorf("beside patient uploads, the answer is %+v", got)
+						switch got := <-p.send(honest); {
+						case got.status != http.StatusAccepted:
+							t.Errorf("beside patient uploads, the answer is %+v, want status %d", got, http.StatusAccepted)
+						case got.took > 8*time.Second:
+							t.Errorf("beside patient uploads, the answer is %+v, want took at most %v", got, 8*time.Second)
 						}
 						seen := map[int]int{}
 						for _, end := range patient {
 							got := <-end
 							if seen[got.status]++; got.took > ingest.BodyTimeout+ingest.RoomTimeout {
-								t.Errorf("a patient upload is answered after %s", got.took)
+								t.Errorf("a patient upload is answered after %s, want at most %v", got.took, ingest.BodyTimeout+ingest.RoomTimeout)
 							}
 						}
-						if seen[http.StatusServiceUnavailable] == 0 || seen[0] > 0 {
-							t.Errorf("the patient uploads are answered with %v", seen)
+						switch {
+						case seen[http.StatusServiceUnavailable] == 0:
+							t.Errorf("the patient uploads are answered with %v, want seen[http.StatusServiceUnavailable] not 0", seen)
+						case seen[0] > 0:
+							t.Errorf("the patient uploads are answered with %v, want seen[0] at most 0", seen)
 						}
 					})
 				})
@@ -194,14 +206,14 @@ func TestManySmallBodiesThatTrickleGiveWay(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		if used := p.Ingest.InUse(); used < ingest.BodyBytes/4-150<<10 {
-			t.Errorf("%d bytes are used, which is not all", used)
+			t.Errorf("%d bytes are used, which is not all, want at least %v", used, ingest.BodyBytes/4-150<<10)
 		}
 		var small []<-chan pacedEnd
 		for range 20 {
 			small = append(small, p.send(atPace{size: 64 << 10, first: 64 << 10, chunked: true}))
 		}
 		if took := wantAll(t, "a small request", http.StatusAccepted, small); took > 4*time.Second {
-			t.Errorf("small requests took %s", took)
+			t.Errorf("small requests took %s, want at most %v", took, 4*time.Second)
 		}
 		for _, end := range slow {
 			<-end
@@ -219,8 +231,11 @@ func TestTheBodiesInMemoryAreBoundedTogether(t *testing.T) {
 			all = append(all, p.send(atPace{size: 8 << 20, first: 8 << 20}))
 		}
 		time.Sleep(ingest.RoomTimeout + time.Second)
-		if used := p.Ingest.InUse(); used > ingest.BodyBytes*3/4 || used < 4*int64(base64.StdEncoding.EncodedLen(8<<20)) {
-			t.Errorf("%d bytes are used", used)
+		switch used := p.Ingest.InUse(); {
+		case used > ingest.BodyBytes*3/4:
+			t.Errorf("%d bytes are used, want used at most %v", used, ingest.BodyBytes*3/4)
+		case used < 4*int64(base64.StdEncoding.EncodedLen(8<<20)):
+			t.Errorf("%d bytes are used, want used at least %v", used, 4*int64(base64.StdEncoding.EncodedLen(8<<20)))
 		}
 		release()
 		seen := map[pacedEnd]int{}
@@ -228,11 +243,17 @@ func TestTheBodiesInMemoryAreBoundedTogether(t *testing.T) {
 			seen[<-end]++
 		}
 		unsure, refused := pacedEnd{503, "10", ingest.TakeTimeout}, pacedEnd{503, "1", ingest.RoomTimeout}
-		if seen[unsure] != 4 || seen[refused] != 16 {
-			t.Errorf("the answers are %v", seen)
+		switch {
+		case seen[unsure] != 4:
+			t.Errorf("the answers are %v, want seen[unsure] 4", seen)
+		case seen[refused] != 16:
+			t.Errorf("the answers are %v, want seen[refused] 16", seen)
 		}
-		if got := <-p.send(atPace{size: 8 << 20, first: 8 << 20}); got.status != http.StatusAccepted || got.took != 0 {
-			t.Errorf("afterwards the answer is %+v", got)
+		switch got := <-p.send(atPace{size: 8 << 20, first: 8 << 20}); {
+		case got.status != http.StatusAccepted:
+			t.Errorf("afterwards the answer is %+v, want status %d", got, http.StatusAccepted)
+		case got.took != 0:
+			t.Errorf("afterwards the answer is %+v, want took 0", got)
 		}
 	})
 }
@@ -253,8 +274,11 @@ func TestUploadsWithoutCredentialsLeaveMemoryToOperators(t *testing.T) {
 		for size, within := range map[int]time.Duration{100: 0, 64 << 10: 0, 2 << 20: 0, 8 << 20: 3 * time.Second} {
 			s := credentials
 			s.size, s.first = size, size
-			if got := <-p.send(s); got.status != http.StatusAccepted || got.took > within {
-				t.Errorf("with credentials, %d bytes are answered with %+v", size, got)
+			switch got := <-p.send(s); {
+			case got.status != http.StatusAccepted:
+				t.Errorf("with credentials, %d bytes are answered with %+v, want status %d", size, got, http.StatusAccepted)
+			case got.took > within:
+				t.Errorf("with credentials, %d bytes are answered with %+v, want took at most %v", size, got, within)
 			}
 		}
 		for _, end := range guests {
@@ -271,7 +295,7 @@ func TestAChunkedBodyTakesMemoryAsItArrives(t *testing.T) {
 				end := p.send(atPace{path: path, chunked: true, size: 8 << 20, first: size, step: 1, pause: time.Minute})
 				synctest.Wait()
 				if used := p.Ingest.InUse(); used > times*int64(size)+48<<10 {
-					t.Errorf("%s: %d bytes of memory for %d that have arrived", path, used, size)
+					t.Errorf("%s: %d bytes of memory for %d that have arrived, want at most %v", path, used, size, times*int64(size)+48<<10)
 				}
 				<-end
 			})

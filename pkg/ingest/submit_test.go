@@ -25,16 +25,26 @@ func TestASubmissionIsWhatTheGatewayWouldPublish(t *testing.T) {
 		got := r.Post(t, "/async-function/figlet.openfaas-fn/v1/a%2Fb%20c?x=1&y=%zz", "hello\x00\xff",
 			"Content-Type", "text/plain", "X-Call-Id", "mine", "X-Callback-Url", "http://user:pw@cb/x", "X-A", "1", "X-A", "2",
 			"X-Start-Time", "1", "Authorization", "Bearer function")
-		if got.Status != http.StatusAccepted || got.Body != "" {
-			t.Fatalf("answer is %d %q", got.Status, got.Body)
+		switch {
+		case got.Status != http.StatusAccepted:
+			t.Fatalf("answer is %d %q, want status %d", got.Status, got.Body, http.StatusAccepted)
+		case got.Body != "":
+			t.Fatalf("answer is %d %q, want body empty", got.Status, got.Body)
 		}
 		s := acceptedBy(t, r, durable)
 		q, body := apitest.Decoded(t, s.Raw)
-		if q.Function != "figlet.openfaas-fn" || q.Path != "/v1/a%2Fb%20c" || q.QueryString != "x=1&y=%zz" || body != "hello\x00\xff" {
-			t.Errorf("it is %+v with %q", q, body)
+		switch {
+		case q.Function != "figlet.openfaas-fn":
+			t.Errorf(`it is %+v with %q, want function "figlet.openfaas-fn"`, q, body)
+		case q.Path != "/v1/a%2Fb%20c":
+			t.Errorf(`it is %+v with %q, want path "/v1/a%%2Fb%%20c"`, q, body)
+		case q.QueryString != "x=1&y=%zz":
+			t.Errorf(`it is %+v with %q, want QueryString "x=1&y=%%zz"`, q, body)
+		case body != "hello\x00\xff":
+			t.Errorf(`it is %+v with %q, want "hello\x00\xff"`, q, body)
 		}
 		if q.CallbackURL != "http://user:pw@cb/x" {
-			t.Errorf("its callback is %q", q.CallbackURL)
+			t.Errorf(`its callback is %q, want "http://user:pw@cb/x"`, q.CallbackURL)
 		}
 		started := got.Header.Get("X-Start-Time")
 		want := http.Header{
@@ -44,11 +54,19 @@ func TestASubmissionIsWhatTheGatewayWouldPublish(t *testing.T) {
 		if d := cmp.Diff(want, q.Header); d != "" {
 			t.Errorf("header (-want +got):\n%s", d)
 		}
-		if ns, err := strconv.ParseInt(started, 10, 64); err != nil || ns < before.UnixNano() || ns > time.Now().UnixNano() {
-			t.Errorf("X-Start-Time is %q", started)
+		switch ns, err := strconv.ParseInt(started, 10, 64); {
+		case err != nil:
+			t.Errorf("X-Start-Time is %q: got %v, want no error", started, err)
+		case ns < before.UnixNano():
+			t.Errorf("X-Start-Time is %q: got ns %v, want at least %v", started, ns, before.UnixNano())
+		case ns > time.Now().UnixNano():
+			t.Errorf("X-Start-Time is %q: got ns %v, want at most %v", started, ns, time.Now().UnixNano())
 		}
-		if got.Header.Get("X-Call-Id") != "mine" || got.Header.Get("X-Invocation-Id") != s.Inv.ID.String() {
-			t.Errorf("the answer's header is %v", got.Header)
+		switch {
+		case got.Header.Get("X-Call-Id") != "mine":
+			t.Errorf(`the answer's header is %v, want X-Call-Id "mine"`, got.Header)
+		case got.Header.Get("X-Invocation-Id") != s.Inv.ID.String():
+			t.Errorf("the answer's header is %v, want X-Invocation-Id %v", got.Header, s.Inv.ID.String())
 		}
 		inv := &invocation.Invocation{
 			ID: s.Inv.ID, CallID: "mine", Function: "figlet.openfaas-fn", Lane: invocation.Lane{Queue: "faas-request", Name: "figlet"},
@@ -58,7 +76,7 @@ func TestASubmissionIsWhatTheGatewayWouldPublish(t *testing.T) {
 			t.Errorf("invocation (-want +got):\n%s", d)
 		}
 		if (q.Envelope == nil) != durable {
-			t.Errorf("durable %v: the envelope is %+v", durable, q.Envelope)
+			t.Errorf("durable %v: the envelope is %+v, want q.Envelope == nil %v", durable, q.Envelope, durable)
 		}
 		if q.Envelope != nil {
 			if d := cmp.Diff(invocation.EnvelopeOf(inv), *q.Envelope, cmp.Transformer("utc", time.Time.UTC)); d != "" {
@@ -75,8 +93,13 @@ func TestACallIDIsMadeWhereThereIsNone(t *testing.T) {
 		got := r.Post(t, "/async-function/figlet", "", header...)
 		s := r.Accepts.Only(t)
 		q, _ := apitest.Decoded(t, s.Raw)
-		if id := got.Header.Get("X-Call-Id"); id == "" || id != s.Inv.CallID || id != q.CallID() {
-			t.Errorf("answer %q, invocation %q, header %q", id, s.Inv.CallID, q.CallID())
+		switch id := got.Header.Get("X-Call-Id"); {
+		case id == "":
+			t.Errorf("answer %q, invocation %q, header %q, want id not empty", id, s.Inv.CallID, q.CallID())
+		case id != s.Inv.CallID:
+			t.Errorf("answer %q, invocation %q, header %q, want id %v", id, s.Inv.CallID, q.CallID(), s.Inv.CallID)
+		case id != q.CallID():
+			t.Errorf("answer %q, invocation %q, header %q, want id %v", id, s.Inv.CallID, q.CallID(), q.CallID())
 		}
 	}
 }
@@ -94,7 +117,7 @@ func TestThePathOfTheFunctionIsKeptAsItWasWritten(t *testing.T) {
 		"/async%2Dfunction/f/a":          "/a",
 	} {
 		if got := r.Post(t, path, "x"); got.Status != http.StatusAccepted {
-			t.Errorf("%s answers %d %s", path, got.Status, got.Body)
+			t.Errorf("%s answers %d %s, want %d", path, got.Status, got.Body, http.StatusAccepted)
 			continue
 		}
 		if q, _ := apitest.Decoded(t, r.Accepts.Only(t).Raw); q.Path != want || q.Function != "f" {
@@ -145,7 +168,7 @@ func TestWhenAnInvocationIsDueAndOver(t *testing.T) {
 	}
 	for _, tt := range tests {
 		if got := r.Post(t, "/async-function/f", "", tt.header...); got.Status != http.StatusAccepted {
-			t.Errorf("%s: %d %s", tt.name, got.Status, got.Body)
+			t.Errorf("%s: %d %s, want %d", tt.name, got.Status, got.Body, http.StatusAccepted)
 			continue
 		}
 		s := r.Accepts.Only(t)
@@ -156,13 +179,16 @@ func TestWhenAnInvocationIsDueAndOver(t *testing.T) {
 		if tt.maxAge > 0 {
 			expires = s.Inv.Accepted.Add(tt.maxAge)
 		}
-		if !s.Inv.Since.Equal(due) || !s.Inv.Expires().Equal(expires) {
-			t.Errorf("%s: accepted %s, due %s, expires %s", tt.name, s.Inv.Accepted, s.Inv.Since, s.Inv.Expires())
+		switch {
+		case !s.Inv.Since.Equal(due):
+			t.Errorf("%s: accepted %s, due %s, expires %s, want since %v", tt.name, s.Inv.Accepted, s.Inv.Since, s.Inv.Expires(), due)
+		case !s.Inv.Expires().Equal(expires):
+			t.Errorf("%s: accepted %s, due %s, expires %s, want expires %v", tt.name, s.Inv.Accepted, s.Inv.Since, s.Inv.Expires(), expires)
 		}
 		q, _ := apitest.Decoded(t, s.Raw)
 		for _, name := range []string{"X-Delay-Duration", "X-Not-Before", "X-Max-Age"} {
 			if _, there := q.Header[name]; there {
-				t.Errorf("%s: the function would see %s", tt.name, name)
+				t.Errorf("%s: the function would see %s, want not there", tt.name, name)
 			}
 		}
 	}
@@ -226,11 +252,14 @@ func TestBadSubmissionsAreRefusedAndNamed(t *testing.T) {
 	for n := range ingest.MaxFields {
 		many = append(many, fmt.Sprintf("X-%d", n), "v")
 	}
-	if got := r.Post(t, "/async-function/f", "", many...); got.Status != 400 || !strings.Contains(got.Body, "fields") {
-		t.Errorf("too many fields: %d %s", got.Status, got.Body)
+	switch got := r.Post(t, "/async-function/f", "", many...); {
+	case got.Status != 400:
+		t.Errorf("too many fields: %d %s, want status 400", got.Status, got.Body)
+	case !strings.Contains(got.Body, "fields"):
+		t.Errorf(`too many fields: %d %s, want "fields" in it`, got.Status, got.Body)
 	}
 	if n := r.Accepts.Count(); n != 0 {
-		t.Errorf("%d were taken all the same", n)
+		t.Errorf("%d were taken all the same, want 0", n)
 	}
 }
 
@@ -239,11 +268,16 @@ func TestAnIdempotencyKeyStandsForOneContentOfOneFunction(t *testing.T) {
 	r := newRig(t)
 	first := r.Post(t, "/async-function/f/p?q=1", "body", "Idempotency-Key", "k", "Content-Type", "text/plain", "X-Call-Id", "first")
 	s := r.Accepts.Only(t)
-	if first.Status != http.StatusAccepted || s.Key == nil || !s.Key.Expires.Equal(s.Inv.Accepted.Add(time.Hour)) {
-		t.Fatalf("%d, key %+v", first.Status, s.Key)
+	switch {
+	case first.Status != http.StatusAccepted:
+		t.Fatalf("%d, key %+v, want status %d", first.Status, s.Key, http.StatusAccepted)
+	case s.Key == nil:
+		t.Fatalf("%d, key %+v, want key set", first.Status, s.Key)
+	case !s.Key.Expires.Equal(s.Inv.Accepted.Add(time.Hour)):
+		t.Fatalf("%d, key %+v, want expires %v", first.Status, s.Key, s.Inv.Accepted.Add(time.Hour))
 	}
 	if q, _ := apitest.Decoded(t, s.Raw); q.Header.Get("Idempotency-Key") != "k" {
-		t.Error("the function does not see the key")
+		t.Errorf(`the function does not see the key: got Idempotency-Key %v, want "k"`, q.Header.Get("Idempotency-Key"))
 	}
 	tests := []struct {
 		name, path, body, contentType string
@@ -262,7 +296,7 @@ func TestAnIdempotencyKeyStandsForOneContentOfOneFunction(t *testing.T) {
 	for _, tt := range tests {
 		got := r.Post(t, tt.path, tt.body, "Idempotency-Key", "k", "Content-Type", tt.contentType, "X-Call-Id", "second")
 		if got.Status != tt.status {
-			t.Errorf("%s: %d %s", tt.name, got.Status, got.Body)
+			t.Errorf("%s: %d %s, want %v", tt.name, got.Status, got.Body, tt.status)
 		}
 		switch {
 		case tt.taken:
@@ -274,7 +308,7 @@ func TestAnIdempotencyKeyStandsForOneContentOfOneFunction(t *testing.T) {
 		}
 	}
 	if r.Accepts.Count() != 0 {
-		t.Error("something ran twice")
+		t.Errorf("something ran twice: got accepts %v, want 0", r.Accepts.Count())
 	}
 }
 
@@ -287,7 +321,7 @@ func TestAnIdempotencyKeyBelongsToItsSender(t *testing.T) {
 	mine := []string{"X-Callback-Url", "http://mine/", "Authorization", "Bearer mine", "Cookie", "a=b", "X-Api-Key", "mine"}
 	first := send(append(mine, "X-Call-Id", "first")...)
 	if first.Status != http.StatusAccepted {
-		t.Fatalf("%d %s", first.Status, first.Body)
+		t.Fatalf("%d %s, want %d", first.Status, first.Body, http.StatusAccepted)
 	}
 	id := r.Accepts.Only(t).Inv.ID.String()
 	tests := []struct {
@@ -336,10 +370,10 @@ func TestWithoutAWindowKeysMeanNothing(t *testing.T) {
 	r := newRig(t, func(o *apitest.Options) { o.Ingest.Window = 0 })
 	for range 2 {
 		if got := r.Post(t, "/async-function/f", "", "Idempotency-Key", "k"); got.Status != http.StatusAccepted {
-			t.Fatalf("%d %s", got.Status, got.Body)
+			t.Fatalf("%d %s, want %d", got.Status, got.Body, http.StatusAccepted)
 		}
 		if s := r.Accepts.Only(t); s.Key != nil {
-			t.Error("there is a key")
+			t.Errorf("there is a key: got key %v, want nil", s.Key)
 		}
 	}
 }
@@ -359,8 +393,11 @@ func TestAFunctionIsRefusedOnlyWhenTheGatewayIsSure(t *testing.T) {
 	} {
 		r := newRig(t, func(o *apitest.Options) { o.Ingest.Functions = tt.gateway })
 		got := r.Post(t, tt.path, "x")
-		if got.Status != tt.status || (r.Accepts.Count() == 1) != (tt.status == 202) {
-			t.Errorf("%+v: %s answers %d %s", tt.gateway, tt.path, got.Status, got.Body)
+		switch {
+		case got.Status != tt.status:
+			t.Errorf("%+v: %s answers %d %s, want status %v", tt.gateway, tt.path, got.Status, got.Body, tt.status)
+		case (r.Accepts.Count() == 1) != (tt.status == 202):
+			t.Errorf("%+v: %s answers %d %s, want r.Accepts.Count() == 1 %v", tt.gateway, tt.path, got.Status, got.Body, tt.status == 202)
 		}
 		if tt.status == 404 && got.ReasonOf(t) != wire.UnknownFunction {
 			t.Errorf("%s", got.Body)
@@ -390,11 +427,11 @@ func TestACutBodyIsNotTaken(t *testing.T) {
 			n, _ := c.Read(b)
 			_ = c.Close()
 			if !strings.HasPrefix(string(b[:n]), "HTTP/1.1 400 ") {
-				t.Errorf("%s, %s: %s", path, name, b[:n])
+				t.Errorf(`%s, %s: %s, want "HTTP/1.1 400 " at its beginning`, path, name, b[:n])
 			}
 		}
 	}
 	if n := r.Accepts.Count(); n != 0 {
-		t.Errorf("%d were taken", n)
+		t.Errorf("%d were taken, want 0", n)
 	}
 }

@@ -26,20 +26,34 @@ func TestASubmissionIsASpanOfItsCallersTrace(t *testing.T) {
 	q, _ := apitest.Decoded(t, taken.Raw)
 	send("/async-function/fn/x?secret=1", "body")
 	if refused := send("/async-function/fn", "another"); refused.Status != http.StatusUnprocessableEntity {
-		t.Fatalf("%+v", refused)
+		t.Fatalf("%+v, want status %d", refused, http.StatusUnprocessableEntity)
 	}
 	tracer.Close(t.Context())
 	all := receiver.Await(t, 3)
 	for i, s := range all {
-		if s.Name != "accept fn" || s.Kind != "producer" || s.Trace != id || s.Parent != "b7ad6b7169203331" || s.Error != (i == 2) {
-			t.Errorf("%+v", s)
+		switch {
+		case s.Name != "accept fn":
+			t.Errorf(`%+v, want name "accept fn"`, s)
+		case s.Kind != "producer":
+			t.Errorf(`%+v, want kind "producer"`, s)
+		case s.Trace != id:
+			t.Errorf("%+v, want trace %v", s, id)
+		case s.Parent != "b7ad6b7169203331":
+			t.Errorf(`%+v, want parent "b7ad6b7169203331"`, s)
+		case s.Error != (i == 2):
+			t.Errorf("%+v, want error %v", s, i == 2)
 		}
 	}
-	if all[0].Attributes["messaging.message.id"] != first.Header.Get("X-Invocation-Id") ||
-		all[1].Attributes["messaging.message.id"] != taken.Inv.ID.String() {
-		t.Errorf("%+v", all)
+	switch {
+	case all[0].Attributes["messaging.message.id"] != first.Header.Get("X-Invocation-Id"):
+		t.Errorf(`%+v, want all[0].Attributes["messaging.message.id"] %v`, all, first.Header.Get("X-Invocation-Id"))
+	case all[1].Attributes["messaging.message.id"] != taken.Inv.ID.String():
+		t.Errorf(`%+v, want all[1].Attributes["messaging.message.id"] %v`, all, taken.Inv.ID.String())
 	}
-	if got := q.Header; got.Get("Traceparent") != "00-"+id+"-"+all[0].ID+"-01" || got.Get("Tracestate") != "vendor=1" {
-		t.Errorf("it has %v", got)
+	switch got := q.Header; {
+	case got.Get("Traceparent") != "00-"+id+"-"+all[0].ID+"-01":
+		t.Errorf("it has %v, want traceparent %v", got, "00-"+id+"-"+all[0].ID+"-01")
+	case got.Get("Tracestate") != "vendor=1":
+		t.Errorf(`it has %v, want tracestate "vendor=1"`, got)
 	}
 }

@@ -134,8 +134,11 @@ func TestASecondRequestOfAKeyWaitsForTheFirst(t *testing.T) {
 				case !fails && (firstErr != nil || got.id != first.inv.ID || got.callID != first.inv.CallID || published.Load() != 1):
 					t.Errorf("the first ends with %v, the second gets %s after %d", firstErr, got.id, published.Load())
 				}
-				if released.Load() != 2 || len(k.keys.held) != 0 {
-					t.Errorf("%d were released, %d keys are held", released.Load(), len(k.keys.held))
+				switch {
+				case released.Load() != 2:
+					t.Errorf("%d were released, %d keys are held, want released 2", released.Load(), len(k.keys.held))
+				case len(k.keys.held) != 0:
+					t.Errorf("%d were released, %d keys are held, want 0 held", released.Load(), len(k.keys.held))
 				}
 			})
 		})
@@ -151,7 +154,7 @@ func TestWaitingForAKeyInVainIsUnsure(t *testing.T) {
 		go func() { _, _ = k.take(t.Context(), counted(&released, &key)) }()
 		synctest.Wait()
 		if _, err := k.take(within(t, time.Second), counted(&released, &key)); !errors.Is(err, errUnsure) {
-			t.Errorf("error is %v", err)
+			t.Errorf("error is %v, want %v", err, errUnsure)
 		}
 		other := store.Key{Hash: [32]byte{1}, Payload: [32]byte{9}}
 		if _, err := k.take(t.Context(), counted(&released, &other)); err == nil || !errors.As(err, new(*store.KeyError)) {
@@ -159,7 +162,7 @@ func TestWaitingForAKeyInVainIsUnsure(t *testing.T) {
 		}
 		time.Sleep(2 * time.Minute)
 		if released.Load() != 3 {
-			t.Errorf("%d were released", released.Load())
+			t.Errorf("%d were released, want 3", released.Load())
 		}
 	})
 }
@@ -171,12 +174,15 @@ func TestAKeyIsForgottenAlsoWhenItsCallerHasGone(t *testing.T) {
 		k := publishing(t, func(ctx context.Context, _ string, _ []byte) error { <-ctx.Done(); return ctx.Err() })
 		key := store.Key{Hash: [32]byte{1}}
 		if _, err := k.take(within(t, time.Second), counted(&released, &key)); !errors.Is(err, errUnsure) {
-			t.Errorf("error is %v", err)
+			t.Errorf("error is %v, want %v", err, errUnsure)
 		}
 		k.Published = publish(func(context.Context, string, []byte) error { return nil })
 		s := counted(&released, &key)
-		if got, err := k.take(t.Context(), s); err != nil || got.id != s.inv.ID {
-			t.Errorf("the next one gets %v, %v", got, err)
+		switch got, err := k.take(t.Context(), s); {
+		case err != nil:
+			t.Errorf("the next one gets %v, %v, want no error", got, err)
+		case got.id != s.inv.ID:
+			t.Errorf("the next one gets %v, %v, want id %v", got, err, s.inv.ID)
 		}
 	})
 }
@@ -190,8 +196,13 @@ func TestWhatTheQueueSaysIsPassedOn(t *testing.T) {
 		var released atomic.Int64
 		k := publishing(t, func(context.Context, string, []byte) error { return tt.says })
 		_, err := k.take(t.Context(), counted(&released, nil))
-		if !errors.Is(err, tt.want) || (err == nil) != (tt.want == nil) || released.Load() != 1 {
-			t.Errorf("%v becomes %v, released %d", tt.says, err, released.Load())
+		switch {
+		case !errors.Is(err, tt.want):
+			t.Errorf("%v becomes %v, released %d, want %v", tt.says, err, released.Load(), tt.want)
+		case (err == nil) != (tt.want == nil):
+			t.Errorf("%v becomes %v, released %d, want err == nil %v", tt.says, err, released.Load(), tt.want == nil)
+		case released.Load() != 1:
+			t.Errorf("%v becomes %v, released %d, want released 1", tt.says, err, released.Load())
 		}
 	}
 }
@@ -229,12 +240,18 @@ func TestAStoreThatStandsStillIsNotWaitedForAndKeepsTheMemory(t *testing.T) {
 			time.Sleep(time.Minute) // too much is queued
 			done(nil)
 		}, func(string) { taken.Add(1) })
-		if _, err := k.take(within(t, 10*time.Second), counted(&released, nil)); !errors.Is(err, errUnsure) || released.Load() != 0 {
-			t.Errorf("error is %v, released %d", err, released.Load())
+		switch _, err := k.take(within(t, 10*time.Second), counted(&released, nil)); {
+		case !errors.Is(err, errUnsure):
+			t.Errorf("error is %v, released %d, want %v", err, released.Load(), errUnsure)
+		case released.Load() != 0:
+			t.Errorf("error is %v, released %d, want released 0", err, released.Load())
 		}
 		time.Sleep(time.Minute)
-		if released.Load() != 1 || taken.Load() != 1 {
-			t.Error("the memory is not given back, or what was taken is not counted")
+		switch {
+		case released.Load() != 1:
+			t.Errorf("the memory is not given back, or what was taken is not counted: got released %v, want 1", released.Load())
+		case taken.Load() != 1:
+			t.Errorf("the memory is not given back, or what was taken is not counted: got taken %v, want 1", taken.Load())
 		}
 	})
 }

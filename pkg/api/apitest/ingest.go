@@ -184,7 +184,7 @@ func Decoded(t testing.TB, raw []byte) (*invocation.Request, string) {
 	t.Helper()
 	q, err := invocation.Decode(raw)
 	if err != nil {
-		t.Fatalf("%v: %s", err, raw)
+		t.Fatalf("%v: %s, want no error", err, raw)
 	}
 	var body bytes.Buffer
 	if _, err := body.ReadFrom(q.Body()); err != nil {

@@ -56,13 +56,13 @@ func (p *Pipes) Fetch(t *testing.T, path string) Answer {
 	}
 	res, err := client.RoundTrip(req)
 	if err != nil {
-		t.Errorf("GET %s: %v", path, err)
+		t.Errorf("GET %s: %v, want no error", path, err)
 		return Answer{}
 	}
 	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
-		t.Errorf("GET %s: %v", path, err)
+		t.Errorf("GET %s: %v, want no error", path, err)
 	}
 	return Answer{res.StatusCode, res.Header, string(body)}
 }

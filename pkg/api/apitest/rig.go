@@ -93,10 +93,10 @@ func (r *Rig) Get(t testing.TB, path string, into any) {
 	t.Helper()
 	got := r.Ask(t, http.MethodGet, path)
 	if got.Status != http.StatusOK {
-		t.Fatalf("GET %s answers %d %s", path, got.Status, got.Body)
+		t.Fatalf("GET %s answers %d %s, want %d", path, got.Status, got.Body, http.StatusOK)
 	}
 	if err := json.Unmarshal([]byte(got.Body), into); err != nil {
-		t.Fatalf("GET %s answers %s: %v", path, got.Body, err)
+		t.Fatalf("GET %s answers %s: %v, want no error", path, got.Body, err)
 	}
 }
 
@@ -104,7 +104,7 @@ func (r *Rig) Get(t testing.TB, path string, into any) {
 func Decode(t testing.TB, a Answer, into any) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(a.Body), into); err != nil {
-		t.Fatalf("%d %s: %v", a.Status, a.Body, err)
+		t.Fatalf("%d %s: %v, want no error", a.Status, a.Body, err)
 	}
 }
 
@@ -135,8 +135,15 @@ func (a Answer) ReasonOf(t testing.TB) wire.Reason {
 	var p wire.Problem
 	d := json.NewDecoder(strings.NewReader(a.Body))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&p); err != nil || p.Text == "" || p.Reason == "" || p.Hint == "" {
-		t.Errorf("status %d has no error, reason and hint: %s (%v)", a.Status, a.Body, err)
+	switch err := d.Decode(&p); {
+	case err != nil:
+		t.Errorf("status %d has no error, reason and hint: %s (%v), want no error", a.Status, a.Body, err)
+	case p.Text == "":
+		t.Errorf("status %d has no error, reason and hint: %s (%v): got text %v, want not empty", a.Status, a.Body, err, p.Text)
+	case p.Reason == "":
+		t.Errorf("status %d has no error, reason and hint: %s (%v): got reason %v, want not empty", a.Status, a.Body, err, p.Reason)
+	case p.Hint == "":
+		t.Errorf("status %d has no error, reason and hint: %s (%v): got hint %v, want not empty", a.Status, a.Body, err, p.Hint)
 	}
 	if got := a.Header.Get("Content-Type"); got != respond.ContentJSON {
 		t.Errorf("Content-Type is %q, want %q", got, respond.ContentJSON)
@@ -149,7 +156,7 @@ func Golden(t *testing.T, name, got string) {
 	t.Helper()
 	var b bytes.Buffer
 	if err := json.Indent(&b, []byte(got), "", "  "); err != nil {
-		t.Fatalf("%s: %v", got, err)
+		t.Fatalf("%s: %v, want no error", got, err)
 	}
 	file := filepath.Join("testdata", name)
 	if *update {

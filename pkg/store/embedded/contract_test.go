@@ -3,6 +3,7 @@ package embedded_test
 import (
 	"flag"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -39,9 +40,15 @@ var kinds = map[string]storetest.Kind{
 	}},
 }
 
+// forShort are the kinds that are tested with -short: what is written to a disk, and what is read back.
+var forShort = []string{"on disk", "that keeps nothing it accepts in memory"}
+
 func TestContract(t *testing.T) {
 	t.Parallel()
 	for name, k := range kinds {
+		if testing.Short() && !slices.Contains(forShort, name) {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			storetest.Run(t, k)
@@ -53,7 +60,7 @@ func TestContract(t *testing.T) {
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if testing.Short() {
-		if err := flag.Set("rapid.checks", "40"); err != nil { // of 100
+		if err := flag.Set("rapid.checks", "20"); err != nil { // of 100
 			panic(err)
 		}
 	}
