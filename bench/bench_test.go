@@ -86,12 +86,12 @@ func TestAFigureThatWasNotMeasuredIsNoNumber(t *testing.T) {
 		}
 	}
 	if strings.Contains(all.markdown(), "NaN") {
-		t.Error("the page has a NaN")
+		t.Error(`the page has a NaN, want no "NaN" in it`)
 	}
 }
 
 func TestEveryFigureHasARow(t *testing.T) {
 	if all := newTable(); len(all.of(rows())) != len(all) {
-		t.Error("a figure is measured by no row")
+		t.Errorf("a figure is measured by no row, want %d", len(all))
 	}
 }

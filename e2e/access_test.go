@@ -25,7 +25,7 @@ func whoMay(t *testing.T, w *worker) map[string]bool {
 	t.Helper()
 	code, text := w.ask(t, http.MethodGet, "/openapi.yaml")
 	if code != http.StatusOK {
-		t.Fatalf("the document is answered %d", code)
+		t.Fatalf("the document is answered %d, want %d", code, http.StatusOK)
 	}
 	doc, err := openapi3.NewLoader().LoadFromData([]byte(text))
 	if err != nil {
@@ -40,7 +40,7 @@ func whoMay(t *testing.T, w *worker) map[string]bool {
 		}
 	}
 	if len(all) < 30 {
-		t.Fatalf("there are only %d operations", len(all))
+		t.Fatalf("there are only %d operations, want at least 30", len(all))
 	}
 	return all
 }
@@ -127,8 +127,13 @@ func checkAccess(t *testing.T, w *worker, line string, who asker, want int) {
 		return
 	}
 	e := parse(body)
-	if e.text("error") == "" || e.text("reason") == "" || e.text("hint") == "" {
-		t.Errorf("%s: %s is refused without its reasons: %s", who.name, line, body)
+	switch {
+	case e.text("error") == "":
+		t.Errorf(`%s: %s is refused without its reasons: %s, want error not empty`, who.name, line, body)
+	case e.text("reason") == "":
+		t.Errorf(`%s: %s is refused without its reasons: %s, want reason not empty`, who.name, line, body)
+	case e.text("hint") == "":
+		t.Errorf(`%s: %s is refused without its reasons: %s, want hint not empty`, who.name, line, body)
 	}
 	if code == http.StatusForbidden && (!strings.Contains(body, "basic_auth=true") || !strings.Contains(body, "admin_open=true")) {
 		t.Errorf("%s: the refusal of %s does not name both settings: %s", who.name, line, body)
@@ -145,7 +150,7 @@ func checkForeign(t *testing.T, w *worker, line string) {
 			r.Header.Set(name, value)
 		})
 		if refused := code == http.StatusForbidden && strings.Contains(body, "cross-origin"); refused != (method != http.MethodGet) {
-			t.Errorf("a page of another site (%s): %s is answered %d %s", name, line, code, body)
+			t.Errorf("a page of another site (%s): %s is answered %d %s: got refused %v, want %v", name, line, code, body, refused, method != http.MethodGet)
 		}
 	}
 }
@@ -220,7 +225,7 @@ func TestHostileRequestsCostThemselvesOnly(t *testing.T) {
 		}
 	}
 	if code, _ := w.ask(t, http.MethodGet, "/ping"); code != http.StatusOK {
-		t.Errorf("afterwards /ping is answered %d", code)
+		t.Errorf("afterwards /ping is answered %d, want %d", code, http.StatusOK)
 	}
 	w.untouched(t)
 }
@@ -256,13 +261,13 @@ func TestWhoTricklesIsCutAndOthersAreServed(t *testing.T) {
 		select {
 		case took := <-over:
 			if took < 4*time.Second {
-				t.Errorf("it was cut after %s", took)
+				t.Errorf("it was cut after %s, want at least %v", took, 4*time.Second)
 			}
 		case <-time.After(patience):
 			t.Fatal("it is not cut")
 		}
 	}
 	if c := w.idle(t); c.accepted != 1 {
-		t.Errorf("the counts are %+v", c)
+		t.Errorf("the counts are %+v, want accepted 1", c)
 	}
 }

@@ -39,7 +39,7 @@ func TestNoConfirmedMessageIsRemovedBehindAPausedFunction(t *testing.T) {
 	confirmed, refused := fillQueue(4*kept, publish, func(int) string { return "paused" })
 	_ = c.Close() // the door may be shut
 	if refused == nil {
-		t.Fatalf("all of %d messages were confirmed", len(confirmed))
+		t.Fatalf("all of %d messages were confirmed: got refused %v, want set", len(confirmed), refused)
 	}
 	t.Logf("%d messages were confirmed, then: %v", len(confirmed), refused)
 	w.steerFunction(t, "paused", "resume", "")
@@ -50,7 +50,7 @@ func TestNoConfirmedMessageIsRemovedBehindAPausedFunction(t *testing.T) {
 	w.idle(t)
 	for callID, n := range s.gateway.byCall() {
 		if n != 1 {
-			t.Errorf("call %s was made %d times", callID, n)
+			t.Errorf("call %s was made %d times, want 1", callID, n)
 		}
 	}
 }
@@ -76,7 +76,7 @@ func TestChaosNoConfirmedMessageIsRemovedBehindSlowFunctions(t *testing.T) {
 		return "paused"
 	})
 	if refused != nil {
-		t.Errorf("after %d messages: %v", len(confirmed), refused)
+		t.Errorf("after %d messages: %v, want nil", len(confirmed), refused)
 	}
 	slow := (len(confirmed) + one - 1) / one
 	s.gateway.awaitDone(t, slow)

@@ -25,10 +25,10 @@ func TestWithoutADataDirNoMoreLiesUnsettledThanAllowed(t *testing.T) {
 	}
 	w.unready(t, "max_unsettled")
 	if c := w.counts(t); c.accepted > 5 {
-		t.Errorf("%v messages are taken in", c.accepted)
+		t.Errorf("%v messages are taken in, want at most 5", c.accepted)
 	}
 	if n := w.metrics(t).sum("queue_worker_intake_resting"); n != 1 {
-		t.Errorf("queue_worker_intake_resting is %v", n)
+		t.Errorf("queue_worker_intake_resting is %v, want 1", n)
 	}
 	release()
 	for m := range want {
@@ -51,15 +51,22 @@ func TestAFullStoreTakesNothingMoreUntilThereIsRoom(t *testing.T) {
 	waiting := call("fn2", body)
 	s.broker.publish(t, waiting) // NATS Streaming has it
 	if c := w.counts(t); c.accepted != 4 {
-		t.Errorf("%v messages are taken in", c.accepted)
+		t.Errorf("%v messages are taken in, want 4", c.accepted)
 	}
 	if code := w.deadSet(t)[0].drop(t, w); code != http.StatusOK {
-		t.Errorf("the drop is answered %d", code)
+		t.Errorf("the drop is answered %d, want %d", code, http.StatusOK)
 	}
 	w.next(t, waiting, "done")
 	w.ready(t)
-	if c := w.idle(t); c.accepted != 5 || c.done != 1 || c.dropped != 1 || c.dead != 3 {
-		t.Errorf("the counts are %+v", c)
+	switch c := w.idle(t); {
+	case c.accepted != 5:
+		t.Errorf("the counts are %+v, want accepted 5", c)
+	case c.done != 1:
+		t.Errorf("the counts are %+v, want done 1", c)
+	case c.dropped != 1:
+		t.Errorf("the counts are %+v, want dropped 1", c)
+	case c.dead != 3:
+		t.Errorf("the counts are %+v, want dead 3", c)
 	}
 	checkCalled(t, s, map[*message]int{waiting: 1})
 }
@@ -85,7 +92,7 @@ func TestEmbeddedNATSIsClosedWhileTheStoreIsFull(t *testing.T) {
 	s.gateway.awaitDone(t, 5)
 	for _, l := range w.deadSet(t) {
 		if code := l.drop(t, w); code != http.StatusOK {
-			t.Errorf("the drop is answered %d", code)
+			t.Errorf("the drop is answered %d, want %d", code, http.StatusOK)
 		}
 	}
 	w.ready(t)
@@ -105,9 +112,12 @@ func TestOldDeadLettersAreDroppedAndCounted(t *testing.T) {
 	died := w.deadSet(t)[1].DiedAt
 	eventually(t, "the dead set to be empty", func() bool { return w.counts(t).dead == 0 })
 	if age := time.Since(died); age < time.Second {
-		t.Errorf("a letter of %s was dropped", age)
+		t.Errorf("a letter of %s was dropped, want at least %v", age, time.Second)
 	}
-	if c := w.counts(t); c.dropped != 2 || c.accepted != 2 {
-		t.Errorf("the counts are %+v", c)
+	switch c := w.counts(t); {
+	case c.dropped != 2:
+		t.Errorf("the counts are %+v, want dropped 2", c)
+	case c.accepted != 2:
+		t.Errorf("the counts are %+v, want accepted 2", c)
 	}
 }

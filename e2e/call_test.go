@@ -20,7 +20,7 @@ func once(t *testing.T, s *stand, m *message) asked {
 	w.next(t, m, "done")
 	calls := s.gateway.all()
 	if len(calls) != 1 {
-		t.Fatalf("there were %d calls", len(calls))
+		t.Fatalf("there were %d calls, want 1 call", len(calls))
 	}
 	return calls[0]
 }
@@ -36,15 +36,23 @@ func TestACallIsWhatTheCallerSent(t *testing.T) {
 	s.broker.publish(t, m)
 	w.next(t, m, "done")
 	got := s.gateway.all()[0]
-	if got.Method != http.MethodPost || got.URI != "/function/figlet.openfaas-fn/v1/job?user=1&user=2" || got.Host != s.gateway.addr {
-		t.Errorf("the call was %s %s at %s", got.Method, got.URI, got.Host)
+	switch {
+	case got.Method != http.MethodPost:
+		t.Errorf("the call was %s %s at %s, want method %v", got.Method, got.URI, got.Host, http.MethodPost)
+	case got.URI != "/function/figlet.openfaas-fn/v1/job?user=1&user=2":
+		t.Errorf(`the call was %s %s at %s, want URI "/function/figlet.openfaas-fn/v1/job?user=1&user=2"`, got.Method, got.URI, got.Host)
+	case got.Host != s.gateway.addr:
+		t.Errorf("the call was %s %s at %s, want host %v", got.Method, got.URI, got.Host, s.gateway.addr)
 	}
-	if string(got.Body) != "hello" || got.Header.Get("Content-Length") != "5" {
-		t.Errorf("the body was %q, its length %q", got.Body, got.Header.Get("Content-Length"))
+	switch {
+	case string(got.Body) != "hello":
+		t.Errorf(`the body was %q, its length %q, want body "hello"`, got.Body, got.Header.Get("Content-Length"))
+	case got.Header.Get("Content-Length") != "5":
+		t.Errorf(`the body was %q, its length %q, want Content-Length "5"`, got.Body, got.Header.Get("Content-Length"))
 	}
 	for _, name := range []string{"Accept", "Content-Type", "User-Agent", "X-Call-Id", "X-Start-Time", "Authorization", "X-Two", "X-Callback-Url"} {
 		if !slices.Equal(got.Header[name], m.Header[name]) {
-			t.Errorf("%s is %q, the caller sent %q", name, got.Header[name], m.Header[name])
+			t.Errorf("%s is %q, the caller sent %q, want %v", name, got.Header[name], m.Header[name], m.Header[name])
 		}
 	}
 	for name, want := range map[string]string{"X-Retry": "0", "X-Retry-Max": "10"} {
@@ -68,19 +76,27 @@ func TestWhatBelongsToTheCallersConnectionIsNotPassedOn(t *testing.T) {
 	got := once(t, newStand(t), m)
 	for _, name := range []string{"X-Hop", "Keep-Alive", "Te", "Trailer", "Upgrade", "Proxy-Authorization", "Expect", "Connection", "Transfer-Encoding", "Proxy", "Transfer_encoding", "Content.length"} {
 		if got.Header[name] != nil {
-			t.Errorf("%s is passed on: %q", name, got.Header[name])
+			t.Errorf("%s is passed on: %q, want nil", name, got.Header[name])
 		}
 	}
-	if string(got.Body) != "hello" || strings.Contains(got.Host, "evil") {
-		t.Errorf("the body is %q, the host %s", got.Body, got.Host)
+	switch {
+	case string(got.Body) != "hello":
+		t.Errorf(`the body is %q, the host %s, want body "hello"`, got.Body, got.Host)
+	case strings.Contains(got.Host, "evil"):
+		t.Errorf(`the body is %q, the host %s, want no "evil" in it`, got.Body, got.Host)
 	}
 }
 
 func TestACallerCannotForgeWhatTheWorkerTells(t *testing.T) {
 	t.Parallel()
 	got := once(t, newStand(t), call("fn1", "", with("X-Retry", "9"), with("X_Retry", "9"), with("X-Retry-Max", "99"), with("x-retry", "7")))
-	if !slices.Equal(got.Header["X-Retry"], []string{"0"}) || !slices.Equal(got.Header["X-Retry-Max"], []string{"10"}) || got.Header["X_retry"] != nil {
-		t.Errorf("the header is %v", got.Header)
+	switch {
+	case !slices.Equal(got.Header["X-Retry"], []string{"0"}):
+		t.Errorf("the header is %v, want %v", got.Header, []string{"0"})
+	case !slices.Equal(got.Header["X-Retry-Max"], []string{"10"}):
+		t.Errorf("the header is %v, want %v", got.Header, []string{"10"})
+	case got.Header["X_retry"] != nil:
+		t.Errorf(`the header is %v, want got.Header["X_retry"] nil`, got.Header)
 	}
 }
 
@@ -93,18 +109,21 @@ func TestAFunctionSeesTheWorkersOwnValuesOnly(t *testing.T) {
 		with("X_Tenant", "mine"), with("X-Retries", "3")))
 	for name, values := range got.Header {
 		if slices.Contains(values, forged) {
-			t.Errorf("%s is passed on", name)
+			t.Errorf("%s is passed on: got %v, want no %v in it", name, values, forged)
 		}
 	}
-	if got.Header.Get("X_Tenant") != "mine" || got.Header.Get("X-Retries") != "3" {
-		t.Errorf("what is the caller's own does not arrive: %v", got.Header)
+	switch {
+	case got.Header.Get("X_Tenant") != "mine":
+		t.Errorf(`what is the caller's own does not arrive: %v, want X_Tenant "mine"`, got.Header)
+	case got.Header.Get("X-Retries") != "3":
+		t.Errorf(`what is the caller's own does not arrive: %v, want X-Retries "3"`, got.Header)
 	}
 }
 
 func TestTheCallersOwnIdempotencyKeyIsKept(t *testing.T) {
 	t.Parallel()
 	if got := once(t, newStand(t), call("fn1", "", with("Idempotency-Key", "mine"))); got.Header.Get("Idempotency-Key") != "mine" {
-		t.Errorf("the Idempotency-Key is %q", got.Header.Get("Idempotency-Key"))
+		t.Errorf(`the Idempotency-Key is %q, want "mine"`, got.Header.Get("Idempotency-Key"))
 	}
 }
 
@@ -112,7 +131,7 @@ func TestWithoutAUserAgentTheWorkerNamesItself(t *testing.T) {
 	t.Parallel()
 	got := once(t, newStand(t), call("fn1", "", func(m *message) { delete(m.Header, "User-Agent") }))
 	if ua := got.Header.Get("User-Agent"); ua != "queue-worker/"+version {
-		t.Errorf("the User-Agent is %q", ua)
+		t.Errorf("the User-Agent is %q, want %v", ua, "queue-worker/"+version)
 	}
 }
 
@@ -124,7 +143,7 @@ func TestABodyOfAnyBytesArrivesWhole(t *testing.T) {
 		_, _ = random.Read(body)
 		got := once(t, newStand(t), call("fn1", string(body)))
 		if sha256.Sum256(got.Body) != sha256.Sum256(body) {
-			t.Errorf("of %d bytes %d arrived, the same: %v", size, len(got.Body), bytes.Equal(got.Body, body))
+			t.Errorf("of %d bytes %d arrived, the same: %v, want the same", size, len(got.Body), bytes.Equal(got.Body, body))
 		}
 	}
 }
@@ -137,7 +156,7 @@ func TestABodyOf8MiBArrivesWhole(t *testing.T) {
 	s.broker.publishRaw(t, encode(t, call("fn1", body)))
 	got := s.gateway.awaitDone(t, 1)[0]
 	if string(got.Body) != body {
-		t.Errorf("%d bytes arrived", len(got.Body))
+		t.Errorf("%d bytes arrived, want the %d that were sent", len(got.Body), len(body))
 	}
 	w.idle(t)
 }
@@ -187,6 +206,6 @@ func TestM23_AGatewayURLMayEndInASlash(t *testing.T) {
 	s := newStand(t)
 	s.env = append(s.env, "gateway_url="+s.gateway.url()+"/")
 	if got := once(t, s, call("fn1", "")); got.URI != "/function/fn1/" {
-		t.Errorf("the call was at %s", got.URI)
+		t.Errorf(`the call was at %s, want "/function/fn1/"`, got.URI)
 	}
 }

@@ -23,13 +23,16 @@ func TestACallbackCannotDeployFunctions(t *testing.T) {
 			} {
 				m := call("echo", `{"service":"evil","image":"evil"}`, withCallback(url))
 				s.broker.publish(t, m)
-				if e := w.posted(t, m, "dead"); e.text("reason") != "callback_refused" || !strings.Contains(e.text("detail"), "leads to the gateway") {
-					t.Errorf("%s: %v", url, e)
+				switch e := w.posted(t, m, "dead"); {
+				case e.text("reason") != "callback_refused":
+					t.Errorf(`%s: %v, want reason "callback_refused"`, url, e)
+				case !strings.Contains(e.text("detail"), "leads to the gateway"):
+					t.Errorf(`%s: %v, want "leads to the gateway" in e.text("detail")`, url, e)
 				}
 			}
 			refused := w.send(t, "/queue/producer", `{"message":"m","callback_url":"`+s.gateway.url()+`/system/functions"}`)
 			if refused.Status != http.StatusBadRequest {
-				t.Errorf("the producer is answered %d %s", refused.Status, refused.Body)
+				t.Errorf("the producer is answered %d %s, want %d", refused.Status, refused.Body, http.StatusBadRequest)
 			}
 			byName := w.send(t, "/queue/producer", `{"message":"m","callback_url":"`+named+`/system/functions"}`)
 			w.event(t, "the producer's message to be refused", func(e entry) bool {

@@ -35,8 +35,13 @@ func TestACallbackCarriesTheResult(t *testing.T) {
 	s.broker.publish(t, m)
 	w.posted(t, m, "done")
 	got := target.await(t, 1)[0]
-	if got.Method != http.MethodPost || got.URI != "/cb/path?k=v" || string(got.Body) != "the result" {
-		t.Errorf("the callback was %s %s with %q", got.Method, got.URI, got.Body)
+	switch {
+	case got.Method != http.MethodPost:
+		t.Errorf("the callback was %s %s with %q, want method %v", got.Method, got.URI, got.Body, http.MethodPost)
+	case got.URI != "/cb/path?k=v":
+		t.Errorf(`the callback was %s %s with %q, want URI "/cb/path?k=v"`, got.Method, got.URI, got.Body)
+	case string(got.Body) != "the result":
+		t.Errorf(`the callback was %s %s with %q, want body "the result"`, got.Method, got.URI, got.Body)
 	}
 	for name, want := range map[string][]string{
 		"X-Call-Id": m.Header["X-Call-Id"], "X-Function-Name": {"fn1.openfaas-fn"}, "X-Function-Status": {"201"},
@@ -49,11 +54,14 @@ func TestACallbackCarriesTheResult(t *testing.T) {
 		}
 	}
 	seconds, err := strconv.ParseFloat(got.Header.Get("X-Duration-Seconds"), 64)
-	if err != nil || seconds < 0.02 {
-		t.Errorf("X-Duration-Seconds is %q", got.Header.Get("X-Duration-Seconds"))
+	switch {
+	case err != nil:
+		t.Errorf("X-Duration-Seconds is %q: got %v, want no error", got.Header.Get("X-Duration-Seconds"), err)
+	case seconds < 0.02:
+		t.Errorf("X-Duration-Seconds is %q: got seconds %v, want at least 0.02", got.Header.Get("X-Duration-Seconds"), seconds)
 	}
 	if w.idle(t); len(target.all()) != 1 {
-		t.Errorf("there were %d callbacks", len(target.all()))
+		t.Errorf("there were %d callbacks, want 1", len(target.all()))
 	}
 }
 
@@ -80,14 +88,19 @@ func TestACallbackOfAFunctionThatFailedForGood(t *testing.T) {
 			w.posted(t, m, "done")
 			got := target.all()
 			if len(got) != 1 {
-				t.Fatalf("there were %d callbacks", len(got))
+				t.Fatalf("there were %d callbacks, want 1", len(got))
 			}
 			h := got[0].Header
-			if h.Get("X-Function-Status") != strconv.Itoa(test.answer.Status) || string(got[0].Body) != string(test.answer.Body) || h.Get("X-Retry") != test.calls {
-				t.Errorf("the callback has %v and %q", h, got[0].Body)
+			switch {
+			case h.Get("X-Function-Status") != strconv.Itoa(test.answer.Status):
+				t.Errorf("the callback has %v and %q, want X-Function-Status %v", h, got[0].Body, strconv.Itoa(test.answer.Status))
+			case string(got[0].Body) != string(test.answer.Body):
+				t.Errorf("the callback has %v and %q, want body %q", h, got[0].Body, test.answer.Body)
+			case h.Get("X-Retry") != test.calls:
+				t.Errorf("the callback has %v and %q, want X-Retry %v", h, got[0].Body, test.calls)
 			}
 			if cut := h.Get("X-Body-Truncated") == "true"; cut != (len(test.tell.Body) > 10) {
-				t.Errorf("X-Body-Truncated is %q", h.Get("X-Body-Truncated"))
+				t.Errorf("X-Body-Truncated is %q: got cut %v, want %v", h.Get("X-Body-Truncated"), cut, len(test.tell.Body) > 10)
 			}
 		})
 	}
@@ -105,7 +118,7 @@ func TestACallbackIsTriedAgainUntilItIs2xx(t *testing.T) {
 	w.posted(t, m, "done")
 	got := target.all()
 	if len(got) != len(answers) {
-		t.Fatalf("there were %d callbacks", len(got))
+		t.Fatalf("there were %d callbacks, want %d", len(got), len(answers))
 	}
 	checkWaits(t, got, 50*time.Millisecond, 100*time.Millisecond, 200*time.Millisecond, 400*time.Millisecond)
 	checkCalled(t, s, map[*message]int{m: 1})
@@ -121,24 +134,42 @@ func TestACallbackThatNobodyTakesIsDeadAndHasNoneItself(t *testing.T) {
 	s.broker.publish(t, m)
 	w.posted(t, m, "dead")
 	if n := len(target.all()); n != 3 {
-		t.Errorf("there were %d callbacks", n)
+		t.Errorf("there were %d callbacks, want 3", n)
 	}
 	l := w.deadSet(t).only(t)
-	if l.Kind != "callback" || l.Topic != "url:"+target.addr || l.Reason != "attempts_exhausted" || l.Status != 500 ||
-		l.CallID != id(m) || string(l.Message) != "the result" || len(l.Attempts) != 3 {
-		t.Errorf("the dead letter is %+v", l)
+	switch {
+	case l.Kind != "callback":
+		t.Errorf(`the dead letter is %+v, want kind "callback"`, l)
+	case l.Topic != "url:"+target.addr:
+		t.Errorf("the dead letter is %+v, want topic %v", l, "url:"+target.addr)
+	case l.Reason != "attempts_exhausted":
+		t.Errorf(`the dead letter is %+v, want reason "attempts_exhausted"`, l)
+	case l.Status != 500:
+		t.Errorf("the dead letter is %+v, want status 500", l)
+	case l.CallID != id(m):
+		t.Errorf("the dead letter is %+v, want CallID %v", l, id(m))
+	case string(l.Message) != "the result":
+		t.Errorf(`the dead letter is %+v, want message "the result"`, l)
+	case len(l.Attempts) != 3:
+		t.Errorf("the dead letter is %+v, want 3 attempts", l)
 	}
 	target.tell(always(answer{}))
 	if code := l.replay(t, w); code != http.StatusOK {
-		t.Errorf("the replay is answered %d", code)
+		t.Errorf("the replay is answered %d, want %d", code, http.StatusOK)
 	}
 	w.posted(t, m, "done")
-	if got := target.all(); string(got[3].Body) != "the result" || got[3].Header.Get("X-Function-Status") != "200" {
-		t.Errorf("the callback that was replayed is %+v", got[3])
+	switch got := target.all(); {
+	case string(got[3].Body) != "the result":
+		t.Errorf(`the callback that was replayed is %+v, want body "the result"`, got[3])
+	case got[3].Header.Get("X-Function-Status") != "200":
+		t.Errorf(`the callback that was replayed is %+v, want X-Function-Status "200"`, got[3])
 	}
 	checkCalled(t, s, map[*message]int{m: 1})
-	if m := w.metrics(t); m.sum("queue_worker_callbacks_total", "outcome", "dead") != 1 || m.sum("queue_worker_callbacks_total", "outcome", "delivered") != 1 {
-		t.Error("queue_worker_callbacks_total does not count one dead and one delivered callback")
+	switch m := w.metrics(t); {
+	case m.sum("queue_worker_callbacks_total", "outcome", "dead") != 1:
+		t.Error(`queue_worker_callbacks_total does not count one dead and one delivered callback, want m.sum("queue_worker_callbacks_total", "outcome", "dead") 1`)
+	case m.sum("queue_worker_callbacks_total", "outcome", "delivered") != 1:
+		t.Error(`queue_worker_callbacks_total does not count one dead and one delivered callback, want m.sum("queue_worker_callbacks_total", "outcome", "delivered") 1`)
 	}
 }
 
@@ -157,8 +188,11 @@ func TestACallbackSurvivesAKill(t *testing.T) {
 		w = s.worker()
 		w.posted(t, m, "done")
 		w.idle(t)
-		if got := target.all(); len(got) != 1 || string(got[0].Body) != "the result" {
-			t.Errorf("the callbacks are %+v", got)
+		switch got := target.all(); {
+		case len(got) != 1:
+			t.Errorf("the callbacks are %+v, want 1", got)
+		case string(got[0].Body) != "the result":
+			t.Errorf(`the callbacks are %+v, want body "the result"`, got)
 		}
 		if mode == "" {
 			checkCalled(t, s, map[*message]int{m: 1}) // without data_dir the function runs again
@@ -181,7 +215,7 @@ func TestAKillBetweenCallAndSettlementCallsBackOnce(t *testing.T) {
 			s.worker().posted(t, m, "done")
 			checkCalled(t, s, map[*message]int{m: calls})
 			if n := len(target.all()); n != 1 {
-				t.Errorf("there were %d callbacks", n)
+				t.Errorf("there were %d callbacks, want 1", n)
 			}
 		})
 	}
@@ -195,8 +229,11 @@ func TestCredentialsOfACallbackGoAsBasicAuth(t *testing.T) {
 	s.broker.publish(t, m)
 	w.posted(t, m, "done")
 	got := target.all()[0]
-	if want := "Basic " + base64.StdEncoding.EncodeToString([]byte("user:pa ss")); got.Header.Get("Authorization") != want || got.URI != "/cb" {
-		t.Errorf("the callback was %s with %q", got.URI, got.Header.Get("Authorization"))
+	switch want := "Basic " + base64.StdEncoding.EncodeToString([]byte("user:pa ss")); {
+	case got.Header.Get("Authorization") != want:
+		t.Errorf("the callback was %s with %q, want authorization %v", got.URI, got.Header.Get("Authorization"), want)
+	case got.URI != "/cb":
+		t.Errorf(`the callback was %s with %q, want URI "/cb"`, got.URI, got.Header.Get("Authorization"))
 	}
 }
 
@@ -218,7 +255,7 @@ func TestTheHeaderWinsOverTheURLObject(t *testing.T) {
 	for _, got := range target.all() {
 		want := map[string]string{"both": "/header", "object": "/object"}[got.callID()]
 		if got.URI != want {
-			t.Errorf("the callback of %s went to %s", got.callID(), got.URI)
+			t.Errorf("the callback of %s went to %s, want %v", got.callID(), got.URI, want)
 		}
 		if lossy := got.callID() == "object"; lossy && got.Header["Authorization"] != nil {
 			t.Errorf("credentials that got lost on the wire are sent as %q", got.Header["Authorization"])
@@ -245,19 +282,22 @@ func TestRefusedCallbacksAreDeadAtOnceAndTheResultStands(t *testing.T) {
 	for i, m := range all {
 		w.next(t, m, "done")
 		if e := w.posted(t, m, "dead"); e.text("reason") != "callback_refused" {
-			t.Errorf("the callback to %s came to %v", urls[i], e)
+			t.Errorf(`the callback to %s came to %v, want reason "callback_refused"`, urls[i], e)
 		}
 	}
 	if n := len(canary.all()); n != 0 {
-		t.Errorf("%d callbacks reached what they must not", n)
+		t.Errorf("%d callbacks reached what they must not, want 0", n)
 	}
 	letters := w.deadSet(t)
 	if len(letters) != len(urls) {
-		t.Errorf("the dead set has %d dead letters", len(letters))
+		t.Errorf("the dead set has %d dead letters, want %d letters", len(letters), len(urls))
 	}
 	for _, l := range letters {
-		if l.Kind != "callback" || l.Reason != "callback_refused" {
-			t.Errorf("a dead letter is %+v", l)
+		switch {
+		case l.Kind != "callback":
+			t.Errorf(`a dead letter is %+v, want kind "callback"`, l)
+		case l.Reason != "callback_refused":
+			t.Errorf(`a dead letter is %+v, want reason "callback_refused"`, l)
 		}
 	}
 }
@@ -275,7 +315,7 @@ func TestTheGatewayIsAlwaysAllowedAndOurOwnListenerNever(t *testing.T) {
 	m = call("fn1", "", withCallback(w.base+"/v1/dead_set"))
 	open.broker.publish(t, m)
 	if e := w.posted(t, m, "dead"); e.text("reason") != "callback_refused" {
-		t.Errorf("a callback to the worker itself came to %v", e)
+		t.Errorf(`a callback to the worker itself came to %v, want reason "callback_refused"`, e)
 	}
 }
 
@@ -290,6 +330,6 @@ func TestACallbackThatHangsIsCutOffAndDelaysNoFunction(t *testing.T) {
 	s.broker.publish(t, other)
 	w.next(t, other, "done")
 	if e := w.posted(t, m, "dead"); e.text("cause") != "timeout" {
-		t.Errorf("the callback came to %v", e)
+		t.Errorf(`the callback came to %v, want cause "timeout"`, e)
 	}
 }

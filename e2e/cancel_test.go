@@ -47,7 +47,7 @@ func TestWhatWasCancelledIsNotCalledAlsoNotAfterAKill(t *testing.T) {
 				m := bring(t, s, w)
 				v := w.isIn(t, m, state)
 				if code, reason := w.cancel(t, v.ID); code != http.StatusAccepted {
-					t.Fatalf("cancelling is answered %d %s", code, reason)
+					t.Fatalf("cancelling is answered %d %s, want %d", code, reason, http.StatusAccepted)
 				}
 				before := len(s.gateway.of(m))
 				w.kill()
@@ -62,11 +62,11 @@ func TestWhatWasCancelledIsNotCalledAlsoNotAfterAKill(t *testing.T) {
 					w.idle(t)
 				}
 				if now := len(s.gateway.of(m)); now != before {
-					t.Errorf("after the 202 it was called %d times", now-before)
+					t.Errorf("after the 202 it was called %d times, want now %v", now-before, before)
 				}
 				for _, a := range s.gateway.all() {
 					if a.URI == "/callback" {
-						t.Error("there was a callback")
+						t.Errorf(`there was a callback: got URI %v, want other than "/callback"`, a.URI)
 					}
 				}
 			})
@@ -87,20 +87,30 @@ func TestARunningCallIsEndedAndItsSlotIsFree(t *testing.T) {
 		s.gateway.await(t, 1)
 		s.broker.publish(t, next)
 		code, body := w.ask(t, http.MethodDelete, "/async-function/"+id(m)) // as with the commercial gateway
-		if e := parse(body); code != http.StatusAccepted || e.text("state") != "cancelled" {
-			t.Fatalf("cancelling is answered %d %s", code, body)
+		switch e := parse(body); {
+		case code != http.StatusAccepted:
+			t.Fatalf("cancelling is answered %d %s, want code %d", code, body, http.StatusAccepted)
+		case e.text("state") != "cancelled":
+			t.Fatalf(`cancelling is answered %d %s, want state "cancelled"`, code, body)
 		}
 		s.gateway.awaitThat(t, "the call to be broken off", func(all []asked) bool { return all[0].Broken })
 		w.next(t, m, "cancelled")
 		w.next(t, next, "done")
 		if v := w.invocation(t, id(m)); v.State != "cancelled" {
-			t.Errorf("it is %+v", v)
+			t.Errorf(`it is %+v, want state "cancelled"`, v)
 		}
-		if c := w.idle(t); c.accepted != 2 || c.done != 1 || c.dropped != 1 || c.dead != 0 {
-			t.Errorf("the counts are %+v", c)
+		switch c := w.idle(t); {
+		case c.accepted != 2:
+			t.Errorf("the counts are %+v, want accepted 2", c)
+		case c.done != 1:
+			t.Errorf("the counts are %+v, want done 1", c)
+		case c.dropped != 1:
+			t.Errorf("the counts are %+v, want dropped 1", c)
+		case c.dead != 0:
+			t.Errorf("the counts are %+v, want dead 0", c)
 		}
 		if code, reason := w.cancel(t, id(m)); code != http.StatusAccepted {
-			t.Errorf("cancelling it once more is answered %d %s", code, reason)
+			t.Errorf("cancelling it once more is answered %d %s, want %d", code, reason, http.StatusAccepted)
 		}
 	})
 }
@@ -125,13 +135,19 @@ func TestWhatIsDeadOverOrUnknownCannotBeCancelled(t *testing.T) {
 	} {
 		for _, path := range []string{"/v1/invocations/", "/async-function/"} {
 			code, body := w.ask(t, http.MethodDelete, path+url.PathEscape(tt.id))
-			if reason := parse(body).text("reason"); code != tt.code || reason != tt.reason {
-				t.Errorf("DELETE %s%s is answered %d %s", path, tt.id, code, body)
+			switch reason := parse(body).text("reason"); {
+			case code != tt.code:
+				t.Errorf("DELETE %s%s is answered %d %s, want code %v", path, tt.id, code, body, tt.code)
+			case reason != tt.reason:
+				t.Errorf("DELETE %s%s is answered %d %s, want reason %v", path, tt.id, code, body, tt.reason)
 			}
 		}
 	}
-	if c := w.idle(t); c.dead != 1 || c.dropped != 0 {
-		t.Errorf("the counts are %+v", c)
+	switch c := w.idle(t); {
+	case c.dead != 1:
+		t.Errorf("the counts are %+v, want dead 1", c)
+	case c.dropped != 0:
+		t.Errorf("the counts are %+v, want dropped 0", c)
 	}
 }
 
@@ -171,7 +187,7 @@ func TestCancellingRacesWithTheEndOfACall(t *testing.T) {
 				t.Errorf("%s was called %d times more after it was cancelled", m.Function, now-was)
 			}
 			if state := w.invocation(t, id(m)).State; (state == "cancelled") != cancelled {
-				t.Errorf("one that was cancelled (%v) is %s", cancelled, state)
+				t.Errorf(`one that was cancelled (%v) is %s, want state == "cancelled" %v`, cancelled, state, cancelled)
 			}
 		}
 	})
@@ -192,12 +208,12 @@ func TestWhatWasPurgedWithoutADataDirDoesNotComeBack(t *testing.T) {
 	w.awaitState(t, j, "done")
 	for _, m := range purged {
 		if v := w.invocation(t, id(m)); v.State != "cancelled" {
-			t.Errorf("what was purged is %s", v.State)
+			t.Errorf(`what was purged is %s, want "cancelled"`, v.State)
 		}
 	}
 	w.signal(t, syscall.SIGTERM)
 	if code := w.exit(t); code != 0 {
-		t.Errorf("the exit code is %d", code)
+		t.Errorf("the exit code is %d, want 0", code)
 	}
 	s.checkNotAgain(purged[0]) // the pause is gone with the process
 	if all := s.gateway.calls(); len(all) != 1 {
@@ -214,13 +230,13 @@ func TestWhatWasJustSentCanBeCancelled(t *testing.T) {
 		for range 20 {
 			m := w.submit(t, "/async-function/fn1", "")
 			if code, reason := w.cancel(t, id(m)); code != http.StatusAccepted {
-				t.Fatalf("cancelling what was just sent is answered %d %s", code, reason)
+				t.Fatalf("cancelling what was just sent is answered %d %s, want %d", code, reason, http.StatusAccepted)
 			}
 		}
 		w.steerFunction(t, "fn1", "resume", "")
 		w.idle(t)
 		if all := s.gateway.calls(); len(all) != 0 {
-			t.Errorf("there were %d calls", len(all))
+			t.Errorf("there were %d calls, want 0", len(all))
 		}
 	})
 }

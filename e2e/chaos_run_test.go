@@ -48,7 +48,7 @@ type chaosRun struct {
 func (c chaos) run(t *testing.T) {
 	t.Helper()
 	if v := c.play(t); len(v.wrong) > 0 {
-		t.Errorf("the ledger does not hold:\n%s", v)
+		t.Errorf("the ledger does not hold:\n%s, want no wrong", v)
 	}
 }
 

@@ -19,12 +19,12 @@ func TestCLI_AScriptHasToSayYes(t *testing.T) {
 	w.cli(t, "function", "purge", "fn1").want(t, 2, "--yes")
 	w.cli(t, "dead", "drop", "--all", "--dry-run").want(t, 0, "drop: 4, ", "3\tfn1.openfaas-fn\t"+defaultQueue+"\tattempts_exhausted\n")
 	if left := w.deadSet(t); len(left) != 4 {
-		t.Fatalf("%d letters are left", len(left))
+		t.Fatalf("%d letters are left, want 4 left", len(left))
 	}
 	w.cli(t, "dead", "replay", "--function", "fn1", "--limit", "2", "--rate", "100", "--yes").want(t, 0, "replay: 2, ", "replay done: 2 of 2 done, 0 skipped, 0 failed again")
 	got := w.cli(t, "dead", "replay", "--all", "--yes", "-o", "json").want(t, 0, `"state":"done"`)
 	if len(got.lines()) != 1 {
-		t.Errorf("not one document: %q", got.stdout)
+		t.Errorf("not one document: %q, want 1 line", got.stdout)
 	}
 	w.cli(t, "dead", "replay", "--all", "--yes").want(t, 0, "nothing to replay")
 	s.gateway.await(t, 4+4)
@@ -40,7 +40,7 @@ func TestCLI_APersonIsAsked(t *testing.T) {
 		p.want(1, "drop: 3, ", "COUNT", "nothing was done")
 	}
 	if n := len(w.deadSet(t)); n != 3 {
-		t.Fatalf("%d letters are left", n)
+		t.Fatalf("%d letters are left, want 3", n)
 	}
 	p := w.person(t, "dead", "drop", "--all")
 	p.answers("drop 3?", "\x03") // Ctrl-C
@@ -48,11 +48,11 @@ func TestCLI_APersonIsAsked(t *testing.T) {
 	p = w.person(t, "dead", "drop", "--all")
 	p.answers("drop 3?", "yes\n")
 	if screen := p.want(0, "drop done: 3 of 3 done"); !strings.Contains(screen, "fn1.openfaas-fn") {
-		t.Errorf("the screen is %q", screen)
+		t.Errorf(`the screen is %q, want "fn1.openfaas-fn" in it`, screen)
 	}
 	for _, line := range w.cli(t, "job", "ls").want(t, 0).lines() {
 		if strings.Contains(line, "planned") {
-			t.Errorf("a plan is left: %q", line)
+			t.Errorf(`a plan is left: %q, want no "planned" in it`, line)
 		}
 	}
 }
@@ -66,7 +66,7 @@ func TestCLI_WhatFailsAgainIsPartly(t *testing.T) {
 	w.cli(t, "job", "status", job).want(t, 0, "state\tstopped\n", "canary\ttrue\n")
 	w.cli(t, "job", "status", job, "--watch").want(t, 3)
 	if !strings.Contains(got.stderr, "queue-worker job resume "+job) {
-		t.Errorf("it says %q", got.stderr)
+		t.Errorf("it says %q, want %q in it", got.stderr, "queue-worker job resume "+job)
 	}
 	s.gateway.tell(always(status(200)))
 	w.cli(t, "job", "resume", job).want(t, 0, "replay "+job+": running")
@@ -103,7 +103,7 @@ func TestCLI_NoWaitReturnsAtOnce(t *testing.T) {
 	s.gateway.tell(always(status(200)))
 	job := w.cli(t, "dead", "replay", "--all", "--rate", "1", "--yes", "--no-wait").want(t, 0, "continues in the worker").lines()
 	if len(job) != 1 {
-		t.Fatalf("it writes %q", job)
+		t.Fatalf("it writes %q, want 1", job)
 	}
 	w.cli(t, "job", "status", job[0], "--watch", "-o", "json").want(t, 0, `"state":"done"`, `"done":2`)
 }

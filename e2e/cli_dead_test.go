@@ -27,27 +27,36 @@ func TestCLI_ListingsAreLinesForScripts(t *testing.T) {
 	all := s.bury(w, "fn1", "a", "b", "c")
 	s.bury(w, "fn2", "d")
 	got := w.cli(t, "dead", "ls").want(t, 0)
-	if len(got.lines()) != 4 || got.stderr != "" {
-		t.Fatalf("the lines are %q, beside them %q", got.lines(), got.stderr)
+	switch {
+	case len(got.lines()) != 4:
+		t.Fatalf("the lines are %q, beside them %q, want 4 lines", got.lines(), got.stderr)
+	case got.stderr != "":
+		t.Fatalf("the lines are %q, beside them %q, want stderr empty", got.lines(), got.stderr)
 	}
 	columns := strings.Split(got.lines()[0], "\t")
 	letter := w.deadSet(t)[0]
 	want := []string{letter.ID, "fn1", "attempts_exhausted", "500", letter.DiedAt.Format(time.RFC3339Nano), defaultQueue, "0", "0", id(all[0])}
 	if !slices.Equal(columns, want) {
-		t.Errorf("the first line is %q", columns)
+		t.Errorf("the first line is %q, want %v", columns, want)
 	}
 	if strings.Contains(got.stdout, "\x1b") {
-		t.Errorf("there are colours in %q", got.stdout)
+		t.Errorf(`there are colours in %q, want no "\x1b" in it`, got.stdout)
 	}
 	got = w.cli(t, "dead", "ls", "--function", "fn1", "--limit", "2").want(t, 0, "there are more than these 2")
-	if len(got.lines()) != 2 || strings.Contains(got.stdout, "more") {
-		t.Errorf("the lines are %q", got.lines())
+	switch {
+	case len(got.lines()) != 2:
+		t.Errorf("the lines are %q, want 2 lines", got.lines())
+	case strings.Contains(got.stdout, "more"):
+		t.Errorf(`the lines are %q, want no "more" in stdout`, got.lines())
 	}
 	if got = w.cli(t, "dead", "ls", "--status", "4xx").want(t, 0, "no such dead letter"); got.stdout != "" {
-		t.Errorf("nothing is written as %q", got.stdout)
+		t.Errorf("nothing is written as %q, want empty", got.stdout)
 	}
-	if got = w.cli(t, "dead", "groups").want(t, 0); len(got.lines()) != 2 || !strings.HasPrefix(got.lines()[0], "3\t") {
-		t.Errorf("the groups are %q", got.lines())
+	switch got = w.cli(t, "dead", "groups").want(t, 0); {
+	case len(got.lines()) != 2:
+		t.Errorf("the groups are %q, want 2 lines", got.lines())
+	case !strings.HasPrefix(got.lines()[0], "3\t"):
+		t.Errorf(`the groups are %q, want "3\t" at its beginning`, got.lines())
 	}
 	w.cli(t, "dead", "ls", "--function", "").want(t, 2, "--function has no value")
 	w.cli(t, "dead", "ls", "--reason", "nonsense").want(t, 2, "attempts_exhausted")
@@ -73,10 +82,10 @@ func TestCLI_JSONIsWhatTheAPIAnswers(t *testing.T) {
 	} {
 		code, body := w.ask(t, http.MethodGet, tt.path)
 		if code != http.StatusOK {
-			t.Fatalf("%s answers %d %s", tt.path, code, body)
+			t.Fatalf("%s answers %d %s, want %d", tt.path, code, body, http.StatusOK)
 		}
 		if got := w.cli(t, append(tt.args, "-o", "json")...).want(t, 0); got.stdout != body {
-			t.Errorf("%q writes\n%s\nthe API answers\n%s", tt.args, got.stdout, body)
+			t.Errorf("%q writes\n%s\nthe API answers\n%s, want %v", tt.args, got.stdout, body, body)
 		}
 	}
 	if got := w.cli(t, "dead", "ls", "--limit", "2", "-o", "json").want(t, 0, "there are more"); !json.Valid([]byte(got.stdout)) {
@@ -94,10 +103,10 @@ func TestCLI_OneLetter(t *testing.T) {
 	letter := w.deadSet(t).only(t)
 	got := w.cli(t, "dead", "show", letter.ID).want(t, 0, "reason\tattempts_exhausted\n", "header\tX-Order: 7\n")
 	if strings.Contains(got.stdout, "hunter2") {
-		t.Errorf("it shows a secret: %s", got.stdout)
+		t.Errorf(`it shows a secret: %s, want no "hunter2" in it`, got.stdout)
 	}
 	if got = w.cli(t, "dead", "show", letter.ID, "--body").want(t, 0); got.stdout != body {
-		t.Errorf("the body is %q", got.stdout)
+		t.Errorf("the body is %q, want %v", got.stdout, body)
 	}
 	w.cli(t, "dead", "show", "nonsense").want(t, 2, "not an invocation id")
 	w.cli(t, "dead", "show", "0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7").want(t, 1, "no dead letter has this id")
@@ -116,7 +125,7 @@ func TestCLI_LettersByTheirIds(t *testing.T) {
 	w.cli(t, "dead", "replay", unknown, l[2].ID, l[3].ID).want(t, 3, "no dead letter has this id", "replayed "+l[2].ID, "replayed "+l[3].ID, "2 of 3")
 	s.gateway.await(t, 4+3)
 	if left := w.deadSet(t); len(left) != 0 {
-		t.Errorf("there are %d letters left", len(left))
+		t.Errorf("there are %d letters left, want 0 left", len(left))
 	}
 	for name, args := range map[string][]string{
 		"neither ids nor a filter": {"dead", "replay"},
@@ -126,7 +135,7 @@ func TestCLI_LettersByTheirIds(t *testing.T) {
 		"an empty filter":          {"dead", "drop", "--function", "", "--yes"},
 	} {
 		if got := w.cli(t, args...); got.code != 2 {
-			t.Errorf("%s: exit code %d: %s", name, got.code, got.stderr)
+			t.Errorf("%s: exit code %d: %s, want 2", name, got.code, got.stderr)
 		}
 	}
 }
@@ -146,11 +155,11 @@ func TestCLI_ExportAndImportAreARoundTrip(t *testing.T) {
 		want(t, 3, "3 imported, 0 there already, 1 failed", "line 4: ", "1 lines could not be imported")
 	w.cli(t, "dead", "export", "--file", again).want(t, 0)
 	if got := read(t, again); got != exported {
-		t.Errorf("exported again they are\n%s\nbefore\n%s", got, exported)
+		t.Errorf("exported again they are\n%s\nbefore\n%s, want %v", got, exported, exported)
 	}
 	got := w.cli(t, "dead", "export", "--function", "fn2").want(t, 0, "0 dead letters")
 	if got.stdout != "" {
-		t.Errorf("none are written as %q", got.stdout)
+		t.Errorf("none are written as %q, want empty", got.stdout)
 	}
 	w.cli(t, "dead", "import", filepath.Join(dir, "none")).want(t, 1, "none")
 	w.cli(t, "dead", "import", again, "-o", "json").want(t, 0, `"skipped":3`)
@@ -175,14 +184,17 @@ func TestCLI_NothingOfACallersMovesTheCursor(t *testing.T) {
 	l := w.deadSet(t).only(t)
 	for _, args := range [][]string{{"dead", "ls"}, {"dead", "show", l.ID}, {"dead", "show", l.ID, "--body"}, {"dead", "ls", "-o", "json"}, {"dead", "export"}} {
 		screen := w.person(t, args...).want(0)
-		if strings.Contains(screen, "\x1b[2J") || strings.Contains(screen, "\u202e") {
-			t.Errorf("%q writes to a terminal %q", args, screen)
+		switch {
+		case strings.Contains(screen, "\x1b[2J"):
+			t.Errorf(`%q writes to a terminal %q, want no "\x1b[2J" in it`, args, screen)
+		case strings.Contains(screen, "\u202e"):
+			t.Errorf(`%q writes to a terminal %q, want no "\u202e" in it`, args, screen)
 		}
 	}
 	p := w.person(t, "dead", "import")
 	p.answers("reading dead letters from the terminal", "\x03") // Ctrl-C
 	p.want(1, "interrupted")
 	if got := w.cli(t, "dead", "ls").want(t, 0, `evil\x1b[2J\u202e`); len(got.lines()) != 1 {
-		t.Errorf("the lines are %q", got.lines())
+		t.Errorf("the lines are %q, want 1 line", got.lines())
 	}
 }

@@ -37,7 +37,7 @@ func (s said) statuses(t *testing.T) map[string]string {
 		Findings []struct{ Check, Status, Text, Advice string }
 	}
 	if err := json.Unmarshal([]byte(s.stdout), &report); err != nil {
-		t.Fatalf("%v: %s %s", err, s.stdout, s.stderr)
+		t.Fatalf("%v: %s %s, want no error", err, s.stdout, s.stderr)
 	}
 	worst := map[string]string{}
 	for _, f := range report.Findings {
@@ -63,8 +63,11 @@ func TestCLI_TheDoctorFindsNothingBesideAHealthyWorker(t *testing.T) {
 			t.Errorf("%s is %s: %s", check, status, got.stdout)
 		}
 	}
-	if strings.Contains(got.stdout, "hunter2") || !strings.Contains(got.stdout, "a running worker uses it") {
-		t.Errorf("it says %s", got.stdout)
+	switch {
+	case strings.Contains(got.stdout, "hunter2"):
+		t.Errorf(`it says %s, want no "hunter2" in it`, got.stdout)
+	case !strings.Contains(got.stdout, "a running worker uses it"):
+		t.Errorf(`it says %s, want "a running worker uses it" in it`, got.stdout)
 	}
 	if n := s.broker.out.String(); strings.Contains(n, "faas-doctor") && strings.Contains(n, "[ERR]") {
 		t.Errorf("NATS Streaming says %s", n)
@@ -87,7 +90,7 @@ func TestCLI_TheDoctorFindsWhatIsWrong(t *testing.T) {
 	} {
 		got := s.doctor(w, strings.Split(tt.setting, "\n")...).want(t, 1, " checks failed")
 		if is := got.statuses(t)[tt.check]; is != tt.status {
-			t.Errorf("%s: %s is %q: %s", tt.name, tt.check, is, got.stdout)
+			t.Errorf("%s: %s is %q: %s, want %v", tt.name, tt.check, is, got.stdout, tt.status)
 		}
 	}
 	s.gateway.close()
@@ -101,7 +104,7 @@ func TestCLI_TheDoctorFindsWhatIsWrong(t *testing.T) {
 	}
 	w.kill()
 	if is := s.doctor(w).want(t, 1).statuses(t)["worker"]; is != "warn" {
-		t.Errorf("a worker that does not run is %q", is)
+		t.Errorf(`a worker that does not run is %q, want "warn"`, is)
 	}
 }
 

@@ -55,8 +55,15 @@ func TestCLI_SendTakesBodiesFromEverywhere(t *testing.T) {
 		got := command(t, tt.stdin, server, append([]string{"send"}, tt.args...)...).want(t, 0)
 		ids := strings.Split(strings.TrimSuffix(got.stdout, "\n"), "\t")
 		call := s.called(i + 1)[i]
-		if len(ids) != 2 || call.callID() != ids[0] || string(call.Body) != tt.body || call.URI != tt.uri {
-			t.Errorf("%s: the ids are %q, the call is %s %s with %d bytes", tt.name, ids, call.callID(), call.URI, len(call.Body))
+		switch {
+		case len(ids) != 2:
+			t.Errorf("%s: the ids are %q, the call is %s %s with %d bytes, want 2", tt.name, ids, call.callID(), call.URI, len(call.Body))
+		case call.callID() != ids[0]:
+			t.Errorf("%s: the ids are %q, the call is %s %s with %d bytes, want callID %v", tt.name, ids, call.callID(), call.URI, len(call.Body), ids[0])
+		case string(call.Body) != tt.body:
+			t.Errorf("%s: the ids are %q, the call is %s %s with %d bytes, want body %v", tt.name, ids, call.callID(), call.URI, len(call.Body), tt.body)
+		case call.URI != tt.uri:
+			t.Errorf("%s: the ids are %q, the call is %s %s with %d bytes, want URI %v", tt.name, ids, call.callID(), call.URI, len(call.Body), tt.uri)
 		}
 	}
 	w.cli(t, "send", "fn1", "-d", "@"+file+".none").want(t, 1, "no such file")
@@ -67,12 +74,15 @@ func TestCLI_SendSaysWhenAndHow(t *testing.T) {
 	s, w := served(t, status(200))
 	w.cli(t, "send", "fn1", "-d", "x", "-H", "X-Order: 7", "-H", "X-Order: 8", "--idempotency-key", "order-7", "-o", "json").want(t, 0, `"call_id":"`)
 	call := s.called(1)[0]
-	if !slices.Equal(call.Header["X-Order"], []string{"7", "8"}) || call.Header.Get("Idempotency-Key") != "order-7" {
-		t.Errorf("the header is %v", call.Header)
+	switch {
+	case !slices.Equal(call.Header["X-Order"], []string{"7", "8"}):
+		t.Errorf("the header is %v, want %v", call.Header, []string{"7", "8"})
+	case call.Header.Get("Idempotency-Key") != "order-7":
+		t.Errorf(`the header is %v, want Idempotency-Key "order-7"`, call.Header)
 	}
 	first := w.cli(t, "send", "fn1", "-d", "x", "--idempotency-key", "order-7").want(t, 0).stdout
 	if !strings.HasPrefix(first, call.callID()+"\t") {
-		t.Errorf("the same again is %q, not %s", first, call.callID())
+		t.Errorf("the same again is %q, not %s, want %q at its beginning", first, call.callID(), call.callID()+"\t")
 	}
 	w.cli(t, "send", "fn1", "-d", "y", "--idempotency-key", "order-7").want(t, 1, "key")
 	w.cli(t, "send", "fn1", "-d", "later", "--delay", "1h").want(t, 0)
@@ -80,8 +90,11 @@ func TestCLI_SendSaysWhenAndHow(t *testing.T) {
 	w.cli(t, "send", "fn1", "-d", "late", "--max-age", "1s", "--delay", "1h").want(t, 2, "X-Max-Age")
 	w.cli(t, "send", "a b", "-d", "x").want(t, 2)
 	waiting := w.cli(t, "invocation", "ls").want(t, 0).lines()
-	if len(waiting) != 1 || !strings.Contains(waiting[0], "\tdelayed\t") {
-		t.Errorf("what is pending: %q", waiting)
+	switch {
+	case len(waiting) != 1:
+		t.Errorf("what is pending: %q, want 1 waiting", waiting)
+	case !strings.Contains(waiting[0], "\tdelayed\t"):
+		t.Errorf(`what is pending: %q, want "\tdelayed\t" in waiting[0]`, waiting)
 	}
 }
 
@@ -98,7 +111,7 @@ func TestCLI_SendRefusedIsNotTaken(t *testing.T) {
 	w.cli(t, "send", "fn1", "-d", "@"+big).want(t, 1, "larger than max_request_bytes")
 	command(t, string(make([]byte, 8<<20)), []string{"QUEUE_WORKER_SERVER=" + w.base}, "send", "fn1").want(t, 1, "larger than max_request_bytes")
 	if c := w.counts(t); c.accepted != 0 {
-		t.Errorf("%g were accepted", c.accepted)
+		t.Errorf("%g were accepted, want 0", c.accepted)
 	}
 }
 
@@ -106,10 +119,10 @@ func TestCLI_SendAndWaitSaysHowItEnded(t *testing.T) {
 	t.Parallel()
 	s, w := served(t, answer{Body: "the answer \x1b[2J", Header: http.Header{"Content-Type": {"text/plain"}}}, "result_ttl=10m", "max_retry_attempts=1", "initial_retry_wait=100ms")
 	if got := w.cli(t, "send", "fn1", "-d", "x", "--wait", "--timeout", "1m").want(t, 0, "done, status 200"); got.stdout != "the answer \x1b[2J" {
-		t.Errorf("the result is %q", got.stdout)
+		t.Errorf(`the result is %q, want "the answer \x1b[2J"`, got.stdout)
 	}
 	if screen := w.person(t, "send", "fn1", "-d", "x", "--wait").want(0, `the answer \x1b[2J`); strings.Contains(screen, "\x1b[2J") {
-		t.Errorf("the screen is %q", screen)
+		t.Errorf(`the screen is %q, want no "\x1b[2J" in it`, screen)
 	}
 	got := w.cli(t, "send", "fn1", "-d", "x", "--wait", "-o", "json").want(t, 0)
 	var doc struct {
@@ -119,12 +132,17 @@ func TestCLI_SendAndWaitSaysHowItEnded(t *testing.T) {
 			Result    bool
 		}
 	}
-	if err := json.Unmarshal([]byte(got.stdout), &doc); err != nil || len(doc.Invocations) != 1 || doc.Invocations[0].State != "done" {
-		t.Fatalf("the document is %s, %v", got.stdout, err)
+	switch err := json.Unmarshal([]byte(got.stdout), &doc); {
+	case err != nil:
+		t.Fatalf("the document is %s, %v, want no error", got.stdout, err)
+	case len(doc.Invocations) != 1:
+		t.Fatalf("the document is %s, %v: got %v, want 1 invocation", got.stdout, err, len(doc.Invocations))
+	case doc.Invocations[0].State != "done":
+		t.Fatalf(`the document is %s, %v: got state %v, want "done"`, got.stdout, err, doc.Invocations[0].State)
 	}
 	id := doc.Invocations[0].ID
 	if got := w.cli(t, "invocation", "get", id, "--result").want(t, 0); got.stdout != "the answer \x1b[2J" {
-		t.Errorf("the result is %q", got.stdout)
+		t.Errorf(`the result is %q, want "the answer \x1b[2J"`, got.stdout)
 	}
 	w.cli(t, "invocation", "get", id).want(t, 0, "state\tdone\n", "result\tkept\n")
 	w.cli(t, "invocation", "wait", doc.Invocations[0].CallID).want(t, 0, "state\tdone\n")
@@ -158,7 +176,7 @@ func TestCLI_Cancel(t *testing.T) {
 	w.cli(t, "invocation", "cancel", callID, id).want(t, 0, "cancelled "+id)
 	w.cli(t, "invocation", "wait", id).want(t, 1, "the invocation is cancelled")
 	if left := w.cli(t, "invocation", "ls").want(t, 0, "nothing is pending"); left.stdout != "" {
-		t.Errorf("there is %q", left.stdout)
+		t.Errorf("there is %q, want empty", left.stdout)
 	}
 	w.cli(t, "invocation", "cancel", "nonsense").want(t, 1, "no invocation has this id")
 }
@@ -173,8 +191,11 @@ func TestCLI_Functions(t *testing.T) {
 	w.cli(t, "send", "fn1", "-d", "x", "--delay", "1h").want(t, 0)
 	code, body := w.ask(t, http.MethodGet, "/v1/functions/fn1")
 	got := w.cli(t, "function", "ls", "fn1").want(t, 0)
-	if columns := strings.Split(got.lines()[0], "\t"); len(columns) != 12 || !slices.Equal(columns[:6], []string{"fn1.openfaas-fn", defaultQueue, "3", "0", "1", "0"}) {
-		t.Errorf("the line is %q; the API answers %d %s", columns, code, body)
+	switch columns := strings.Split(got.lines()[0], "\t"); {
+	case len(columns) != 12:
+		t.Errorf("the line is %q; the API answers %d %s, want 12 columns", columns, code, body)
+	case !slices.Equal(columns[:6], []string{"fn1.openfaas-fn", defaultQueue, "3", "0", "1", "0"}):
+		t.Errorf("the line is %q; the API answers %d %s, want %v", columns, code, body, []string{"fn1.openfaas-fn", defaultQueue, "3", "0", "1", "0"})
 	}
 	w.cli(t, "function", "ls", "-o", "json").want(t, 0, `"paused":{`)
 	w.cli(t, "function", "pause", "fn1", "--for", "soon").want(t, 2, "for is not a duration")
@@ -193,8 +214,11 @@ func TestCLI_Policy(t *testing.T) {
 	t.Parallel()
 	_, w := served(t, status(200), "max_retry_attempts=3", "initial_retry_wait=2s")
 	code, body := w.ask(t, http.MethodGet, "/v1/functions/fn1/policy")
-	if got := w.cli(t, "policy", "show", "fn1", "-o", "json").want(t, 0); code != http.StatusOK || got.stdout != body {
-		t.Errorf("it writes %s, the API answers %d %s", got.stdout, code, body)
+	switch got := w.cli(t, "policy", "show", "fn1", "-o", "json").want(t, 0); {
+	case code != http.StatusOK:
+		t.Errorf("it writes %s, the API answers %d %s, want code %d", got.stdout, code, body, http.StatusOK)
+	case got.stdout != body:
+		t.Errorf("it writes %s, the API answers %d %s, want stdout %v", got.stdout, code, body, body)
 	}
 	w.cli(t, "policy", "show", "fn1").want(t, 0, "max_retry_attempts\t3 (", "waits\t2s 4s 8s\n", "all waits\t14s\n")
 }

@@ -13,8 +13,11 @@ import (
 func (w *worker) crashed(t testing.TB) {
 	t.Helper()
 	w.exit(t)
-	if ws, ok := w.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || ws.Signal() != syscall.SIGKILL {
-		t.Fatalf("the worker ended with %s, not by its crash point", w.cmd.ProcessState)
+	switch ws, ok := w.cmd.ProcessState.Sys().(syscall.WaitStatus); {
+	case !ok:
+		t.Fatalf("the worker ended with %s, not by its crash point, want ok", w.cmd.ProcessState)
+	case ws.Signal() != syscall.SIGKILL:
+		t.Fatalf("the worker ended with %s, not by its crash point, want signal %v", w.cmd.ProcessState, syscall.SIGKILL)
 	}
 }
 
@@ -117,7 +120,7 @@ func checkRetries(t testing.TB, s *stand, m *message, want []int) {
 	}
 	for _, c := range calls {
 		if string(c.Body) != string(m.Body) {
-			t.Errorf("a call had the body %q", c.Body)
+			t.Errorf("a call had the body %q, want body %q", c.Body, m.Body)
 		}
 	}
 }
@@ -127,8 +130,11 @@ func checkSameKey(t testing.TB, s *stand, m *message) {
 	t.Helper()
 	calls := s.gateway.of(m)
 	for _, c := range calls {
-		if key := c.Header.Get("Idempotency-Key"); key == "" || key != calls[0].Header.Get("Idempotency-Key") {
-			t.Errorf("a call had the Idempotency-Key %q, the first one %q", key, calls[0].Header.Get("Idempotency-Key"))
+		switch key := c.Header.Get("Idempotency-Key"); {
+		case key == "":
+			t.Errorf("a call had the Idempotency-Key %q, the first one %q, want key not empty", key, calls[0].Header.Get("Idempotency-Key"))
+		case key != calls[0].Header.Get("Idempotency-Key"):
+			t.Errorf("a call had the Idempotency-Key %q, the first one %q, want key %v", key, calls[0].Header.Get("Idempotency-Key"), calls[0].Header.Get("Idempotency-Key"))
 		}
 	}
 }
@@ -143,7 +149,7 @@ func checkPlanned(t testing.TB, calls []asked, initial time.Duration) {
 			continue
 		}
 		if gap, wait := calls[i].At.Sub(calls[i-1].Done), initial<<(n-1); gap < wait {
-			t.Errorf("retry %d came after %s, its wait is %s", n, gap, wait)
+			t.Errorf("retry %d came after %s, its wait is %s, want at least %v", n, gap, wait, wait)
 		}
 	}
 }
@@ -199,7 +205,7 @@ func TestR10_AKillDuringACallMakesItAgain(t *testing.T) {
 		w.next(t, m, "done")
 		w.idle(t)
 		if got := retries(s.gateway.of(m)); !slices.Equal(got, []int{0, 0}) {
-			t.Errorf("the calls have the retry numbers %v", got)
+			t.Errorf("the calls have the retry numbers %v, want %v", got, []int{0, 0})
 		}
 	})
 }
@@ -223,12 +229,15 @@ func TestWhatWaitsBehindACallSurvivesAKillAndKeepsItsOrder(t *testing.T) {
 	w.idle(t)
 	calls := s.gateway.all()[1:]
 	for i, m := range all {
-		if i >= len(calls) || calls[i].callID() != id(m) {
-			t.Fatalf("after the kill the calls were not those of before in their order: %d of them", len(calls))
+		switch {
+		case i >= len(calls):
+			t.Fatalf("after the kill the calls were not those of before in their order: %d of them, want i below %d", len(calls), len(calls))
+		case calls[i].callID() != id(m):
+			t.Fatalf("after the kill the calls were not those of before in their order: %d of them, want callID %v", len(calls), id(m))
 		}
 	}
 	if len(calls) != 20 {
-		t.Errorf("there were %d calls after the kill", len(calls))
+		t.Errorf("there were %d calls after the kill, want 20 calls", len(calls))
 	}
 }
 
@@ -242,8 +251,11 @@ func TestWhatKillsTheWorkerEveryTimeIsBuriedAsPoison(t *testing.T) {
 	}
 	w := s.worker()
 	letter := w.deadSet(t).only(t)
-	if letter.Reason != "poison" || letter.CallID != id(m) {
-		t.Errorf("the dead letter is %+v", letter)
+	switch {
+	case letter.Reason != "poison":
+		t.Errorf(`the dead letter is %+v, want reason "poison"`, letter)
+	case letter.CallID != id(m):
+		t.Errorf("the dead letter is %+v, want CallID %v", letter, id(m))
 	}
 	next := call("fn1", "")
 	s.broker.publish(t, next)

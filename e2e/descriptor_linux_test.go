@@ -38,15 +38,15 @@ func TestSilentConnectionsKeepNobodyOut(t *testing.T) {
 	for n := range 600 { // each stays open after a request, as far as the worker is concerned for a minute
 		c, err := net.Dial("tcp", strings.TrimPrefix(w.base, "http://"))
 		if err != nil {
-			t.Fatalf("connection %d: %v", n, err)
+			t.Fatalf("connection %d: %v, want no error", n, err)
 		}
 		t.Cleanup(func() { _ = c.Close() })
 		_ = c.SetDeadline(time.Now().Add(patienceOfProbes))
 		if _, err := io.WriteString(c, "GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
-			t.Fatalf("connection %d: %v", n, err)
+			t.Fatalf("connection %d: %v, want no error", n, err)
 		}
 		if _, err := bufio.NewReader(c).ReadString('\n'); err != nil {
-			t.Fatalf("connection %d is not served: %v", n, err)
+			t.Fatalf("connection %d is not served: %v, want no error", n, err)
 		}
 	}
 	resp, err := http.Get(w.base + "/healthz")

@@ -86,15 +86,18 @@ func (s *stand) calledOnce(t testing.TB, w *worker, n int) {
 	eventually(t, "all to be done", func() bool { return w.counts(t).pending() == 0 })
 	seen := map[string]int{}
 	for _, a := range s.gateway.calls() {
-		if seen[a.callID()]++; seen[a.callID()] > 1 || a.retry() > 0 {
-			t.Errorf("%s was called again", a.callID())
+		switch seen[a.callID()]++; {
+		case seen[a.callID()] > 1:
+			t.Errorf("%s was called again, want seen[a.callID()] at most 1", a.callID())
+		case a.retry() > 0:
+			t.Errorf("%s was called again, want retry at most 0", a.callID())
 		}
 	}
 	if len(seen) != n {
 		t.Errorf("%d were called, want %d", len(seen), n)
 	}
 	if failed := w.metrics(t).sum("queue_worker_attempts_unanswered_total"); failed != 0 {
-		t.Errorf("%v attempts got no answer", failed)
+		t.Errorf("%v attempts got no answer, want 0", failed)
 	}
 }
 
@@ -113,24 +116,29 @@ func TestCallsWaitForAFreeDescriptor(t *testing.T) {
 	const n = 3 // each takes as long as the question to the gateway may wait
 	for i := range n {
 		if code, body := over(t, c, http.MethodPost, fmt.Sprintf("%s/async-function/fn%d", w.base, i), "hi"); code != http.StatusAccepted {
-			t.Fatalf("answered %d %s", code, body)
+			t.Fatalf("answered %d %s, want %d", code, body, http.StatusAccepted)
 		}
 	}
 	l := w.event(t, "the warning", func(l entry) bool { return l.message() == logExhausted })
-	if l.text("level") != "WARN" || l["limit"] == nil || l.text("hint") == "" {
-		t.Errorf("the warning is %v", l)
+	switch {
+	case l.text("level") != "WARN":
+		t.Errorf(`the warning is %v, want level "WARN"`, l)
+	case l["limit"] == nil:
+		t.Errorf(`the warning is %v, want l["limit"] set`, l)
+	case l.text("hint") == "":
+		t.Errorf(`the warning is %v, want hint not empty`, l)
 	}
 	if calls := s.gateway.all(); len(calls) > 0 {
-		t.Errorf("%d calls came without a descriptor", len(calls))
+		t.Errorf("%d calls came without a descriptor, want no calls", len(calls))
 	}
 	raise()
 	s.calledOnce(t, w, n)
 	w.event(t, "its end", func(l entry) bool { return l.message() == logFree })
 	if warned := w.logged(logExhausted); warned != 1 {
-		t.Errorf("%d warnings", warned)
+		t.Errorf("%d warnings, want 1", warned)
 	}
 	if opened := w.logged("function unreachable, breaker opened") + w.logged("function unreachable, breaker opened"); opened > 0 {
-		t.Errorf("%d breakers opened", opened)
+		t.Errorf("%d breakers opened, want at most 0", opened)
 	}
 	w.ready(t)
 }
@@ -171,7 +179,7 @@ func TestTheStoreWaitsForAFreeDescriptor(t *testing.T) {
 		return code == http.StatusServiceUnavailable && strings.Contains(text, "no free file descriptor")
 	})
 	if code, text := over(t, probe, http.MethodGet, w.base+"/healthz", ""); code != http.StatusOK {
-		t.Errorf("/healthz is %d %s", code, text)
+		t.Errorf("/healthz is %d %s, want %d", code, text, http.StatusOK)
 	}
 	raise()
 	all.Wait()
@@ -207,7 +215,7 @@ func TestAFloodOfConnectionsToBothPortsKeepsNobodyOut(t *testing.T) {
 		s.broker.publish(t, call(fmt.Sprintf("over-nats%d", i), "hi"))
 	}
 	if code, text := w.ask(t, http.MethodGet, "/healthz"); code != http.StatusOK {
-		t.Errorf("/healthz is %d %s", code, text)
+		t.Errorf("/healthz is %d %s, want %d", code, text, http.StatusOK)
 	}
 	for _, c := range conns {
 		_ = c.Close()

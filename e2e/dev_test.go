@@ -79,13 +79,23 @@ func TestTheWalkThrough(t *testing.T) {
 	w := d.start("initial_retry_wait=1s")
 	d.set(`{"status":500,"delay":"1s","body":"1 second delay, then 500"}`)
 	m := d.async("hello")
-	if e := w.next(t, m, "retry"); e["status"] != 500.0 || e.text("retry") != "0/10" || e.text("wait") != "1s" || e.text("function") != "chaos-fn" {
-		t.Errorf("the log tells the first attempt as %v", e)
+	switch e := w.next(t, m, "retry"); {
+	case e["status"] != 500.0:
+		t.Errorf(`the log tells the first attempt as %v, want e["status"] 500.0`, e)
+	case e.text("retry") != "0/10":
+		t.Errorf(`the log tells the first attempt as %v, want retry "0/10"`, e)
+	case e.text("wait") != "1s":
+		t.Errorf(`the log tells the first attempt as %v, want wait "1s"`, e)
+	case e.text("function") != "chaos-fn":
+		t.Errorf(`the log tells the first attempt as %v, want function "chaos-fn"`, e)
 	}
 	d.set(`{"status":200,"delay":"1ms"}`)
 	w.next(t, m, "done")
-	if code, _, body := d.curl("/function/chaos-fn", ""); code != http.StatusOK || body != "1 second delay, then 500" {
-		t.Errorf("a call that waits is answered %d %q", code, body)
+	switch code, _, body := d.curl("/function/chaos-fn", ""); {
+	case code != http.StatusOK:
+		t.Errorf("a call that waits is answered %d %q, want code %d", code, body, http.StatusOK)
+	case body != "1 second delay, then 500":
+		t.Errorf(`a call that waits is answered %d %q, want "1 second delay, then 500"`, code, body)
 	}
 }
 
@@ -97,14 +107,19 @@ func TestTheWalkThroughToTheDeadSet(t *testing.T) {
 	d.set(`{"status":500}`)
 	m := d.async("hello")
 	w.next(t, m, "dead")
-	if l := w.deadSet(t).only(t); l.CallID != id(m) || string(l.Message) != "hello" || len(l.Attempts) != 3 {
-		t.Errorf("the dead letter is %+v", l)
+	switch l := w.deadSet(t).only(t); {
+	case l.CallID != id(m):
+		t.Errorf("the dead letter is %+v, want CallID %v", l, id(m))
+	case string(l.Message) != "hello":
+		t.Errorf(`the dead letter is %+v, want message "hello"`, l)
+	case len(l.Attempts) != 3:
+		t.Errorf("the dead letter is %+v, want 3 attempts", l)
 	}
 	w.kill()
 	w = d.start() // everything is in the folder
 	d.set(`{"status":200}`)
 	if code := w.deadSet(t).only(t).replay(t, w); code != http.StatusOK {
-		t.Errorf("the replay is answered %d", code)
+		t.Errorf("the replay is answered %d, want %d", code, http.StatusOK)
 	}
 	w.next(t, m, "done")
 }
@@ -126,12 +141,12 @@ func TestTheStandSurvivesAKill(t *testing.T) {
 	w = d.start() // the chaos function answers 200 again
 	for _, m := range all {
 		if e := w.next(t, m, "done"); e.text("retry") == "0/10" {
-			t.Errorf("the attempts before the kill are forgotten: %v", e)
+			t.Errorf(`the attempts before the kill are forgotten: %v, want retry other than "0/10"`, e)
 		}
 	}
 	w.signal(t, 15)
 	if code := w.exit(t); code != 0 {
-		t.Errorf("the exit code is %d", code)
+		t.Errorf("the exit code is %d, want 0", code)
 	}
 }
 
@@ -142,21 +157,32 @@ func TestFunctionsAndCallbacksOfTheStand(t *testing.T) {
 	w := d.start()
 	code, header, _ := d.curl("/async-function/mine/a/b?x=1", "hello")
 	if code != http.StatusAccepted {
-		t.Fatalf("an asynchronous call is answered %d", code)
+		t.Fatalf("an asynchronous call is answered %d, want %d", code, http.StatusAccepted)
 	}
 	m := call("mine", "", with("X-Call-Id", header.Get("X-Call-Id")))
 	w.next(t, m, "done")
-	if got := fn.all()[0]; got.URI != "/a/b?x=1" || string(got.Body) != "hello" || got.callID() != id(m) {
-		t.Errorf("the function was called as %s with %q", got.URI, got.Body)
+	switch got := fn.all()[0]; {
+	case got.URI != "/a/b?x=1":
+		t.Errorf(`the function was called as %s with %q, want URI "/a/b?x=1"`, got.URI, got.Body)
+	case string(got.Body) != "hello":
+		t.Errorf(`the function was called as %s with %q, want body "hello"`, got.URI, got.Body)
+	case got.callID() != id(m):
+		t.Errorf("the function was called as %s with %q, want callID %v", got.URI, got.Body, id(m))
 	}
-	if code, body := ask(t, http.MethodGet, "http://"+d.gateway+"/system/function/mine"); code != http.StatusOK || !strings.Contains(body, `"com.openfaas.retry.attempts":"3"`) {
-		t.Errorf("/system/function/mine is answered %d %s", code, body)
+	switch code, body := ask(t, http.MethodGet, "http://"+d.gateway+"/system/function/mine"); {
+	case code != http.StatusOK:
+		t.Errorf("/system/function/mine is answered %d %s, want code %d", code, body, http.StatusOK)
+	case !strings.Contains(body, `"com.openfaas.retry.attempts":"3"`):
+		t.Errorf(`/system/function/mine is answered %d %s, want "com.openfaas.retry.attempts":"3" in it`, code, body)
 	}
 	if code, body := ask(t, http.MethodGet, "http://"+d.gateway+"/async-function/mine"); code != http.StatusMethodNotAllowed {
-		t.Errorf("a GET of an asynchronous function is answered %d %s", code, body)
+		t.Errorf("a GET of an asynchronous function is answered %d %s, want %d", code, body, http.StatusMethodNotAllowed)
 	}
 	code, _, body := d.curl("/async-function/mine", strings.Repeat("x", 256_001))
-	if code != http.StatusInternalServerError || !strings.Contains(body, "too large") {
-		t.Errorf("a body that is too large is answered %d %s", code, body)
+	switch {
+	case code != http.StatusInternalServerError:
+		t.Errorf("a body that is too large is answered %d %s, want code %d", code, body, http.StatusInternalServerError)
+	case !strings.Contains(body, "too large"):
+		t.Errorf(`a body that is too large is answered %d %s, want "too large" in it`, code, body)
 	}
 }

@@ -50,7 +50,7 @@ func TestEachLineOfTheAPIPageWorksAndEachOperationHasOne(t *testing.T) {
 			cmd.Env = append(cmd.Env, name+"="+value)
 		}
 		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("%s: %v\n%s", line.command, err, out)
+			t.Errorf("%s: %v\n%s, want no error", line.command, err, out)
 		}
 	}
 	for name := range operations(doc) {

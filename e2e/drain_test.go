@@ -51,7 +51,7 @@ func TestR11_ACallEndsBeforeTheWorkerDoesAndIsNotMadeAgain(t *testing.T) {
 				s.gateway.await(t, 1)
 				w.signal(t, sig)
 				if code := w.exit(t); code != 0 {
-					t.Errorf("the exit code is %d", code)
+					t.Errorf("the exit code is %d, want 0", code)
 				}
 				w.next(t, m, "done")
 				s.checkNotAgain(m)
@@ -94,15 +94,15 @@ func TestReadinessFallsFirstAndNothingMoreIsTakenOrBegun(t *testing.T) {
 			t.Error("the worker ended under a call")
 		}
 		if code, _ := w.ask(t, http.MethodGet, "/healthz"); code != http.StatusOK {
-			t.Errorf("/healthz answers %d while it drains", code)
+			t.Errorf("/healthz answers %d while it drains, want %d", code, http.StatusOK)
 		}
 		s.broker.publish(t, late)
 		release()
 		if code := w.exit(t); code != 0 {
-			t.Errorf("the exit code is %d", code)
+			t.Errorf("the exit code is %d, want 0", code)
 		}
 		if n := len(s.gateway.all()); n != 1 {
-			t.Errorf("there were %d calls before the end", n)
+			t.Errorf("there were %d calls before the end, want 1", n)
 		}
 		w = s.worker()
 		w.next(t, waiting, "done")
@@ -126,7 +126,7 @@ func TestASecondSignalAbortsAndTheCallIsMadeAgainLater(t *testing.T) {
 		w.draining(t)
 		w.signal(t, syscall.SIGTERM)
 		if code := w.exit(t); code != 1 {
-			t.Errorf("the exit code is %d", code)
+			t.Errorf("the exit code is %d, want 1", code)
 		}
 		release()
 		w = s.worker()
@@ -147,7 +147,7 @@ func TestTheDrainTimeoutAborts(t *testing.T) {
 	s.gateway.await(t, 1)
 	w.signal(t, syscall.SIGTERM)
 	if code := w.exit(t); code != 1 {
-		t.Errorf("the exit code is %d", code)
+		t.Errorf("the exit code is %d, want 1", code)
 	}
 	release()
 	w = s.worker()
@@ -167,10 +167,10 @@ func TestAnIdleWorkerEndsAtOnceAlsoWithoutNATSStreaming(t *testing.T) {
 	w.unready(t, "NATS Streaming")
 	w.signal(t, syscall.SIGTERM)
 	if code := w.exit(t); code != 0 {
-		t.Errorf("the exit code is %d", code)
+		t.Errorf("the exit code is %d, want 0", code)
 	}
 	if c := s.launch(plainBinary).counts(t); c.delayed != 1 {
-		t.Errorf("after the restart the counts are %+v", c)
+		t.Errorf("after the restart the counts are %+v, want delayed 1", c)
 	}
 }
 
@@ -191,10 +191,10 @@ func TestFiftyCallsAreAllFinishedByADrain(t *testing.T) {
 	w.draining(t)
 	release()
 	if code := w.exit(t); code != 0 {
-		t.Errorf("the exit code is %d", code)
+		t.Errorf("the exit code is %d, want 0", code)
 	}
 	if c := s.worker().counts(t); c.ready+c.delayed+c.dead != 0 {
-		t.Errorf("after the restart the counts are %+v", c)
+		t.Errorf("after the restart the counts are %+v, want c.ready+c.delayed+c.dead 0", c)
 	}
 	checkCalled(t, s, want)
 }

@@ -48,12 +48,15 @@ func TestEmbeddedNATSAcceptsWhatTheGatewayPublishes(t *testing.T) {
 			w.next(t, m, "done")
 		}
 		checkCalled(t, s, want)
-		if c := w.idle(t); c.done != 10 || c.dead != 1 {
-			t.Errorf("the counts are %+v", c)
+		switch c := w.idle(t); {
+		case c.done != 10:
+			t.Errorf("the counts are %+v, want done 10", c)
+		case c.dead != 1:
+			t.Errorf("the counts are %+v, want dead 1", c)
 		}
 		w.signal(t, syscall.SIGTERM)
 		if code := w.exit(t); code != 0 {
-			t.Errorf("the exit code is %d", code)
+			t.Errorf("the exit code is %d, want 0", code)
 		}
 	})
 }

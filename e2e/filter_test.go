@@ -31,7 +31,7 @@ func TestFiltersFindWhatTheySay(t *testing.T) {
 		all = append(all, corpseAt(t, began, n, edit))
 	}
 	if got := w.load(t, linesOf(t, all...)); got.Imported != len(all) {
-		t.Fatalf("the import is answered %+v", got)
+		t.Fatalf("the import is answered %+v, want imported %d", got, len(all))
 	}
 	for query, want := range map[string][]int{
 		"limit=2":               {5, 0, 1, 2, 3, 4, 6},
@@ -102,8 +102,15 @@ func TestGroupsCountTheSameCauses(t *testing.T) {
 		} `json:"groups"`
 		Total int `json:"total"`
 	}
-	if err := json.Unmarshal([]byte(body), &got); err != nil || code != http.StatusOK || got.Total != 60 || len(got.Groups) != 3 {
-		t.Fatalf("it is answered %d %s", code, body)
+	switch err := json.Unmarshal([]byte(body), &got); {
+	case err != nil:
+		t.Fatalf("it is answered %d %s: got %v, want no error", code, body, err)
+	case code != http.StatusOK:
+		t.Fatalf("it is answered %d %s, want code %d", code, body, http.StatusOK)
+	case got.Total != 60:
+		t.Fatalf("it is answered %d %s: got total %v, want 60", code, body, got.Total)
+	case len(got.Groups) != 3:
+		t.Fatalf("it is answered %d %s: got %v, want 3 groups", code, body, len(got.Groups))
 	}
 	for i, want := range []struct {
 		function, topic, reason string
@@ -134,7 +141,7 @@ func TestPagesAreExactWhileLettersComeAndGo(t *testing.T) {
 		all = append(all, corpseAt(t, began, 2*n))
 	}
 	if got := w.load(t, linesOf(t, all...)); got.Imported != many {
-		t.Fatalf("the import is answered %+v", got)
+		t.Fatalf("the import is answered %+v, want imported %v", got, many)
 	}
 	gone, later := map[string]bool{}, map[string]bool{}
 	seen := map[string]int{}
@@ -145,8 +152,11 @@ func TestPagesAreExactWhileLettersComeAndGo(t *testing.T) {
 			Messages letters `json:"messages"`
 			Next     string  `json:"next"`
 		}
-		if err := json.Unmarshal([]byte(body), &got); err != nil || code != http.StatusOK {
-			t.Fatalf("page %d is answered %d %.500s", page, code, body)
+		switch err := json.Unmarshal([]byte(body), &got); {
+		case err != nil:
+			t.Fatalf("page %d is answered %d %.500s: got %v, want no error", page, code, body, err)
+		case code != http.StatusOK:
+			t.Fatalf("page %d is answered %d %.500s, want code %d", page, code, body, http.StatusOK)
 		}
 		for _, l := range got.Messages {
 			seen[l.ID]++
@@ -161,14 +171,14 @@ func TestPagesAreExactWhileLettersComeAndGo(t *testing.T) {
 		// One is dropped that was seen, and one that was not; one comes before here, and one after.
 		for _, n := range []int{page * 90, many - 1 - page*3} {
 			if code := (letter{ID: all[n].ID}).drop(t, w); code != http.StatusOK {
-				t.Fatalf("the drop is answered %d", code)
+				t.Fatalf("the drop is answered %d, want %d", code, http.StatusOK)
 			}
 			gone[all[n].ID] = true
 		}
 		before, behind := corpseAt(t, began, 100_000+page, func(c *corpse) { c.Died = all[0].Died.Add(time.Microsecond) }), corpseAt(t, began, 200_000+page)
 		later[behind.ID] = true
 		if got := w.load(t, linesOf(t, before, behind)); got.Imported != 2 {
-			t.Fatalf("the import is answered %+v", got)
+			t.Fatalf("the import is answered %+v, want imported 2", got)
 		}
 	}
 	for _, c := range all {
@@ -178,11 +188,11 @@ func TestPagesAreExactWhileLettersComeAndGo(t *testing.T) {
 	}
 	for id := range later {
 		if seen[id] != 1 {
-			t.Errorf("%s, which came at the end meanwhile, is listed %d times", id, seen[id])
+			t.Errorf("%s, which came at the end meanwhile, is listed %d times, want 1", id, seen[id])
 		}
 	}
 	if len(order) < many-len(gone) {
-		t.Errorf("%d letters were listed", len(order))
+		t.Errorf("%d letters were listed, want at least %d order", len(order), many-len(gone))
 	}
 }
 
@@ -208,35 +218,47 @@ func TestWhatIsExportedDroppedAndImportedIsListedAsBefore(t *testing.T) {
 
 	before, text := w.listed(t, "limit=3")
 	lines := w.export(t, "")
-	if n := strings.Count(lines, "\n"); n != len(before) || !strings.Contains(lines, "CANARY") {
-		t.Fatalf("the export has %d lines of %d", n, len(before))
+	switch n := strings.Count(lines, "\n"); {
+	case n != len(before):
+		t.Fatalf("the export has %d lines of %d, want %d", n, len(before), len(before))
+	case !strings.Contains(lines, "CANARY"):
+		t.Fatalf(`the export has %d lines of %d: got %q, want "CANARY" in lines`, n, len(before), lines)
 	}
-	if got := w.load(t, lines); got.Skipped != len(before) || got.Imported+got.Total != 0 {
-		t.Errorf("while all are there the import is answered %+v", got)
+	switch got := w.load(t, lines); {
+	case got.Skipped != len(before):
+		t.Errorf("while all are there the import is answered %+v, want skipped %d", got, len(before))
+	case got.Imported+got.Total != 0:
+		t.Errorf("while all are there the import is answered %+v, want got.Imported+got.Total 0", got)
 	}
 	for _, l := range before {
 		l.drop(t, w)
 	}
 	w.kill()
 	w = s.worker()
-	if got := w.load(t, lines); got.Imported != len(before) || got.Skipped+got.Total != 0 {
-		t.Errorf("the import is answered %+v", got)
+	switch got := w.load(t, lines); {
+	case got.Imported != len(before):
+		t.Errorf("the import is answered %+v, want imported %d", got, len(before))
+	case got.Skipped+got.Total != 0:
+		t.Errorf("the import is answered %+v, want got.Skipped+got.Total 0", got)
 	}
 	if _, again := w.listed(t, "limit=3"); again != text {
-		t.Errorf("it is listed as\n%s\nbefore as\n%s", again, text)
+		t.Errorf("it is listed as\n%s\nbefore as\n%s, want %v", again, text, text)
 	}
 	if again := w.export(t, ""); again != lines {
-		t.Error("the second export differs from the first")
+		t.Errorf("the second export differs from the first: got again %v, want %v", again, lines)
 	}
 	elsewhere := newStand(t)
 	other := elsewhere.worker()
 	if got := other.load(t, lines); got.Imported != len(before) {
-		t.Errorf("another worker answers %+v", got)
+		t.Errorf("another worker answers %+v, want imported %d", got, len(before))
 	}
 	code, body := other.ask(t, http.MethodPost, "/v1/dead_set/replay", asJSON(`{"count":10,"topic_entity":"fn2.staging"}`))
 	checkTriggered(t, code, body, textReplayed)
-	if calls := elsewhere.gateway.await(t, 1); calls[0].body() != "b" || calls[0].Function != "fn2.staging" {
-		t.Errorf("what was imported is called as %+v", calls)
+	switch calls := elsewhere.gateway.await(t, 1); {
+	case calls[0].body() != "b":
+		t.Errorf(`what was imported is called as %+v, want "b"`, calls)
+	case calls[0].Function != "fn2.staging":
+		t.Errorf(`what was imported is called as %+v, want function "fn2.staging"`, calls)
 	}
 }
 
@@ -246,17 +268,30 @@ func TestAnImportKeepsTheGoodLinesAndSurvivesAKill(t *testing.T) {
 	w := s.worker()
 	good := linesOf(t, corpseAt(t, time.Now(), 1))
 	got := w.load(t, "x\n"+good+strings.Repeat("[", 1<<20)+"\n"+`{"id":7}`+"\n\n"+good)
-	if got.Imported != 1 || got.Skipped != 1 || got.Total != 3 || len(got.Failed) != 3 || got.Failed[0].Line != 1 || got.Failed[1].Line != 3 || got.Failed[2].Line != 4 {
-		t.Errorf("it is answered %+v", got)
+	switch {
+	case got.Imported != 1:
+		t.Errorf("it is answered %+v, want imported 1", got)
+	case got.Skipped != 1:
+		t.Errorf("it is answered %+v, want skipped 1", got)
+	case got.Total != 3:
+		t.Errorf("it is answered %+v, want total 3", got)
+	case len(got.Failed) != 3:
+		t.Errorf("it is answered %+v, want 3 failed", got)
+	case got.Failed[0].Line != 1:
+		t.Errorf("it is answered %+v, want line 1", got)
+	case got.Failed[1].Line != 3:
+		t.Errorf("it is answered %+v, want line 3", got)
+	case got.Failed[2].Line != 4:
+		t.Errorf("it is answered %+v, want line 4", got)
 	}
 	for _, f := range got.Failed {
 		if f.Error == "" {
-			t.Errorf("line %d has no error text", f.Line)
+			t.Errorf("line %d has no error text, want error not empty", f.Line)
 		}
 	}
 	w.kill()
 	if n := len(s.worker().deadSet(t)); n != 1 {
-		t.Errorf("after a kill %d are there", n)
+		t.Errorf("after a kill %d are there, want 1", n)
 	}
 }
 
@@ -267,7 +302,7 @@ func TestO2_O3_PathsAndMethodsOfTheDeadSet(t *testing.T) {
 	for _, path := range []string{"/v1/dead_set/", "/v1/dead_set/groups/", "/v1/dead_set/export/x", "/v1/dead_set/import/", "/v1//dead_set", "/v1/dead_sets", "/v1/dead_set/replay/x"} {
 		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
 			if code, body := w.ask(t, method, path); code != http.StatusNotFound {
-				t.Errorf("%s %s is answered %d %s", method, path, code, body)
+				t.Errorf("%s %s is answered %d %s, want %d", method, path, code, body, http.StatusNotFound)
 			}
 		}
 	}
@@ -278,11 +313,11 @@ func TestO2_O3_PathsAndMethodsOfTheDeadSet(t *testing.T) {
 	} {
 		method, path, _ := strings.Cut(line, " ")
 		if code, body := w.ask(t, method, path+"?count=1&topic-entity=fn1"); code != http.StatusMethodNotAllowed {
-			t.Errorf("%s is answered %d %s", line, code, body)
+			t.Errorf("%s is answered %d %s, want %d", line, code, body, http.StatusMethodNotAllowed)
 		}
 	}
 	if n := len(w.deadSet(t)); n != 1 {
-		t.Errorf("a wrong path or method has left %d", n)
+		t.Errorf("a wrong path or method has left %d, want 1", n)
 	}
 }
 
@@ -303,14 +338,19 @@ func TestHostileRequestsToTheDeadSetChangeNothing(t *testing.T) {
 		"GET /v1/dead_set/x": 400, "DELETE /v1/dead_set/x": 400, "POST /v1/dead_set/x/replay": 400, "GET " + gone: 404, "DELETE " + gone: 404, "POST " + gone + "/replay": 404,
 	} {
 		method, path, _ := strings.Cut(line, " ")
-		if code, body := w.ask(t, method, path); code != want || errorOf(t, body) == "" || !strings.Contains(body, `"hint":"`) {
-			t.Errorf("%s is answered %d %s", line, code, body)
+		switch code, body := w.ask(t, method, path); {
+		case code != want:
+			t.Errorf("%s is answered %d %s, want code %v", line, code, body, want)
+		case errorOf(t, body) == "":
+			t.Errorf("%s is answered %d %s, want errorOf(t, body) not empty", line, code, body)
+		case !strings.Contains(body, `"hint":"`):
+			t.Errorf(`%s is answered %d %s, want "hint":" in it`, line, code, body)
 		}
 	}
 	if n := len(w.deadSet(t)); n != 1 {
-		t.Errorf("%d are left", n)
+		t.Errorf("%d are left, want 1", n)
 	}
 	if _, text := w.listed(t, "header="+url.QueryEscape("X-Tenant: tenant-1")); !strings.Contains(text, `"durable":true`) {
-		t.Errorf("it is listed as %s", text)
+		t.Errorf(`it is listed as %s, want "durable":true in it`, text)
 	}
 }

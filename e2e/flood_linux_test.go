@@ -64,7 +64,7 @@ func (w *worker) flood(t *testing.T, n int, request func(i int) (path, body stri
 	}
 	all.Wait()
 	if n := refused.Load(); n > 0 {
-		t.Fatalf("%d requests were not accepted", n)
+		t.Fatalf("%d requests were not accepted, want at most 0", n)
 	}
 }
 
@@ -77,8 +77,11 @@ func (w *worker) functionsListed(t testing.TB) (n, largest int) {
 			Functions []json.RawMessage `json:"functions"`
 			Next      string            `json:"next"`
 		}
-		if err := json.Unmarshal([]byte(body), &page); err != nil || code != http.StatusOK {
-			t.Fatalf("%d %v", code, err)
+		switch err := json.Unmarshal([]byte(body), &page); {
+		case err != nil:
+			t.Fatalf("%d %v, want no error", code, err)
+		case code != http.StatusOK:
+			t.Fatalf("%d %v, want code %d", code, err, http.StatusOK)
 		}
 		n, largest = n+len(page.Functions), max(largest, len(body))
 		if page.Next == "" {
@@ -110,7 +113,7 @@ func TestNamesThatCallersInventCostNoMemory(t *testing.T) {
 	w := s.worker()
 	start := w.event(t, "its memory limit", func(e entry) bool { return e.message() == "starting queue-worker" })
 	if got := start["memory_limit_bytes"]; got != float64(chartMemory*9/10) {
-		t.Errorf("the memory limit is %v", got)
+		t.Errorf("the memory limit is %v, want %v", got, float64(chartMemory*9/10))
 	}
 	w.mute()
 	silent, stop := silentHosts(t)
@@ -132,8 +135,11 @@ func TestNamesThatCallersInventCostNoMemory(t *testing.T) {
 		}
 	}
 	check("while they came", peak)
-	if page > 1<<20 || listed > 20_000+50 {
-		t.Errorf("%d are listed, a page has %d bytes", listed, page)
+	switch {
+	case page > 1<<20:
+		t.Errorf("%d are listed, a page has %d bytes, want page at most %v", listed, page, 1<<20)
+	case listed > 20_000+50:
+		t.Errorf("%d are listed, a page has %d bytes, want listed at most %v", listed, page, 20_000+50)
 	}
 	w.kill()
 	close(flooded)
@@ -148,7 +154,7 @@ func eventuallyWithin(t testing.TB, d time.Duration, what string, is func() bool
 	t.Helper()
 	for late := time.Now().Add(d); !is(); time.Sleep(200 * time.Millisecond) {
 		if time.Now().After(late) {
-			t.Fatalf("waited in vain for %s", what)
+			t.Fatalf("waited in vain for %s, want now not after %v", what, late)
 		}
 	}
 }

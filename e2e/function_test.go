@@ -35,16 +35,44 @@ func TestAFunctionTellsWhatIsWhereAndHowItDoes(t *testing.T) {
 	s.gateway.await(t, 5)
 	eventually(t, "all to be taken in", func() bool { return w.counts(t).accepted == 8 })
 	v := w.function(t, "fn1")
-	if v.Function != "fn1.openfaas-fn" || v.Topic != "fn1" || v.Queue != defaultQueue || v.Ready != 3 || v.Running != 2 || v.Delayed != 2 || v.Dead != 1 ||
-		v.Oldest <= 0 || v.Rate <= 0 || v.LastError == nil || v.LastError.Status != 503 || v.Paused != nil {
-		t.Errorf("it is %+v, its last error %+v", v, v.LastError)
+	switch {
+	case v.Function != "fn1.openfaas-fn":
+		t.Errorf(`it is %+v, its last error %+v, want function "fn1.openfaas-fn"`, v, v.LastError)
+	case v.Topic != "fn1":
+		t.Errorf(`it is %+v, its last error %+v, want topic "fn1"`, v, v.LastError)
+	case v.Queue != defaultQueue:
+		t.Errorf("it is %+v, its last error %+v, want queue %v", v, v.LastError, defaultQueue)
+	case v.Ready != 3:
+		t.Errorf("it is %+v, its last error %+v, want ready 3", v, v.LastError)
+	case v.Running != 2:
+		t.Errorf("it is %+v, its last error %+v, want running 2", v, v.LastError)
+	case v.Delayed != 2:
+		t.Errorf("it is %+v, its last error %+v, want delayed 2", v, v.LastError)
+	case v.Dead != 1:
+		t.Errorf("it is %+v, its last error %+v, want dead 1", v, v.LastError)
+	case v.Oldest <= 0:
+		t.Errorf("it is %+v, its last error %+v, want oldest above 0", v, v.LastError)
+	case v.Rate <= 0:
+		t.Errorf("it is %+v, its last error %+v, want rate above 0", v, v.LastError)
+	case v.LastError == nil:
+		t.Errorf("it is %+v, its last error %+v, want LastError set", v, v.LastError)
+	case v.LastError.Status != 503:
+		t.Errorf("it is %+v, its last error %+v, want status 503", v, v.LastError)
+	case v.Paused != nil:
+		t.Errorf("it is %+v, its last error %+v, want paused nil", v, v.LastError)
 	}
-	if same := w.function(t, "fn1.openfaas-fn"); same.Topic != "fn1" || same.Running != 2 {
-		t.Errorf("by its long name it is %+v", same)
+	switch same := w.function(t, "fn1.openfaas-fn"); {
+	case same.Topic != "fn1":
+		t.Errorf(`by its long name it is %+v, want topic "fn1"`, same)
+	case same.Running != 2:
+		t.Errorf("by its long name it is %+v, want running 2", same)
 	}
 	code, body := w.ask(t, http.MethodGet, "/v1/functions")
-	if all := functions(t, code, body); len(all) != 1 || all[0].Topic != "fn1" {
-		t.Errorf("all are %+v", all)
+	switch all := functions(t, code, body); {
+	case len(all) != 1:
+		t.Errorf("all are %+v, want 1", all)
+	case all[0].Topic != "fn1":
+		t.Errorf(`all are %+v, want topic "fn1"`, all)
 	}
 	close(gate)
 }
@@ -56,12 +84,12 @@ func TestAnUnknownFunctionIsNotFoundIfTheGatewayCanBeAsked(t *testing.T) {
 	w := s.worker()
 	for name, want := range map[string]int{"deployed": 200, "missing": 404, "a%20b": 400, "x%3Fq=1": 400, "-a": 400, "url:": 400} {
 		if code, body := w.ask(t, http.MethodGet, "/v1/functions/"+name); code != want {
-			t.Errorf("%s is answered %d %s", name, code, body)
+			t.Errorf("%s is answered %d %s, want %v", name, code, body, want)
 		}
 	}
 	s.gateway.close()
 	if code, body := w.ask(t, http.MethodGet, "/v1/functions/other"); code != http.StatusOK {
-		t.Errorf("while the gateway is away a function is answered %d %s", code, body)
+		t.Errorf("while the gateway is away a function is answered %d %s, want %d", code, body, http.StatusOK)
 	}
 }
 
@@ -87,16 +115,19 @@ func TestAPausedFunctionIsNotCalledAlsoNotAfterAKillAndOthersAre(t *testing.T) {
 		s.broker.publish(t, marker)
 		w.next(t, marker, "done")
 		if calls := s.gateway.of(m); len(calls) != 0 {
-			t.Errorf("it was called %d times", len(calls))
+			t.Errorf("it was called %d times, want 0 calls", len(calls))
 		}
 		w.isIn(t, m, "ready")
 		code, body := w.steerFunction(t, "fn1.openfaas-fn", "resume", "")
-		if v := functions(t, code, body); len(v) != 1 || v[0].Paused != nil {
-			t.Errorf("the end of it is answered %d %s", code, body)
+		switch v := functions(t, code, body); {
+		case len(v) != 1:
+			t.Errorf("the end of it is answered %d %s: got %v, want 1", code, body, len(v))
+		case v[0].Paused != nil:
+			t.Errorf("the end of it is answered %d %s: got paused %v, want nil", code, body, v[0].Paused)
 		}
 		w.next(t, m, "done")
 		if code, body := w.steerFunction(t, "fn1", "resume", ""); code != http.StatusOK {
-			t.Errorf("once more it is answered %d %s", code, body)
+			t.Errorf("once more it is answered %d %s, want %d", code, body, http.StatusOK)
 		}
 	})
 }
@@ -104,8 +135,19 @@ func TestAPausedFunctionIsNotCalledAlsoNotAfterAKillAndOthersAre(t *testing.T) {
 func checkPaused(t *testing.T, w *worker, reason, author string) {
 	t.Helper()
 	p := w.function(t, "fn1").Paused
-	if p == nil || p.Reason != reason || p.Author != author || p.By != "loopback" || p.Since.IsZero() || p.Until != nil {
-		t.Errorf("the pause is %+v", p)
+	switch {
+	case p == nil:
+		t.Errorf("the pause is %+v, want p set", p)
+	case p.Reason != reason:
+		t.Errorf("the pause is %+v, want reason %v", p, reason)
+	case p.Author != author:
+		t.Errorf("the pause is %+v, want author %v", p, author)
+	case p.By != "loopback":
+		t.Errorf(`the pause is %+v, want by "loopback"`, p)
+	case p.Since.IsZero():
+		t.Errorf("the pause is %+v, want Since not zero", p)
+	case p.Until != nil:
+		t.Errorf("the pause is %+v, want until nil", p)
 	}
 }
 
@@ -116,20 +158,25 @@ func TestAPauseEndsByItselfAndPausingAgainReplacesIt(t *testing.T) {
 	w.pause(t, "fn1", `{"reason":"first","for":"1h"}`)
 	begun := time.Now()
 	v := w.pause(t, "fn1", `{"reason":"second","until":"`+begun.Add(2*time.Second).Format(time.RFC3339Nano)+`"}`)
-	if p := v[0].Paused; p.Reason != "second" || p.Until == nil || p.Until.Sub(begun) > 3*time.Second {
-		t.Errorf("the pause is %+v", p)
+	switch p := v[0].Paused; {
+	case p.Reason != "second":
+		t.Errorf(`the pause is %+v, want reason "second"`, p)
+	case p.Until == nil:
+		t.Errorf("the pause is %+v, want until set", p)
+	case p.Until.Sub(begun) > 3*time.Second:
+		t.Errorf("the pause is %+v, want p.Until.Sub(begun) at most %v", p, 3*time.Second)
 	}
 	m := call("fn1", "")
 	s.broker.publish(t, m)
 	w.next(t, m, "done")
 	if at := s.gateway.of(m)[0].At; at.Sub(begun) < 2*time.Second {
-		t.Errorf("it was called after %s", at.Sub(begun))
+		t.Errorf("it was called after %s, want at least %v", at.Sub(begun), 2*time.Second)
 	}
 	w.event(t, "the end of the pause", func(e entry) bool {
 		return strings.HasPrefix(e.message(), "resumed") && e.text("function") == "fn1" && e.text("reason") == "second"
 	})
 	if w.function(t, "fn1").Paused != nil {
-		t.Error("it is still shown as paused")
+		t.Error("it is still shown as paused, want paused nil")
 	}
 }
 
@@ -159,16 +206,19 @@ func TestBadPausesAreRefusedAndPauseNothing(t *testing.T) {
 		`{"reason":"` + strings.Repeat("x", 2000) + `"}`, `{"author":"` + strings.Repeat("x", 300) + `"}`,
 		`{`, `[]`, `"x"`, `null`, `1`, `{} {}`, `{"reason":"x"}x`,
 	} {
-		if code, answer := w.steerFunction(t, "fn1", "pause", body); code != http.StatusBadRequest || parse(answer).text("hint") == "" {
-			t.Errorf("%s is answered %d %s", body, code, answer)
+		switch code, answer := w.steerFunction(t, "fn1", "pause", body); {
+		case code != http.StatusBadRequest:
+			t.Errorf("%s is answered %d %s, want code %d", body, code, answer, http.StatusBadRequest)
+		case parse(answer).text("hint") == "":
+			t.Errorf(`%s is answered %d %s, want hint not empty`, body, code, answer)
 		}
 	}
 	if code, answer := w.steerFunction(t, "fn1", "pause", `{"reason":"`+strings.Repeat("x", 100_000)+`"}`); code != http.StatusRequestEntityTooLarge {
-		t.Errorf("a huge body is answered %d %s", code, answer)
+		t.Errorf("a huge body is answered %d %s, want %d", code, answer, http.StatusRequestEntityTooLarge)
 	}
 	for _, path := range []string{"fn1/pause?for=1h", "a%2Fb/pause", "%20/resume", "fn1/resume?x=1"} {
 		if code, answer := w.ask(t, http.MethodPost, "/v1/functions/"+path); code != http.StatusBadRequest {
-			t.Errorf("%s is answered %d %s", path, code, answer)
+			t.Errorf("%s is answered %d %s, want %d", path, code, answer, http.StatusBadRequest)
 		}
 	}
 	m := call("fn1", "")
@@ -186,11 +236,14 @@ func TestAHostOfCallbacksIsPausedToo(t *testing.T) {
 	m := call("fn1", "", with("X-Callback-Url", receiver.url()+"/cb"))
 	s.broker.publish(t, m)
 	w.next(t, m, "done")
-	if v := w.function(t, name); v.Ready != 1 || v.Paused == nil {
-		t.Errorf("it is %+v", v)
+	switch v := w.function(t, name); {
+	case v.Ready != 1:
+		t.Errorf("it is %+v, want ready 1", v)
+	case v.Paused == nil:
+		t.Errorf("it is %+v, want paused set", v)
 	}
 	if got := inStates(w.invocations(t, id(m))); got != "ready done" {
-		t.Errorf("the call has %s", got)
+		t.Errorf(`the call has %s, want "ready done"`, got)
 	}
 	w.steerFunction(t, name, "resume", "")
 	receiver.await(t, 1)
@@ -212,7 +265,7 @@ func TestManyFunctionsAreListedInTheirOrder(t *testing.T) {
 		names = append(names, v.Topic)
 	}
 	if got := strings.Join(names, " "); got != "fn0 fn1 fn2 fn3 fn4" {
-		t.Errorf("they are %s", got)
+		t.Errorf(`they are %s, want "fn0 fn1 fn2 fn3 fn4"`, got)
 	}
 	release()
 }

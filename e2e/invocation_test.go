@@ -43,19 +43,38 @@ func TestAnInvocationIsSeenInEveryState(t *testing.T) {
 		for state, m := range calls {
 			byCall := w.isIn(t, m, state)
 			v := w.invocation(t, byCall.ID)
-			if v.State != state || v.CallID != id(m) || v.Function != m.Function || v.Kind != "function" || v.Source != "gateway" || v.Queue != defaultQueue {
-				t.Errorf("by its own id the %s one is %+v", state, v)
+			switch {
+			case v.State != state:
+				t.Errorf("by its own id the %s one is %+v, want state %v", state, v, state)
+			case v.CallID != id(m):
+				t.Errorf("by its own id the %s one is %+v, want CallID %v", state, v, id(m))
+			case v.Function != m.Function:
+				t.Errorf("by its own id the %s one is %+v, want function %v", state, v, m.Function)
+			case v.Kind != "function":
+				t.Errorf(`by its own id the %s one is %+v, want kind "function"`, state, v)
+			case v.Source != "gateway":
+				t.Errorf(`by its own id the %s one is %+v, want source "gateway"`, state, v)
+			case v.Queue != defaultQueue:
+				t.Errorf("by its own id the %s one is %+v, want queue %v", state, v, defaultQueue)
 			}
 			checkInvocation(t, v)
 		}
 		if code, reason := w.cancel(t, id(calls["ready"])); code != http.StatusAccepted {
-			t.Errorf("cancelling is answered %d %s", code, reason)
+			t.Errorf("cancelling is answered %d %s, want %d", code, reason, http.StatusAccepted)
 		}
-		if v := w.invocation(t, id(calls["ready"])); v.State != "cancelled" || v.Finished.IsZero() || v.Policy != nil {
-			t.Errorf("what was cancelled is %+v", v)
+		switch v := w.invocation(t, id(calls["ready"])); {
+		case v.State != "cancelled":
+			t.Errorf(`what was cancelled is %+v, want state "cancelled"`, v)
+		case v.Finished.IsZero():
+			t.Errorf("what was cancelled is %+v, want Finished not zero", v)
+		case v.Policy != nil:
+			t.Errorf("what was cancelled is %+v, want policy nil", v)
 		}
-		if code, body := w.ask(t, http.MethodGet, "/v1/invocations/unknown-to-all"); code != http.StatusNotFound || !strings.Contains(body, "result_ttl") {
-			t.Errorf("an unknown id is answered %d %s", code, body)
+		switch code, body := w.ask(t, http.MethodGet, "/v1/invocations/unknown-to-all"); {
+		case code != http.StatusNotFound:
+			t.Errorf("an unknown id is answered %d %s, want code %d", code, body, http.StatusNotFound)
+		case !strings.Contains(body, "result_ttl"):
+			t.Errorf(`an unknown id is answered %d %s, want "result_ttl" in it`, code, body)
 		}
 	})
 }
@@ -65,21 +84,41 @@ func checkInvocation(t *testing.T, v invocation) {
 	t.Helper()
 	calls := map[string]int{"done": 1, "dead": 1, "delayed": 1}[v.State]
 	status := map[string]int{"done": 200, "dead": 400, "delayed": 500}[v.State]
-	if len(v.Attempts) != calls || v.Status != status || v.First.IsZero() {
-		t.Errorf("the %s one is %+v", v.State, v)
+	switch {
+	case len(v.Attempts) != calls:
+		t.Errorf("the %s one is %+v, want %d attempts", v.State, v, calls)
+	case v.Status != status:
+		t.Errorf("the %s one is %+v, want status %v", v.State, v, status)
+	case v.First.IsZero():
+		t.Errorf("the %s one is %+v, want First not zero", v.State, v)
 	}
-	if (v.Reason == "non_retryable") != (v.State == "dead") || v.Finished.IsZero() == (v.State == "done") || v.Result {
-		t.Errorf("the %s one is %+v", v.State, v)
+	switch {
+	case (v.Reason == "non_retryable") != (v.State == "dead"):
+		t.Errorf(`the %s one is %+v, want v.Reason == "non_retryable" %v`, v.State, v, v.State == "dead")
+	case v.Finished.IsZero() == (v.State == "done"):
+		t.Errorf("the %s one is %+v, want IsZero other than %v", v.State, v, v.State == "done")
+	case v.Result:
+		t.Errorf("the %s one is %+v, want not result", v.State, v)
 	}
 	if wait := v.Due.Sub(v.First); (v.State == "delayed") != (wait >= time.Hour && wait < 2*time.Hour) {
-		t.Errorf("the %s one, first seen at %s, is due at %s", v.State, v.First, v.Due)
+		t.Errorf(`the %s one, first seen at %s, is due at %s, want v.State == "delayed" %v`, v.State, v.First, v.Due, wait >= time.Hour && wait < 2*time.Hour)
 	}
 	if v.State == "done" {
 		return
 	}
-	if p := v.Policy; p == nil || p.Attempts != 3 || p.Initial != "1h0m0s" || p.TotalWait != "5h0m0s" ||
-		!slices.Equal(p.Schedule, []string{"1h0m0s", "2h0m0s", "2h0m0s"}) || p.From["max_retry_attempts"] != "worker" {
-		t.Errorf("the policy of the %s one is %+v", v.State, p)
+	switch p := v.Policy; {
+	case p == nil:
+		t.Errorf("the policy of the %s one is %+v, want p set", v.State, p)
+	case p.Attempts != 3:
+		t.Errorf("the policy of the %s one is %+v, want attempts 3", v.State, p)
+	case p.Initial != "1h0m0s":
+		t.Errorf(`the policy of the %s one is %+v, want initial "1h0m0s"`, v.State, p)
+	case p.TotalWait != "5h0m0s":
+		t.Errorf(`the policy of the %s one is %+v, want TotalWait "5h0m0s"`, v.State, p)
+	case !slices.Equal(p.Schedule, []string{"1h0m0s", "2h0m0s", "2h0m0s"}):
+		t.Errorf("the policy of the %s one is %+v, want %v", v.State, p, []string{"1h0m0s", "2h0m0s", "2h0m0s"})
+	case p.From["max_retry_attempts"] != "worker":
+		t.Errorf(`the policy of the %s one is %+v, want p.From["max_retry_attempts"] "worker"`, v.State, p)
 	}
 }
 
@@ -91,12 +130,22 @@ func TestThePolicyInForceIsTheOneOfTheAnnotations(t *testing.T) {
 	m := call("fn1", "", annotated("com.openfaas.retry.attempts", "1"))
 	s.broker.publish(t, m)
 	w.next(t, m, "retry")
-	if p := w.invocation(t, id(m)).Policy; p.Attempts != 1 || p.From["max_retry_attempts"] != "annotation" || p.From["initial_retry_wait"] != "worker" || len(p.Schedule) != 1 {
-		t.Errorf("the policy is %+v", p)
+	switch p := w.invocation(t, id(m)).Policy; {
+	case p.Attempts != 1:
+		t.Errorf("the policy is %+v, want attempts 1", p)
+	case p.From["max_retry_attempts"] != "annotation":
+		t.Errorf(`the policy is %+v, want p.From["max_retry_attempts"] "annotation"`, p)
+	case p.From["initial_retry_wait"] != "worker":
+		t.Errorf(`the policy is %+v, want p.From["initial_retry_wait"] "worker"`, p)
+	case len(p.Schedule) != 1:
+		t.Errorf("the policy is %+v, want 1 schedule", p)
 	}
 	code, body := w.ask(t, http.MethodGet, "/v1/functions/fn1/policy")
-	if code != http.StatusOK || !strings.Contains(body, `"max_retry_attempts":10`) {
-		t.Errorf("the policy of the function is %d %s", code, body)
+	switch {
+	case code != http.StatusOK:
+		t.Errorf("the policy of the function is %d %s, want code %d", code, body, http.StatusOK)
+	case !strings.Contains(body, `"max_retry_attempts":10`):
+		t.Errorf(`the policy of the function is %d %s, want "max_retry_attempts":10 in it`, code, body)
 	}
 }
 
@@ -120,21 +169,28 @@ func TestOfACallIDThatCameTwiceBothAreShownAndActsNeedTheOwnID(t *testing.T) {
 			t.Errorf("they are %+v, want the newest first", both)
 		}
 		code, body := w.ask(t, http.MethodDelete, "/v1/invocations/"+id(first))
-		if code != http.StatusConflict || parse(body).text("reason") != "ambiguous" || !strings.Contains(body, both[0].ID) || !strings.Contains(body, both[1].ID) {
-			t.Errorf("cancelling by the call id is answered %d %s", code, body)
+		switch {
+		case code != http.StatusConflict:
+			t.Errorf("cancelling by the call id is answered %d %s, want code %d", code, body, http.StatusConflict)
+		case parse(body).text("reason") != "ambiguous":
+			t.Errorf(`cancelling by the call id is answered %d %s, want reason "ambiguous"`, code, body)
+		case !strings.Contains(body, both[0].ID):
+			t.Errorf("cancelling by the call id is answered %d %s, want %q in it", code, body, both[0].ID)
+		case !strings.Contains(body, both[1].ID):
+			t.Errorf("cancelling by the call id is answered %d %s, want %q in it", code, body, both[1].ID)
 		}
 		if code, reason := w.cancel(t, both[1].ID); code != http.StatusAccepted {
-			t.Errorf("cancelling by the own id is answered %d %s", code, reason)
+			t.Errorf("cancelling by the own id is answered %d %s, want %d", code, reason, http.StatusAccepted)
 		}
 		release()
 		w.next(t, second, "done")
 		if got := inStates(w.invocations(t, id(first))); got != "done cancelled" {
-			t.Errorf("in the end they are %s", got)
+			t.Errorf(`in the end they are %s, want "done cancelled"`, got)
 		}
 		w.idle(t)
 		for _, a := range s.gateway.of(first) {
 			if a.Function != "fn2" {
-				t.Errorf("the cancelled one was called: %s", a.Function)
+				t.Errorf(`the cancelled one was called: %s, want "fn2"`, a.Function)
 			}
 		}
 	})
@@ -159,18 +215,21 @@ func TestWaitAnswersWhenItIsOver(t *testing.T) {
 			key := []string{id(slow), v.ID}[n%2]
 			waiting.Go(func() {
 				if got := inStates(w.invocations(t, key, "wait=5m")); got != "done" {
-					t.Errorf("after its wait it is %q", got)
+					t.Errorf(`after its wait it is %q, want "done"`, got)
 				}
 			})
 		}
 		bad := w.submit(t, "/async-function/bad", "")
-		if got := w.invocation(t, id(bad), "wait=5m"); got.State != "dead" || len(got.Attempts) != 2 {
-			t.Errorf("what died is %+v", got)
+		switch got := w.invocation(t, id(bad), "wait=5m"); {
+		case got.State != "dead":
+			t.Errorf(`what died is %+v, want state "dead"`, got)
+		case len(got.Attempts) != 2:
+			t.Errorf("what died is %+v, want 2 attempts", got)
 		}
 		release()
 		waiting.Wait()
 		if got := inStates(w.invocations(t, id(slow), "wait=5m")); got != "done" {
-			t.Errorf("asked later it is %q", got)
+			t.Errorf(`asked later it is %q, want "done"`, got)
 		}
 	})
 }
@@ -185,7 +244,7 @@ func TestWaitBeginsBeforeTheInvocationDoes(t *testing.T) {
 			key := fmt.Sprint("mine-", n)
 			waiting.Go(func() {
 				if got := inStates(w.invocations(t, key, "wait=5m")); got != "done" {
-					t.Errorf("%s is %q", key, got)
+					t.Errorf(`%s is %q, want "done"`, key, got)
 				}
 			})
 		}
@@ -209,8 +268,11 @@ func TestWaitAnswersWithTheStateThenWhenTheTimeHasPassed(t *testing.T) {
 	for _, key := range []string{id(m), "unknown-to-all"} {
 		begun := time.Now()
 		got := inStates(w.invocations(t, key, "wait=1s"))
-		if took := time.Since(begun); took < time.Second || (got == "running") != (key == id(m)) {
-			t.Errorf("%s is %q after %s", key, got, took)
+		switch took := time.Since(begun); {
+		case took < time.Second:
+			t.Errorf("%s is %q after %s, want took at least %v", key, got, took, time.Second)
+		case (got == "running") != (key == id(m)):
+			t.Errorf(`%s is %q after %s, want got == "running" %v`, key, got, took, key == id(m))
 		}
 	}
 }
@@ -228,11 +290,11 @@ func TestWhoWaitsIsAnsweredWhenTheWorkerDrains(t *testing.T) {
 	go func() { answered <- inStates(w.invocations(t, id(m), "wait=5m")) }()
 	w.signal(t, syscall.SIGTERM)
 	if got := <-answered; got != "running" {
-		t.Errorf("it is %q", got)
+		t.Errorf(`it is %q, want "running"`, got)
 	}
 	release()
 	if code := w.exit(t); code != 0 {
-		t.Errorf("the exit code is %d", code)
+		t.Errorf("the exit code is %d, want 0", code)
 	}
 }
 

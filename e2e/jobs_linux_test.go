@@ -49,7 +49,7 @@ func TestAJobWaitsOnAFullVolumeAndContinues(t *testing.T) {
 	}
 	j = w.awaitJob(t, j, "waiting", func(j job) bool { fill(); return j.State == "waiting" })
 	if !strings.Contains(j.Why, "for the store: disk full") {
-		t.Errorf("the job is %+v", j)
+		t.Errorf(`the job is %+v, want "for the store: disk full" in it`, j)
 	}
 	eventually(t, "/readyz to say so", func() bool {
 		fill()
@@ -66,10 +66,10 @@ func TestAJobWaitsOnAFullVolumeAndContinues(t *testing.T) {
 	w.idle(t)
 	for _, c := range w.kept(t) {
 		if c.Replays != 1 {
-			t.Fatalf("a letter was replayed %d times", c.Replays)
+			t.Fatalf("a letter was replayed %d times, want 1", c.Replays)
 		}
 	}
 	if c := w.counts(t); c.dead != letters {
-		t.Errorf("the counts are %+v", c)
+		t.Errorf("the counts are %+v, want dead %v", c, letters)
 	}
 }

@@ -4,10 +4,8 @@ package e2e
 
 import (
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -19,29 +17,49 @@ func TestABulkReplayIsPlannedAndCarriedOutAtItsRate(t *testing.T) {
 	all := w.fill(t, 30)
 	w.fill2(t, "fn2", 3)
 	j := w.plan(t, `{"act":"replay","filter":{"function":"fn1"}}`)
-	if j.State != "planned" || j.Plan.Count != 30 || j.Plan.Duration != "3s" || j.Rate != 10 || j.By != "loopback" ||
-		len(j.Plan.Groups) != 1 || j.Plan.Groups[0].Count != 30 || j.Plan.Groups[0].Function != "fn1.openfaas-fn" {
-		t.Errorf("the plan is %+v", j)
+	switch {
+	case j.State != "planned":
+		t.Errorf(`the plan is %+v, want state "planned"`, j)
+	case j.Plan.Count != 30:
+		t.Errorf("the plan is %+v, want count 30", j)
+	case j.Plan.Duration != "3s":
+		t.Errorf(`the plan is %+v, want duration "3s"`, j)
+	case j.Rate != 10:
+		t.Errorf("the plan is %+v, want rate 10", j)
+	case j.By != "loopback":
+		t.Errorf(`the plan is %+v, want by "loopback"`, j)
+	case len(j.Plan.Groups) != 1:
+		t.Errorf("the plan is %+v, want 1 group", j)
+	case j.Plan.Groups[0].Count != 30:
+		t.Errorf("the plan is %+v, want count 30", j)
+	case j.Plan.Groups[0].Function != "fn1.openfaas-fn":
+		t.Errorf(`the plan is %+v, want function "fn1.openfaas-fn"`, j)
 	}
 	if n := len(s.gateway.calls()); n != 0 {
-		t.Errorf("the plan made %d calls", n)
+		t.Errorf("the plan made %d calls, want 0", n)
 	}
 	w.steer(t, j, "apply")
 	j = w.wantJob(t, j, 30, 0)
 	if took := j.Finished.Sub(j.Applied); took < 2800*time.Millisecond {
-		t.Errorf("it took %s, at 10 a second", took)
+		t.Errorf("it took %s, at 10 a second, want at least %v", took, 2800*time.Millisecond)
 	}
 	w.idle(t)
 	for _, c := range all {
 		if n := s.gateway.byCall()[c.CallID]; n != 1 {
-			t.Errorf("a letter was called %d times", n)
+			t.Errorf("a letter was called %d times, want 1", n)
 		}
 	}
-	if got := w.metrics(t); got.sum("queue_worker_replayed_total") != 30 || got.sum("queue_worker_jobs", "state", "done") != 1 {
-		t.Errorf("the metrics count %v replays and %v jobs", got.sum("queue_worker_replayed_total"), got.sum("queue_worker_jobs", "state", "done"))
+	switch got := w.metrics(t); {
+	case got.sum("queue_worker_replayed_total") != 30:
+		t.Errorf(`the metrics count %v replays and %v jobs, want queue_worker_replayed_total 30`, got.sum("queue_worker_replayed_total"), got.sum("queue_worker_jobs", "state", "done"))
+	case got.sum("queue_worker_jobs", "state", "done") != 1:
+		t.Errorf(`the metrics count %v replays and %v jobs, want got.sum("queue_worker_jobs", "state", "done") 1`, got.sum("queue_worker_replayed_total"), got.sum("queue_worker_jobs", "state", "done"))
 	}
-	if c := w.counts(t); c.dead != 3 || c.done != 30 {
-		t.Errorf("the counts are %+v", c)
+	switch c := w.counts(t); {
+	case c.dead != 3:
+		t.Errorf("the counts are %+v, want dead 3", c)
+	case c.done != 30:
+		t.Errorf("the counts are %+v, want done 30", c)
 	}
 	w.event(t, "the end of the job", func(e entry) bool { return e.message() == "job done" && e.text("job") == j.ID })
 }
@@ -73,18 +91,24 @@ func TestABulkActTakesNoMoreThanItsPlan(t *testing.T) {
 	left := w.kept(t)
 	for _, c := range []string{all[0].CallID, all[8].CallID, all[9].CallID, id(late[0])} {
 		if _, is := left[c]; !is {
-			t.Errorf("one that was not in the plan is gone")
+			t.Error("one that was not in the plan is gone, want is")
 		}
 	}
-	if c := w.idle(t); c.dropped != 7 || c.dead != 4 {
-		t.Errorf("the counts are %+v", c)
+	switch c := w.idle(t); {
+	case c.dropped != 7:
+		t.Errorf("the counts are %+v, want dropped 7", c)
+	case c.dead != 4:
+		t.Errorf("the counts are %+v, want dead 4", c)
 	}
 	if n := w.metrics(t).sum("queue_worker_job_dropped_total", "act", "drop"); n != 7 {
-		t.Errorf("%v drops are counted", n)
+		t.Errorf("%v drops are counted, want 7", n)
 	}
 	for _, again := range []string{"apply", "pause", "resume", "cancel"} {
-		if code, body := w.ask(t, http.MethodPost, "/v1/jobs/"+j.ID+"/"+again); code != http.StatusConflict || !strings.Contains(body, `"hint"`) {
-			t.Errorf("%s of what is done is answered %d %s", again, code, body)
+		switch code, body := w.ask(t, http.MethodPost, "/v1/jobs/"+j.ID+"/"+again); {
+		case code != http.StatusConflict:
+			t.Errorf("%s of what is done is answered %d %s, want code %d", again, code, body, http.StatusConflict)
+		case !strings.Contains(body, `"hint"`):
+			t.Errorf(`%s of what is done is answered %d %s, want "hint" in it`, again, code, body)
 		}
 	}
 }
@@ -98,22 +122,30 @@ func TestAJobIsPausedOverARestartResumedAndCancelled(t *testing.T) {
 	w.awaitJob(t, j, "some way", func(j job) bool { return j.Done >= 5 })
 	j = w.steer(t, j, "pause")
 	if j.State != "paused" {
-		t.Errorf("paused it is %+v", j)
+		t.Errorf(`paused it is %+v, want state "paused"`, j)
 	}
 	j = w.job(t, j) // a step that had begun has ended
 	w.kill()
 	w = s.worker()
 	w.idle(t)
-	if got := w.job(t, j); got.State != "paused" || got.Done != j.Done || int(w.counts(t).dead) != 300-j.Done {
-		t.Errorf("after the restart it is %+v, before %+v", got, j)
+	switch got := w.job(t, j); {
+	case got.State != "paused":
+		t.Errorf(`after the restart it is %+v, before %+v, want state "paused"`, got, j)
+	case got.Done != j.Done:
+		t.Errorf("after the restart it is %+v, before %+v, want done %v", got, j, j.Done)
+	case int(w.counts(t).dead) != 300-j.Done:
+		t.Errorf("after the restart it is %+v, before %+v, want int(w.counts(t).dead) %v", got, j, 300-j.Done)
 	}
 	w.steer(t, j, "resume")
 	w.awaitJob(t, j, "further", func(g job) bool { return g.Done >= j.Done+5 })
 	j = w.steer(t, j, "cancel")
 	w.idle(t)
 	j = w.awaitState(t, j, "cancelled")
-	if int(w.counts(t).dead) != 300-j.Done || len(s.gateway.calls()) < j.Done {
-		t.Errorf("cancelled it is %+v, the counts are %+v", j, w.counts(t))
+	switch {
+	case int(w.counts(t).dead) != 300-j.Done:
+		t.Errorf("cancelled it is %+v, the counts are %+v, want int(w.counts(t).dead) %v", j, w.counts(t), 300-j.Done)
+	case len(s.gateway.calls()) < j.Done:
+		t.Errorf("cancelled it is %+v, the counts are %+v, want at least %d calls", j, w.counts(t), j.Done)
 	}
 }
 
@@ -135,16 +167,19 @@ func TestAKillInTheMiddleOfAJobNeitherRepeatsNorForgetsALetter(t *testing.T) {
 	left, calls := w.kept(t), s.gateway.byCall()
 	total := 0
 	for _, c := range all {
-		if left[c.CallID].Replays != 1 || calls[c.CallID] < 1 {
-			t.Fatalf("a letter was replayed %d times and called %d times", left[c.CallID].Replays, calls[c.CallID])
+		switch {
+		case left[c.CallID].Replays != 1:
+			t.Fatalf("a letter was replayed %d times and called %d times, want replays 1", left[c.CallID].Replays, calls[c.CallID])
+		case calls[c.CallID] < 1:
+			t.Fatalf("a letter was replayed %d times and called %d times, want calls[c.CallID] at least 1", left[c.CallID].Replays, calls[c.CallID])
 		}
 		total += calls[c.CallID]
 	}
 	if total > letters+kills*slots {
-		t.Errorf("there were %d calls of %d dead letters", total, letters)
+		t.Errorf("there were %d calls of %d dead letters, want at most %v", total, letters, letters+kills*slots)
 	}
 	if c := w.counts(t); c.dead != letters {
-		t.Errorf("the counts are %+v", c)
+		t.Errorf("the counts are %+v, want dead %v", c, letters)
 	}
 }
 
@@ -156,12 +191,17 @@ func TestACanaryStopsAndIsResumedWhenTheFunctionIsHealed(t *testing.T) {
 	w.fill(t, 40)
 	j := w.begin(t, `{"act":"replay","all":true,"canary":true,"rate":1000}`)
 	j = w.awaitState(t, j, "stopped")
-	if j.Done != 1 || j.FailedAgain != 1 || !strings.Contains(j.Why, "failed again") {
-		t.Errorf("the job is %+v", j)
+	switch {
+	case j.Done != 1:
+		t.Errorf("the job is %+v, want done 1", j)
+	case j.FailedAgain != 1:
+		t.Errorf("the job is %+v, want FailedAgain 1", j)
+	case !strings.Contains(j.Why, "failed again"):
+		t.Errorf(`the job is %+v, want "failed again" in Why`, j)
 	}
 	w.event(t, "the stop", func(e entry) bool { return e.message() == "job stopped" && e.text("level") == "WARN" })
 	if n := len(s.gateway.calls()); n != 1 {
-		t.Errorf("there were %d calls", n)
+		t.Errorf("there were %d calls, want 1", n)
 	}
 	s.gateway.tell(always(answer{}))
 	w.steer(t, j, "resume")
@@ -181,17 +221,26 @@ func TestALetterThatWasReplayedThreeTimesNeedsForce(t *testing.T) {
 		}
 	})
 	j := w.begin(t, `{"act":"replay","all":true,"rate":1000}`)
-	if j.Plan.Count != 6 || j.Plan.NeedsForce != 2 {
-		t.Errorf("the plan is %+v", j)
+	switch {
+	case j.Plan.Count != 6:
+		t.Errorf("the plan is %+v, want count 6", j)
+	case j.Plan.NeedsForce != 2:
+		t.Errorf("the plan is %+v, want NeedsForce 2", j)
 	}
 	w.wantJob(t, j, 4, 2)
-	if left := w.kept(t); len(left) != 2 || left[all[0].CallID].Replays != 3 {
-		t.Errorf("%d are left", len(left))
+	switch left := w.kept(t); {
+	case len(left) != 2:
+		t.Errorf("%d are left, want 2 left", len(left))
+	case left[all[0].CallID].Replays != 3:
+		t.Errorf("%d are left, want replays 3", len(left))
 	}
 	j = w.begin(t, `{"act":"replay","filter":{"reason":"attempts_exhausted"},"force":true}`)
 	w.wantJob(t, j, 2, 0)
-	if c := w.idle(t); c.dead != 0 || c.done != 6 {
-		t.Errorf("the counts are %+v", c)
+	switch c := w.idle(t); {
+	case c.dead != 0:
+		t.Errorf("the counts are %+v, want dead 0", c)
+	case c.done != 6:
+		t.Errorf("the counts are %+v, want done 6", c)
 	}
 }
 
@@ -207,8 +256,13 @@ func TestAPurgeTakesWhatWaitsAndNotWhatIsCalled(t *testing.T) {
 	s.gateway.await(t, 2)
 	eventually(t, "all to be taken in", func() bool { return w.counts(t).accepted == 20 })
 	j := w.planAt(t, "/v1/functions/fn1.openfaas-fn/purge", `{"state":"all"}`)
-	if j.Act != "purge" || j.Plan.Count != 20 || w.counts(t).dropped != 0 {
-		t.Errorf("the plan is %+v", j)
+	switch {
+	case j.Act != "purge":
+		t.Errorf(`the plan is %+v, want act "purge"`, j)
+	case j.Plan.Count != 20:
+		t.Errorf("the plan is %+v, want count 20", j)
+	case w.counts(t).dropped != 0:
+		t.Errorf("the plan is %+v, want dropped 0", j)
 	}
 	other := call("fn2", "")
 	w.steer(t, j, "apply")
@@ -216,11 +270,14 @@ func TestAPurgeTakesWhatWaitsAndNotWhatIsCalled(t *testing.T) {
 	release()
 	s.broker.publish(t, other)
 	w.next(t, other, "done")
-	if c := w.idle(t); c.dropped != 18 || c.done != 3 {
-		t.Errorf("the counts are %+v", c)
+	switch c := w.idle(t); {
+	case c.dropped != 18:
+		t.Errorf("the counts are %+v, want dropped 18", c)
+	case c.done != 3:
+		t.Errorf("the counts are %+v, want done 3", c)
 	}
 	if n := w.metrics(t).sum("queue_worker_job_dropped_total", "act", "purge"); n != 18 {
-		t.Errorf("%v purges are counted", n)
+		t.Errorf("%v purges are counted, want 18", n)
 	}
 }
 
@@ -265,70 +322,22 @@ func TestTwoPeopleReplayTheSameAtOnceAndEachLetterIsCalledOnce(t *testing.T) {
 	}
 	w.idle(t)
 	if done+skipped != 2*len(all) {
-		t.Errorf("the jobs have done %d and skipped %d of %d", done, skipped, len(all))
+		t.Errorf("the jobs have done %d and skipped %d of %d, want done+skipped %v", done, skipped, len(all), 2*len(all))
 	}
 	replays := 0
 	for _, c := range w.kept(t) {
 		replays += c.Replays
 	}
 	// A single replay takes a letter whenever it is dead, also again.
-	if replays != done+single || len(s.gateway.calls()) != replays {
-		t.Errorf("there were %d replays and %d calls, %d by jobs and %d single", replays, len(s.gateway.calls()), done, single)
+	switch {
+	case replays != done+single:
+		t.Errorf("there were %d replays and %d calls, %d by jobs and %d single, want replays %v", replays, len(s.gateway.calls()), done, single, done+single)
+	case len(s.gateway.calls()) != replays:
+		t.Errorf("there were %d replays and %d calls, %d by jobs and %d single, want %d calls", replays, len(s.gateway.calls()), done, single, replays)
 	}
 	for _, c := range all[:450] {
 		if n := s.gateway.byCall()[c.CallID]; n != 1 {
-			t.Fatalf("a letter was called %d times", n)
+			t.Fatalf("a letter was called %d times, want 1", n)
 		}
-	}
-}
-
-func TestAJobHoldsWhileLiveWorkWaits(t *testing.T) {
-	t.Parallel()
-	s := newStand(t, "max_inflight=2")
-	tell, release := held("fn1")
-	s.gateway.tell(tell)
-	w := s.worker()
-	w.fill(t, 10)
-	for range 6 {
-		s.broker.publish(t, call("fn1", "live"))
-	}
-	eventually(t, "all to be taken in", func() bool { return w.counts(t).accepted == 16 })
-	s.gateway.await(t, 2)
-	j := w.begin(t, `{"act":"replay","all":true,"rate":1000}`)
-	j = w.awaitState(t, j, "waiting")
-	if j.Done != 0 || !strings.Contains(j.Why, "live work") {
-		t.Errorf("the job is %+v", j)
-	}
-	release()
-	w.wantJob(t, j, 10, 0)
-	w.idle(t)
-	bodies := callIDs(s.gateway.calls(), func(a asked) string { return string(a.Body) })
-	if last := slices.Index(bodies, "live"); last < 0 || slices.Contains(bodies[:4], "0") {
-		t.Errorf("the calls were of %q", bodies)
-	}
-}
-
-func TestAWorkerThatStoodStillContinuesAtTheRate(t *testing.T) {
-	t.Parallel()
-	s := newStand(t, "max_retry_attempts=0")
-	w := s.worker()
-	w.fill(t, 40)
-	j := w.begin(t, `{"act":"replay","all":true,"rate":10}`)
-	w.awaitJob(t, j, "begun", func(j job) bool { return j.Done >= 5 })
-	w.signal(t, syscall.SIGSTOP)
-	time.Sleep(2 * time.Second) // in which the rate would have had twenty
-	before := len(s.gateway.calls())
-	woken := time.Now()
-	w.signal(t, syscall.SIGCONT)
-	w.wantJob(t, j, 40, 0)
-	w.idle(t)
-	calls := s.gateway.calls()
-	for i, c := range calls[before:] {
-		if least := time.Duration(i-4) * 100 * time.Millisecond; c.At.Sub(woken) < least {
-			t.Errorf("call %d after it woke came after %s", i, c.At.Sub(woken))
-		}
-	}
-	if len(calls) != 40 {
-		t.Errorf("there were %d calls", len(calls))
 	}
 }

@@ -42,7 +42,7 @@ func TestChaosLargeBodiesAreCalledOnceOnABusyMachine(t *testing.T) {
 			s.gateway.awaitDone(t, bodies)
 			c := w.idle(t)
 			if c.done != float64(bodies) {
-				t.Errorf("the counts are %+v", c)
+				t.Errorf("the counts are %+v, want done %v", c, float64(bodies))
 			}
 			checkCalled(t, s, want)
 			m := w.metrics(t)

@@ -131,7 +131,7 @@ func TestWhatIsPendingIsNotLost(t *testing.T) {
 	l.attempt("x")
 	l.ack("x")
 	if v := l.judge(testRules, map[string]bool{"c": true}, map[string]bool{"x": true}); len(v.wrong) > 0 {
-		t.Errorf("found\n%s", v)
+		t.Errorf("found\n%s, want no wrong", v)
 	}
 	if v := plant().judge(testRules, map[string]bool{"c": true}, nil); v.duplicates != 1 {
 		t.Errorf("%d duplicates, want the one in flight at the kill", v.duplicates)

@@ -20,7 +20,7 @@ func TestOneLineTellsAnAttemptAndWhatComesNext(t *testing.T) {
 	w.next(t, m, "dead")
 	attempts := w.attempts()
 	if len(attempts) != 2 {
-		t.Fatalf("there are %d lines for two attempts: %v", len(attempts), attempts)
+		t.Fatalf("there are %d lines for two attempts: %v, want 2 attempts", len(attempts), attempts)
 	}
 	for i, want := range []map[string]any{
 		{"level": "INFO", "call_id": id(m), "function": "fn1", "status": 500.0, "retry": "0/1", "next": "retry", "wait": "30ms"},
@@ -31,13 +31,19 @@ func TestOneLineTellsAnAttemptAndWhatComesNext(t *testing.T) {
 				t.Errorf("attempt %d has %s=%v, want %v", i, key, attempts[i][key], value)
 			}
 		}
-		if _, err := time.ParseDuration(attempts[i].text("duration")); err != nil || attempts[i].text("id") == "" {
-			t.Errorf("attempt %d has the duration %q and the id %q", i, attempts[i].text("duration"), attempts[i].text("id"))
+		switch _, err := time.ParseDuration(attempts[i].text("duration")); {
+		case err != nil:
+			t.Errorf("attempt %d has the duration %q and the id %q: got %v, want no error", i, attempts[i].text("duration"), attempts[i].text("id"), err)
+		case attempts[i].text("id") == "":
+			t.Errorf(`attempt %d has the duration %q and the id %q, want attempts[i].text("id") not empty`, i, attempts[i].text("duration"), attempts[i].text("id"))
 		}
 	}
 	answered := s.gateway.of(m)[0].Done
-	if at, err := time.Parse(time.RFC3339Nano, attempts[0].text("at")); err != nil || at.Sub(answered) < 30*time.Millisecond {
-		t.Errorf("the retry is announced for %s", attempts[0].text("at"))
+	switch at, err := time.Parse(time.RFC3339Nano, attempts[0].text("at")); {
+	case err != nil:
+		t.Errorf("the retry is announced for %s: got %v, want no error", attempts[0].text("at"), err)
+	case at.Sub(answered) < 30*time.Millisecond:
+		t.Errorf("the retry is announced for %s, want at.Sub(answered) at least %v", attempts[0].text("at"), 30*time.Millisecond)
 	}
 }
 
@@ -100,7 +106,7 @@ func TestNoSecretIsEverLogged(t *testing.T) {
 			for l := range strings.Lines(p.out.String()) {
 				for _, form := range []string{canary, base64.StdEncoding.EncodeToString([]byte(canary + "-body"))[:7]} {
 					if strings.Contains(l, form) {
-						t.Errorf("the log has the line %s", l)
+						t.Errorf("the log has the line %s, want no %q in it", l, form)
 					}
 				}
 			}

@@ -69,7 +69,7 @@ func TestEveryMetricIsThereFromTheStart(t *testing.T) {
 	}
 	for _, reason := range []string{"attempts_exhausted", "non_retryable", "malformed", "poison", "callback_refused", "max_age_exceeded", "function_not_found"} {
 		if len(m.series("queue_worker_dead_letters_total", "reason", reason)) != 1 {
-			t.Errorf("queue_worker_dead_letters_total has no reason %s", reason)
+			t.Errorf("queue_worker_dead_letters_total has no reason %s, want 1", reason)
 		}
 	}
 }
@@ -137,13 +137,13 @@ func TestO4_O5_O6_WhatHappensIsCountedByFunctionAndNothingIsLost(t *testing.T) {
 		}
 	}
 	if n := m.sum("queue_worker_delayed", "function_name", "bad.openfaas-fn"); n != 1 {
-		t.Errorf("queue_worker_delayed is %v", n)
+		t.Errorf("queue_worker_delayed is %v, want 1", n)
 	}
 	if n := m.sum("queue_worker_pending_messages", "function_name", "bad.openfaas-fn"); n != 1 {
-		t.Errorf("queue_worker_pending_messages is %v", n)
+		t.Errorf("queue_worker_pending_messages is %v, want 1", n)
 	}
 	if n := m.sum("queue_worker_attempt_seconds", "kind", "function"); n < 6 {
-		t.Errorf("queue_worker_attempt_seconds has %v observations", n)
+		t.Errorf("queue_worker_attempt_seconds has %v observations, want at least 6", n)
 	}
 }
 
@@ -151,8 +151,11 @@ func TestM21_MetricsAreAtBothPaths(t *testing.T) {
 	t.Parallel()
 	w := newStand(t).worker()
 	for _, path := range []string{"/metrics", "/_metrics"} {
-		if code, body := w.ask(t, http.MethodGet, path); code != http.StatusOK || !strings.Contains(body, "# HELP queue_worker_") {
-			t.Errorf("%s is answered %d", path, code)
+		switch code, body := w.ask(t, http.MethodGet, path); {
+		case code != http.StatusOK:
+			t.Errorf("%s is answered %d, want code %d", path, code, http.StatusOK)
+		case !strings.Contains(body, "# HELP queue_worker_"):
+			t.Errorf(`%s is answered %d: got %q, want "# HELP queue_worker_" in body`, path, code, body)
 		}
 	}
 }

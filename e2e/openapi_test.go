@@ -247,8 +247,11 @@ func inputOf(t testing.TB, doc *openapi3.T, s sample, req *http.Request) *openap
 	t.Helper()
 	method, template, _ := strings.Cut(s.operation, " ")
 	item := doc.Paths.Value(template)
-	if item == nil || item.GetOperation(method) == nil {
-		t.Fatalf("%s is not in the document", s.operation)
+	switch {
+	case item == nil:
+		t.Fatalf("%s is not in the document: got item %v, want set", s.operation, item)
+	case item.GetOperation(method) == nil:
+		t.Fatalf("%s is not in the document, want item.GetOperation(method) set", s.operation)
 	}
 	return &openapi3filter.RequestValidationInput{
 		Request: req, PathParams: paramsOf(template, req.URL),

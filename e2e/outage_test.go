@@ -34,14 +34,14 @@ func TestTheGatewayGoesDownAndComesBack(t *testing.T) {
 		s.broker.publish(t, a, b)
 		for _, m := range []*message{a, b} {
 			if e := w.next(t, m, "retry"); e.text("cause") != "refused" {
-				t.Errorf("a call of a gateway that is down came to %v", e)
+				t.Errorf(`a call of a gateway that is down came to %v, want cause "refused"`, e)
 			}
 		}
 		s.gateway.open()
 		w.next(t, a, "done")
 		w.next(t, b, "done")
 		if n := len(s.gateway.all()); n != 2 {
-			t.Errorf("there were %d calls after the gateway was back", n)
+			t.Errorf("there were %d calls after the gateway was back, want 2", n)
 		}
 		w.idle(t)
 	})
@@ -57,7 +57,7 @@ func TestAGatewayThatDiesDuringACallIsCalledAgain(t *testing.T) {
 	s.gateway.await(t, 1)
 	s.gateway.close()
 	if e := w.next(t, m, "retry"); e.text("cause") != "reset" {
-		t.Errorf("the call came to %v", e)
+		t.Errorf(`the call came to %v, want cause "reset"`, e)
 	}
 	s.gateway.tell(always(answer{}))
 	s.gateway.open()
@@ -90,7 +90,7 @@ func TestR12_NATSStreamingIsKilledAndComesBackOnItsFiles(t *testing.T) {
 		w.unready(t, "NATS Streaming")
 		s.broker.publisher = nil // the old connection takes its time to notice
 		if s.broker.try(call("lost", "")) == nil {
-			t.Error("a call was taken although NATS Streaming was down")
+			t.Error(`a call was taken although NATS Streaming was down, want s.broker.try(call("lost", "")) set`)
 		}
 		w.next(t, failing, "done") // accepted invocations continue
 		close(release)
@@ -104,7 +104,7 @@ func TestR12_NATSStreamingIsKilledAndComesBackOnItsFiles(t *testing.T) {
 		w.idle(t)
 		checkCalled(t, s, map[*message]int{slow: 1, failing: 4, after: 1})
 		if n := w.metrics(t).sum("queue_worker_nats_reconnect_total"); n < 1 {
-			t.Errorf("queue_worker_nats_reconnect_total is %v", n)
+			t.Errorf("queue_worker_nats_reconnect_total is %v, want at least 1", n)
 		}
 	})
 }
@@ -117,7 +117,7 @@ func (w *worker) unready(t testing.TB, why string) {
 		return err == nil && code == http.StatusServiceUnavailable && strings.Contains(body, why)
 	})
 	if code, body := w.ask(t, http.MethodGet, "/healthz"); code != http.StatusOK {
-		t.Errorf("/healthz answers %d %s, though no restart of the worker would help", code, body)
+		t.Errorf("/healthz answers %d %s, though no restart of the worker would help, want %d", code, body, http.StatusOK)
 	}
 }
 
@@ -202,7 +202,7 @@ func TestO7_WithoutNATSStreamingTheWorkerIsNotReady(t *testing.T) {
 	w := s.launch(plainBinary)
 	w.unready(t, "NATS Streaming")
 	if code, body := w.ask(t, http.MethodGet, "/ping"); code != http.StatusOK {
-		t.Errorf("/ping answers %d %s", code, body)
+		t.Errorf("/ping answers %d %s, want %d", code, body, http.StatusOK)
 	}
 	s.broker.start(t)
 	w.ready(t)

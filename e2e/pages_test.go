@@ -48,7 +48,7 @@ func TestEachLineOfAPageNeedsALineOfItsOwn(t *testing.T) {
 	}
 	for _, text := range []string{"dead … status=500\ndead … status=500\ndead … status=500\n", "dead … status=404\n"} {
 		if r.missing(text) == "" {
-			t.Errorf("nothing is missing of %q", text)
+			t.Errorf("nothing is missing of %q, want r.missing(text) not empty", text)
 		}
 	}
 }

@@ -63,12 +63,20 @@ func TestAFunctionSaysByAnnotationsHowItIsRetried(t *testing.T) {
 			logged[e.text("function")+" "+e.text("annotation")]++
 		}
 	}
-	if len(logged) != 2 || logged["wrong com.openfaas.retry.attempts"] != 1 || logged["wrong queue-worker.rate"] != 1 {
-		t.Errorf("logged of wrong annotations: %v", logged)
+	switch {
+	case len(logged) != 2:
+		t.Errorf("logged of wrong annotations: %v, want 2 logged", logged)
+	case logged["wrong com.openfaas.retry.attempts"] != 1:
+		t.Errorf(`logged of wrong annotations: %v, want logged["wrong com.openfaas.retry.attempts"] 1`, logged)
+	case logged["wrong queue-worker.rate"] != 1:
+		t.Errorf(`logged of wrong annotations: %v, want logged["wrong queue-worker.rate"] 1`, logged)
 	}
 	deadline, err := time.Parse(time.RFC3339, s.gateway.callsOf("age")[0].Header.Get("X-Deadline"))
-	if err != nil || time.Until(deadline) > 20*time.Second {
-		t.Errorf("the function got the deadline %s, %v", deadline, err)
+	switch {
+	case err != nil:
+		t.Errorf("the function got the deadline %s, %v, want no error", deadline, err)
+	case time.Until(deadline) > 20*time.Second:
+		t.Errorf("the function got the deadline %s, %v, want time.Until(deadline) at most %v", deadline, err, 20*time.Second)
 	}
 }
 
@@ -93,19 +101,22 @@ func TestAFunctionSaysByAnnotationsHowFastItIsCalled(t *testing.T) {
 		s.broker.publish(t, call("one", ""), call("rated", ""))
 	}
 	if end := w.next(t, brief, "dead"); end.text("cause") != "timeout" {
-		t.Errorf("a call beyond its time ends with %v", end)
+		t.Errorf(`a call beyond its time ends with %v, want cause "timeout"`, end)
 	}
 	if logged := s.gateway.of(brief)[0].Header.Values("X-Timeout"); !slices.Equal(logged, []string{"200ms"}) {
-		t.Errorf("the function got X-Timeout %q", logged)
+		t.Errorf("the function got X-Timeout %q, want %v", logged, []string{"200ms"})
 	}
 	w.idle(t)
 	if n := mostOf(s.gateway.callsOf("one")); n != 1 {
-		t.Errorf("%d calls of one at a time", n)
+		t.Errorf("%d calls of one at a time, want 1", n)
 	}
 	rated := s.gateway.callsOf("rated")
 	// 8 calls at 5 a second; each may come a wake-up too early or too late.
-	if took := rated[len(rated)-1].At.Sub(rated[0].At); len(rated) != 8 || took < 1200*time.Millisecond {
-		t.Errorf("%d calls within %s", len(rated), took)
+	switch took := rated[len(rated)-1].At.Sub(rated[0].At); {
+	case len(rated) != 8:
+		t.Errorf("%d calls within %s, want 8 rated", len(rated), took)
+	case took < 1200*time.Millisecond:
+		t.Errorf("%d calls within %s, want took at least %v", len(rated), took, 1200*time.Millisecond)
 	}
 }
 
@@ -154,15 +165,18 @@ func TestAMessageMayAskForLessAndWhereItIsTrustedForMore(t *testing.T) {
 			m := call("fn2", "", with("X-Max-Age", "1h"))
 			s.broker.publish(t, m)
 			if end := w.next(t, m, "dead"); end.text("reason") != tt.age {
-				t.Errorf("X-Max-Age above the function's: dead of %s", end.text("reason"))
+				t.Errorf("X-Max-Age above the function's: dead of %s, want %v", end.text("reason"), tt.age)
 			}
 			m = call("fn1", "", with("X-Max-Age", "0.01s"))
 			s.broker.publish(t, m)
 			if end := w.next(t, m, "dead"); end.text("reason") != "max_age_exceeded" {
-				t.Errorf("X-Max-Age below any wait: dead of %s", end.text("reason"))
+				t.Errorf(`X-Max-Age below any wait: dead of %s, want "max_age_exceeded"`, end.text("reason"))
 			}
-			if text := w.out.String(); strings.Contains(text, "0.01s") || strings.Count(text, `"header":"X-Retry-Limit"`) != 1 {
-				t.Error("the log repeats a header's value, or does not tell once that it is wrong")
+			switch text := w.out.String(); {
+			case strings.Contains(text, "0.01s"):
+				t.Errorf(`the log repeats a header's value, or does not tell once that it is wrong: got %q, want no "0.01s" in text`, text)
+			case strings.Count(text, `"header":"X-Retry-Limit"`) != 1:
+				t.Errorf(`the log repeats a header's value, or does not tell once that it is wrong: got %v, want 1 of "header":"X-Retry-Limit"`, strings.Count(text, `"header":"X-Retry-Limit"`))
 			}
 		})
 	}
@@ -178,9 +192,21 @@ func TestTheAPIAndTheCommandLineTellWhereEachValueIsFrom(t *testing.T) {
 	s.gateway.tell(always(status(500)))
 	w := s.worker()
 	p := w.policy(t, "fn1/policy")
-	if p.Attempts != 4 || p.MaxInflight != 3 || p.Priority != 8 || p.Rate != 0.5 || p.Timeout != "1m0s" ||
-		!slices.Equal(p.Schedule, []string{"1m0s", "2m0s", "3m0s", "3m0s"}) || p.TotalWait != "9m0s" {
-		t.Errorf("in force is %+v", p)
+	switch {
+	case p.Attempts != 4:
+		t.Errorf("in force is %+v, want attempts 4", p)
+	case p.MaxInflight != 3:
+		t.Errorf("in force is %+v, want MaxInflight 3", p)
+	case p.Priority != 8:
+		t.Errorf("in force is %+v, want priority 8", p)
+	case p.Rate != 0.5:
+		t.Errorf("in force is %+v, want rate 0.5", p)
+	case p.Timeout != "1m0s":
+		t.Errorf(`in force is %+v, want timeout "1m0s"`, p)
+	case !slices.Equal(p.Schedule, []string{"1m0s", "2m0s", "3m0s", "3m0s"}):
+		t.Errorf("in force is %+v, want %v", p, []string{"1m0s", "2m0s", "3m0s", "3m0s"})
+	case p.TotalWait != "9m0s":
+		t.Errorf(`in force is %+v, want TotalWait "9m0s"`, p)
 	}
 	for setting, want := range map[string]string{
 		"max_retry_attempts": "gateway annotation", "initial_retry_wait": "gateway annotation", "priority": "gateway annotation",
@@ -191,11 +217,18 @@ func TestTheAPIAndTheCommandLineTellWhereEachValueIsFrom(t *testing.T) {
 		}
 	}
 	slow := w.policy(t, "other/policy?queue=slow-queue")
-	if slow.Attempts != 7 || slow.MaxInflight != 5 || slow.From["max_retry_attempts"] != "queue" || slow.From["max_inflight"] != "queue" {
-		t.Errorf("in the other queue it is %+v", slow)
+	switch {
+	case slow.Attempts != 7:
+		t.Errorf("in the other queue it is %+v, want attempts 7", slow)
+	case slow.MaxInflight != 5:
+		t.Errorf("in the other queue it is %+v, want MaxInflight 5", slow)
+	case slow.From["max_retry_attempts"] != "queue":
+		t.Errorf(`in the other queue it is %+v, want slow.From["max_retry_attempts"] "queue"`, slow)
+	case slow.From["max_inflight"] != "queue":
+		t.Errorf(`in the other queue it is %+v, want slow.From["max_inflight"] "queue"`, slow)
 	}
 	if code, _ := w.ask(t, http.MethodGet, "/v1/functions/fn1/policy?queue=nope"); code != http.StatusNotFound {
-		t.Errorf("an unknown queue is answered %d", code)
+		t.Errorf("an unknown queue is answered %d, want %d", code, http.StatusNotFound)
 	}
 	w.cli(t, "policy", "show", "fn1").want(t, 0, "max_retry_attempts\t4 (gateway annotation)", "rate\t0.5/s (gateway annotation)",
 		"timeout\t1m0s (worker)", "waits\t1m0s 2m0s 3m0s 3m0s", "all waits\t9m0s")
@@ -244,7 +277,7 @@ func TestAnnotationsNeedTheCredentialsOfOpenFaaS(t *testing.T) {
 				}
 			}
 			if n := strings.Count(w.out.String(), "secret_mount_path"); n != warnings {
-				t.Errorf("missing credentials are logged %d times", n)
+				t.Errorf("missing credentials are logged %d times, want %v", n, warnings)
 			}
 			if n := len(s.gateway.inquiries()); credentials && n != 2 || n > 3 {
 				t.Errorf("the gateway was asked %d times", n)

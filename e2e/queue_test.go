@@ -29,7 +29,7 @@ func TestR14_EachQueueHasItsOwnRetries(t *testing.T) {
 	m := call("fn1", "")
 	s.broker.publishOn(t, "slow-queue.2", m)
 	if end := w.next(t, m, "dead"); end.text("reason") != "non_retryable" {
-		t.Errorf("a status that the queue does not retry: dead of %s", end.text("reason"))
+		t.Errorf(`a status that the queue does not retry: dead of %s, want "non_retryable"`, end.text("reason"))
 	}
 }
 
@@ -60,7 +60,7 @@ func TestAQueueWithALimitLeavesRoomForOthers(t *testing.T) {
 		}
 	}
 	if slow != 2 {
-		t.Errorf("%d calls of the queue that is limited to 2", slow)
+		t.Errorf("%d calls of the queue that is limited to 2, want 2", slow)
 	}
 	close(release)
 	w.idle(t)
@@ -73,7 +73,7 @@ func TestASettingOfAQueueThatIsNotThereStopsTheStart(t *testing.T) {
 	})
 	for _, want := range []string{`max_retry_attempts__fast="1"`, `max_retry_attempts__q_1="1"`, "q.1 and q-1", `max_inflight__slow="3"`, "slow-queue:5", `backoff__slow="odd"`} {
 		if !strings.Contains(text, want) {
-			t.Errorf("it does not say %s:\n%s", want, text)
+			t.Errorf("it does not say %s:\n%s, want it", want, text)
 		}
 	}
 }

@@ -58,16 +58,27 @@ func TestAResultIsGivenAsTheFunctionGaveItAlsoAfterAKill(t *testing.T) {
 			body, outcome string
 		}{"fn1": {203, binary, "done"}, "bad": {500, "<h1>broken</h1>", "dead"}, "empty": {204, "", "done"}} {
 			v := w.invocation(t, id(calls[fn]))
-			if !v.Result || v.State != want.outcome {
-				t.Errorf("%s is %+v", fn, v)
+			switch {
+			case !v.Result:
+				t.Errorf("%s is %+v, want result", fn, v)
+			case v.State != want.outcome:
+				t.Errorf("%s is %+v, want state %v", fn, v, want.outcome)
 			}
 			for _, key := range []string{v.ID, v.CallID} {
 				res, body := w.result(t, key)
-				if res.StatusCode != want.status || string(body) != want.body || res.Header.Get("X-Queue-Worker-Outcome") != want.outcome {
-					t.Errorf("the result of %s is %d %v %q", fn, res.StatusCode, res.Header, body)
+				switch {
+				case res.StatusCode != want.status:
+					t.Errorf("the result of %s is %d %v %q, want StatusCode %v", fn, res.StatusCode, res.Header, body, want.status)
+				case string(body) != want.body:
+					t.Errorf("the result of %s is %d %v %q, want %v", fn, res.StatusCode, res.Header, body, want.body)
+				case res.Header.Get("X-Queue-Worker-Outcome") != want.outcome:
+					t.Errorf("the result of %s is %d %v %q, want X-Queue-Worker-Outcome %v", fn, res.StatusCode, res.Header, body, want.outcome)
 				}
-				if res.Header.Get("Content-Security-Policy") == "" || res.Header.Get("X-Content-Type-Options") != "nosniff" {
-					t.Errorf("the result of %s may run in a browser: %v", fn, res.Header)
+				switch {
+				case res.Header.Get("Content-Security-Policy") == "":
+					t.Errorf("the result of %s may run in a browser: %v, want Content-Security-Policy not empty", fn, res.Header)
+				case res.Header.Get("X-Content-Type-Options") != "nosniff":
+					t.Errorf(`the result of %s may run in a browser: %v, want X-Content-Type-Options "nosniff"`, fn, res.Header)
 				}
 			}
 		}
@@ -93,8 +104,13 @@ func TestAResultIsCutAtTheLimitAndSaysSo(t *testing.T) {
 	m := w.submit(t, "/async-function/fn1", "")
 	w.invocation(t, id(m), "wait=5m")
 	res, body := w.result(t, id(m))
-	if string(body) != binary[:100] || res.Header.Get("X-Queue-Worker-Truncated") != "true" || res.StatusCode != http.StatusOK {
-		t.Errorf("the result is %d %v with %d bytes", res.StatusCode, res.Header, len(body))
+	switch {
+	case string(body) != binary[:100]:
+		t.Errorf("the result is %d %v with %d bytes, want %v", res.StatusCode, res.Header, len(body), binary[:100])
+	case res.Header.Get("X-Queue-Worker-Truncated") != "true":
+		t.Errorf(`the result is %d %v with %d bytes, want X-Queue-Worker-Truncated "true"`, res.StatusCode, res.Header, len(body))
+	case res.StatusCode != http.StatusOK:
+		t.Errorf("the result is %d %v with %d bytes, want StatusCode %d", res.StatusCode, res.Header, len(body), http.StatusOK)
 	}
 }
 
@@ -128,8 +144,15 @@ func TestWithoutAResultItSaysWhy(t *testing.T) {
 	}{id(done): {404, "no_result", "result_ttl"}, id(slow): {409, "not_over", "wait"}, "unknown-to-all": {404, "not_found", "result_ttl"}} {
 		res, body := w.result(t, key)
 		e := parse(string(body))
-		if res.StatusCode != want.code || e.text("reason") != want.reason || !strings.Contains(e.text("hint"), want.hint) || res.Header.Get("X-Queue-Worker-Outcome") != "" {
-			t.Errorf("it is answered %d %s", res.StatusCode, body)
+		switch {
+		case res.StatusCode != want.code:
+			t.Errorf("it is answered %d %s, want StatusCode %v", res.StatusCode, body, want.code)
+		case e.text("reason") != want.reason:
+			t.Errorf(`it is answered %d %s, want reason %v`, res.StatusCode, body, want.reason)
+		case !strings.Contains(e.text("hint"), want.hint):
+			t.Errorf(`it is answered %d %s, want %q in e.text("hint")`, res.StatusCode, body, want.hint)
+		case res.Header.Get("X-Queue-Worker-Outcome") != "":
+			t.Errorf("it is answered %d %s, want X-Queue-Worker-Outcome empty", res.StatusCode, body)
 		}
 	}
 	release()

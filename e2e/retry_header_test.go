@@ -19,7 +19,7 @@ func TestAnErrorOfOpenFaaSItselfIsRetriedWhateverItsStatus(t *testing.T) {
 	s.broker.publish(t, m)
 	w.next(t, m, "done")
 	if n := len(s.gateway.of(m)); n != 2 {
-		t.Errorf("there were %d calls", n)
+		t.Errorf("there were %d calls, want 2", n)
 	}
 }
 
@@ -64,7 +64,7 @@ func TestRetryAfterMayBeADate(t *testing.T) {
 	s.broker.publish(t, m)
 	w.next(t, m, "done")
 	if calls := s.gateway.of(m); calls[1].At.Before(at) {
-		t.Errorf("the retry came at %s, the function had asked for %s", calls[1].At, at)
+		t.Errorf("the retry came at %s, the function had asked for %s, want not before %v", calls[1].At, at, at)
 	}
 }
 
@@ -84,14 +84,14 @@ func TestAnnotationsOfTheMessageComeBeforeTheSettings(t *testing.T) {
 	w.next(t, m, "dead")
 	calls := s.gateway.of(m)
 	if got := retries(calls); !slices.Equal(got, []int{0, 1, 2, 3}) {
-		t.Errorf("the calls have the retry numbers %v", got)
+		t.Errorf("the calls have the retry numbers %v, want %v", got, []int{0, 1, 2, 3})
 	}
 	checkWaits(t, calls, 200*time.Millisecond, 300*time.Millisecond)
 	if got := w.plannedWaits(m); !slices.Equal(got, []string{"200ms", "300ms", "300ms"}) {
-		t.Errorf("the waits were %v", got)
+		t.Errorf("the waits were %v, want %v", got, []string{"200ms", "300ms", "300ms"})
 	}
 	if c := calls[0].Header.Get("X-Retry-Max"); c != "3" {
-		t.Errorf("X-Retry-Max is %q", c)
+		t.Errorf(`X-Retry-Max is %q, want "3"`, c)
 	}
 }
 
@@ -105,7 +105,7 @@ func TestAnInvalidAnnotationLeavesTheSettingAndIsLoggedOnce(t *testing.T) {
 		s.broker.publish(t, m)
 		w.next(t, m, "dead")
 		if n := len(s.gateway.of(m)); n != 3 {
-			t.Errorf("there were %d calls", n)
+			t.Errorf("there were %d calls, want 3", n)
 		}
 	}
 	logged := 0
@@ -116,7 +116,7 @@ func TestAnInvalidAnnotationLeavesTheSettingAndIsLoggedOnce(t *testing.T) {
 		}
 	}
 	if logged != 1 {
-		t.Errorf("it is logged %d times", logged)
+		t.Errorf("it is logged %d times, want 1", logged)
 	}
 }
 
@@ -135,8 +135,13 @@ func TestAnAnswerThatNeverCameCountsAs503(t *testing.T) {
 			s.broker.publish(t, m)
 			w.next(t, m, "dead")
 			letter := w.deadSet(t).only(t)
-			if letter.Reason != "attempts_exhausted" || letter.Status != 503 || len(letter.Attempts) != 2 {
-				t.Errorf("the dead letter is %+v", letter)
+			switch {
+			case letter.Reason != "attempts_exhausted":
+				t.Errorf(`the dead letter is %+v, want reason "attempts_exhausted"`, letter)
+			case letter.Status != 503:
+				t.Errorf("the dead letter is %+v, want status 503", letter)
+			case len(letter.Attempts) != 2:
+				t.Errorf("the dead letter is %+v, want 2 attempts", letter)
 			}
 		})
 	}

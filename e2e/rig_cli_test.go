@@ -38,7 +38,7 @@ func (s said) want(t testing.TB, code int, texts ...string) said {
 	}
 	for _, text := range texts {
 		if !strings.Contains(s.stdout+s.stderr, text) {
-			t.Errorf("no %q\nstdout: %s\nstderr: %s", text, s.stdout, s.stderr)
+			t.Errorf("no %q\nstdout: %s\nstderr: %s, want it", text, s.stdout, s.stderr)
 		}
 	}
 	return s

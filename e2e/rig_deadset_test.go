@@ -57,14 +57,14 @@ func (w *worker) deadSet(t testing.TB, edits ...func(*http.Request)) letters {
 	for path := "/v1/dead_set?limit=100"; ; {
 		code, body := w.ask(t, http.MethodGet, path, edits...)
 		if code != http.StatusOK {
-			t.Fatalf("GET %s answers %d %s", path, code, body)
+			t.Fatalf("GET %s answers %d %s, want %d", path, code, body, http.StatusOK)
 		}
 		var page struct {
 			Messages letters `json:"messages"`
 			Next     string  `json:"next"`
 		}
 		if err := json.Unmarshal([]byte(body), &page); err != nil {
-			t.Fatalf("GET %s answers %s: %v", path, body, err)
+			t.Fatalf("GET %s answers %s: %v, want no error", path, body, err)
 		}
 		all = append(all, page.Messages...)
 		if page.Next == "" {
@@ -80,8 +80,11 @@ func (l letter) raw(t testing.TB, w *worker) string {
 	t.Helper()
 	code, body := w.ask(t, http.MethodGet, "/v1/dead_set/"+l.ID+"?body=true")
 	var whole letter
-	if err := json.Unmarshal([]byte(body), &whole); err != nil || code != http.StatusOK {
-		t.Fatalf("GET of the letter %s answers %d %s", l.ID, code, body)
+	switch err := json.Unmarshal([]byte(body), &whole); {
+	case err != nil:
+		t.Fatalf("GET of the letter %s answers %d %s: got %v, want no error", l.ID, code, body, err)
+	case code != http.StatusOK:
+		t.Fatalf("GET of the letter %s answers %d %s, want code %d", l.ID, code, body, http.StatusOK)
 	}
 	return string(whole.Message)
 }

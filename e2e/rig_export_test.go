@@ -87,8 +87,11 @@ func (w *worker) load(t testing.TB, lines string) imported {
 	t.Helper()
 	code, body := w.ask(t, http.MethodPost, "/v1/dead_set/import", sending("application/x-ndjson", lines))
 	var got imported
-	if err := json.Unmarshal([]byte(body), &got); err != nil || code != http.StatusOK {
-		t.Fatalf("the import is answered %d %s", code, body)
+	switch err := json.Unmarshal([]byte(body), &got); {
+	case err != nil:
+		t.Fatalf("the import is answered %d %s: got %v, want no error", code, body, err)
+	case code != http.StatusOK:
+		t.Fatalf("the import is answered %d %s, want code %d", code, body, http.StatusOK)
 	}
 	return got
 }
@@ -97,7 +100,7 @@ func (w *worker) export(t testing.TB, query string) string {
 	t.Helper()
 	code, body := w.ask(t, http.MethodGet, "/v1/dead_set/export"+query)
 	if code != http.StatusOK {
-		t.Fatalf("the export is answered %d %s", code, body)
+		t.Fatalf("the export is answered %d %s, want %d", code, body, http.StatusOK)
 	}
 	return body
 }
@@ -112,8 +115,11 @@ func (w *worker) listed(t testing.TB, query string) (all letters, text string) {
 			Messages letters `json:"messages"`
 			Next     string  `json:"next"`
 		}
-		if err := json.Unmarshal([]byte(body), &page); code != http.StatusOK || err != nil {
-			t.Fatalf("GET of %s is answered %d %s", query, code, body)
+		switch err := json.Unmarshal([]byte(body), &page); {
+		case code != http.StatusOK:
+			t.Fatalf("GET of %s is answered %d %s, want code %d", query, code, body, http.StatusOK)
+		case err != nil:
+			t.Fatalf("GET of %s is answered %d %s: got %v, want no error", query, code, body, err)
 		}
 		all, text = append(all, page.Messages...), text+body
 		if cursor = page.Next; cursor == "" {

@@ -45,8 +45,11 @@ func (w *worker) invocations(t testing.TB, id string, query ...string) []invocat
 		return nil
 	}
 	var all struct{ Invocations []invocation }
-	if err := json.Unmarshal([]byte(body), &all); err != nil || code != http.StatusOK {
-		t.Fatalf("GET %s answers %d %s", path, code, body)
+	switch err := json.Unmarshal([]byte(body), &all); {
+	case err != nil:
+		t.Fatalf("GET %s answers %d %s: got %v, want no error", path, code, body, err)
+	case code != http.StatusOK:
+		t.Fatalf("GET %s answers %d %s, want code %d", path, code, body, http.StatusOK)
 	}
 	return all.Invocations
 }
@@ -84,8 +87,11 @@ func (w *worker) pending(t testing.TB, query string) []invocation {
 			Invocations []invocation
 			Next        string
 		}
-		if err := json.Unmarshal([]byte(body), &page); err != nil || code != http.StatusOK {
-			t.Fatalf("GET /v1/invocations?%s answers %d %s", query, code, body)
+		switch err := json.Unmarshal([]byte(body), &page); {
+		case err != nil:
+			t.Fatalf("GET /v1/invocations?%s answers %d %s: got %v, want no error", query, code, body, err)
+		case code != http.StatusOK:
+			t.Fatalf("GET /v1/invocations?%s answers %d %s, want code %d", query, code, body, http.StatusOK)
 		}
 		all = append(all, page.Invocations...)
 		if page.Next == "" {
@@ -138,8 +144,11 @@ type function struct {
 func functions(t testing.TB, code int, body string) []function {
 	t.Helper()
 	var all struct{ Functions []function }
-	if err := json.Unmarshal([]byte(body), &all); err != nil || code != http.StatusOK {
-		t.Fatalf("the answer about functions is %d %s", code, body)
+	switch err := json.Unmarshal([]byte(body), &all); {
+	case err != nil:
+		t.Fatalf("the answer about functions is %d %s: got %v, want no error", code, body, err)
+	case code != http.StatusOK:
+		t.Fatalf("the answer about functions is %d %s, want code %d", code, body, http.StatusOK)
 	}
 	return all.Functions
 }
@@ -150,7 +159,7 @@ func (w *worker) function(t testing.TB, name string) function {
 	code, body := w.ask(t, http.MethodGet, "/v1/functions/"+name)
 	all := functions(t, code, body)
 	if len(all) != 1 {
-		t.Fatalf("%s has %d views: %s", name, len(all), body)
+		t.Fatalf("%s has %d views: %s, want 1", name, len(all), body)
 	}
 	return all[0]
 }

@@ -46,8 +46,11 @@ func (w *worker) plan(t testing.TB, body string) job {
 func (w *worker) planAt(t testing.TB, path, body string) (j job) {
 	t.Helper()
 	code, text := w.ask(t, http.MethodPost, path, sending("application/json", body))
-	if err := json.Unmarshal([]byte(text), &j); err != nil || code != http.StatusCreated {
-		t.Fatalf("the plan %s is answered %d %s", body, code, text)
+	switch err := json.Unmarshal([]byte(text), &j); {
+	case err != nil:
+		t.Fatalf("the plan %s is answered %d %s: got %v, want no error", body, code, text, err)
+	case code != http.StatusCreated:
+		t.Fatalf("the plan %s is answered %d %s, want code %d", body, code, text, http.StatusCreated)
 	}
 	return j
 }
@@ -73,8 +76,11 @@ func (w *worker) job(t testing.TB, j job) job {
 	t.Helper()
 	code, text := w.ask(t, http.MethodGet, "/v1/jobs/"+j.ID)
 	j = job{}
-	if err := json.Unmarshal([]byte(text), &j); err != nil || code != http.StatusOK {
-		t.Fatalf("the job is answered %d %s", code, text)
+	switch err := json.Unmarshal([]byte(text), &j); {
+	case err != nil:
+		t.Fatalf("the job is answered %d %s: got %v, want no error", code, text, err)
+	case code != http.StatusOK:
+		t.Fatalf("the job is answered %d %s, want code %d", code, text, http.StatusOK)
 	}
 	return j
 }
@@ -109,7 +115,7 @@ func (w *worker) fill(t testing.TB, n int, edits ...func(*corpse)) []*corpse {
 		all[i] = corpseAt(t, time.Now().UTC(), i, edits...)
 	}
 	if got := w.load(t, linesOf(t, all...)); got.Imported != n {
-		t.Fatalf("%d of %d were imported: %+v", got.Imported, n, got)
+		t.Fatalf("%d of %d were imported: %+v, want %v", got.Imported, n, got, n)
 	}
 	return all
 }
@@ -121,7 +127,7 @@ func (w *worker) kept(t testing.TB) map[string]corpse {
 	for line := range strings.Lines(w.export(t, "")) {
 		var c corpse
 		if err := json.Unmarshal([]byte(line), &c); err != nil {
-			t.Fatalf("the export has %s: %v", line, err)
+			t.Fatalf("the export has %s: %v, want no error", line, err)
 		}
 		all[c.CallID] = c
 	}

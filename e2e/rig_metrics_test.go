@@ -19,12 +19,12 @@ func (w *worker) metrics(t testing.TB) metrics {
 	t.Helper()
 	code, body := w.ask(t, http.MethodGet, "/metrics")
 	if code != http.StatusOK {
-		t.Fatalf("/metrics answers %d", code)
+		t.Fatalf("/metrics answers %d, want %d", code, http.StatusOK)
 	}
 	p := expfmt.NewTextParser(model.LegacyValidation)
 	m, err := p.TextToMetricFamilies(strings.NewReader(body))
 	if err != nil {
-		t.Fatalf("/metrics: %v", err)
+		t.Fatalf("/metrics: %v, want no error", err)
 	}
 	return m
 }

@@ -47,8 +47,11 @@ type policy struct {
 func (w *worker) policy(t testing.TB, path string) (p policy) {
 	t.Helper()
 	code, body := w.ask(t, http.MethodGet, "/v1/functions/"+path)
-	if err := json.Unmarshal([]byte(body), &p); err != nil || code != http.StatusOK {
-		t.Fatalf("the policy of %s is answered %d %s", path, code, body)
+	switch err := json.Unmarshal([]byte(body), &p); {
+	case err != nil:
+		t.Fatalf("the policy of %s is answered %d %s: got %v, want no error", path, code, body, err)
+	case code != http.StatusOK:
+		t.Fatalf("the policy of %s is answered %d %s, want code %d", path, code, body, http.StatusOK)
 	}
 	return p
 }

@@ -42,7 +42,7 @@ func spawn(t testing.TB, name string, cmd *exec.Cmd) *process {
 	cmd.Stdout, cmd.Stderr = &p.out, &p.out
 	dieWithParent(cmd)
 	if err := cmd.Start(); err != nil {
-		t.Fatalf("start %s: %v", name, err)
+		t.Fatalf("start %s: %v, want no error", name, err)
 	}
 	go func() {
 		_ = cmd.Wait() // how it ended stands in ProcessState
@@ -67,7 +67,7 @@ func (p *process) kill() {
 func (p *process) signal(t testing.TB, s syscall.Signal) {
 	t.Helper()
 	if err := p.cmd.Process.Signal(s); err != nil {
-		t.Fatalf("signal %s to %s: %v", s, p.name, err)
+		t.Fatalf("signal %s to %s: %v, want no error", s, p.name, err)
 	}
 }
 
@@ -108,7 +108,7 @@ func (p *process) line(t testing.TB, what string, wanted func(string) bool) stri
 		}
 		from += len(lines)
 		if over {
-			t.Fatalf("%s ended (%s) without a line about %s", p.name, p.cmd.ProcessState, what)
+			t.Fatalf("%s ended (%s) without a line about %s, want not over", p.name, p.cmd.ProcessState, what)
 		}
 		select {
 		case <-changed:

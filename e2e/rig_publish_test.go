@@ -75,7 +75,7 @@ func (b *broker) publish(t testing.TB, calls ...*message) {
 	t.Helper()
 	for _, m := range calls {
 		if err := b.try(m); err != nil {
-			t.Fatalf("publish: %v", err)
+			t.Fatalf("publish: %v, want no error", err)
 		}
 	}
 }
@@ -98,15 +98,15 @@ func (b *broker) publishRaw(t testing.TB, messages ...string) {
 	t.Helper()
 	c, err := stan.Connect(defaultCluster, clientID(), stan.NatsURL(b.url()))
 	if err != nil {
-		t.Fatalf("connect to NATS Streaming: %v", err)
+		t.Fatalf("connect to NATS Streaming: %v, want no error", err)
 	}
 	for _, m := range messages {
 		if err := c.Publish(defaultQueue, []byte(m)); err != nil {
-			t.Fatalf("publish: %v", err)
+			t.Fatalf("publish: %v, want no error", err)
 		}
 	}
 	if err := c.Close(); err != nil {
-		t.Fatalf("close the connection to NATS Streaming: %v", err)
+		t.Fatalf("close the connection to NATS Streaming: %v, want no error", err)
 	}
 }
 

@@ -64,7 +64,10 @@ func checkAccount(t testing.TB, w *worker) {
 	if w.isOver() {
 		return
 	}
-	if m := w.metrics(t); m["queue_worker_unaccounted"] == nil || m.sum("queue_worker_unaccounted") != 0 {
-		t.Errorf("invocations are not accounted for: %+v", w.counts(t))
+	switch m := w.metrics(t); {
+	case m["queue_worker_unaccounted"] == nil:
+		t.Errorf(`invocations are not accounted for: %+v: got m["queue_worker_unaccounted"] %v, want set`, w.counts(t), m["queue_worker_unaccounted"])
+	case m.sum("queue_worker_unaccounted") != 0:
+		t.Errorf(`invocations are not accounted for: %+v, want queue_worker_unaccounted 0`, w.counts(t))
 	}
 }

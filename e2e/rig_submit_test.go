@@ -30,7 +30,7 @@ func (w *worker) send(t testing.TB, path, body string, header ...string) sent {
 	t.Helper()
 	s, err := w.trySend(path, body, header...)
 	if err != nil {
-		t.Fatalf("POST %s: %v", path, err)
+		t.Fatalf("POST %s: %v, want no error", path, err)
 	}
 	return s
 }
@@ -56,8 +56,13 @@ func (w *worker) trySend(path, body string, header ...string) (sent, error) {
 func (w *worker) submit(t testing.TB, path, body string, header ...string) *message {
 	t.Helper()
 	s := w.send(t, path, body, header...)
-	if s.Status != http.StatusAccepted || s.Body != "" || s.Header.Get("X-Call-Id") == "" {
-		t.Fatalf("POST %s is answered %d %v %s", path, s.Status, s.Header, s.Body)
+	switch {
+	case s.Status != http.StatusAccepted:
+		t.Fatalf("POST %s is answered %d %v %s, want status %d", path, s.Status, s.Header, s.Body, http.StatusAccepted)
+	case s.Body != "":
+		t.Fatalf("POST %s is answered %d %v %s, want body empty", path, s.Status, s.Header, s.Body)
+	case s.Header.Get("X-Call-Id") == "":
+		t.Fatalf("POST %s is answered %d %v %s, want X-Call-Id not empty", path, s.Status, s.Header, s.Body)
 	}
 	return s.message()
 }
@@ -67,7 +72,7 @@ func (w *worker) produce(t testing.TB, text, url string) *message {
 	t.Helper()
 	s := w.send(t, "/queue/producer/", `{"message":"`+text+`","callback_url":"`+url+`"}`, "Content-Type", "application/json")
 	if s.Status != http.StatusAccepted {
-		t.Fatalf("POST /queue/producer/ is answered %d %s", s.Status, s.Body)
+		t.Fatalf("POST /queue/producer/ is answered %d %s, want %d", s.Status, s.Body, http.StatusAccepted)
 	}
 	return s.message()
 }
@@ -117,6 +122,6 @@ func (s *stub) calls() []asked {
 func (w *worker) untouched(t testing.TB) {
 	t.Helper()
 	if c := w.counts(t); c.accepted != 0 {
-		t.Errorf("something was taken in: %+v", c)
+		t.Errorf("something was taken in: %+v, want accepted 0", c)
 	}
 }

@@ -101,7 +101,7 @@ func ask(t testing.TB, method, url string, edits ...func(*http.Request)) (int, s
 	t.Helper()
 	code, body, err := try(method, url, edits...)
 	if err != nil {
-		t.Fatalf("%s %s: %v", method, url, err)
+		t.Fatalf("%s %s: %v, want no error", method, url, err)
 	}
 	return code, body
 }
@@ -138,7 +138,7 @@ func eventually(t testing.TB, what string, is func() bool) {
 	t.Helper()
 	for late := time.Now().Add(patience); !is(); {
 		if time.Now().After(late) {
-			t.Fatalf("waited in vain for %s", what)
+			t.Fatalf("waited in vain for %s, want now not after %v", what, late)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

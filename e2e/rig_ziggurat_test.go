@@ -28,8 +28,13 @@ func (w *worker) peek(t testing.TB, query string) letters {
 	var page struct {
 		Messages letters `json:"messages"`
 	}
-	if err := json.Unmarshal([]byte(body), &page); code != http.StatusOK || err != nil || page.Messages == nil {
-		t.Fatalf("a peek at %s answers %d %s", query, code, body)
+	switch err := json.Unmarshal([]byte(body), &page); {
+	case code != http.StatusOK:
+		t.Fatalf("a peek at %s answers %d %s, want code %d", query, code, body, http.StatusOK)
+	case err != nil:
+		t.Fatalf("a peek at %s answers %d %s: got %v, want no error", query, code, body, err)
+	case page.Messages == nil:
+		t.Fatalf("a peek at %s answers %d %s: got messages %v, want set", query, code, body, page.Messages)
 	}
 	return page.Messages
 }
@@ -53,8 +58,13 @@ func checkTriggered(t testing.TB, code int, body, text string) {
 	var done struct {
 		Message string `json:"message"`
 	}
-	if err := json.Unmarshal([]byte(body), &done); code != http.StatusOK || err != nil || done.Message != text {
-		t.Errorf("it is answered %d %s", code, body)
+	switch err := json.Unmarshal([]byte(body), &done); {
+	case code != http.StatusOK:
+		t.Errorf("it is answered %d %s, want code %d", code, body, http.StatusOK)
+	case err != nil:
+		t.Errorf("it is answered %d %s: got %v, want no error", code, body, err)
+	case done.Message != text:
+		t.Errorf("it is answered %d %s: got message %v, want %v", code, body, done.Message, text)
 	}
 }
 
@@ -65,7 +75,7 @@ func errorOf(t testing.TB, body string) string {
 		Error string `json:"error"`
 	}
 	if err := json.Unmarshal([]byte(body), &p); err != nil {
-		t.Errorf("%s is no error answer: %v", body, err)
+		t.Errorf("%s is no error answer: %v, want no error", body, err)
 	}
 	return p.Error
 }
@@ -103,12 +113,12 @@ func (b *broker) publishOn(t testing.TB, queue string, m *message) {
 	t.Helper()
 	c, err := stan.Connect(defaultCluster, clientID(), stan.NatsURL(b.url()))
 	if err != nil {
-		t.Fatalf("connect to NATS Streaming: %v", err)
+		t.Fatalf("connect to NATS Streaming: %v, want no error", err)
 	}
 	if err := c.Publish(queue, []byte(encode(t, m))); err != nil {
-		t.Fatalf("publish: %v", err)
+		t.Fatalf("publish: %v, want no error", err)
 	}
 	if err := c.Close(); err != nil {
-		t.Fatalf("close the connection to NATS Streaming: %v", err)
+		t.Fatalf("close the connection to NATS Streaming: %v, want no error", err)
 	}
 }

@@ -41,16 +41,16 @@ func TestAllProblemsOfTheSettingsAreReportedAtOnce(t *testing.T) {
 			}
 		}
 		if logged != 1 {
-			t.Errorf("%s is named in %d lines", name, logged)
+			t.Errorf("%s is named in %d lines, want 1", name, logged)
 		}
 	}
 	for _, value := range []string{`"none"`, `"0"`, `"soon"`, `"5yy"`, `"linear"`, `"-1"`, `"xml"`} {
 		if !strings.Contains(out, value) {
-			t.Errorf("the value %s is not shown", value)
+			t.Errorf("the value %s is not shown, want it", value)
 		}
 	}
 	if strings.Contains(out, "CANARY") {
-		t.Error("a password is shown")
+		t.Errorf(`a password is shown: got %q, want no "CANARY" in it`, out)
 	}
 	if t.Failed() {
 		t.Log(out)
@@ -62,8 +62,13 @@ func TestADataDirInUseIsRefusedInOneLine(t *testing.T) {
 	s := newStand(t)
 	w := s.worker()
 	out := fails(t, 1, append(s.env, "http_listen_address=127.0.0.1:0"))
-	if line := lastLine(out); !strings.HasPrefix(line, "queue-worker: ") || !strings.Contains(line, "data_dir") || !strings.Contains(line, "in use by another process") {
-		t.Errorf("the last line is %q", line)
+	switch line := lastLine(out); {
+	case !strings.HasPrefix(line, "queue-worker: "):
+		t.Errorf(`the last line is %q, want "queue-worker: " at its beginning`, line)
+	case !strings.Contains(line, "data_dir"):
+		t.Errorf(`the last line is %q, want "data_dir" in it`, line)
+	case !strings.Contains(line, "in use by another process"):
+		t.Errorf(`the last line is %q, want "in use by another process" in it`, line)
 	}
 	m := call("fn1", "")
 	s.broker.publish(t, m)
@@ -93,11 +98,16 @@ func TestATakenPortIsOneLine(t *testing.T) {
 	} {
 		out := fails(t, 1, test.env, test.args...)
 		line := lastLine(out)
-		if !strings.HasPrefix(line, "queue-worker: ") || !strings.Contains(line, taken) || !strings.Contains(line, test.want) {
-			t.Errorf("%s: the last line is %q", name, line)
+		switch {
+		case !strings.HasPrefix(line, "queue-worker: "):
+			t.Errorf(`%s: the last line is %q, want "queue-worker: " at its beginning`, name, line)
+		case !strings.Contains(line, taken):
+			t.Errorf("%s: the last line is %q, want %q in it", name, line, taken)
+		case !strings.Contains(line, test.want):
+			t.Errorf("%s: the last line is %q, want %q in it", name, line, test.want)
 		}
 		if errors := strings.Count(out, "queue-worker: "); errors != 1 {
-			t.Errorf("%s: the error has %d lines:\n%s", name, errors, out)
+			t.Errorf("%s: the error has %d lines:\n%s, want 1", name, errors, out)
 		}
 	}
 }
@@ -109,8 +119,11 @@ func TestAnUnusableDataDirIsOneLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := fails(t, 1, []string{"http_listen_address=127.0.0.1:0", "data_dir=" + file})
-	if line := lastLine(out); !strings.HasPrefix(line, "queue-worker: ") || !strings.Contains(line, file) {
-		t.Errorf("the last line is %q", line)
+	switch line := lastLine(out); {
+	case !strings.HasPrefix(line, "queue-worker: "):
+		t.Errorf(`the last line is %q, want "queue-worker: " at its beginning`, line)
+	case !strings.Contains(line, file):
+		t.Errorf("the last line is %q, want %q in it", line, file)
 	}
 }
 
@@ -124,10 +137,10 @@ func TestTheFlagsOfChartsAreIgnored(t *testing.T) {
 		w.kill()
 	}
 	if out := fails(t, 2, nil, "-licence-file=x"); !strings.Contains(out, "licence-file") {
-		t.Errorf("an unknown flag is reported as %s", out)
+		t.Errorf(`an unknown flag is reported as %s, want "licence-file" in it`, out)
 	}
 	if out := fails(t, 2, nil, "serve"); !strings.Contains(out, "serve") {
-		t.Errorf("an unknown command is reported as %s", out)
+		t.Errorf(`an unknown command is reported as %s, want "serve" in it`, out)
 	}
 }
 
@@ -144,17 +157,17 @@ func TestSettingsWithoutMeaningAreNamedInOneLine(t *testing.T) {
 		}
 	}
 	if len(lines) != 1 {
-		t.Fatalf("%d lines name them: %v", len(lines), lines)
+		t.Fatalf("%d lines name them: %v, want 1 line", len(lines), lines)
 	}
 	named, _ := lines[0]["names"].([]any)
 	if len(named) != 10 {
-		t.Errorf("the line names %v", named)
+		t.Errorf("the line names %v, want 10 named", named)
 	}
 	m := call("fn1", "CANARY")
 	s.broker.publish(t, m)
 	w.next(t, m, "done")
 	if strings.Contains(w.out.String(), "CANARY") {
-		t.Error("the body is in the log")
+		t.Errorf(`the body is in the log: got %q, want no "CANARY" in it`, w.out.String())
 	}
 }
 
@@ -166,12 +179,15 @@ func TestWithoutADataDirNoFileIsWritten(t *testing.T) {
 	s.broker.publish(t, m)
 	w.next(t, m, "done")
 	for _, dir := range []string{w.cmd.Dir} {
-		if files, err := os.ReadDir(dir); err != nil || len(files) > 0 {
-			t.Errorf("%s holds %v, %v", dir, files, err)
+		switch files, err := os.ReadDir(dir); {
+		case err != nil:
+			t.Errorf("%s holds %v, %v, want no error", dir, files, err)
+		case len(files) > 0:
+			t.Errorf("%s holds %v, %v, want no files", dir, files, err)
 		}
 	}
 	if n := w.metrics(t).sum("queue_worker_store_durable"); n != 0 {
-		t.Errorf("queue_worker_store_durable is %v", n)
+		t.Errorf("queue_worker_store_durable is %v, want 0", n)
 	}
 	w.event(t, "the missing data_dir", func(e entry) bool {
 		return e.text("level") == "WARN" && strings.Contains(e.message(), "data_dir is not set")
@@ -188,12 +204,15 @@ func TestTheConsoleLogIsForPeople(t *testing.T) {
 	retry := p.line(t, "the retry", func(l string) bool { return strings.Contains(l, "next=retry") })
 	for _, want := range []string{"INF invoked", "call_id=" + id(m), "function=fn1", "status=500", "retry=0/10", "wait=10ms"} {
 		if !strings.Contains(retry, want) {
-			t.Errorf("%q is not in the line %q", want, retry)
+			t.Errorf("%q is not in the line %q, want it", want, retry)
 		}
 	}
 	done := p.line(t, "the end", func(l string) bool { return strings.Contains(l, "next=done") })
-	if !strings.Contains(done, "retry=1/10") || strings.Contains(done, "\x1b[") {
-		t.Errorf("the line is %q", done)
+	switch {
+	case !strings.Contains(done, "retry=1/10"):
+		t.Errorf(`the line is %q, want "retry=1/10" in it`, done)
+	case strings.Contains(done, "\x1b["):
+		t.Errorf(`the line is %q, want no "\x1b[" in it`, done)
 	}
 }
 
@@ -205,15 +224,15 @@ func TestTheStoreCanBeCheckedWhenTheWorkerIsStopped(t *testing.T) {
 	w := s.worker()
 	s.bury(w, "fn1", "a", "b")
 	if line := lastLine(fails(t, 1, nil, "store", "check", "--data-dir", dir)); !strings.Contains(line, "in use by another process") {
-		t.Errorf("beside a running worker it says %q", line)
+		t.Errorf(`beside a running worker it says %q, want "in use by another process" in it`, line)
 	}
 	w.kill()
 	p := launch(t, plainBinary, []string{"data_dir=" + dir}, "store", "check")
 	if code := p.exit(t); code != 0 {
-		t.Errorf("the exit code is %d:\n%s", code, p.out.String())
+		t.Errorf("the exit code is %d:\n%s, want 0", code, p.out.String())
 	}
 	if n := len(s.worker().deadSet(t)); n != 2 {
-		t.Errorf("after the check the dead set has %d dead letters", n)
+		t.Errorf("after the check the dead set has %d dead letters, want 2", n)
 	}
 }
 
@@ -227,6 +246,6 @@ func TestAStartWithAMillisecondTimeoutStillDrains(t *testing.T) {
 	w.next(t, m, "dead")
 	w.signal(t, 15)
 	if code := w.exit(t); code != 0 {
-		t.Errorf("the exit code is %d", code)
+		t.Errorf("the exit code is %d, want 0", code)
 	}
 }

@@ -28,8 +28,11 @@ func TestAFunctionThatRefusesRetriesIsNotCalledAgain(t *testing.T) {
 		m := call("fn1", "")
 		s.broker.publish(t, m)
 		end := w.next(t, m, "dead")
-		if n := len(s.gateway.of(m)); n != tt.calls || end.text("reason") != tt.reason {
-			t.Errorf("%s: %d calls, dead of %s", tt.name, n, end.text("reason"))
+		switch n := len(s.gateway.of(m)); {
+		case n != tt.calls:
+			t.Errorf("%s: %d calls, dead of %s, want %v", tt.name, n, end.text("reason"), tt.calls)
+		case end.text("reason") != tt.reason:
+			t.Errorf(`%s: %d calls, dead of %s, want reason %v`, tt.name, n, end.text("reason"), tt.reason)
 		}
 	}
 }
@@ -42,11 +45,14 @@ func TestAnUnknownFunctionIsRetriedForAShortGrace(t *testing.T) {
 
 	gone, bare := call("gone", ""), call("there", "")
 	s.broker.publish(t, gone, bare)
-	if end := w.next(t, bare, "dead"); end.text("reason") != "non_retryable" || len(s.gateway.of(bare)) != 1 {
-		t.Errorf("a 404 of a function that is there: dead of %s after %d calls", end.text("reason"), len(s.gateway.of(bare)))
+	switch end := w.next(t, bare, "dead"); {
+	case end.text("reason") != "non_retryable":
+		t.Errorf(`a 404 of a function that is there: dead of %s after %d calls, want reason "non_retryable"`, end.text("reason"), len(s.gateway.of(bare)))
+	case len(s.gateway.of(bare)) != 1:
+		t.Errorf("a 404 of a function that is there: dead of %s after %d calls, want 1", end.text("reason"), len(s.gateway.of(bare)))
 	}
 	if end := w.next(t, gone, "dead"); end.text("reason") != "function_not_found" {
-		t.Errorf("a function that is not there: dead of %s", end.text("reason"))
+		t.Errorf(`a function that is not there: dead of %s, want "function_not_found"`, end.text("reason"))
 	}
 	for _, l := range w.deadSet(t) {
 		if l.Reason != "function_not_found" {
@@ -59,10 +65,13 @@ func TestAnUnknownFunctionIsRetriedForAShortGrace(t *testing.T) {
 		}
 	}
 	if m := w.metrics(t); m.sum("queue_worker_dead_letters_total", "reason", "function_not_found") != 1 {
-		t.Error("the metric does not count it")
+		t.Error(`the metric does not count it, want m.sum("queue_worker_dead_letters_total", "reason", "function_not_found") 1`)
 	}
-	if code, body := w.ask(t, http.MethodGet, "/v1/dead_set?reason=function_not_found"); code != http.StatusOK || len(w.deadSet(t)) != 2 {
-		t.Errorf("the dead set by its reason is answered %d %s", code, body)
+	switch code, body := w.ask(t, http.MethodGet, "/v1/dead_set?reason=function_not_found"); {
+	case code != http.StatusOK:
+		t.Errorf("the dead set by its reason is answered %d %s, want code %d", code, body, http.StatusOK)
+	case len(w.deadSet(t)) != 2:
+		t.Errorf("the dead set by its reason is answered %d %s, want 2", code, body)
 	}
 
 	late := call("late", "")
@@ -75,7 +84,10 @@ func TestAnUnknownFunctionIsRetriedForAShortGrace(t *testing.T) {
 	s.gateway.tell(always(status(http.StatusNotFound)))
 	unsure := call("unsure", "")
 	s.broker.publish(t, unsure)
-	if end := w.next(t, unsure, "dead"); end.text("reason") != "non_retryable" || len(s.gateway.of(unsure)) != 1 {
-		t.Errorf("a 404 without more information: dead of %s after %d calls", end.text("reason"), len(s.gateway.of(unsure)))
+	switch end := w.next(t, unsure, "dead"); {
+	case end.text("reason") != "non_retryable":
+		t.Errorf(`a 404 without more information: dead of %s after %d calls, want reason "non_retryable"`, end.text("reason"), len(s.gateway.of(unsure)))
+	case len(s.gateway.of(unsure)) != 1:
+		t.Errorf("a 404 without more information: dead of %s after %d calls, want 1", end.text("reason"), len(s.gateway.of(unsure)))
 	}
 }

@@ -30,11 +30,14 @@ func damagedStore(t *testing.T) (s *stand, dir string) {
 	w = s.worker() // writes tables from the log that the kill has left
 	w.signal(t, syscall.SIGTERM)
 	if code := w.exit(t); code != 0 {
-		t.Fatalf("the worker ended with %d", code)
+		t.Fatalf("the worker ended with %d, want 0", code)
 	}
 	tables, err := filepath.Glob(filepath.Join(dir, "store", "*.sst"))
-	if err != nil || len(tables) == 0 {
-		t.Fatalf("there are no tables: %v", err)
+	switch {
+	case err != nil:
+		t.Fatalf("there are no tables: %v, want no error", err)
+	case len(tables) == 0:
+		t.Fatalf("there are no tables: %v: got %v, want at least 1 tables", err, len(tables))
 	}
 	for _, name := range tables {
 		b, err := os.ReadFile(name)
@@ -55,8 +58,11 @@ func TestADamagedStoreIsCheckedToTheEndAndRefusedByTheWorker(t *testing.T) {
 	said := command(t, "", nil, "store", "check", "--data-dir", dir)
 	said.want(t, 1, "is damaged: ", "checksum mismatch", "checking: in flight", "the store is damaged")
 	out := fails(t, 1, s.env)
-	if line := lastLine(out); !strings.Contains(line, "data_dir "+dir) || !strings.Contains(line, "run `queue-worker store check` on it") {
-		t.Errorf("the worker's last line is %q", line)
+	switch line := lastLine(out); {
+	case !strings.Contains(line, "data_dir "+dir):
+		t.Errorf("the worker's last line is %q, want %q in it", line, "data_dir "+dir)
+	case !strings.Contains(line, "run `queue-worker store check` on it"):
+		t.Errorf("the worker's last line is %q, want \"run `queue-worker store check` on it\" in it", line)
 	}
 }
 
@@ -96,8 +102,13 @@ func TestSIGTERMEndsACheckOfADamagedStore(t *testing.T) {
 	}
 	out, readErr := io.ReadAll(r)
 	_ = cmd.Wait() // how it ended stands in ProcessState
-	if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(string(out), "interrupted") || readErr != nil {
-		t.Errorf("ended with %s, %q, %v", cmd.ProcessState, bytes.TrimSpace(out), readErr)
+	switch code := cmd.ProcessState.ExitCode(); {
+	case code != 1:
+		t.Errorf("ended with %s, %q, %v: got code %v, want 1", cmd.ProcessState, bytes.TrimSpace(out), readErr, code)
+	case !strings.Contains(string(out), "interrupted"):
+		t.Errorf(`ended with %s, %q, %v, want "interrupted" in it`, cmd.ProcessState, bytes.TrimSpace(out), readErr)
+	case readErr != nil:
+		t.Errorf("ended with %s, %q, %v, want no error", cmd.ProcessState, bytes.TrimSpace(out), readErr)
 	}
 }
 
@@ -111,10 +122,10 @@ func TestAWorldWritableDataDirIsWarnedOfOnceAndALinkInItRefused(t *testing.T) {
 	w := s.worker()
 	w.signal(t, syscall.SIGTERM)
 	if code := w.exit(t); code != 0 {
-		t.Errorf("the worker ended with %d", code)
+		t.Errorf("the worker ended with %d, want 0", code)
 	}
 	if n := strings.Count(w.out.String(), "data_dir is writable by every user"); n != 1 {
-		t.Errorf("warned %d times", n)
+		t.Errorf("warned %d times, want 1", n)
 	}
 	target := filepath.Join(t.TempDir(), "target")
 	lock := filepath.Join(dir, "store", "LOCK")
@@ -129,11 +140,14 @@ func TestAWorldWritableDataDirIsWarnedOfOnceAndALinkInItRefused(t *testing.T) {
 	}
 	want := fmt.Sprintf("open %s: a symbolic link", lock)
 	if line := lastLine(fails(t, 1, s.env)); !strings.Contains(line, want) {
-		t.Errorf("the worker's last line is %q", line)
+		t.Errorf("the worker's last line is %q, want %q in it", line, want)
 	}
 	command(t, "", nil, "store", "check", "--data-dir", dir).want(t, 1, want)
 	command(t, "", s.env, "doctor").want(t, 1, want)
-	if b, err := os.ReadFile(target); err != nil || string(b) != "precious" {
-		t.Errorf("the target is now %q, %v", b, err)
+	switch b, err := os.ReadFile(target); {
+	case err != nil:
+		t.Errorf("the target is now %q, %v, want no error", b, err)
+	case string(b) != "precious":
+		t.Errorf(`the target is now %q, %v, want "precious"`, b, err)
 	}
 }

@@ -50,8 +50,11 @@ func TestImportExportAndPeekAreNeverInMemoryAsAWhole(t *testing.T) {
 		_ = out.Close()
 	}()
 	code, text := w.ask(t, http.MethodPost, "/v1/dead_set/import", func(r *http.Request) { r.Body, r.ContentLength = lines, -1 })
-	if code != http.StatusOK || !strings.Contains(text, fmt.Sprintf(`"imported":%d,`, many)) {
-		t.Fatalf("the import is answered %d %s", code, text)
+	switch {
+	case code != http.StatusOK:
+		t.Fatalf("the import is answered %d %s, want code %d", code, text, http.StatusOK)
+	case !strings.Contains(text, fmt.Sprintf(`"imported":%d,`, many)):
+		t.Fatalf("the import is answered %d %s, want %q in it", code, text, fmt.Sprintf(`"imported":%d,`, many))
 	}
 	for _, path := range []string{"/v1/dead_set/export", "/v1/dead_set?count=1000&topic-entity=fn1"} {
 		res, err := client.Get(w.base + path)
@@ -60,11 +63,14 @@ func TestImportExportAndPeekAreNeverInMemoryAsAWhole(t *testing.T) {
 		}
 		n, err := io.Copy(io.Discard, res.Body)
 		_ = res.Body.Close()
-		if err != nil || n < whole {
-			t.Errorf("%s answers %d bytes of at least %d, %v", path, n, whole, err)
+		switch {
+		case err != nil:
+			t.Errorf("%s answers %d bytes of at least %d, %v, want no error", path, n, whole, err)
+		case n < whole:
+			t.Errorf("%s answers %d bytes of at least %d, %v, want at least %v", path, n, whole, err, whole)
 		}
 	}
 	if peak := w.peak(t); peak > whole*4/5 {
-		t.Errorf("the worker has had %d bytes of memory, all letters have %d", peak, whole)
+		t.Errorf("the worker has had %d bytes of memory, all letters have %d, want at most %v", peak, whole, whole*4/5)
 	}
 }

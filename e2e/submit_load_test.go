@@ -141,13 +141,13 @@ func TestNoSecretOfASubmissionIsLogged(t *testing.T) {
 			w.send(t, "/queue/producer/", body)
 		}
 		if got := w.send(t, "/async-function/good", canary, "X-Callback-Url", "http://"+canary+"@[::1"); strings.Contains(got.Body, canary) {
-			t.Errorf("an answer repeats a secret: %s", got.Body)
+			t.Errorf("an answer repeats a secret: %s, want no %q in it", got.Body, canary)
 		}
 		eventually(t, "all to be over", func() bool { return w.counts(t).pending() == 0 })
 		_, metrics := w.ask(t, http.MethodGet, "/metrics")
 		for what, text := range map[string]string{"the log": w.out.String(), "/metrics": metrics} {
 			if i := strings.Index(text, canary); i >= 0 {
-				t.Errorf("%s holds a secret: %s", what, text[max(0, i-200):min(len(text), i+100)])
+				t.Errorf("%s holds a secret: %s, want i below 0", what, text[max(0, i-200):min(len(text), i+100)])
 			}
 		}
 	})

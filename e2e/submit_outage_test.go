@@ -33,12 +33,22 @@ func TestR12_AFullStoreRefusesUntilThereIsRoom(t *testing.T) {
 			}
 			refused = got
 		}
-		if refused.Status != 503 || refused.reason() != "store_full" || refused.Header.Get("Retry-After") == "" || !strings.Contains(refused.Body, "store_max_bytes") {
-			t.Errorf("a full store answers %d %v %s", refused.Status, refused.Header, refused.Body)
+		switch {
+		case refused.Status != 503:
+			t.Errorf("a full store answers %d %v %s, want status 503", refused.Status, refused.Header, refused.Body)
+		case refused.reason() != "store_full":
+			t.Errorf(`a full store answers %d %v %s, want reason "store_full"`, refused.Status, refused.Header, refused.Body)
+		case refused.Header.Get("Retry-After") == "":
+			t.Errorf("a full store answers %d %v %s, want Retry-After not empty", refused.Status, refused.Header, refused.Body)
+		case !strings.Contains(refused.Body, "store_max_bytes"):
+			t.Errorf(`a full store answers %d %v %s, want "store_max_bytes" in it`, refused.Status, refused.Header, refused.Body)
 		}
 		for _, path := range []string{"/deadletter/fn1", "/queue/producer/"} {
-			if got := w.send(t, path, "x"); got.Status != 503 || got.Header.Get("Retry-After") == "" {
-				t.Errorf("%s is answered %d %s", path, got.Status, got.Body)
+			switch got := w.send(t, path, "x"); {
+			case got.Status != 503:
+				t.Errorf("%s is answered %d %s, want status 503", path, got.Status, got.Body)
+			case got.Header.Get("Retry-After") == "":
+				t.Errorf("%s is answered %d %s, want Retry-After not empty", path, got.Status, got.Body)
 			}
 		}
 		close(release)
@@ -55,7 +65,7 @@ func TestR12_AFullStoreRefusesUntilThereIsRoom(t *testing.T) {
 		w.idle(t)
 		for _, m := range taken {
 			if n := len(s.gateway.of(m)); n != 1 {
-				t.Errorf("a submission was called %d times", n)
+				t.Errorf("a submission was called %d times, want 1", n)
 			}
 		}
 	})
@@ -71,17 +81,23 @@ func TestR12_O7_WithoutTheQueueASubmissionIs503AndNothingIsLost(t *testing.T) {
 	eventually(t, "a submission to be refused", func() bool {
 		// Until the loss is noticed nothing is confirmed, and nothing is answered 202.
 		refused = w.send(t, "/async-function/lost", "")
-		if refused.Status != http.StatusServiceUnavailable || refused.Header.Get("Retry-After") == "" {
-			t.Errorf("without NATS Streaming the answer is %d %s", refused.Status, refused.Body)
+		switch {
+		case refused.Status != http.StatusServiceUnavailable:
+			t.Errorf("without NATS Streaming the answer is %d %s, want status %d", refused.Status, refused.Body, http.StatusServiceUnavailable)
+		case refused.Header.Get("Retry-After") == "":
+			t.Errorf("without NATS Streaming the answer is %d %s, want Retry-After not empty", refused.Status, refused.Body)
 		}
 		return refused.reason() == "not_connected"
 	})
 	if code, body := w.ask(t, http.MethodGet, "/ping"); code != http.StatusOK {
-		t.Errorf("/ping answers %d %s", code, body)
+		t.Errorf("/ping answers %d %s, want %d", code, body, http.StatusOK)
 	}
 	for _, path := range []string{"/deadletter/fn1", "/queue/producer"} {
-		if got := w.send(t, path, `{"message":"x","callback_url":"http://h/"}`); got.Status != 503 || got.Header.Get("Retry-After") == "" {
-			t.Errorf("%s answers %d %s", path, got.Status, got.Body)
+		switch got := w.send(t, path, `{"message":"x","callback_url":"http://h/"}`); {
+		case got.Status != 503:
+			t.Errorf("%s answers %d %s, want status 503", path, got.Status, got.Body)
+		case got.Header.Get("Retry-After") == "":
+			t.Errorf("%s answers %d %s, want Retry-After not empty", path, got.Status, got.Body)
 		}
 	}
 	s.broker.start(t)
@@ -91,7 +107,7 @@ func TestR12_O7_WithoutTheQueueASubmissionIs503AndNothingIsLost(t *testing.T) {
 	w.idle(t)
 	for _, a := range s.gateway.calls() {
 		if a.Function == "lost" {
-			t.Error("what was refused is called")
+			t.Errorf(`what was refused is called: got function %v, want other than "lost"`, a.Function)
 		}
 	}
 }
@@ -160,14 +176,17 @@ func TestADrainingWorkerTakesNothingMore(t *testing.T) {
 		w.signal(t, syscall.SIGTERM)
 		w.unready(t, "draining")
 		for _, path := range []string{"/async-function/fn1", "/deadletter/fn1", "/queue/producer"} {
-			if got := w.send(t, path, "x"); got.Status != 503 || got.Header.Get("Retry-After") == "" {
-				t.Errorf("%s is answered %d %s", path, got.Status, got.Body)
+			switch got := w.send(t, path, "x"); {
+			case got.Status != 503:
+				t.Errorf("%s is answered %d %s, want status 503", path, got.Status, got.Body)
+			case got.Header.Get("Retry-After") == "":
+				t.Errorf("%s is answered %d %s, want Retry-After not empty", path, got.Status, got.Body)
 			}
 		}
 		close(release)
 		w.next(t, m, "done")
 		if code := w.exit(t); code != 0 {
-			t.Errorf("it ends with %d", code)
+			t.Errorf("it ends with %d, want 0", code)
 		}
 	})
 }

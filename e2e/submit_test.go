@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -24,20 +23,37 @@ func TestASubmissionIsCalledAsTheGatewaysWouldBe(t *testing.T) {
 		m := w.submit(t, "/async-function/figlet.openfaas-fn/v1/a%2Fb?x=1&y=%20", "hello\x00", "Content-Type", "text/x", "X-Mine", "1")
 		w.next(t, m, "done")
 		a := s.gateway.calls()[0]
-		if a.Method != "POST" || a.URI != "/function/figlet.openfaas-fn/v1/a%2Fb?x=1&y=%20" || string(a.Body) != "hello\x00" {
-			t.Errorf("it is called as %s %s with %q", a.Method, a.URI, a.Body)
+		switch {
+		case a.Method != "POST":
+			t.Errorf(`it is called as %s %s with %q, want method "POST"`, a.Method, a.URI, a.Body)
+		case a.URI != "/function/figlet.openfaas-fn/v1/a%2Fb?x=1&y=%20":
+			t.Errorf(`it is called as %s %s with %q, want URI "/function/figlet.openfaas-fn/v1/a%%2Fb?x=1&y=%%20"`, a.Method, a.URI, a.Body)
+		case string(a.Body) != "hello\x00":
+			t.Errorf(`it is called as %s %s with %q, want body "hello\x00"`, a.Method, a.URI, a.Body)
 		}
 		h := a.Header
-		if a.callID() != id(m) || h.Get("Content-Type") != "text/x" || h.Get("X-Mine") != "1" || h.Get("X-Retry") != "0" {
-			t.Errorf("its header is %v", h)
+		switch {
+		case a.callID() != id(m):
+			t.Errorf("its header is %v, want callID %v", h, id(m))
+		case h.Get("Content-Type") != "text/x":
+			t.Errorf(`its header is %v, want Content-Type "text/x"`, h)
+		case h.Get("X-Mine") != "1":
+			t.Errorf(`its header is %v, want X-Mine "1"`, h)
+		case h.Get("X-Retry") != "0":
+			t.Errorf(`its header is %v, want X-Retry "0"`, h)
 		}
 		var ns int64
-		if _, err := fmt.Sscan(h.Get("X-Start-Time"), &ns); err != nil || ns < before.UnixNano() || ns > a.At.UnixNano() {
-			t.Errorf("X-Start-Time is %q", h.Values("X-Start-Time"))
+		switch _, err := fmt.Sscan(h.Get("X-Start-Time"), &ns); {
+		case err != nil:
+			t.Errorf("X-Start-Time is %q: got %v, want no error", h.Values("X-Start-Time"), err)
+		case ns < before.UnixNano():
+			t.Errorf("X-Start-Time is %q: got ns %v, want at least %v", h.Values("X-Start-Time"), ns, before.UnixNano())
+		case ns > a.At.UnixNano():
+			t.Errorf("X-Start-Time is %q: got ns %v, want at most %v", h.Values("X-Start-Time"), ns, a.At.UnixNano())
 		}
 		w.idle(t)
 		if n := w.metrics(t).sum("queue_worker_messages_submitted_total", "queue_name", "faas-request"); n != 1 {
-			t.Errorf("queue_worker_messages_submitted_total is %v", n)
+			t.Errorf("queue_worker_messages_submitted_total is %v, want 1", n)
 		}
 	})
 }
@@ -55,11 +71,19 @@ func TestASubmissionIsRetriedLikeTheGateways(t *testing.T) {
 		w := s.worker()
 		m := w.submit(t, "/async-function/bad", "hi", "X-Callback-Url", target.url())
 		w.next(t, m, "dead")
-		if l := w.deadSet(t).only(t); l.Reason != "attempts_exhausted" || len(l.Attempts) != 3 || string(l.Message) != "hi" {
-			t.Errorf("the letter is %s", l)
+		switch l := w.deadSet(t).only(t); {
+		case l.Reason != "attempts_exhausted":
+			t.Errorf(`the letter is %s, want reason "attempts_exhausted"`, l)
+		case len(l.Attempts) != 3:
+			t.Errorf("the letter is %s, want 3 attempts", l)
+		case string(l.Message) != "hi":
+			t.Errorf(`the letter is %s, want message "hi"`, l)
 		}
-		if cb := target.awaitDone(t, 1)[0]; cb.Header.Get("X-Function-Status") != "500" || cb.callID() != id(m) {
-			t.Errorf("the callback is %v", cb.Header)
+		switch cb := target.awaitDone(t, 1)[0]; {
+		case cb.Header.Get("X-Function-Status") != "500":
+			t.Errorf(`the callback is %v, want X-Function-Status "500"`, cb.Header)
+		case cb.callID() != id(m):
+			t.Errorf("the callback is %v, want callID %v", cb.Header, id(m))
 		}
 	})
 }
@@ -72,16 +96,19 @@ func TestBodiesUpToTheBoundAreTakenAndNoMore(t *testing.T) {
 	_, _ = rand.Read(body) // never an error
 	w.next(t, w.submit(t, "/async-function/fn1", string(body)), "done")
 	if got := s.gateway.calls()[0].Body; !bytes.Equal(got, body) {
-		t.Errorf("%d bytes arrive, others than were sent", len(got))
+		t.Errorf("%d bytes arrive, others than were sent, want %.100q", len(got), body)
 	}
 	for _, path := range []string{"/async-function/fn1", "/deadletter/fn1", "/queue/producer/"} {
 		got := w.send(t, path, string(body)+"x")
-		if got.Status != http.StatusRequestEntityTooLarge || !strings.Contains(got.Body, "max_request_bytes") {
-			t.Errorf("%s: one more byte is answered %d %s", path, got.Status, got.Body)
+		switch {
+		case got.Status != http.StatusRequestEntityTooLarge:
+			t.Errorf("%s: one more byte is answered %d %s, want status %d", path, got.Status, got.Body, http.StatusRequestEntityTooLarge)
+		case !strings.Contains(got.Body, "max_request_bytes"):
+			t.Errorf(`%s: one more byte is answered %d %s, want "max_request_bytes" in it`, path, got.Status, got.Body)
 		}
 	}
 	if c := w.idle(t); c.accepted != 1 {
-		t.Errorf("there are %+v", c)
+		t.Errorf("there are %+v, want accepted 1", c)
 	}
 }
 
@@ -90,102 +117,13 @@ func TestABodyThatTheQueueDoesNotTakeIsTooLarge(t *testing.T) {
 	s := newStand(t, "data_dir=", "max_request_bytes=20MiB")
 	w := s.worker()
 	got := w.send(t, "/async-function/fn1", strings.Repeat("x", 14<<20)) // the broker takes 16 MiB
-	if got.Status != http.StatusRequestEntityTooLarge || !strings.Contains(got.Body, "max_payload") {
-		t.Errorf("the answer is %d %s", got.Status, got.Body)
+	switch {
+	case got.Status != http.StatusRequestEntityTooLarge:
+		t.Errorf("the answer is %d %s, want status %d", got.Status, got.Body, http.StatusRequestEntityTooLarge)
+	case !strings.Contains(got.Body, "max_payload"):
+		t.Errorf(`the answer is %d %s, want "max_payload" in it`, got.Status, got.Body)
 	}
 	w.next(t, w.submit(t, "/async-function/fn1", "small"), "done")
-}
-
-func TestAKeyRunsOnceHoweverOftenItIsSent(t *testing.T) {
-	t.Parallel()
-	inBothModes(t, func(t *testing.T, mode string) {
-		s := newStand(t, mode)
-		w := s.worker()
-		var mu sync.Mutex
-		ids := map[string]int{}
-		var all sync.WaitGroup
-		for n := range 20 {
-			all.Go(func() {
-				got, err := w.trySend("/async-function/fn1", "pay", "Idempotency-Key", "order-1", "X-Call-Id", fmt.Sprint("call-", n))
-				if err != nil || got.Status != http.StatusAccepted {
-					t.Errorf("the answer is %d %s %v", got.Status, got.Body, err)
-					return
-				}
-				mu.Lock()
-				defer mu.Unlock()
-				ids[got.Header.Get("X-Call-Id")+" "+got.Header.Get("X-Invocation-Id")]++
-			})
-		}
-		all.Wait()
-		if len(ids) != 1 {
-			t.Fatalf("twenty times the same key was answered with %v", ids)
-		}
-		again := w.send(t, "/async-function/fn1.openfaas-fn", "pay", "Idempotency-Key", "order-1")
-		w.next(t, again.message(), "done")
-		if other := w.send(t, "/async-function/fn1", "pay more", "Idempotency-Key", "order-1"); other.Status != 422 || other.reason() != "key_reused" {
-			t.Errorf("another payload is answered %d %s", other.Status, other.Body)
-		}
-		w.submit(t, "/async-function/fn2", "pay", "Idempotency-Key", "order-1")
-		w.idle(t)
-		calls := s.gateway.calls()
-		if len(calls) != 2 {
-			t.Fatalf("there were %d calls", len(calls))
-		}
-		if got := calls[0].Header.Get("Idempotency-Key"); got != "order-1" {
-			t.Errorf("the function sees the key %q", got)
-		}
-	})
-}
-
-// An attacker who knows key and body of another caller is first, with a callback of their own.
-func TestAKeyOfAnotherCallerBringsNoResult(t *testing.T) {
-	t.Parallel()
-	inBothModes(t, func(t *testing.T, mode string) {
-		s := newStand(t, mode)
-		w := s.worker()
-		theirs, mine := s.gateway.url()+"/async-function/theirs", s.gateway.url()+"/async-function/mine"
-		attack := w.send(t, "/async-function/fn1", "pay", "Idempotency-Key", "order-1", "X-Callback-Url", theirs)
-		if attack.Status != http.StatusAccepted {
-			t.Fatalf("the attacker's request is answered %d %s", attack.Status, attack.Body)
-		}
-		w.next(t, attack.message(), "done")
-		for name, header := range map[string][]string{
-			"callback":    {"X-Callback-Url", mine},
-			"credentials": {"X-Callback-Url", theirs, "Authorization", "Bearer mine"},
-		} {
-			got := w.send(t, "/async-function/fn1", "pay", append(header, "Idempotency-Key", "order-1")...)
-			if got.Status != http.StatusUnprocessableEntity || got.reason() != "key_reused" || got.Header.Get("X-Invocation-Id") != "" {
-				t.Errorf("the caller's request with another %s: got %d %s %v, want 422 key_reused", name, got.Status, got.Body, got.Header)
-			}
-		}
-		w.idle(t)
-		for _, c := range s.gateway.calls() {
-			if auth := c.Header.Get("Authorization"); auth != "" {
-				t.Errorf("%s was called with %q", c.URI, auth)
-			}
-		}
-	})
-}
-
-func TestAKeySurvivesAKillAndEndsWithItsWindow(t *testing.T) {
-	t.Parallel()
-	s := newStand(t, "idempotency_window=3s")
-	w := s.worker()
-	begun := time.Now()
-	first := w.submit(t, "/async-function/fn1", "pay", "Idempotency-Key", "k")
-	w.kill()
-	w = s.worker()
-	again := w.send(t, "/async-function/fn1", "pay", "Idempotency-Key", "k")
-	if time.Since(begun) < 3*time.Second && id(again.message()) != id(first) {
-		t.Errorf("after a kill the answer is %d %v, the call was %s", again.Status, again.Header, id(first))
-	}
-	eventually(t, "the key to be forgotten", func() bool {
-		got := w.send(t, "/async-function/fn1", "pay", "Idempotency-Key", "k")
-		return got.Status == http.StatusAccepted && id(got.message()) != id(first)
-	})
-	if took := time.Since(begun); took < 3*time.Second {
-		t.Errorf("the key was forgotten after %s", took)
-	}
 }
 
 func TestAnInvocationWaitsForItsTime(t *testing.T) {
@@ -204,12 +142,15 @@ func TestAnInvocationWaitsForItsTime(t *testing.T) {
 		for m, due := range want {
 			w.next(t, m, "done")
 			a := s.gateway.of(m)
-			if len(a) != 1 || a[0].At.Before(due) {
-				t.Errorf("due at %s, called as %+v", due, a)
+			switch {
+			case len(a) != 1:
+				t.Errorf("due at %s, called as %+v, want 1", due, a)
+			case a[0].At.Before(due):
+				t.Errorf("due at %s, called as %+v, want at not before %v", due, a, due)
 			}
 			for _, name := range []string{"X-Delay-Duration", "X-Not-Before"} {
 				if a[0].Header.Get(name) != "" {
-					t.Errorf("the function sees %s", name)
+					t.Errorf("the function sees %s, want a[0].Header.Get(name) empty", name)
 				}
 			}
 		}
@@ -225,13 +166,23 @@ func TestAnInvocationThatIsTooOldIsDead(t *testing.T) {
 		m := w.submit(t, "/async-function/fn1", "", "X-Max-Age", "30m")
 		w.event(t, "the end of "+id(m), func(e entry) bool { return e.text("call_id") == id(m) && e.text("reason") == "max_age_exceeded" })
 		l := w.deadSet(t).only(t)
-		if l.Reason != "max_age_exceeded" || len(l.Attempts) != 1 || l.Status != 500 {
-			t.Errorf("the letter is %s", l)
+		switch {
+		case l.Reason != "max_age_exceeded":
+			t.Errorf(`the letter is %s, want reason "max_age_exceeded"`, l)
+		case len(l.Attempts) != 1:
+			t.Errorf("the letter is %s, want 1 attempt", l)
+		case l.Status != 500:
+			t.Errorf("the letter is %s, want status 500", l)
 		}
 		a := s.gateway.of(m)[0]
 		end, err := time.Parse(time.RFC3339, a.Header.Get("X-Deadline"))
-		if err != nil || end.Sub(a.At) > 30*time.Minute || end.Sub(a.At) < 28*time.Minute {
-			t.Errorf("the function gets X-Deadline %q", a.Header.Get("X-Deadline"))
+		switch {
+		case err != nil:
+			t.Errorf("the function gets X-Deadline %q: got %v, want no error", a.Header.Get("X-Deadline"), err)
+		case end.Sub(a.At) > 30*time.Minute:
+			t.Errorf("the function gets X-Deadline %q, want end.Sub(a.At) at most %v", a.Header.Get("X-Deadline"), 30*time.Minute)
+		case end.Sub(a.At) < 28*time.Minute:
+			t.Errorf("the function gets X-Deadline %q, want end.Sub(a.At) at least %v", a.Header.Get("X-Deadline"), 28*time.Minute)
 		}
 	})
 }
@@ -274,10 +225,10 @@ func TestAnUnknownFunctionIsRefusedWhenTheGatewayIsSure(t *testing.T) {
 				t.Errorf("the gateway was asked %+v", all)
 			}
 			if called := len(s.gateway.calls()) > 0; called != (tt.status == 202) {
-				t.Errorf("called: %v", called)
+				t.Errorf("called: %v, want %v", called, tt.status == 202)
 			}
 			if mail := w.send(t, "/deadletter/fn1", "x", "X-Delay-Duration", "0"); mail.Status != 202 {
-				t.Errorf("the mailbox answers %d %s", mail.Status, mail.Body)
+				t.Errorf("the mailbox answers %d %s, want 202", mail.Status, mail.Body)
 			}
 		})
 	}
@@ -297,7 +248,7 @@ func TestTheGatewayIsAskedWithTheCredentialsOfTheSecret(t *testing.T) {
 	})
 	w := s.worker()
 	if got := w.send(t, "/async-function/fn1", "x"); got.Status != http.StatusNotFound {
-		t.Errorf("the answer is %d %s", got.Status, got.Body)
+		t.Errorf("the answer is %d %s, want %d", got.Status, got.Body, http.StatusNotFound)
 	}
 }
 
@@ -321,14 +272,14 @@ func TestIngestAuthAsksForCredentials(t *testing.T) {
 		"/async-function/fn1": "x", "/deadletter/fn1": "x", "/queue/producer/": `{"message":"x","callback_url":"` + s.gateway.url() + `/function/cb"}`,
 	} {
 		if got := w.send(t, path, body, "X-Delay-Duration", "0"); got.Status != http.StatusUnauthorized {
-			t.Errorf("%s without credentials is answered %d %s", path, got.Status, got.Body)
+			t.Errorf("%s without credentials is answered %d %s, want %d", path, got.Status, got.Body, http.StatusUnauthorized)
 		}
 		if got := w.send(t, path, body, append(authorized, "X-Delay-Duration", "0")...); got.Status != http.StatusAccepted {
-			t.Errorf("%s is answered %d %s", path, got.Status, got.Body)
+			t.Errorf("%s is answered %d %s, want %d", path, got.Status, got.Body, http.StatusAccepted)
 		}
 	}
 	if c := w.idle(t); c.done != 3 {
-		t.Errorf("there are %+v", c)
+		t.Errorf("there are %+v, want done 3", c)
 	}
 	for _, a := range s.gateway.all() {
 		if !strings.HasPrefix(a.URI, "/system/") && a.Header.Get("Authorization") != "" {
@@ -344,7 +295,7 @@ func TestNoPageOfAnotherSiteSendsWork(t *testing.T) {
 	for _, path := range []string{"/async-function/fn1", "/deadletter/fn1", "/queue/producer/"} {
 		for _, header := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Origin", "http://evil.example"}} {
 			if got := w.send(t, path, "x", header...); got.Status != http.StatusForbidden {
-				t.Errorf("%s with %v is answered %d %s", path, header, got.Status, got.Body)
+				t.Errorf("%s with %v is answered %d %s, want %d", path, header, got.Status, got.Body, http.StatusForbidden)
 			}
 		}
 	}
@@ -373,8 +324,13 @@ func TestBadSubmissionsAreRefusedWithTheirReason(t *testing.T) {
 			header = []string{tt.name, tt.value}
 		}
 		got := w.send(t, tt.path, "x", header...)
-		if got.Status != tt.status || got.reason() == "" || !strings.Contains(got.Body, tt.name) {
-			t.Errorf("%s with %s: %.40q is answered %d %s", tt.path, tt.name, tt.value, got.Status, got.Body)
+		switch {
+		case got.Status != tt.status:
+			t.Errorf("%s with %s: %.40q is answered %d %s, want status %v", tt.path, tt.name, tt.value, got.Status, got.Body, tt.status)
+		case got.reason() == "":
+			t.Errorf("%s with %s: %.40q is answered %d %s, want reason not empty", tt.path, tt.name, tt.value, got.Status, got.Body)
+		case !strings.Contains(got.Body, tt.name):
+			t.Errorf("%s with %s: %.40q is answered %d %s, want it", tt.path, tt.name, tt.value, got.Status, got.Body)
 		}
 	}
 	w.untouched(t)

@@ -24,8 +24,13 @@ func TestAFunctionThatTakesFiveAtATimeIsAskedForLittleMore(t *testing.T) {
 	}
 	c := w.idle(t)
 	calls := len(s.gateway.calls())
-	if c.done != n || c.dead != 0 || float64(calls) > 1.2*n {
-		t.Errorf("%d calls for %d invocations, %+v", calls, n, c)
+	switch {
+	case c.done != n:
+		t.Errorf("%d calls for %d invocations, %+v, want done %v", calls, n, c, n)
+	case c.dead != 0:
+		t.Errorf("%d calls for %d invocations, %+v, want dead 0", calls, n, c)
+	case float64(calls) > 1.2*n:
+		t.Errorf("%d calls for %d invocations, %+v, want float64(calls) at most %v", calls, n, c, 1.2*n)
 	}
 	t.Logf("%.2f calls each", float64(calls)/n)
 }
@@ -54,17 +59,25 @@ func TestRetryAfterHoldsTheFunctionAndWhoHeardItGoesFirst(t *testing.T) {
 	s.broker.publish(t, append(waiting, other)...)
 	w.next(t, other, "done") // which is held by nothing
 	f := w.function(t, "fn1")
-	if f.Held == nil || f.Ready != 10 {
-		t.Errorf("while it is held the API says %+v", f)
+	switch {
+	case f.Held == nil:
+		t.Errorf("while it is held the API says %+v, want held set", f)
+	case f.Ready != 10:
+		t.Errorf("while it is held the API says %+v, want ready 10", f)
 	}
 	w.idle(t)
 	calls := s.gateway.callsOf("fn1")
-	if len(calls) != 12 || calls[1].callID() != id(retried) || calls[1].At.Sub(calls[0].Done) < 2*time.Second {
-		t.Fatalf("%d calls, the second one of %s, %s after the first", len(calls), calls[1].callID(), calls[1].At.Sub(calls[0].Done))
+	switch {
+	case len(calls) != 12:
+		t.Fatalf("%d calls, the second one of %s, %s after the first, want 12 calls", len(calls), calls[1].callID(), calls[1].At.Sub(calls[0].Done))
+	case calls[1].callID() != id(retried):
+		t.Fatalf("%d calls, the second one of %s, %s after the first, want callID %v", len(calls), calls[1].callID(), calls[1].At.Sub(calls[0].Done), id(retried))
+	case calls[1].At.Sub(calls[0].Done) < 2*time.Second:
+		t.Fatalf("%d calls, the second one of %s, %s after the first, want calls[1].At.Sub(calls[0].Done) at least %v", len(calls), calls[1].callID(), calls[1].At.Sub(calls[0].Done), 2*time.Second)
 	}
 	for _, c := range calls[2:] {
 		if c.retry() != 0 {
-			t.Errorf("one that waited has spent %d retries", c.retry())
+			t.Errorf("one that waited has spent %d retries, want 0", c.retry())
 		}
 	}
 }
@@ -87,17 +100,23 @@ func TestAFunctionOutOfReachIsProbedAndItsInvocationsWait(t *testing.T) {
 		return b.State == "open" && b.Cause == "refused" && b.Since != "" && b.Next != ""
 	})
 	if open := w.metrics(t).sum("queue_worker_breaker_open", "function_name", "fn1.openfaas-fn"); open != 1 {
-		t.Errorf("the metric says %g", open)
+		t.Errorf("the metric says %g, want 1", open)
 	}
 	if limit := w.metrics(t).sum("queue_worker_lane_limit", "function_name", "fn1.openfaas-fn"); limit < 1 {
-		t.Errorf("the metric of the limit says %g", limit)
+		t.Errorf("the metric of the limit says %g, want at least 1", limit)
 	}
 	s.gateway.open()
 	w.event(t, "the breaker to close", func(e entry) bool { return e.message() == "function reachable, breaker closed" })
-	if c := w.idle(t); c.done != 40 || c.dead != 0 {
-		t.Errorf("after it is back: %+v", c)
+	switch c := w.idle(t); {
+	case c.done != 40:
+		t.Errorf("after it is back: %+v, want done 40", c)
+	case c.dead != 0:
+		t.Errorf("after it is back: %+v, want dead 0", c)
 	}
-	if b := w.function(t, "fn1").Breaker; b.State != "closed" || b.Since != "" {
-		t.Errorf("the API shows %+v", b)
+	switch b := w.function(t, "fn1").Breaker; {
+	case b.State != "closed":
+		t.Errorf(`the API shows %+v, want state "closed"`, b)
+	case b.Since != "":
+		t.Errorf("the API shows %+v, want since empty", b)
 	}
 }

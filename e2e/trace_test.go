@@ -21,7 +21,7 @@ func spanOf(t testing.TB, field string) (trace, span string) {
 	t.Helper()
 	parts := strings.Split(field, "-")
 	if len(parts) != 4 {
-		t.Fatalf("traceparent is %q", field)
+		t.Fatalf("traceparent is %q: got %v, want 4 parts", field, len(parts))
 	}
 	return parts[1], parts[2]
 }
@@ -36,7 +36,7 @@ func attemptOf(t testing.TB, all []tracetest.Span) tracetest.Span {
 		}
 	}
 	if len(found) != 1 {
-		t.Fatalf("attempts: %+v", all)
+		t.Fatalf("attempts: %+v: got %v, want 1 found", all, len(found))
 	}
 	return found[0]
 }
@@ -69,20 +69,30 @@ func TestATraceContinuesAfterAKill(t *testing.T) {
 			w.next(t, m, "done")
 			w.signal(t, syscall.SIGTERM)
 			if code := w.exit(t); code != 0 {
-				t.Errorf("exit %d", code)
+				t.Errorf("exit %d, want 0", code)
 			}
 			calls := s.gateway.of(m)
 			if len(calls) != 2 {
-				t.Fatalf("%d calls", len(calls))
+				t.Fatalf("%d calls, want 2 calls", len(calls))
 			}
 			first, second := calls[0].Header.Get("Traceparent"), calls[1].Header.Get("Traceparent")
 			a := attemptOf(t, receiver.Spans())
-			if trace, span := spanOf(t, second); trace != a.Trace || span != a.ID {
-				t.Errorf("the call carries %s, its span is %+v", second, a)
+			switch trace, span := spanOf(t, second); {
+			case trace != a.Trace:
+				t.Errorf("the call carries %s, its span is %+v, want trace %v", second, a, a.Trace)
+			case span != a.ID:
+				t.Errorf("the call carries %s, its span is %+v, want span %v", second, a, a.ID)
 			}
 			trace, parent := tt.below(first)
-			if _, before := spanOf(t, first); a.Trace != trace || a.Parent != parent || len(a.Links) != 1 || a.Links[0] != before {
-				t.Errorf("after %s: %+v", first, a)
+			switch _, before := spanOf(t, first); {
+			case a.Trace != trace:
+				t.Errorf("after %s: %+v, want trace %v", first, a, trace)
+			case a.Parent != parent:
+				t.Errorf("after %s: %+v, want parent %v", first, a, parent)
+			case len(a.Links) != 1:
+				t.Errorf("after %s: %+v, want 1 link", first, a)
+			case a.Links[0] != before:
+				t.Errorf("after %s: %+v, want a.Links[0] %v", first, a, before)
 			}
 		})
 	}
@@ -96,8 +106,11 @@ func TestWithoutTracesAMessageKeepsTheTraceOfItsCaller(t *testing.T) {
 	m := call("fn1", "", with("Traceparent", traceparent), with("Tracestate", "vendor=1"))
 	s.broker.publish(t, m)
 	w.next(t, m, "done")
-	if h := s.gateway.of(m)[0].Header; h.Get("Traceparent") != traceparent || h.Get("Tracestate") != "vendor=1" {
-		t.Errorf("%v", h)
+	switch h := s.gateway.of(m)[0].Header; {
+	case h.Get("Traceparent") != traceparent:
+		t.Errorf("%v, want traceparent %v", h, traceparent)
+	case h.Get("Tracestate") != "vendor=1":
+		t.Errorf(`%v, want tracestate "vendor=1"`, h)
 	}
 }
 

@@ -28,11 +28,11 @@ func TestTwoWorkersOnOneHostShareTheWork(t *testing.T) {
 			ids[e.text("client_id")] = true
 		}
 		if len(ids) != 2 {
-			t.Errorf("the client ids are %v", ids)
+			t.Errorf("the client ids are %v, want 2", ids)
 		}
 		for clientID := range ids {
 			if !strings.HasPrefix(clientID, "faas-worker-") {
-				t.Errorf("a client id is %q", clientID)
+				t.Errorf(`a client id is %q, want "faas-worker-" at its beginning`, clientID)
 			}
 		}
 		want := map[*message]int{}
@@ -43,8 +43,13 @@ func TestTwoWorkersOnOneHostShareTheWork(t *testing.T) {
 		}
 		s.gateway.awaitDone(t, 40)
 		one, two := first.idle(t), second.idle(t)
-		if one.done+two.done != 40 || one.done == 0 || two.done == 0 {
-			t.Errorf("one did %v, the other %v", one.done, two.done)
+		switch {
+		case one.done+two.done != 40:
+			t.Errorf("one did %v, the other %v, want one.done+two.done 40", one.done, two.done)
+		case one.done == 0:
+			t.Errorf("one did %v, the other %v, want done not 0", one.done, two.done)
+		case two.done == 0:
+			t.Errorf("one did %v, the other %v, want done not 0", one.done, two.done)
 		}
 		checkCalled(t, s, want)
 	})
@@ -64,7 +69,7 @@ func TestAFunctionFiveTimesAsSlowAsAckWaitRunsOnceWithTwoWorkers(t *testing.T) {
 		}
 		s.gateway.awaitDone(t, 4)
 		if one, two := first.idle(t), second.idle(t); one.done+two.done != 4 {
-			t.Errorf("one did %v, the other %v", one.done, two.done)
+			t.Errorf("one did %v, the other %v, want one.done+two.done 4", one.done, two.done)
 		}
 		checkCalled(t, s, want)
 	})

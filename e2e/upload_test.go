@@ -96,8 +96,11 @@ func TestSilentAndTricklingUploadsKeepNoSenderOut(t *testing.T) {
 		uploads.Go(func() {
 			length := []int64{largest, -1}[n%2]
 			got, err := w.insist("/async-function/fn4", length)
-			if err != nil || got.Status != http.StatusAccepted {
-				t.Errorf("an upload is answered with %d %s, %v", got.Status, got.Body, err)
+			switch {
+			case err != nil:
+				t.Errorf("an upload is answered with %d %s, %v, want no error", got.Status, got.Body, err)
+			case got.Status != http.StatusAccepted:
+				t.Errorf("an upload is answered with %d %s, %v, want status %d", got.Status, got.Body, err, http.StatusAccepted)
 			}
 		})
 	}

@@ -23,8 +23,11 @@ var recorded = map[string]asked{
 func TestEveryRecordedFormIsCalled(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/wire/*.json")
-	if err != nil || len(files) != len(recorded) {
-		t.Fatalf("the recorded forms are %q, %v", files, err)
+	switch {
+	case err != nil:
+		t.Fatalf("the recorded forms are %q, %v, want no error", files, err)
+	case len(files) != len(recorded):
+		t.Fatalf("the recorded forms are %q, %v, want %d files", files, err, len(recorded))
 	}
 	s := newStand(t, "max_retry_attempts=0")
 	w := s.worker()
@@ -35,11 +38,19 @@ func TestEveryRecordedFormIsCalled(t *testing.T) {
 		}
 		s.broker.publishRaw(t, string(raw))
 		got, want := s.gateway.await(t, i+1)[i], recorded[filepath.Base(file)]
-		if got.Method != "POST" || got.URI != want.URI || !bytes.Equal(got.Body, want.Body) {
-			t.Errorf("%s is called as %s %s with %q", file, got.Method, got.URI, got.Body)
+		switch {
+		case got.Method != "POST":
+			t.Errorf(`%s is called as %s %s with %q, want method "POST"`, file, got.Method, got.URI, got.Body)
+		case got.URI != want.URI:
+			t.Errorf("%s is called as %s %s with %q, want URI %v", file, got.Method, got.URI, got.Body, want.URI)
+		case !bytes.Equal(got.Body, want.Body):
+			t.Errorf("%s is called as %s %s with %q, want %q", file, got.Method, got.URI, got.Body, want.Body)
 		}
-		if !bytes.Contains(raw, []byte(got.callID())) || got.callID() == "" {
-			t.Errorf("%s is called with the call id %q, which is not in it", file, got.callID())
+		switch {
+		case !bytes.Contains(raw, []byte(got.callID())):
+			t.Errorf("%s is called with the call id %q, which is not in it, want %q in raw", file, got.callID(), got.callID())
+		case got.callID() == "":
+			t.Errorf("%s is called with the call id %q, which is not in it, want callID not empty", file, got.callID())
 		}
 	}
 	// Two of them have a callback that leads nowhere here.
@@ -93,13 +104,16 @@ func TestEveryToleratedFormIsCalled(t *testing.T) {
 		if want := "/function/" + got.Function + form.rest; got.Method != "POST" || got.URI != want || string(got.Body) != form.body {
 			t.Errorf("%q is called as %s %s with %q, want POST %s with %q", names[got.Function], got.Method, got.URI, got.Body, want, form.body)
 		}
-		if got.callID() == "" || got.Header.Get("Idempotency-Key") == "" {
-			t.Errorf("%q is called without ids: %v", names[got.Function], got.Header)
+		switch {
+		case got.callID() == "":
+			t.Errorf("%q is called without ids: %v, want callID not empty", names[got.Function], got.Header)
+		case got.Header.Get("Idempotency-Key") == "":
+			t.Errorf("%q is called without ids: %v, want Idempotency-Key not empty", names[got.Function], got.Header)
 		}
 		delete(names, got.Function)
 	}
 	if len(names) > 0 {
-		t.Errorf("not called: %v", names)
+		t.Errorf("not called: %v, want no names", names)
 	}
 	w.idle(t)
 }
@@ -145,16 +159,24 @@ func TestMalformedMessagesAreKeptAndDelayNothing(t *testing.T) {
 	next := call("good", "hello")
 	s.broker.publish(t, next)
 	w.next(t, next, "done")
-	if all := s.gateway.all(); len(all) != 1 || all[0].Function != "good" {
-		t.Errorf("called were %+v", all)
+	switch all := s.gateway.all(); {
+	case len(all) != 1:
+		t.Errorf("called were %+v, want 1", all)
+	case all[0].Function != "good":
+		t.Errorf(`called were %+v, want function "good"`, all)
 	}
 	w.idle(t)
 
 	kept := map[string]bool{}
 	for _, l := range w.deadSet(t) {
 		kept[l.raw(t, w)] = true
-		if l.Reason != "malformed" || len(l.Attempts) != 0 || l.Detail == "" {
-			t.Errorf("a malformed message is kept as %+v", l)
+		switch {
+		case l.Reason != "malformed":
+			t.Errorf(`a malformed message is kept as %+v, want reason "malformed"`, l)
+		case len(l.Attempts) != 0:
+			t.Errorf("a malformed message is kept as %+v, want 0 attempts", l)
+		case l.Detail == "":
+			t.Errorf("a malformed message is kept as %+v, want detail not empty", l)
 		}
 	}
 	for what, raw := range malformed {
@@ -167,7 +189,7 @@ func TestMalformedMessagesAreKeptAndDelayNothing(t *testing.T) {
 	}
 	w.kill()
 	if again := s.worker(); len(again.deadSet(t)) != len(malformed) {
-		t.Errorf("after kill -9 the dead set has %d dead letters", len(again.deadSet(t)))
+		t.Errorf("after kill -9 the dead set has %d dead letters, want %d", len(again.deadSet(t)), len(malformed))
 	}
 }
 
@@ -182,11 +204,11 @@ func TestSeveralQueuesAreReadByOneWorker(t *testing.T) {
 	m := w.metrics(t)
 	for _, queue := range []string{"faas-request", "slow.queue"} {
 		if n := m.sum("queue_worker_messages_processed_total", "queue_name", queue); n != 1 {
-			t.Errorf("%s has %v processed messages", queue, n)
+			t.Errorf("%s has %v processed messages, want 1", queue, n)
 		}
 	}
 	names := []string{s.gateway.of(first)[0].Function, s.gateway.of(second)[0].Function}
 	if !slices.Equal(names, []string{"fn1", "fn2"}) {
-		t.Errorf("called were %q", names)
+		t.Errorf("called were %q, want %v", names, []string{"fn1", "fn2"})
 	}
 }

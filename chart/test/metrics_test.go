@@ -42,7 +42,7 @@ func exposed(t *testing.T) map[string]map[string]bool {
 			return series
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("no function's series came within five minutes")
+			t.Fatalf("no function's series came within five minutes, want now not after %v", deadline)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
@@ -174,7 +174,7 @@ func checkQuery(t *testing.T, where, query string, series map[string]map[string]
 	query = strings.NewReplacer("$__rate_interval", "5m", "$function", ".*", "$queue", ".*").Replace(query)
 	expr, err := parser.ParseExpr(query)
 	if err != nil {
-		t.Errorf("%s: %v in %s", where, err, query)
+		t.Errorf("%s: %v in %s, want no error", where, err, query)
 		return
 	}
 	known := map[string]bool{}
@@ -227,6 +227,6 @@ func TestPanelsDoNotOverlapAndSayWhatTheyShow(t *testing.T) {
 		}
 	}
 	if !bytes.Contains([]byte(read(t, "../../docs/runbook.md")), []byte("dashboard")) {
-		t.Error("docs/runbook.md does not speak of the dashboard")
+		t.Errorf("docs/runbook.md does not speak of the dashboard, want %q in it", "dashboard")
 	}
 }

@@ -40,7 +40,7 @@ func TestEveryBlockOfOpenFaaSIsTaken(t *testing.T) {
 		}
 		r := render(t, key+": {enabled: true, replicas: 3}")
 		if r.text != want {
-			t.Errorf("%s: the chart renders otherwise than by default", key)
+			t.Errorf("%s: the chart renders otherwise than by default: got text %v, want %v", key, r.text, want)
 		}
 		if strings.Contains(r.notes, "is ignored") {
 			t.Errorf("%s: got notes\n%s\nwant none that it is ignored", key, r.notes)

@@ -49,8 +49,13 @@ func TestOneWorkerOwnsTheVolume(t *testing.T) {
 	case d.Spec.Strategy.Type != appsv1.RecreateDeploymentStrategyType:
 		t.Errorf("%s, want %q", d.Spec.Strategy.Type, appsv1.RecreateDeploymentStrategyType)
 	}
-	if claim.Annotations["helm.sh/resource-policy"] != "keep" || claim.Spec.StorageClassName != nil || claim.Spec.Resources.Requests.Storage().String() != "5Gi" {
-		t.Errorf("claim is %+v", claim)
+	switch {
+	case claim.Annotations["helm.sh/resource-policy"] != "keep":
+		t.Errorf(`claim is %+v, want claim.Annotations["helm.sh/resource-policy"] "keep"`, claim)
+	case claim.Spec.StorageClassName != nil:
+		t.Errorf("claim is %+v, want StorageClassName nil", claim)
+	case claim.Spec.Resources.Requests.Storage().String() != "5Gi":
+		t.Errorf(`claim is %+v, want storage "5Gi"`, claim)
 	}
 	checkMounts(t, r, map[string]string{"data": "/var/lib/queue-worker", "auth": "/var/secrets/gateway"})
 	if got := d.Spec.Template.Spec.Volumes[0].PersistentVolumeClaim.ClaimName; got != claim.Name {
@@ -102,11 +107,16 @@ func TestSeveralWorkersShareTheQueueWithoutAVolume(t *testing.T) {
 	for _, values := range []string{"queueWorker: {replicas: 3}", "queueWorker: {replicas: '3'}", "keda: {enabled: true}"} {
 		r := render(t, values)
 		d := r.deployment(t)
-		if len(all[*corev1.PersistentVolumeClaim](r)) != 0 || r.env(t)["data_dir"] != "" || d.Spec.Strategy.Type != appsv1.RollingUpdateDeploymentStrategyType {
-			t.Errorf("%s: claim, data_dir %q, strategy %s", values, r.env(t)["data_dir"], d.Spec.Strategy.Type)
+		switch {
+		case len(all[*corev1.PersistentVolumeClaim](r)) != 0:
+			t.Errorf("%s: claim, data_dir %q, strategy %s, want 0", values, r.env(t)["data_dir"], d.Spec.Strategy.Type)
+		case r.env(t)["data_dir"] != "":
+			t.Errorf(`%s: claim, data_dir %q, strategy %s, want r.env(t)["data_dir"] empty`, values, r.env(t)["data_dir"], d.Spec.Strategy.Type)
+		case d.Spec.Strategy.Type != appsv1.RollingUpdateDeploymentStrategyType:
+			t.Errorf("%s: claim, data_dir %q, strategy %s, want type %v", values, r.env(t)["data_dir"], d.Spec.Strategy.Type, appsv1.RollingUpdateDeploymentStrategyType)
 		}
 		if len(d.Spec.Template.Spec.TopologySpreadConstraints) != 1 {
-			t.Errorf("%s: nothing spreads the pods", values)
+			t.Errorf("%s: nothing spreads the pods: got %v, want 1 TopologySpreadConstraint", values, len(d.Spec.Template.Spec.TopologySpreadConstraints))
 		}
 		if !strings.Contains(r.notes, "Several workers share the queue, and none has a volume") {
 			t.Errorf("%s: the notes do not say what that means, want \"Several workers share the queue, and none has a volume\" in it\n%s", values, r.notes)
@@ -114,8 +124,11 @@ func TestSeveralWorkersShareTheQueueWithoutAVolume(t *testing.T) {
 		if r.service(t, "queue-worker").Spec.PublishNotReadyAddresses {
 			t.Errorf("%s: requests to the API are sent to a worker that drains: r.service(t, \"queue-worker\").Spec.PublishNotReadyAddresses = true, want false", values)
 		}
-		if scaled := strings.Contains(values, "keda"); scaled != (d.Spec.Replicas == nil) || scaled != (len(all[*scaledObject](r)) == 1) {
-			t.Errorf("%s: replicas are %v beside KEDA", values, d.Spec.Replicas)
+		switch scaled := strings.Contains(values, "keda"); {
+		case scaled != (d.Spec.Replicas == nil):
+			t.Errorf("%s: replicas are %v beside KEDA, want scaled %v", values, d.Spec.Replicas, d.Spec.Replicas == nil)
+		case scaled != (len(all[*scaledObject](r)) == 1):
+			t.Errorf("%s: replicas are %v beside KEDA: got scaled %v, want %v", values, d.Spec.Replicas, scaled, len(all[*scaledObject](r)) == 1)
 		}
 	}
 }
@@ -185,7 +198,7 @@ func TestServicesReachTheWorker(t *testing.T) {
 			t.Errorf("%s has the ports %v: ports[p.TargetPort.StrVal] = %d, want %d", name, s.Spec.Ports, ports[p.TargetPort.StrVal], want.target)
 		}
 		if d := cmp.Diff(r.deployment(t).Spec.Selector.MatchLabels, s.Spec.Selector); d != "" {
-			t.Errorf("%s selects other pods than the deployment:\n%s", name, d)
+			t.Errorf("%s selects other pods than the deployment:\n%s, want empty", name, d)
 		}
 	}
 	switch {

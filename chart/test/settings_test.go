@@ -110,7 +110,7 @@ func TestTheDefaultsAreTheWorkers(t *testing.T) {
 			continue
 		}
 		if got != s.fallback {
-			t.Errorf("%s is %q, and %q without the chart", s.name, got, s.fallback)
+			t.Errorf("%s is %q, and %q without the chart, want %v", s.name, got, s.fallback, s.fallback)
 		}
 	}
 	for name := range env {

@@ -14,7 +14,7 @@ import (
 func TestTheDefaultsAreThere(t *testing.T) {
 	t.Parallel()
 	if read(t, "../queue-worker/values.yaml") != read(t, "../queue-worker/files/defaults.yaml") {
-		t.Error("files/defaults.yaml is not values.yaml: cp chart/queue-worker/values.yaml chart/queue-worker/files/defaults.yaml")
+		t.Errorf(`files/defaults.yaml is not values.yaml: cp chart/queue-worker/values.yaml chart/queue-worker/files/defaults.yaml, want read(t, "../queue-worker/values.yaml") %v`, read(t, "../queue-worker/files/defaults.yaml"))
 	}
 }
 
@@ -26,7 +26,7 @@ func TestABlockWithoutChildrenRendersAsTheDefaults(t *testing.T) {
 			continue // null leaves a security context out
 		}
 		if got := render(t, key+":\n").text; got != want {
-			t.Errorf("%s: without a value the chart renders otherwise than by default", key)
+			t.Errorf("%s: without a value the chart renders otherwise than by default: got %v, want %v", key, got, want)
 		}
 	}
 }
@@ -59,7 +59,7 @@ containerSecurityContext: null
 		"the last log lines on failure": c.TerminationMessagePolicy == corev1.TerminationMessageFallbackToLogsOnError,
 	} {
 		if !is {
-			t.Errorf("the pod is without %s", what)
+			t.Errorf("the pod is without %s, want is", what)
 		}
 	}
 }

@@ -125,7 +125,7 @@ func TestImportsPointDownwards(t *testing.T) {
 		name := strings.TrimPrefix(p.ImportPath, module)
 		at, known := position[name]
 		if !known {
-			t.Errorf("%s has no place in the table: put it where it belongs and say what it may import", name)
+			t.Errorf("%s has no place in the table: put it where it belongs and say what it may import, want known", name)
 			continue
 		}
 		for _, imp := range p.Imports {

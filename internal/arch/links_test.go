@@ -43,7 +43,7 @@ func checkLink(t *testing.T, page, target string) {
 		to = filepath.Join(filepath.Dir(page), file)
 	}
 	if _, err := os.Stat(to); err != nil {
-		t.Errorf("%s: %s leads nowhere", page, target)
+		t.Errorf("%s: %s leads nowhere: got %v, want no error", page, target, err)
 		return
 	}
 	if anchor != "" && !anchors(t, to)[anchor] {

@@ -23,7 +23,7 @@ func TestPapersNameOnlyMakeTargetsThatExist(t *testing.T) {
 		targets = append(targets, m[1])
 	}
 	if declared := strings.Fields(phony.FindStringSubmatch(makefile)[1]); !slices.Equal(slices.Sorted(slices.Values(declared)), slices.Sorted(slices.Values(targets))) {
-		t.Errorf("targets with a text for make help are %v, declared are %v", targets, declared)
+		t.Errorf("targets with a text for make help are %v, declared are %v, want %v", targets, declared, slices.Sorted(slices.Values(targets)))
 	}
 	for _, pattern := range []string{"../../*.md", "../../docs/*.md", "../../docs/*/*.md", "../../.ci/*"} {
 		files, err := filepath.Glob(pattern)

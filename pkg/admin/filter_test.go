@@ -200,7 +200,7 @@ func TestAFilterIsShownWithoutSecretsAndFixedInTime(t *testing.T) {
 	const want = `{"function":"f","since":"2026-03-04T03:06:07.123456789Z",` +
 		`"header":["Authorization: [hidden]","x-api-key: [hidden]","X-Tenant: one","X-Callback-Url: http://h:80"]}`
 	if string(b) != want {
-		t.Errorf("it is shown as %s, want string(b) %v", b, want)
+		t.Errorf("it is shown as %s, want %v", b, want)
 	}
 	if !slices.Contains(f.Headers, "Authorization: Bearer CANARY") {
 		t.Errorf(`showing it has changed it: got %v, want "Authorization: Bearer CANARY" in it`, f.Headers)

@@ -27,7 +27,7 @@ func TestALineThatIsTooLongIsPassedOverAndAnEndlessOneEnds(t *testing.T) {
 		got, err := l.next(t.Context())
 		switch {
 		case string(got) != want.line:
-			t.Errorf("line %d has %d bytes, %v, want string(got) %v", i, len(got), err, want.line)
+			t.Errorf("line %d has %d bytes, %v, want %v", i, len(got), err, want.line)
 		case !errors.Is(err, want.err):
 			t.Errorf("line %d has %d bytes, %v, want %v", i, len(got), err, want.err)
 		}

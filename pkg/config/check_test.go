@@ -59,7 +59,7 @@ func TestValues(t *testing.T) {
 			for _, value := range tt.wrong {
 				_, err := Load([]string{tt.setting + "=" + value})
 				if err == nil {
-					t.Errorf("%q is accepted", value)
+					t.Errorf("%q is accepted: got %v, want an error", value, err)
 					continue
 				}
 				var p *Problem

@@ -97,8 +97,11 @@ func TestPropertyWhatIsWrittenReadsBack(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.Int64().Draw(t, "n")
-		if got, err := parseBytes(formatBytes(n)); err != nil || got != n {
-			t.Fatalf("%d bytes are written %q and read as %d, %v", n, formatBytes(n), got, err)
+		switch got, err := parseBytes(formatBytes(n)); {
+		case err != nil:
+			t.Fatalf("%d bytes are written %q and read as %d, %v, want no error", n, formatBytes(n), got, err)
+		case got != n:
+			t.Fatalf("%d bytes are written %q and read as %d, %v, want %v", n, formatBytes(n), got, err, n)
 		}
 	})
 }

@@ -31,10 +31,10 @@ func TestAQueueMayHaveALimitAndRetriesOfItsOwn(t *testing.T) {
 		}
 	}
 	if len(c.Warnings()) != len(load(t).Warnings()) {
-		t.Errorf("warnings: %q", c.Warnings())
+		t.Errorf("warnings: %q, want %d warnings", c.Warnings(), len(load(t).Warnings()))
 	}
 	if c := load(t, "faas_nats_channel=a:5", "max_inflight=4"); !strings.Contains(strings.Join(c.Warnings(), "\n"), "a:5") {
-		t.Errorf("a limit that has no effect is not reported: %q", c.Warnings())
+		t.Errorf(`a limit that has no effect is not reported: %q, want "a:5" in it`, c.Warnings())
 	}
 }
 

@@ -147,8 +147,11 @@ func TestTheKindOfLackIsNamedWhileItLasts(t *testing.T) {
 		if err := m.Lacks(); err != nil {
 			t.Errorf("got %v after the end, want nil", err)
 		}
-		if text := log.String(); strings.Count(text, "level=WARN") != len(want) || strings.Count(text, "level=INFO") != len(want) {
-			t.Errorf("got\n%swant a warning and an end of each kind", text)
+		switch text := log.String(); {
+		case strings.Count(text, "level=WARN") != len(want):
+			t.Errorf("got\n%swant a warning and an end of each kind, want %d of \"level=WARN\"", text, len(want))
+		case strings.Count(text, "level=INFO") != len(want):
+			t.Errorf("got\n%swant a warning and an end of each kind, want %d of \"level=INFO\"", text, len(want))
 		}
 	})
 }

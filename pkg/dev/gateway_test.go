@@ -74,15 +74,23 @@ func TestGatewayGivesEveryCallAnIDAndAStartTime(t *testing.T) {
 
 	got := must(t, "POST", gw, "/function/echo", "")
 	id := got.header.Get("X-Call-Id")
-	if parsed, err := uuid.Parse(id); err != nil || parsed.Version() != 4 || got.header.Get("X-Got-Call-Id") != id {
-		t.Errorf("the caller gets id %q (%v), the function %q", id, err, got.header.Get("X-Got-Call-Id"))
+	switch parsed, err := uuid.Parse(id); {
+	case err != nil:
+		t.Errorf("the caller gets id %q (%v), the function %q, want no error", id, err, got.header.Get("X-Got-Call-Id"))
+	case parsed.Version() != 4:
+		t.Errorf("the caller gets id %q (%v), the function %q, want version 4", id, err, got.header.Get("X-Got-Call-Id"))
+	case got.header.Get("X-Got-Call-Id") != id:
+		t.Errorf("the caller gets id %q (%v), the function %q, want X-Got-Call-Id %v", id, err, got.header.Get("X-Got-Call-Id"), id)
 	}
 	if len(got.header.Get("X-Start-Time")) != 19 {
 		t.Errorf("start time is %q, want nanoseconds", got.header.Get("X-Start-Time"))
 	}
 	got = must(t, "POST", gw, "/function/echo", "", "X-Call-Id: mine", "X-Start-Time: 1")
-	if got.header.Get("X-Got-Call-Id") != "mine" || got.header.Values("X-Call-Id") != nil {
-		t.Errorf("a caller's id reaches the function as %q and is answered as %q", got.header.Get("X-Got-Call-Id"), got.header.Values("X-Call-Id"))
+	switch {
+	case got.header.Get("X-Got-Call-Id") != "mine":
+		t.Errorf(`a caller's id reaches the function as %q and is answered as %q, want X-Got-Call-Id "mine"`, got.header.Get("X-Got-Call-Id"), got.header.Values("X-Call-Id"))
+	case got.header.Values("X-Call-Id") != nil:
+		t.Errorf(`a caller's id reaches the function as %q and is answered as %q, want got.header.Values("X-Call-Id") nil`, got.header.Get("X-Got-Call-Id"), got.header.Values("X-Call-Id"))
 	}
 	if got.header.Get("X-Got-Start-Times") != "2" {
 		t.Errorf("the function sees %s start times, want the caller's and the gateway's", got.header.Get("X-Got-Start-Times"))

@@ -93,7 +93,7 @@ func TestPropertyWhatIsWrittenReadsBack(t *testing.T) {
 				t.Fatalf("%d ns are written %q and give error %v, want nil", want, Format(want), err)
 			}
 			if got != want {
-				t.Fatalf("%d ns are written %q and read as %d", want, Format(want), got)
+				t.Fatalf("%d ns are written %q and read as %d, want %v", want, Format(want), got, want)
 			}
 		}
 	})

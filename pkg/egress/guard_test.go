@@ -121,8 +121,13 @@ func TestANameThatChangesItsMindGainsNothing(t *testing.T) {
 	})
 	g := newGuard(t, Options{Resolver: resolver})
 	first, err := resolver.LookupNetIP(t.Context(), "ip4", "rebind.example.")
-	if err != nil || len(first) != 1 || g.check(netip.AddrPortFrom(first[0], 80).String(), false) != nil {
-		t.Fatalf("the first answer is %v, %v; it must be one that is allowed", first, err)
+	switch {
+	case err != nil:
+		t.Fatalf("the first answer is %v, %v; it must be one that is allowed, want no error", first, err)
+	case len(first) != 1:
+		t.Fatalf("the first answer is %v, %v; it must be one that is allowed, want 1 first", first, err)
+	case g.check(netip.AddrPortFrom(first[0], 80).String(), false) != nil:
+		t.Fatalf("the first answer is %v, %v; it must be one that is allowed, want g.check(netip.AddrPortFrom(first[0], 80).String(), false) nil", first, err)
 	}
 	for range 3 {
 		wantRefused(t, "the second answer", call(t, g, "http://rebind.example.:"+c.port+"/"))

@@ -91,8 +91,11 @@ func TestWhatIsNoAddressIsRefused(t *testing.T) {
 func TestLevelsAreReadAsTheyAreWritten(t *testing.T) {
 	t.Parallel()
 	for _, l := range Levels() {
-		if got, err := ParseLevel(l.String()); err != nil || got != l {
-			t.Errorf("ParseLevel(%q) is %v, %v", l, got, err)
+		switch got, err := ParseLevel(l.String()); {
+		case err != nil:
+			t.Errorf("ParseLevel(%q) is %v, %v, want no error", l, got, err)
+		case got != l:
+			t.Errorf("ParseLevel(%q) is %v, %v, want %v", l, got, err, l)
 		}
 	}
 	for _, bad := range []string{"", "Strict", "off", "guarded "} {
@@ -115,7 +118,7 @@ func TestUnknownLevelsPanic(t *testing.T) {
 			t.Parallel()
 			defer func() {
 				if recover() == nil {
-					t.Error("it accepts a level that does not exist")
+					t.Error("it accepts a level that does not exist, want recover() set")
 				}
 			}()
 			f()

@@ -122,8 +122,11 @@ func TestAwaitEndsWithItsContextWithACloseAndWithTheErrorOfALook(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
 		timed := await(ctx, w, idOf(1), "", never)
-		if err := <-timed.err; !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != 30*time.Second {
-			t.Errorf("after %s it ended with %v", time.Since(start), err)
+		switch err := <-timed.err; {
+		case !errors.Is(err, context.DeadlineExceeded):
+			t.Errorf("after %s it ended with %v, want %v", time.Since(start), err, context.DeadlineExceeded)
+		case time.Since(start) != 30*time.Second:
+			t.Errorf("after %s it ended with %v, want time.Since(start) %v", time.Since(start), err, 30*time.Second)
 		}
 		broken := errors.New("cannot look")
 		if err := w.Await(t.Context(), idOf(1), "", func() (bool, error) { return false, broken }); !errors.Is(err, broken) {

@@ -96,8 +96,13 @@ func TestWhatIsRememberedIsBoundedInNumberAndInBytes(t *testing.T) {
 	for n := range mostEnds + 10 {
 		w.Ended(End{Inv: inv(n, "a")})
 	}
-	if _, ok := w.Lately(idOf(9)); ok || w.memory.next-w.memory.first != mostEnds || len(w.LatelyByCall("a", 2*mostEnds)) != mostEnds {
-		t.Errorf("%d ends are kept", w.memory.next-w.memory.first)
+	switch _, ok := w.Lately(idOf(9)); {
+	case ok:
+		t.Errorf("%d ends are kept, want not ok", w.memory.next-w.memory.first)
+	case w.memory.next-w.memory.first != mostEnds:
+		t.Errorf("%d ends are kept, want w.memory.next-w.memory.first %v", w.memory.next-w.memory.first, mostEnds)
+	case len(w.LatelyByCall("a", 2*mostEnds)) != mostEnds:
+		t.Errorf("%d ends are kept, want %d", w.memory.next-w.memory.first, mostEnds)
 	}
 	for n := range mostEnds {
 		long := inv(n, "b")
@@ -105,8 +110,15 @@ func TestWhatIsRememberedIsBoundedInNumberAndInBytes(t *testing.T) {
 		w.Ended(End{Inv: long})
 	}
 	m := &w.memory
-	if bytes := m.head - m.tail; bytes > mostBytes || bytes < mostBytes*9/10 || len(m.data) != mostBytes || len(w.LatelyByCall("a", 1)) != 0 {
-		t.Errorf("they take %d of %d bytes", bytes, len(m.data))
+	switch bytes := m.head - m.tail; {
+	case bytes > mostBytes:
+		t.Errorf("they take %d of %d bytes, want bytes at most %v", bytes, len(m.data), mostBytes)
+	case bytes < mostBytes*9/10:
+		t.Errorf("they take %d of %d bytes, want bytes at least %v", bytes, len(m.data), mostBytes*9/10)
+	case len(m.data) != mostBytes:
+		t.Errorf("they take %d of %d bytes, want %d data", bytes, len(m.data), mostBytes)
+	case len(w.LatelyByCall("a", 1)) != 0:
+		t.Errorf("they take %d of %d bytes, want 0", bytes, len(m.data))
 	}
 	if len(m.slots) != mostEnds {
 		t.Errorf("%d slots are kept, want %d", len(m.slots), mostEnds)
@@ -120,8 +132,11 @@ func TestWhatIsRememberedIsBoundedInNumberAndInBytes(t *testing.T) {
 	}
 	huge := inv(1, "c")
 	huge.Detail = strings.Repeat("x", mostBytes)
-	if w.Ended(End{Inv: huge}); len(w.LatelyByCall("c", 1)) != 0 || m.head-m.tail > mostBytes {
-		t.Error("what is longer than all bytes is kept")
+	switch w.Ended(End{Inv: huge}); {
+	case len(w.LatelyByCall("c", 1)) != 0:
+		t.Error("what is longer than all bytes is kept, want 0")
+	case m.head-m.tail > mostBytes:
+		t.Errorf("what is longer than all bytes is kept: got m.head-m.tail %v, want at most %v", m.head-m.tail, mostBytes)
 	}
 }
 

@@ -245,8 +245,15 @@ func TestCloseEndsAQuestion(t *testing.T) {
 		begun := time.Now()
 		f.begin("figlet")
 		f.Close()
-		if known, sure := f.Known(t.Context(), "figlet"); !known || sure || time.Since(begun) != 0 || log.Len() != 0 {
-			t.Errorf("known %v, sure %v after %s: %s", known, sure, time.Since(begun), log.String())
+		switch known, sure := f.Known(t.Context(), "figlet"); {
+		case !known:
+			t.Errorf("known %v, sure %v after %s: %s, want known", known, sure, time.Since(begun), log.String())
+		case sure:
+			t.Errorf("known %v, sure %v after %s: %s, want not sure", known, sure, time.Since(begun), log.String())
+		case time.Since(begun) != 0:
+			t.Errorf("known %v, sure %v after %s: %s, want time.Since(begun) 0", known, sure, time.Since(begun), log.String())
+		case log.Len() != 0:
+			t.Errorf("known %v, sure %v after %s: %s, want log 0", known, sure, time.Since(begun), log.String())
 		}
 	})
 }

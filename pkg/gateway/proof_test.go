@@ -116,7 +116,7 @@ func TestCredentialsThatCameLaterProve(t *testing.T) {
 		f.o.Credentials = func() (basicauth.Credentials, error) { return basicauth.Credentials{User: "u", Password: "p"}, err }
 		f.client.Transport = ingress{"/system/functions": "auth:[]"}
 		if _, sure := f.Known(t.Context(), "missing"); sure {
-			t.Error("got a certain absence without credentials")
+			t.Error("got a certain absence without credentials, want not sure")
 		}
 		err = nil
 		time.Sleep(awayFor)

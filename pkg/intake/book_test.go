@@ -154,8 +154,13 @@ func (w *bookModel) check(t *rapid.T, l limits, largest int64) {
 			t.Fatalf("%v is not found by its id", k)
 		}
 	}
-	if bytes != b.bytes || len(b.holds) > l.max || bytes >= l.size+largest {
-		t.Fatalf("%d messages of %d bytes (counted %d) unsettled, the bounds are %d and %d", len(b.holds), bytes, b.bytes, l.max, l.size)
+	switch {
+	case bytes != b.bytes:
+		t.Fatalf("%d messages of %d bytes (counted %d) unsettled, the bounds are %d and %d, want bytes %v", len(b.holds), bytes, b.bytes, l.max, l.size, b.bytes)
+	case len(b.holds) > l.max:
+		t.Fatalf("%d messages of %d bytes (counted %d) unsettled, the bounds are %d and %d, want at most %d holds", len(b.holds), bytes, b.bytes, l.max, l.size, l.max)
+	case bytes >= l.size+largest:
+		t.Fatalf("%d messages of %d bytes (counted %d) unsettled, the bounds are %d and %d, want bytes below %v", len(b.holds), bytes, b.bytes, l.max, l.size, l.size+largest)
 	}
 	if !l.durable && len(b.byID) != len(b.holds) {
 		t.Fatalf("%d ids for %d messages", len(b.byID), len(b.holds))

@@ -46,8 +46,11 @@ func TestASecondWorkerOnAHostGetsASuffixAndKeepsIt(t *testing.T) {
 	a := run(t, newRecorder(t, true), ns.URL())
 	b := run(t, newRecorder(t, true), ns.URL())
 	name := func(r *rig) string { r.mu.Lock(); defer r.mu.Unlock(); return r.clientID }
-	if name(a) != "faas-worker-host_local" || name(b) != "faas-worker-host_local-2" {
-		t.Fatalf("they are called %s and %s", name(a), name(b))
+	switch {
+	case name(a) != "faas-worker-host_local":
+		t.Fatalf(`they are called %s and %s, want name(a) "faas-worker-host_local"`, name(a), name(b))
+	case name(b) != "faas-worker-host_local-2":
+		t.Fatalf(`they are called %s and %s, want name(b) "faas-worker-host_local-2"`, name(a), name(b))
 	}
 	before := [2]string{name(a), name(b)}
 	restart(t, ns, dir)
@@ -55,7 +58,7 @@ func TestASecondWorkerOnAHostGetsASuffixAndKeepsIt(t *testing.T) {
 		r.until(t, "the new connection", func() bool { return value(r.opts.Metrics.reconnects) == 1 && r.Connected() })
 	}
 	if after := [2]string{name(a), name(b)}; after != before {
-		t.Errorf("after the restart they are called %q, before %q", after, before)
+		t.Errorf("after the restart they are called %q, before %q, want %v", after, before, before)
 	}
 }
 

@@ -23,8 +23,11 @@ func encodeAll(t rapid.TB, head types.QueueRequest, body []byte, size int64, exa
 	}
 	for n := 0; len(body) > 0; n++ {
 		cut := min(pieces[n%len(pieces)], len(body))
-		if wrote, err := e.Write(body[:cut]); err != nil || wrote != cut {
-			t.Fatalf("Write of %d bytes says %d, %v", cut, wrote, err)
+		switch wrote, err := e.Write(body[:cut]); {
+		case err != nil:
+			t.Fatalf("Write of %d bytes says %d, %v, want no error", cut, wrote, err)
+		case wrote != cut:
+			t.Fatalf("Write of %d bytes says %d, %v, want wrote %v", cut, wrote, err, cut)
 		}
 		body = body[cut:]
 	}
@@ -116,8 +119,11 @@ func TestTheEncoderTakesNoMoreRoomThanItSays(t *testing.T) {
 			t.Parallel()
 			var held, came int64
 			e, err := NewEncoder(types.QueueRequest{Function: "f"}, tt.size, tt.exact, func(n int64) error {
-				if held += n; held > tt.most || held > tt.atMost*EncodedLen(came)+small {
-					t.Errorf("it has %d bytes when %d of the body have come", held, came)
+				switch held += n; {
+				case held > tt.most:
+					t.Errorf("it has %d bytes when %d of the body have come, want held at most %v", held, came, tt.most)
+				case held > tt.atMost*EncodedLen(came)+small:
+					t.Errorf("it has %d bytes when %d of the body have come, want held at most %v", held, came, tt.atMost*EncodedLen(came)+small)
 				}
 				return nil
 			})

@@ -19,8 +19,11 @@ func TestIDsSortByTimeAndRiseWithinAMillisecond(t *testing.T) {
 		t.Error("ids do not rise strictly")
 	}
 	id, err := ParseID(made[0])
-	if err != nil || id.String() != made[0] {
-		t.Errorf("ParseID(%q) is %v, %v", made[0], id, err)
+	switch {
+	case err != nil:
+		t.Errorf("ParseID(%q) is %v, %v, want no error", made[0], id, err)
+	case id.String() != made[0]:
+		t.Errorf("ParseID(%q) is %v, %v, want id %v", made[0], id, err, made[0])
 	}
 	for _, bad := range []string{"", "x", "0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8bz", "0198f2a47c1e7b3d9f602a41c5d0e8b70000"} {
 		if _, err := ParseID(bad); err == nil {
@@ -33,11 +36,14 @@ func TestADerivedIDIsTheSameEveryTimeAndSortsByTime(t *testing.T) {
 	t.Parallel()
 	at := time.Unix(1_795_000_000, 999_999_744)
 	id := DerivedID(at, []byte("faas-cluster/faas-request/1"))
-	if got := id.String(); got != DerivedID(at, []byte("faas-cluster/faas-request/1")).String() || got != "01a1ee56-61e7-7ffe-ad3d-b22c727ec6d8" {
-		t.Errorf("the id is %s", got)
+	switch got := id.String(); {
+	case got != DerivedID(at, []byte("faas-cluster/faas-request/1")).String():
+		t.Errorf("the id is %s, want %v", got, DerivedID(at, []byte("faas-cluster/faas-request/1")).String())
+	case got != "01a1ee56-61e7-7ffe-ad3d-b22c727ec6d8":
+		t.Errorf(`the id is %s, want "01a1ee56-61e7-7ffe-ad3d-b22c727ec6d8"`, got)
 	}
 	if id == DerivedID(at, []byte("faas-cluster/faas-request/2")) {
-		t.Error("two identities have one id")
+		t.Errorf("two identities have one id: got id %v, want other than %v", id, DerivedID(at, []byte("faas-cluster/faas-request/2")))
 	}
 	made := []string{NewID(at.Add(-time.Millisecond)).String(), DerivedID(at.Add(-300), nil).String(), id.String(), DerivedID(at.Add(300), nil).String()}
 	if !slices.IsSorted(made) {

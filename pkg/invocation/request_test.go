@@ -65,8 +65,11 @@ func wireFiles(tb testing.TB) map[string][]byte {
 	tb.Helper()
 	files := map[string][]byte{}
 	names, err := filepath.Glob("testdata/wire/*.json")
-	if err != nil || len(names) == 0 {
-		tb.Fatal("no wire files", err)
+	switch {
+	case err != nil:
+		tb.Fatalf("no wire files %v, want no error", err)
+	case len(names) == 0:
+		tb.Fatalf("no wire files %v: got %v, want at least 1 names", err, len(names))
 	}
 	for _, name := range names {
 		raw, err := os.ReadFile(name)

@@ -315,7 +315,7 @@ func TestAGzipBombStaysPacked(t *testing.T) {
 		t.Errorf("status %d, %d bytes of %d: r.Header.Get(\"Content-Encoding\") = %q, want \"gzip\"", r.Status, len(r.Body), bomb.Len(), r.Header.Get("Content-Encoding"))
 	}
 	if strings.Contains(s.seen()[0], "Accept-Encoding") {
-		t.Error("the request asks for an encoding that its caller did not ask for")
+		t.Error(`the request asks for an encoding that its caller did not ask for, want no "Accept-Encoding" in it`)
 	}
 }
 
@@ -385,7 +385,7 @@ func FuzzAnswer(f *testing.F) {
 			t.Fatalf("result is %+v", r)
 		}
 		if h := CallbackHeader(r, Meta{Function: "f"}); sendable(h) != nil {
-			t.Fatalf("callback header is %q", h)
+			t.Fatalf("callback header is %q, want sendable(h) nil", h)
 		}
 	})
 }

@@ -135,8 +135,17 @@ func TestWhatWaitsForADescriptorCanBeCanceledAndExpires(t *testing.T) {
 			}
 			soon := &invocation.Terms{Expires: time.Now().Add(150 * time.Millisecond)}
 			r := send(t.Context(), c, func(k *Call) { k.Terms = soon })
-			if !r.Expired || r.Canceled || r.Cause != "" || r.Status != 0 || time.Now().Before(soon.Expires) {
-				t.Errorf("after its time: %+v", r)
+			switch {
+			case !r.Expired:
+				t.Errorf("after its time: %+v, want expired", r)
+			case r.Canceled:
+				t.Errorf("after its time: %+v, want not canceled", r)
+			case r.Cause != "":
+				t.Errorf("after its time: %+v, want cause empty", r)
+			case r.Status != 0:
+				t.Errorf("after its time: %+v, want status 0", r)
+			case time.Now().Before(soon.Expires):
+				t.Errorf("after its time: %+v, want now not before %v", r, soon.Expires)
 			}
 		})
 	}
@@ -218,7 +227,7 @@ func TestTheTroubleOfTheWorkerItselfIsNoAttempt(t *testing.T) {
 					}
 				}
 				if m.Lacks() == nil {
-					t.Error("the monitor names no lack while a call waits")
+					t.Error("the monitor names no lack while a call waits, want lacks set")
 				}
 				end()
 				if r := <-answered; r.Status != 200 || r.Cause != "" || r.Waited <= 0 {

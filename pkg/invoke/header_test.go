@@ -129,7 +129,7 @@ func FuzzHeaders(f *testing.F) {
 		checkClean(t, got, r.Header)
 		for name, want := range map[string]string{"X-Call-Id": "c1", "X-Retry": "2", "X-Retry-Max": "3"} {
 			if d := cmp.Diff([]string{want}, got[name]); d != "" {
-				t.Fatalf("%s: %s", name, d)
+				t.Fatalf("%s: %s, want empty", name, d)
 			}
 		}
 		if got.Get("Idempotency-Key") == "" && len(got["Idempotency-Key"]) < 2 || strings.HasPrefix(got.Get("User-Agent"), "Go-http") || got.Get("User-Agent") == "" {

@@ -153,7 +153,7 @@ func TestWhatARedirectOfACallMeans(t *testing.T) {
 				}
 				for _, seen := range h.seen {
 					if length := strings.Fields(seen)[2]; length != strconv.FormatInt(redirectedCall(t, large, nil).Request.BodyLen(), 10) {
-						t.Errorf("a call carried %s bytes: %s", length, seen)
+						t.Errorf("a call carried %s bytes: %s, want %v", length, seen, strconv.FormatInt(redirectedCall(t, large, nil).Request.BodyLen(), 10))
 					}
 				}
 			})

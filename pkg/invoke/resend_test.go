@@ -130,7 +130,7 @@ func TestAFreshConnectionThatBreaksIsAnAttempt(t *testing.T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conns != len(bodies) {
-		t.Errorf("%d calls made %d connections", len(bodies), s.conns)
+		t.Errorf("%d calls made %d connections, want %d", len(bodies), s.conns, len(bodies))
 	}
 }
 
@@ -299,7 +299,7 @@ func (d *direct) waitUntilClosed(t *testing.T) {
 			return
 		}
 		if t.Context().Err() != nil {
-			t.Fatal("an idle connection stays open")
+			t.Fatal("an idle connection stays open, want err nil")
 		}
 		runtime.Gosched()
 	}

@@ -59,8 +59,13 @@ func TestAPurgeTakesWhatItsPlanCounted(t *testing.T) {
 					}
 				}
 				st := r.store.Stats()
-				if int(st.Dropped) != tt.dropped || st.Dead != 4 || st.Difference() != 0 {
-					t.Errorf("the store counts %+v", st)
+				switch {
+				case int(st.Dropped) != tt.dropped:
+					t.Errorf("the store counts %+v, want int(st.Dropped) %v", st, tt.dropped)
+				case st.Dead != 4:
+					t.Errorf("the store counts %+v, want dead 4", st)
+				case st.Difference() != 0:
+					t.Errorf("the store counts %+v, want difference 0", st)
 				}
 				if n := r.metric("queue_worker_job_dropped_total", "purge"); int(n) != tt.dropped {
 					t.Errorf("%v are counted: int(n) = %d, want %d", n, int(n), tt.dropped)

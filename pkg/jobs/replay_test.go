@@ -73,8 +73,11 @@ func TestAReplayTakesEachLetterOnceOldestFirstAndAtTheRate(t *testing.T) {
 		if n := r.made(); n < 10 || n > 12 {
 			t.Errorf("%d became ready in a second, want 10", n)
 		}
-		if got := r.get(v); got.State != Running || got.Done != r.made() {
-			t.Errorf("meanwhile the job is %+v", got)
+		switch got := r.get(v); {
+		case got.State != Running:
+			t.Errorf("meanwhile the job is %+v, want state %v", got, Running)
+		case got.Done != r.made():
+			t.Errorf("meanwhile the job is %+v, want done %v", got, r.made())
 		}
 		pass(time.Minute)
 		v = r.want(v, Done, 25, 0)
@@ -84,8 +87,13 @@ func TestAReplayTakesEachLetterOnceOldestFirstAndAtTheRate(t *testing.T) {
 		if took := v.Finished.Sub(begun); took < 2400*time.Millisecond || took > 2600*time.Millisecond {
 			t.Errorf("it took %s, want 2.5s", took)
 		}
-		if st := r.store.Stats(); st.Dead != 0 || st.Done != 25 || st.Difference() != 0 {
-			t.Errorf("the store counts %+v", st)
+		switch st := r.store.Stats(); {
+		case st.Dead != 0:
+			t.Errorf("the store counts %+v, want dead 0", st)
+		case st.Done != 25:
+			t.Errorf("the store counts %+v, want done 25", st)
+		case st.Difference() != 0:
+			t.Errorf("the store counts %+v, want difference 0", st)
 		}
 		if n := r.metric("queue_worker_replayed_total", ""); n != 25 {
 			t.Errorf("%v replays are counted, want 25", n)
@@ -123,7 +131,7 @@ func TestTheSetIsThatOfTheMomentOfPlanning(t *testing.T) {
 		r.want(v, Done, 7, 3)
 		for _, id := range later {
 			if r.replayed(id) != 0 {
-				t.Error("a dead letter that died after the plan was replayed")
+				t.Error("a dead letter that died after the plan was replayed, want r.replayed(id) 0")
 			}
 		}
 		for _, id := range ids[2:] {
@@ -179,8 +187,13 @@ func TestADropNeedsNoForceAndNoRate(t *testing.T) {
 		v := r.begin(Request{Act: Drop, Filter: of(spec{Function: "fn"})})
 		pass(time.Second)
 		r.want(v, Done, 1200, 0)
-		if st := r.store.Stats(); st.Dropped != 1200 || st.Dead != 3 || st.Difference() != 0 {
-			t.Errorf("the store counts %+v", st)
+		switch st := r.store.Stats(); {
+		case st.Dropped != 1200:
+			t.Errorf("the store counts %+v, want dropped 1200", st)
+		case st.Dead != 3:
+			t.Errorf("the store counts %+v, want dead 3", st)
+		case st.Difference() != 0:
+			t.Errorf("the store counts %+v, want difference 0", st)
 		}
 		if n := r.metric("queue_worker_job_dropped_total", "drop"); n != 1200 {
 			t.Errorf("%v drops are counted, want 1200", n)

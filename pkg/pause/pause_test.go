@@ -289,8 +289,11 @@ func TestAnExpiredPauseEndsEvenIfItsNoteCannotBeDeletedYet(t *testing.T) {
 		w.notes.failing(nil)
 		time.Sleep(longestSleep)
 		synctest.Wait()
-		if len(w.notes.Notes(notePrefix)) != 0 || len(w.held()) != 0 {
-			t.Errorf("the note stays: %v", w.held())
+		switch {
+		case len(w.notes.Notes(notePrefix)) != 0:
+			t.Errorf("the note stays: %v, want 0", w.held())
+		case len(w.held()) != 0:
+			t.Errorf("the note stays: %v, want 0 held", w.held())
 		}
 	})
 }

@@ -89,7 +89,7 @@ func TestCodesHasOnlyWhatIsListed(t *testing.T) {
 	for status := -1; status <= 1000; status++ {
 		want := status == 429 || status >= 500 && status <= 599 && status != 501
 		if c.Has(status) != want {
-			t.Errorf("Has(%d) is %v", status, !want)
+			t.Errorf("Has(%d) is %v, want c.Has(status) %v", status, !want, want)
 		}
 	}
 	if (Codes{}).Has(500) {
@@ -104,8 +104,11 @@ func TestPropertyCodesAreWrittenAsTheyAreRead(t *testing.T) {
 		for _, first := range rapid.SliceOf(rapid.IntRange(minCode, maxCode)).Draw(t, "first") {
 			c.add(first, min(maxCode, first+rapid.IntRange(0, 120).Draw(t, "more")))
 		}
-		if got, err := ParseCodes(c.String()); err != nil || got != c {
-			t.Fatalf("%q is read as %q, %v", c, got, err)
+		switch got, err := ParseCodes(c.String()); {
+		case err != nil:
+			t.Fatalf("%q is read as %q, %v, want no error", c, got, err)
+		case got != c:
+			t.Fatalf("%q is read as %q, %v, want %v", c, got, err, c)
 		}
 	})
 }
@@ -124,8 +127,11 @@ func FuzzParseCodes(f *testing.F) {
 			return
 		}
 		again, err := ParseCodes(c.String())
-		if err != nil || again != c {
-			t.Fatalf("%q is %q, which is read as %q, %v", list, c, again, err)
+		switch {
+		case err != nil:
+			t.Fatalf("%q is %q, which is read as %q, %v, want no error", list, c, again, err)
+		case again != c:
+			t.Fatalf("%q is %q, which is read as %q, %v, want again %v", list, c, again, err, c)
 		}
 	})
 }

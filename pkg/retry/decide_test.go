@@ -208,7 +208,7 @@ func TestPropertyDecide(t *testing.T) {
 			t.Fatalf("it waits %d, want at most %v", d.Wait, limit)
 		}
 		if (d.Outcome == invocation.OutcomeDead || d.Outcome == invocation.OutcomeDropped) != (d.Reason != "") {
-			t.Fatalf("%s with reason %q", d.Outcome, d.Reason)
+			t.Fatalf("%s with reason %q, want d.Outcome == invocation.OutcomeDead || d.Outcome == invocation.OutcomeDropped %v", d.Outcome, d.Reason, d.Reason != "")
 		}
 		if d.Outcome != invocation.OutcomeRetry && d.Wait != 0 {
 			t.Fatalf("%s with a wait of %v", d.Outcome, d.Wait)

@@ -189,8 +189,11 @@ func TestPropertyModesSpreadTheComputedWait(t *testing.T) {
 func TestModesAreReadAsTheyAreWritten(t *testing.T) {
 	t.Parallel()
 	for _, m := range Modes() {
-		if got, err := ParseMode(m.String()); err != nil || got != m {
-			t.Errorf("ParseMode(%q) is %v, %v", m, got, err)
+		switch got, err := ParseMode(m.String()); {
+		case err != nil:
+			t.Errorf("ParseMode(%q) is %v, %v, want no error", m, got, err)
+		case got != m:
+			t.Errorf("ParseMode(%q) is %v, %v, want %v", m, got, err, m)
 		}
 	}
 	for _, bad := range []string{"", "Full", " full", "jitter"} {
@@ -210,7 +213,7 @@ func TestUnknownEnumsPanic(t *testing.T) {
 			t.Parallel()
 			defer func() {
 				if recover() == nil {
-					t.Error("it accepts a value that does not exist")
+					t.Error("it accepts a value that does not exist, want recover() set")
 				}
 			}()
 			f()

@@ -50,7 +50,7 @@ func TestPropertySchedule(t *testing.T) {
 		p.Attempts = rapid.IntRange(0, 200).Draw(t, "attempts")
 		s := p.Schedule(p.Attempts)
 		if len(s.Waits) != p.Attempts {
-			t.Fatalf("%d waits of %d retries", len(s.Waits), p.Attempts)
+			t.Fatalf("%d waits of %d retries, want %d waits", len(s.Waits), p.Attempts, p.Attempts)
 		}
 		var total time.Duration
 		for n, wait := range s.Waits {

@@ -121,8 +121,13 @@ func checkReached(t *testing.T, line string) {
 		case "_STAN.discover.faas-cluster", "_STAN.discover.faas-cluster.pings":
 		case testPub:
 			var m pb.PubMsg
-			if m.Unmarshal([]byte(payload)) != nil || m.Subject != "faas-request" || strings.HasPrefix(m.ClientID, "faas-worker-") {
-				t.Errorf("the server gets the message %q", payload)
+			switch {
+			case m.Unmarshal([]byte(payload)) != nil:
+				t.Errorf("the server gets the message %q, want m.Unmarshal([]byte(payload)) nil", payload)
+			case m.Subject != "faas-request":
+				t.Errorf(`the server gets the message %q: got subject %v, want "faas-request"`, payload, m.Subject)
+			case strings.HasPrefix(m.ClientID, "faas-worker-"):
+				t.Errorf(`the server gets the message %q: got %q, want no "faas-worker-" at its beginning`, payload, m.ClientID)
 			}
 		default: // nothing was connected, so nothing may be closed
 			t.Errorf("the server gets %q", text)

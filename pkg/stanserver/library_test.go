@@ -155,7 +155,7 @@ func TestWithCredentialsSetAPublisherNeedsThem(t *testing.T) {
 				c.Close()
 				t.Errorf("%q is let in by %q", user, tt.credentials)
 			} else if !strings.Contains(err.Error(), "Authorization") {
-				t.Errorf("%q gets %v", user, err)
+				t.Errorf(`%q gets %v, want "Authorization" in it`, user, err)
 			}
 		}
 		publish(t, connect(t, url(tt.right), "gateway"), "a")

@@ -211,7 +211,7 @@ func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !is(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("waiting for %s", what)
+			t.Fatalf("waiting for %s, want now not after %v", what, deadline)
 		}
 	}
 }

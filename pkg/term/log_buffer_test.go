@@ -60,8 +60,11 @@ func TestLogLinesLeaveTogetherAfterAFewMilliseconds(t *testing.T) {
 			time.Sleep(logDelay)
 			synctest.Wait()
 		}
-		if s.count() != 3 || strings.Count(s.text(), "\n") != 30 {
-			t.Errorf("%d writes of %q", s.count(), s.text())
+		switch {
+		case s.count() != 3:
+			t.Errorf("%d writes of %q, want count 3", s.count(), s.text())
+		case strings.Count(s.text(), "\n") != 30:
+			t.Errorf(`%d writes of %q, want 30 of "\n"`, s.count(), s.text())
 		}
 	})
 }
@@ -167,7 +170,7 @@ func TestALineThatIsLongerThanTheBufferIsWrittenWhole(t *testing.T) {
 	}
 	b.Close()
 	if s.text() != "a\n"+long+"b\n" {
-		t.Errorf("%d bytes came out", len(s.text()))
+		t.Errorf("%d bytes came out, want text %v", len(s.text()), "a\n"+long+"b\n")
 	}
 }
 

@@ -74,7 +74,7 @@ func TestTables(t *testing.T) {
 	}
 	want := "NAME               COUNT     SIZE\nevil\\x1b[2J\\tname      7  1.5 KiB\nfn                  1234      1 B\n"
 	if out.String() != want {
-		t.Errorf("a person sees\n%swant\n%s", out, want)
+		t.Errorf("a person sees\n%swant\n%s, want out %v", out, want, want)
 	}
 	c, out, _ = console(true)
 	switch err := c.Table(columns, nil); {
@@ -103,8 +103,13 @@ func TestColumnsGiveWayOnANarrowTerminal(t *testing.T) {
 		for _, c := range got {
 			titles = append(titles, c.Title)
 		}
-		if !slices.Equal(titles, want) || len(cut[0]) != len(want) || cut[0][len(want)-1] != rows[0][slices.Index([]string{"id", "name", "queue", "n", "call"}, want[len(want)-1])] {
-			t.Errorf("%d columns: %q, %v", width, titles, cut)
+		switch {
+		case !slices.Equal(titles, want):
+			t.Errorf("%d columns: %q, %v, want %v", width, titles, cut, want)
+		case len(cut[0]) != len(want):
+			t.Errorf("%d columns: %q, %v, want %d", width, titles, cut, len(want))
+		case cut[0][len(want)-1] != rows[0][slices.Index([]string{"id", "name", "queue", "n", "call"}, want[len(want)-1])]:
+			t.Errorf("%d columns: %q, %v, want cut[0][len(want)-1] %v", width, titles, cut, rows[0][slices.Index([]string{"id", "name", "queue", "n", "call"}, want[len(want)-1])])
 		}
 	}
 	switch {
@@ -158,8 +163,13 @@ func TestNumbersAndTimesForPeople(t *testing.T) {
 	if got := c.Until(now.Add(time.Hour)); got != (Cell{"in 1h", "2026-01-31T13:00:00Z"}) {
 		t.Errorf("in an hour is %+v, want %+v", got, Cell{"in 1h", "2026-01-31T13:00:00Z"})
 	}
-	if c.Since(now.Add(time.Minute)).Short != "0s" || c.Since(time.Time{}) != (Cell{}) || c.Until(now).Short != "now" {
-		t.Error("clocks that differ, and no time")
+	switch {
+	case c.Since(now.Add(time.Minute)).Short != "0s":
+		t.Error(`clocks that differ, and no time, want short "0s"`)
+	case c.Since(time.Time{}) != (Cell{}):
+		t.Errorf("clocks that differ, and no time, want c.Since(time.Time{}) %v", Cell{})
+	case c.Until(now).Short != "now":
+		t.Error(`clocks that differ, and no time, want short "now"`)
 	}
 }
 
@@ -217,12 +227,20 @@ func TestDocumentsAreEscapedForEverybody(t *testing.T) {
 	const document = "{\"a\":\"\u202e\u009b2J\u200b日\U000e0041\x7f\xff\",\n\t\"b\":\"\\n\"}\n"
 	for _, person := range []bool{false, true} {
 		c, out, _ := console(person)
-		if err := c.Document([]byte(document)); err != nil || out.String() != escape.Lines(out.String()) {
-			t.Errorf("person %t: %q, %v", person, out, err)
+		switch err := c.Document([]byte(document)); {
+		case err != nil:
+			t.Errorf("person %t: %q, %v, want no error", person, out, err)
+		case out.String() != escape.Lines(out.String()):
+			t.Errorf("person %t: %q, %v, want out %v", person, out, err, escape.Lines(out.String()))
 		}
 		var want, got any
-		if json.Unmarshal([]byte(document), &want) != nil || json.Unmarshal(out.Bytes(), &got) != nil || !reflect.DeepEqual(got, want) {
-			t.Errorf("%q means %q, not %q", out, got, want)
+		switch {
+		case json.Unmarshal([]byte(document), &want) != nil:
+			t.Errorf("%q means %q, not %q, want json.Unmarshal([]byte(document), &want) nil", out, got, want)
+		case json.Unmarshal(out.Bytes(), &got) != nil:
+			t.Errorf("%q means %q, not %q, want json.Unmarshal(out.Bytes(), &got) nil", out, got, want)
+		case !reflect.DeepEqual(got, want):
+			t.Errorf("%q means %q, not %q, want %v", out, got, want, want)
 		}
 	}
 }

@@ -193,15 +193,18 @@ func TestTheCeilingHoldsWhateverHappens(t *testing.T) {
 			switch rapid.IntRange(0, 9).Draw(t, "event") {
 			case 0, 1:
 				if less := p.Pushed(begun, now); less != (p.Limit() < before) {
-					t.Fatalf("from %d to %d it reports %v", before, p.Limit(), less)
+					t.Fatalf("from %d to %d it reports %v, want %v", before, p.Limit(), less, p.Limit() < before)
 				}
 			case 2:
 				ceiling = rapid.IntRange(-1, 60).Draw(t, "ceiling")
 				p.SetCeiling(ceiling)
 			default:
 				p.Took(begun, now, true)
-				if p.Limit() < before || p.Limit() > before+1 {
-					t.Fatalf("a success moves the limit from %d to %d", before, p.Limit())
+				switch {
+				case p.Limit() < before:
+					t.Fatalf("a success moves the limit from %d to %d, want limit at least %v", before, p.Limit(), before)
+				case p.Limit() > before+1:
+					t.Fatalf("a success moves the limit from %d to %d, want limit at most %v", before, p.Limit(), before+1)
 				}
 			}
 			switch {

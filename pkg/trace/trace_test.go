@@ -130,9 +130,23 @@ func TestASpanSaysWhoseItIs(t *testing.T) {
 		"queue_worker.cause": "timeout", "error.type": "timeout",
 	}
 	s := spans[0]
-	if d := cmp.Diff(want, s.Attributes); d != "" || s.Name != "invoke figlet" || s.Kind != "client" || !s.Error ||
-		s.Trace != callersTrace || s.Parent != callersSpan || s.State != "a=1,b=2" || s.Links != nil {
-		t.Errorf("%+v\n%s", s, d)
+	switch d := cmp.Diff(want, s.Attributes); {
+	case d != "":
+		t.Errorf("%+v\n%s, want d empty", s, d)
+	case s.Name != "invoke figlet":
+		t.Errorf("%+v\n%s, want name \"invoke figlet\"", s, d)
+	case s.Kind != "client":
+		t.Errorf("%+v\n%s, want kind \"client\"", s, d)
+	case !s.Error:
+		t.Errorf("%+v\n%s, want error", s, d)
+	case s.Trace != callersTrace:
+		t.Errorf("%+v\n%s, want trace %v", s, d, callersTrace)
+	case s.Parent != callersSpan:
+		t.Errorf("%+v\n%s, want parent %v", s, d, callersSpan)
+	case s.State != "a=1,b=2":
+		t.Errorf("%+v\n%s, want state \"a=1,b=2\"", s, d)
+	case s.Links != nil:
+		t.Errorf("%+v\n%s, want links nil", s, d)
 	}
 	switch {
 	case s.Resource["service.name"] != "queue-worker":

@@ -262,8 +262,11 @@ func TestAnAgeIsCountedFromWhenItWasAccepted(t *testing.T) {
 					t.Fatal(err)
 				}
 				pass(time.Hour)
-				if inv := r.letter(id); inv.Reason != invocation.AttemptsExhausted || len(f.of("fn")) != tt.calls+11 {
-					t.Errorf("the replay: %s after %d calls", inv.Reason, len(f.of("fn"))-tt.calls)
+				switch inv := r.letter(id); {
+				case inv.Reason != invocation.AttemptsExhausted:
+					t.Errorf("the replay: %s after %d calls, want reason %v", inv.Reason, len(f.of("fn"))-tt.calls, invocation.AttemptsExhausted)
+				case len(f.of("fn")) != tt.calls+11:
+					t.Errorf("the replay: %s after %d calls, want %d", inv.Reason, len(f.of("fn"))-tt.calls, tt.calls+11)
 				}
 			})
 		})

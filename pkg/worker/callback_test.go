@@ -50,8 +50,13 @@ func TestACallbackCarriesTheFinalOutcomeOnly(t *testing.T) {
 		}
 		pass(time.Hour)
 		posts := f.of(hook)
-		if len(posts) != 1 || len(f.of("fn")) != 3 || !f.of("fn")[0].KeepBody {
-			t.Fatalf("%+v", posts)
+		switch {
+		case len(posts) != 1:
+			t.Fatalf("%+v, want 1 post", posts)
+		case len(f.of("fn")) != 3:
+			t.Fatalf("%+v, want 3", posts)
+		case !f.of("fn")[0].KeepBody:
+			t.Fatalf("%+v, want KeepBody", posts)
 		}
 		p := posts[0]
 		h := p.Request.Header
@@ -67,8 +72,11 @@ func TestACallbackCarriesTheFinalOutcomeOnly(t *testing.T) {
 		case p.ID == id:
 			t.Errorf("%v %q: p.ID = %v, want not %v", h, p.body, p.ID, id)
 		}
-		if r.metric("callbacks_total", "delivered") != 1 || r.metric("callbacks_total", "dead") != 0 {
-			t.Error("not counted")
+		switch {
+		case r.metric("callbacks_total", "delivered") != 1:
+			t.Error(`not counted, want r.metric("callbacks_total", "delivered") 1`)
+		case r.metric("callbacks_total", "dead") != 0:
+			t.Error(`not counted, want r.metric("callbacks_total", "dead") 0`)
 		}
 	})
 }
@@ -82,8 +90,11 @@ func TestACallbackThatFailsIsRetriedAndHasNoneItself(t *testing.T) {
 		r.accept(calling("fn", hook))
 		pass(time.Hour)
 		posts := f.of(hook)
-		if len(posts) != 4 || len(f.of("fn")) != 1 {
-			t.Fatalf("%d posts of %d calls", len(posts), len(f.of("fn")))
+		switch {
+		case len(posts) != 4:
+			t.Fatalf("%d posts of %d calls, want 4 posts", len(posts), len(f.of("fn")))
+		case len(f.of("fn")) != 1:
+			t.Fatalf("%d posts of %d calls, want 1", len(posts), len(f.of("fn")))
 		}
 		for n, wait := range []time.Duration{10 * time.Second, 20 * time.Second, 40 * time.Second} {
 			if got := posts[n+1].begun.Sub(posts[n].end); got != wait {
@@ -110,8 +121,11 @@ func TestACallbackThatFailsIsRetriedAndHasNoneItself(t *testing.T) {
 		case r.holds.count() != 0:
 			t.Errorf("%d unacked, want 0", r.holds.count())
 		}
-		if r.metric("callbacks_total", "dead") != 1 || r.metric("attempts_total", callbackLabel, "4xx") != 4 {
-			t.Error("not counted")
+		switch {
+		case r.metric("callbacks_total", "dead") != 1:
+			t.Error(`not counted, want r.metric("callbacks_total", "dead") 1`)
+		case r.metric("attempts_total", callbackLabel, "4xx") != 4:
+			t.Error(`not counted, want r.metric("attempts_total", callbackLabel, "4xx") 4`)
 		}
 	})
 }
@@ -136,7 +150,7 @@ func TestAnExhaustedInvocationHasACallback(t *testing.T) {
 			t.Errorf("%+v, want [0].body \"\"", posts)
 		}
 		if r.letter(id).Reason != invocation.AttemptsExhausted {
-			t.Error("and it is not dead")
+			t.Errorf("and it is not dead, want reason %v", invocation.AttemptsExhausted)
 		}
 	})
 }
@@ -189,8 +203,11 @@ func TestARefusedCallbackIsDeadAtOnceAndTheResultStands(t *testing.T) {
 				} else if len(dead) != 1 || dead[0].Reason != invocation.CallbackRefused || dead[0].Lane.Name != "url:invalid" {
 					t.Errorf("%+v", dead)
 				}
-				if r.metric(metric, string(invocation.CallbackRefused)) != 1 || r.metric("callbacks_total", "dead") != 1 {
-					t.Error("not counted")
+				switch {
+				case r.metric(metric, string(invocation.CallbackRefused)) != 1:
+					t.Error("not counted, want r.metric(metric, string(invocation.CallbackRefused)) 1")
+				case r.metric("callbacks_total", "dead") != 1:
+					t.Error(`not counted, want r.metric("callbacks_total", "dead") 1`)
 				}
 				switch l := r.log.lines(t, "callback"); {
 				case len(l) != 1:

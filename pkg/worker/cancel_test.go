@@ -91,7 +91,7 @@ func TestACancelledCallEndsAtOnceAndLeavesNothing(t *testing.T) {
 			t.Errorf("%v counted, want 3", n)
 		}
 		if r.holds.count() != 0 {
-			t.Error("its end was not reported")
+			t.Error("its end was not reported, want count 0")
 		}
 		lines := 0
 		for _, l := range r.log.lines(t, "invoked") {
@@ -121,8 +121,13 @@ func TestACancelledCallThatSucceedsAllTheSameIsCancelled(t *testing.T) {
 			t.Fatal("not cancelled: r.worker.Cancel(id) = false, want true")
 		}
 		pass(time.Minute)
-		if st := r.store.Stats(); st.Dropped != 1 || st.Done != 0 || len(f.of("http://cb.example/done")) != 0 {
-			t.Errorf("the store counts %+v", st)
+		switch st := r.store.Stats(); {
+		case st.Dropped != 1:
+			t.Errorf("the store counts %+v, want dropped 1", st)
+		case st.Done != 0:
+			t.Errorf("the store counts %+v, want done 0", st)
+		case len(f.of("http://cb.example/done")) != 0:
+			t.Errorf("the store counts %+v, want 0", st)
 		}
 	})
 }

@@ -101,7 +101,7 @@ func measureCosts(t *testing.T) (c costs) {
 	writes = writeCalls(t) - writes - fn.calls.Load()
 	per := func(n float64) float64 { return n / costInvocations }
 	if got := fn.calls.Load(); got != costInvocations {
-		t.Errorf("%d calls of %d invocations", got, costInvocations)
+		t.Errorf("%d calls of %d invocations, want %v", got, costInvocations, costInvocations)
 	}
 	return costs{per(float64(after.Mallocs - before.Mallocs)), per(float64(writes)), per(float64(files.bytes.Load()))}
 }

@@ -108,8 +108,15 @@ func TestAnAbortLeavesEverythingAsItWas(t *testing.T) {
 			t.Errorf("%d in-flight markers are left of a call that was aborted, want 0", rec.InFlight)
 		}
 		inv, err := r.store.Get(t.Context(), id)
-		if err != nil || inv.Calls() != 1 || inv.Retries != 1 || inv.Crashes != 0 {
-			t.Errorf("%+v, %v: the aborted attempt must not count", inv, err)
+		switch {
+		case err != nil:
+			t.Errorf("%+v, %v: the aborted attempt must not count, want no error", inv, err)
+		case inv.Calls() != 1:
+			t.Errorf("%+v, %v: the aborted attempt must not count, want calls 1", inv, err)
+		case inv.Retries != 1:
+			t.Errorf("%+v, %v: the aborted attempt must not count, want retries 1", inv, err)
+		case inv.Crashes != 0:
+			t.Errorf("%+v, %v: the aborted attempt must not count, want crashes 0", inv, err)
 		}
 		r.run()
 		pass(time.Second)
@@ -161,8 +168,11 @@ func TestARunWhoseContextHasEndedCallsNothing(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		r.worker.Run(ctx)
-		if len(f.calls) != 0 || len(r.lanes.InFlight()) != 0 {
-			t.Errorf("%d calls", len(f.calls))
+		switch {
+		case len(f.calls) != 0:
+			t.Errorf("%d calls, want 0 calls", len(f.calls))
+		case len(r.lanes.InFlight()) != 0:
+			t.Errorf("%d calls, want 0 InFlight", len(f.calls))
 		}
 		r.abort = func() {}
 		close(r.ended)
@@ -204,11 +214,14 @@ func TestAnAbortEndsAlthoughTheDiskTakesNoMore(t *testing.T) {
 		default:
 			t.Fatal("Run continues")
 		}
-		if n := len(r.log.lines(t, "outcome not persisted, call will be repeated after restart")); n != 1 || r.metric("unsettled_total") != 1 {
-			t.Errorf("reported %d times", n)
+		switch n := len(r.log.lines(t, "outcome not persisted, call will be repeated after restart")); {
+		case n != 1:
+			t.Errorf("reported %d times, want 1", n)
+		case r.metric("unsettled_total") != 1:
+			t.Errorf(`reported %d times, want r.metric("unsettled_total") 1`, n)
 		}
 		if r.holds.count() != 1 {
-			t.Error("its end was reported")
+			t.Error("its end was reported, want count 1")
 		}
 	})
 }
@@ -224,8 +237,11 @@ func TestAnOutcomeThatIsKnownAtTheAbortIsStored(t *testing.T) {
 		synctest.Wait()
 		r.abort()
 		<-r.ended
-		if st := r.store.Stats(); st.Done != 1 || r.holds.count() != 0 {
-			t.Errorf("%+v", st)
+		switch st := r.store.Stats(); {
+		case st.Done != 1:
+			t.Errorf("%+v, want done 1", st)
+		case r.holds.count() != 0:
+			t.Errorf("%+v, want count 0", st)
 		}
 	})
 }

@@ -36,7 +36,7 @@ func TestAtTheEndLanesGiveBackWhatTheyDidNotCall(t *testing.T) {
 	l := x.open(1)
 	h, ok := l.take(t.Context(), 0, x)
 	if !ok {
-		t.Fatal("nothing was taken")
+		t.Fatal("nothing was taken, want ok")
 	}
 	if got, want := len(x.taken), 10; got != want {
 		t.Fatalf("%d entries are taken, want %d", got, want)
@@ -67,7 +67,7 @@ func TestADroppedLaneGivesBackItsWindow(t *testing.T) {
 	gone := l.lanes[h.Lane] == nil
 	l.mu.Unlock()
 	if !gone {
-		t.Fatal("the lane cannot be dropped")
+		t.Fatal("the lane cannot be dropped, want gone")
 	}
 	l.giveBack(t.Context(), x)
 	delete(x.taken, h.ID)

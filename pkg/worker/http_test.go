@@ -124,8 +124,15 @@ func TestAnInvocationOnItsWholeWay(t *testing.T) {
 				t.Fatalf("%d calls, want 3\n%s", len(calls), r.log)
 			}
 			for n, c := range calls {
-				if c.Header.Get("X-Retry") != strconv.Itoa(n) || c.Header.Get("X-Call-Id") != "call-fn" || c.body != "hello" || c.URL.RawQuery != "q=1" {
-					t.Errorf("call %d: %v %q", n, c.Header, c.body)
+				switch {
+				case c.Header.Get("X-Retry") != strconv.Itoa(n):
+					t.Errorf("call %d: %v %q, want X-Retry %v", n, c.Header, c.body, strconv.Itoa(n))
+				case c.Header.Get("X-Call-Id") != "call-fn":
+					t.Errorf(`call %d: %v %q, want X-Call-Id "call-fn"`, n, c.Header, c.body)
+				case c.body != "hello":
+					t.Errorf(`call %d: %v %q, want "hello"`, n, c.Header, c.body)
+				case c.URL.RawQuery != "q=1":
+					t.Errorf(`call %d: %v %q, want RawQuery "q=1"`, n, c.Header, c.body)
 				}
 				if n > 0 && c.begun.Sub(calls[n-1].end) < 0 {
 					t.Errorf("retry %d begins before the call before it ended", n)
@@ -220,8 +227,15 @@ func TestACallbackThatIsDialledWhereItMustNotIsRefused(t *testing.T) {
 	r.accept(calling("fn", hook.URL))
 	r.await(1)
 	dead := r.letters()
-	if len(dead) != 1 || dead[0].Reason != invocation.CallbackRefused || dead[0].Kind != invocation.KindCallback || dead[0].Calls() != 0 {
-		t.Errorf("%+v", dead)
+	switch {
+	case len(dead) != 1:
+		t.Errorf("%+v, want 1 dead", dead)
+	case dead[0].Reason != invocation.CallbackRefused:
+		t.Errorf("%+v, want reason %v", dead, invocation.CallbackRefused)
+	case dead[0].Kind != invocation.KindCallback:
+		t.Errorf("%+v, want kind %v", dead, invocation.KindCallback)
+	case dead[0].Calls() != 0:
+		t.Errorf("%+v, want calls 0", dead)
 	}
 	if st := r.store.Stats(); st.Done != 1 {
 		t.Errorf("the function's result does not stand: st.Done = %d, want 1", st.Done)
@@ -241,11 +255,21 @@ func TestAnUnansweredCallIsRememberedWithItsCause(t *testing.T) {
 	id := r.accept(to("fn"))
 	r.await(1)
 	inv := r.letter(id)
-	if inv.Calls() != 2 || inv.Attempts[0].Cause != invocation.CauseReset || inv.Attempts[0].Status != 503 || inv.Attempts[1].Status != 404 {
-		t.Errorf("%+v", inv.Attempts)
+	switch {
+	case inv.Calls() != 2:
+		t.Errorf("%+v, want calls 2", inv.Attempts)
+	case inv.Attempts[0].Cause != invocation.CauseReset:
+		t.Errorf("%+v, want cause %v", inv.Attempts, invocation.CauseReset)
+	case inv.Attempts[0].Status != 503:
+		t.Errorf("%+v, want status 503", inv.Attempts)
+	case inv.Attempts[1].Status != 404:
+		t.Errorf("%+v, want status 404", inv.Attempts)
 	}
-	if r.metric("attempts_total", "fn.openfaas-fn", "none") != 1 || r.metric("attempts_unanswered_total", "reset") != 1 {
-		t.Error("it is not counted")
+	switch {
+	case r.metric("attempts_total", "fn.openfaas-fn", "none") != 1:
+		t.Error(`it is not counted, want r.metric("attempts_total", "fn.openfaas-fn", "none") 1`)
+	case r.metric("attempts_unanswered_total", "reset") != 1:
+		t.Error(`it is not counted, want r.metric("attempts_unanswered_total", "reset") 1`)
 	}
 }
 
@@ -290,8 +314,13 @@ func TestAHeaderThatCannotBeSentIsMalformed(t *testing.T) {
 	m.Header["X-Bad"] = []string{"a\r\nb"}
 	id := r.accept(m)
 	r.await(1)
-	if inv := r.letter(id); inv.Reason != invocation.Malformed || inv.Calls() != 0 || inv.Detail == "" {
-		t.Errorf("%+v", inv)
+	switch inv := r.letter(id); {
+	case inv.Reason != invocation.Malformed:
+		t.Errorf("%+v, want reason %v", inv, invocation.Malformed)
+	case inv.Calls() != 0:
+		t.Errorf("%+v, want calls 0", inv)
+	case inv.Detail == "":
+		t.Errorf("%+v, want detail not empty", inv)
 	}
 	switch posts := hook.requests("/hook"); {
 	case len(posts) != 1:

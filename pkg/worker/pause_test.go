@@ -33,8 +33,13 @@ func TestAPausedFunctionBeginsNothing(t *testing.T) {
 		if n := len(f.of("fn")); n != 1 {
 			t.Fatalf("%d calls of a paused function, want 1", n)
 		}
-		if calls := f.of("other"); len(calls) != 1 || calls[0].ID != other || calls[0].begun.Sub(f.of("fn")[0].end) != 0 {
-			t.Errorf("the other function was called %+v", calls)
+		switch calls := f.of("other"); {
+		case len(calls) != 1:
+			t.Errorf("the other function was called %+v, want 1 call", calls)
+		case calls[0].ID != other:
+			t.Errorf("the other function was called %+v, want ID %v", calls, other)
+		case calls[0].begun.Sub(f.of("fn")[0].end) != 0:
+			t.Errorf(`the other function was called %+v, want calls[0].begun.Sub(f.of("fn")[0].end) 0`, calls)
 		}
 		if st := r.store.Stats(); st.Ready != 4 {
 			t.Errorf("%d wait, want 4", st.Ready)

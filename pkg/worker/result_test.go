@@ -97,7 +97,7 @@ func TestEveryOutcomeIsReportedOnceAndKept(t *testing.T) {
 					}
 					res, err := r.store.Result(t.Context(), ids[tt.what], true)
 					if err != nil {
-						t.Errorf("%s: %v", tt.what, err)
+						t.Errorf("%s: %v, want no error", tt.what, err)
 						continue
 					}
 					switch {

@@ -60,8 +60,13 @@ func TestRemovedDeadLettersAreLoggedByClassQueueAndLane(t *testing.T) {
 	want = append(want, line(11, 13, 3, "", "(other)"))
 	for i, d := 0, json.NewDecoder(&out); d.More() || i < len(want); i++ {
 		var got expiredLine
-		if err := d.Decode(&got); err != nil || i >= len(want) || got != want[i] {
-			t.Fatalf("line %d is %+v, %v", i, got, err)
+		switch err := d.Decode(&got); {
+		case err != nil:
+			t.Fatalf("line %d is %+v, %v, want no error", i, got, err)
+		case i >= len(want):
+			t.Fatalf("line %d is %+v, %v, want i below %d", i, got, err, len(want))
+		case got != want[i]:
+			t.Fatalf("line %d is %+v, %v, want %v", i, got, err, want[i])
 		}
 	}
 }

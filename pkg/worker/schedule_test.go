@@ -28,8 +28,17 @@ func TestAFunctionThatAlwaysFailsIsCalledOnScheduleAndThenDead(t *testing.T) {
 			t.Fatalf("%d calls, want %d", len(calls), 1+len(waits))
 		}
 		for n, c := range calls {
-			if c.Retry != n || c.RetryMax != 10 || c.CallID != calls[0].CallID || c.ID != id || c.body != "hello" {
-				t.Errorf("call %d is retry %d of %d with %q and %q", n, c.Retry, c.RetryMax, c.CallID, c.body)
+			switch {
+			case c.Retry != n:
+				t.Errorf("call %d is retry %d of %d with %q and %q, want retry %v", n, c.Retry, c.RetryMax, c.CallID, c.body, n)
+			case c.RetryMax != 10:
+				t.Errorf("call %d is retry %d of %d with %q and %q, want RetryMax 10", n, c.Retry, c.RetryMax, c.CallID, c.body)
+			case c.CallID != calls[0].CallID:
+				t.Errorf("call %d is retry %d of %d with %q and %q, want CallID %v", n, c.Retry, c.RetryMax, c.CallID, c.body, calls[0].CallID)
+			case c.ID != id:
+				t.Errorf("call %d is retry %d of %d with %q and %q, want ID %v", n, c.Retry, c.RetryMax, c.CallID, c.body, id)
+			case c.body != "hello":
+				t.Errorf(`call %d is retry %d of %d with %q and %q, want "hello"`, n, c.Retry, c.RetryMax, c.CallID, c.body)
 			}
 			// The clock stands still while anybody works, so a wait is exact.
 			if n > 0 {
@@ -39,8 +48,15 @@ func TestAFunctionThatAlwaysFailsIsCalledOnScheduleAndThenDead(t *testing.T) {
 			}
 		}
 		inv := r.letter(id)
-		if inv.Reason != invocation.AttemptsExhausted || inv.LastStatus() != 500 || inv.Retries != 10 || inv.Calls() != 11 {
-			t.Errorf("the dead letter is %+v", inv)
+		switch {
+		case inv.Reason != invocation.AttemptsExhausted:
+			t.Errorf("the dead letter is %+v, want reason %v", inv, invocation.AttemptsExhausted)
+		case inv.LastStatus() != 500:
+			t.Errorf("the dead letter is %+v, want LastStatus 500", inv)
+		case inv.Retries != 10:
+			t.Errorf("the dead letter is %+v, want retries 10", inv)
+		case inv.Calls() != 11:
+			t.Errorf("the dead letter is %+v, want calls 11", inv)
 		}
 		for n, a := range inv.Attempts {
 			switch {
@@ -58,7 +74,7 @@ func TestAFunctionThatAlwaysFailsIsCalledOnScheduleAndThenDead(t *testing.T) {
 			t.Errorf("died at %s, want %s", inv.DiedAt, calls[10].end)
 		}
 		if r.holds.count() != 0 {
-			t.Error("its end was not reported")
+			t.Error("its end was not reported, want count 0")
 		}
 		if n := r.metric("retries_total", "fn.openfaas-fn"); n != 10 {
 			t.Errorf("%v retries counted, want 10", n)
@@ -122,7 +138,7 @@ func TestHowAnAttemptEnds(t *testing.T) {
 				}
 				if tt.reason == "" {
 					if len(r.letters()) != 0 {
-						t.Errorf("a dead letter: %+v", r.letters()[0])
+						t.Errorf("a dead letter: %+v, want 0 letters", r.letters()[0])
 					}
 					return
 				}
@@ -243,7 +259,7 @@ func TestAReplayedDeadLetterHasAllItsRetriesAgain(t *testing.T) {
 		id := r.accept(to("fn"))
 		pass(time.Minute)
 		if inv := r.letter(id); inv.Calls() != 2 {
-			t.Fatalf("%+v", inv)
+			t.Fatalf("%+v, want calls 2", inv)
 		}
 		if err := r.store.Replay(t.Context(), id); err != nil {
 			t.Fatal(err)
@@ -279,8 +295,13 @@ func TestAReplayedLetterThatDiesAgainKeepsItsHistory(t *testing.T) {
 			t.Fatal(err)
 		}
 		pass(time.Minute)
-		if inv := r.letter(id); inv.Calls() != 4 || inv.Replays != 1 || inv.Reason != invocation.AttemptsExhausted {
-			t.Errorf("%+v", inv)
+		switch inv := r.letter(id); {
+		case inv.Calls() != 4:
+			t.Errorf("%+v, want calls 4", inv)
+		case inv.Replays != 1:
+			t.Errorf("%+v, want replays 1", inv)
+		case inv.Reason != invocation.AttemptsExhausted:
+			t.Errorf("%+v, want reason %v", inv, invocation.AttemptsExhausted)
 		}
 	})
 }

@@ -95,8 +95,11 @@ func TestAMailboxDelivery(t *testing.T) {
 					t.Errorf("the first call comes after %s", calls[0].begun.Sub(begun))
 				}
 				if tt.reason != "" {
-					if inv := r.letter(id); inv.Reason != tt.reason || inv.Calls() != len(calls) {
-						t.Errorf("the dead letter is %+v", inv)
+					switch inv := r.letter(id); {
+					case inv.Reason != tt.reason:
+						t.Errorf("the dead letter is %+v, want reason %v", inv, tt.reason)
+					case inv.Calls() != len(calls):
+						t.Errorf("the dead letter is %+v, want calls %d", inv, len(calls))
 					}
 				}
 				// Its callback comes once, in the end, whatever the end.
@@ -104,7 +107,7 @@ func TestAMailboxDelivery(t *testing.T) {
 					t.Errorf("%d callbacks, want 1", n)
 				}
 				if r.holds.count() != 0 {
-					t.Error("its end was not reported")
+					t.Error("its end was not reported, want count 0")
 				}
 			})
 		})
@@ -158,7 +161,7 @@ func TestAProducersMessage(t *testing.T) {
 					t.Errorf("%d callbacks, want 0", n)
 				}
 				if n := len(r.log.lines(t, "posted")); n != len(calls) {
-					t.Errorf("%d lines for %d calls", n, len(calls))
+					t.Errorf("%d lines for %d calls, want %d", n, len(calls), len(calls))
 				}
 			})
 		})
@@ -211,11 +214,16 @@ func TestMaxAge(t *testing.T) {
 				}
 				if tt.dead {
 					inv := r.letter(id)
-					if inv.Reason != invocation.MaxAgeExceeded || inv.LastStatus() != tt.status || inv.Calls() != tt.calls {
-						t.Errorf("the dead letter is %+v", inv)
+					switch {
+					case inv.Reason != invocation.MaxAgeExceeded:
+						t.Errorf("the dead letter is %+v, want reason %v", inv, invocation.MaxAgeExceeded)
+					case inv.LastStatus() != tt.status:
+						t.Errorf("the dead letter is %+v, want LastStatus %v", inv, tt.status)
+					case inv.Calls() != tt.calls:
+						t.Errorf("the dead letter is %+v, want calls %v", inv, tt.calls)
 					}
 				} else if len(r.letters()) != 0 {
-					t.Errorf("dead: %+v", r.letters()[0])
+					t.Errorf("dead: %+v, want 0 letters", r.letters()[0])
 				}
 				posts := f.of("http://cb.example/done")
 				switch {

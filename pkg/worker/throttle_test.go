@@ -76,8 +76,11 @@ func thousand(t *testing.T) (callsEach, ofIdeal float64) {
 	}
 	took := time.Since(from)
 	pass(time.Second)
-	if served != n || len(r.letters()) != 0 {
-		t.Fatalf("%d of %d succeeded, %d are dead", served, n, len(r.letters()))
+	switch {
+	case served != n:
+		t.Fatalf("%d of %d succeeded, %d are dead, want served %v", served, n, len(r.letters()), n)
+	case len(r.letters()) != 0:
+		t.Fatalf("%d of %d succeeded, %d are dead, want 0 letters", served, n, len(r.letters()))
 	}
 	return float64(len(f.of("fn"))) / n, took.Seconds() / (n * fn.duration.Seconds() / 5)
 }
@@ -162,7 +165,7 @@ func TestARetryAfterHoldsTheLaneAndCostsTheOthersNothing(t *testing.T) {
 		r.accept(to("other"))
 		pass(29 * time.Second)
 		if c := f.of("fn"); len(c) != 1 {
-			t.Fatalf("%d calls while the function wants none", len(c))
+			t.Fatalf("%d calls while the function wants none, want 1", len(c))
 		}
 		if until := r.lanes.Throttle(invocation.Lane{Queue: queue, Name: "fn"}).Until; !until.Equal(answered.Add(30 * time.Second)) {
 			t.Errorf("the lane is held until %s, want %v", until, answered.Add(30*time.Second))
@@ -290,7 +293,7 @@ func TestAFunctionOutOfReachIsOnlyProbed(t *testing.T) {
 		}
 		pass(time.Hour)
 		if st := r.store.Stats(); st.Done != n {
-			t.Errorf("%d of %d are done", st.Done, n)
+			t.Errorf("%d of %d are done, want %v", st.Done, n, n)
 		}
 		if lines := r.log.lines(t, "function reachable, breaker closed"); len(lines) != 1 {
 			t.Errorf("the log says %d times that it is back, want 1", len(lines))

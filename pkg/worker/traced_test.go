@@ -84,8 +84,11 @@ func TestOneTraceFromTheFirstCallToTheCallbackAfterAReplay(t *testing.T) {
 		if n > 0 && (len(a.Links) != 1 || a.Links[0] != attempts[n-1].ID) {
 			t.Errorf("attempt %d has the links %v", n, a.Links)
 		}
-		if got := gateway.requests("/function/fn/")[n].Header; got.Get("Traceparent") != carried(a) || got.Get("Tracestate") != "vendor=1" {
-			t.Errorf("call %d carries %v", n, got)
+		switch got := gateway.requests("/function/fn/")[n].Header; {
+		case got.Get("Traceparent") != carried(a):
+			t.Errorf("call %d carries %v, want traceparent %v", n, got, carried(a))
+		case got.Get("Tracestate") != "vendor=1":
+			t.Errorf(`call %d carries %v, want tracestate "vendor=1"`, n, got)
 		}
 	}
 	for n, c := range callbacks {
@@ -95,8 +98,11 @@ func TestOneTraceFromTheFirstCallToTheCallbackAfterAReplay(t *testing.T) {
 		case c.Links[0] != origin:
 			t.Errorf("callback %d has the links %v, not %s: c.Links[0] = %q, want %q", n, c.Links, origin, c.Links[0], origin)
 		}
-		if got := hook.requests("/hook")[n].Header; got.Get("Traceparent") != carried(c) || got.Get("Tracestate") != "vendor=1" {
-			t.Errorf("callback %d carries %v", n, got)
+		switch got := hook.requests("/hook")[n].Header; {
+		case got.Get("Traceparent") != carried(c):
+			t.Errorf("callback %d carries %v, want traceparent %v", n, got, carried(c))
+		case got.Get("Tracestate") != "vendor=1":
+			t.Errorf(`callback %d carries %v, want tracestate "vendor=1"`, n, got)
 		}
 	}
 	for _, a := range append(attempts, callbacks...) {

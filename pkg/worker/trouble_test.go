@@ -199,8 +199,15 @@ func TestWhatCannotBeSettledIsNotCalledAgainBeforeARestart(t *testing.T) {
 		case lines[0]["error"] != "disk full":
 			t.Errorf("logged %v: lines[0][\"error\"] = %v, want \"disk full\"", lines, lines[0]["error"])
 		}
-		if r.holds.count() != 1 || len(r.log.lines(t, "invoked")) != 1 || r.metric("unsettled_total") != 1 || r.metric("attempts_total", "2xx") != 1 {
-			t.Error("an outcome was reported that is not stored")
+		switch {
+		case r.holds.count() != 1:
+			t.Error("an outcome was reported that is not stored, want count 1")
+		case len(r.log.lines(t, "invoked")) != 1:
+			t.Error("an outcome was reported that is not stored, want 1")
+		case r.metric("unsettled_total") != 1:
+			t.Error(`an outcome was reported that is not stored, want r.metric("unsettled_total") 1`)
+		case r.metric("attempts_total", "2xx") != 1:
+			t.Error(`an outcome was reported that is not stored, want r.metric("attempts_total", "2xx") 1`)
 		}
 		r.close()
 		r = start(t, s)
@@ -305,8 +312,11 @@ func TestAPanicCostsOneInvocation(t *testing.T) {
 				t.Errorf("%+v, want Detail \"panic\" in it", inv)
 			}
 		}
-		if len(f.of("fine")) != 1 || len(f.calls) != 3 {
-			t.Errorf("%d calls", len(f.calls))
+		switch {
+		case len(f.of("fine")) != 1:
+			t.Errorf("%d calls, want 1", len(f.calls))
+		case len(f.calls) != 3:
+			t.Errorf("%d calls, want 3 calls", len(f.calls))
 		}
 		lines := r.log.lines(t, "panic")
 		said := map[any]any{} // by function: which of the two is called first is not promised
@@ -337,8 +347,13 @@ func TestAPanicOverACallbackCostsOnlyTheCallback(t *testing.T) {
 		r := start(t, s)
 		r.accept(calling("fn", hook))
 		pass(time.Minute)
-		if st := r.store.Stats(); st.Done != 1 || len(f.of(hook)) != 0 || r.holds.count() != 0 {
-			t.Errorf("%+v", st)
+		switch st := r.store.Stats(); {
+		case st.Done != 1:
+			t.Errorf("%+v, want done 1", st)
+		case len(f.of(hook)) != 0:
+			t.Errorf("%+v, want 0", st)
+		case r.holds.count() != 0:
+			t.Errorf("%+v, want count 0", st)
 		}
 	})
 }
@@ -351,8 +366,13 @@ func TestBytesThatAreNoQueueRequestAreMalformed(t *testing.T) {
 		r := start(t, s)
 		id := r.acceptRaw("", "", []byte(`{"Header":{"CANARY":5}}`))
 		pass(time.Minute)
-		if inv := r.letter(id); inv.Reason != invocation.Malformed || inv.Calls() != 0 || strings.Contains(inv.Detail, "CANARY") {
-			t.Errorf("%+v", inv)
+		switch inv := r.letter(id); {
+		case inv.Reason != invocation.Malformed:
+			t.Errorf("%+v, want reason %v", inv, invocation.Malformed)
+		case inv.Calls() != 0:
+			t.Errorf("%+v, want calls 0", inv)
+		case strings.Contains(inv.Detail, "CANARY"):
+			t.Errorf(`%+v, want no "CANARY" in Detail`, inv)
 		}
 		if len(f.calls) != 0 {
 			t.Errorf("it was called: len(f.calls) = %d, want 0", len(f.calls))

@@ -146,8 +146,13 @@ func TestWhatIsInFlightIsNotReady(t *testing.T) {
 			r.accept(to("fn"))
 		}
 		pass(time.Second)
-		if r.metric("function_invocation_inflight", "fn.openfaas-fn") != 4 || r.metric("ready") != 6 || r.metric("pending_messages") != 6 {
-			t.Errorf("%v in flight, %v ready", r.metric("function_invocation_inflight"), r.metric("ready"))
+		switch {
+		case r.metric("function_invocation_inflight", "fn.openfaas-fn") != 4:
+			t.Errorf(`%v in flight, %v ready, want r.metric("function_invocation_inflight", "fn.openfaas-fn") 4`, r.metric("function_invocation_inflight"), r.metric("ready"))
+		case r.metric("ready") != 6:
+			t.Errorf(`%v in flight, %v ready, want r.metric("ready") 6`, r.metric("function_invocation_inflight"), r.metric("ready"))
+		case r.metric("pending_messages") != 6:
+			t.Errorf(`%v in flight, %v ready, want r.metric("pending_messages") 6`, r.metric("function_invocation_inflight"), r.metric("ready"))
 		}
 	})
 }
@@ -222,8 +227,11 @@ func TestManyFunctionsShareOneSeries(t *testing.T) {
 			r.accept(to(fmt.Sprint("fn-", n)))
 		}
 		pass(5 * time.Second)
-		if r.metric("delayed", otherLabel) != 20 || r.metric("attempts_total", otherLabel) != 20 {
-			t.Errorf("%v share a series", r.metric("delayed", otherLabel))
+		switch {
+		case r.metric("delayed", otherLabel) != 20:
+			t.Errorf(`%v share a series, want r.metric("delayed", otherLabel) 20`, r.metric("delayed", otherLabel))
+		case r.metric("attempts_total", otherLabel) != 20:
+			t.Errorf(`%v share a series, want r.metric("attempts_total", otherLabel) 20`, r.metric("delayed", otherLabel))
 		}
 	})
 }
@@ -346,8 +354,11 @@ func TestNothingThatIsSecretIsEverLogged(t *testing.T) {
 			t.Errorf("the log holds a secret: %s", log[start:start+strings.IndexByte(log[start:], '\n')])
 		}
 	}
-	if !strings.Contains(log, "callback_refused") || len(hook.requests("/"+canary)) == 0 {
-		t.Error("the test has not tried what it is about")
+	switch {
+	case !strings.Contains(log, "callback_refused"):
+		t.Errorf(`the test has not tried what it is about: got %q, want "callback_refused" in log`, log)
+	case len(hook.requests("/"+canary)) == 0:
+		t.Error("the test has not tried what it is about, want at least 1")
 	}
 }
 

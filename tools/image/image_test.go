@@ -143,10 +143,10 @@ func TestTwoBuildsAreOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	if a, b := digest(t, first), digest(t, second); a != b {
-		t.Errorf("two builds of the same source are %s and %s", a, b)
+		t.Errorf("two builds of the same source are %s and %s, want %v", a, b, b)
 	}
 	if a, b := digest(t, archive(t)), digest(t, archive(t)); a != b {
-		t.Errorf("two images of the same binary are %s and %s", a, b)
+		t.Errorf("two images of the same binary are %s and %s, want %v", a, b, b)
 	}
 }
 

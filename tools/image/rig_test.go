@@ -224,7 +224,7 @@ func (c container) start(t *testing.T, environ []string, args ...string) *worker
 	for w.url == "" && w.more.Scan() {
 		var l line
 		if json.Unmarshal(w.more.Bytes(), &l) != nil {
-			t.Fatalf("not a line of the log: %s", w.more.Text())
+			t.Fatalf("not a line of the log: %s, want json.Unmarshal(w.more.Bytes(), &l) nil", w.more.Text())
 		}
 		w.lines = append(w.lines, l)
 		if l.Msg == "listening" {

@@ -65,7 +65,7 @@ func TestEveryGenerationOfChartsStartsIt(t *testing.T) {
 			}
 			jetstream := strings.Contains(name, "jetstream")
 			if w.said("is not read; this worker reads") != jetstream {
-				t.Errorf("that the commercial gateway's stream is not read is said: %t", !jetstream)
+				t.Errorf(`that the commercial gateway's stream is not read is said: %t, want w.said("is not read; this worker reads") %v`, !jetstream, jetstream)
 			}
 			if !w.said("data_dir is not set") {
 				t.Error("nothing is said of the missing volume: w.said(\"data_dir is not set\") = false, want true")
@@ -158,7 +158,7 @@ func TestWithAVolumeNothingIsWrittenBesideIt(t *testing.T) {
 		t.Errorf("files are %v, want %v as before", after, before)
 	}
 	if len(below(t, c.root)) <= len(before) {
-		t.Error("nothing was written to the volume")
+		t.Errorf("nothing was written to the volume, want more than %d", len(before))
 	}
 }
 

@@ -19,7 +19,7 @@ func TestWhatABatchChangesDuringAReadingIsNotTrusted(t *testing.T) {
 	id, other := invocation.ID{1}, invocation.ID{2}
 	begin := func(h *handover) {
 		if _, ok := h.beginReading(invocation.ID{}, true); !ok {
-			t.Error("no reading begins")
+			t.Error("no reading begins, want ok")
 		}
 	}
 	stage := func(h *handover) { h.act(id) }
@@ -41,10 +41,10 @@ func TestWhatABatchChangesDuringAReadingIsNotTrusted(t *testing.T) {
 		}
 		h.endReading([]found{{id, []byte("old")}, {other, []byte("good")}}, 2)
 		if _, record := h.load(id); record != nil {
-			t.Errorf("%s: it is trusted", name)
+			t.Errorf("%s: it is trusted: got record %v, want nil", name, record)
 		}
 		if _, record := h.load(other); record == nil {
-			t.Errorf("%s: another is not kept", name)
+			t.Errorf("%s: another is not kept: got record %v, want set", name, record)
 		}
 	}
 }
@@ -65,8 +65,15 @@ func TestWhatIsReadAheadIsBounded(t *testing.T) {
 	for _, record := range h.ahead.records {
 		sum += len(record) + aheadOverhead
 	}
-	if sum != h.ahead.bytes || sum > aheadBytes || sum < aheadBytes/2 || len(h.ahead.order) > aheadBytes/aheadOverhead {
-		t.Errorf("%d bytes of %d records, counted %d, %d in order", sum, len(h.ahead.records), h.ahead.bytes, len(h.ahead.order))
+	switch {
+	case sum != h.ahead.bytes:
+		t.Errorf("%d bytes of %d records, counted %d, %d in order, want sum %v", sum, len(h.ahead.records), h.ahead.bytes, len(h.ahead.order), h.ahead.bytes)
+	case sum > aheadBytes:
+		t.Errorf("%d bytes of %d records, counted %d, %d in order, want sum at most %v", sum, len(h.ahead.records), h.ahead.bytes, len(h.ahead.order), aheadBytes)
+	case sum < aheadBytes/2:
+		t.Errorf("%d bytes of %d records, counted %d, %d in order, want sum at least %v", sum, len(h.ahead.records), h.ahead.bytes, len(h.ahead.order), aheadBytes/2)
+	case len(h.ahead.order) > aheadBytes/aheadOverhead:
+		t.Errorf("%d bytes of %d records, counted %d, %d in order, want at most %d order", sum, len(h.ahead.records), h.ahead.bytes, len(h.ahead.order), aheadBytes/aheadOverhead)
 	}
 }
 
@@ -93,7 +100,7 @@ func TestABacklogIsReadAhead(t *testing.T) {
 		}
 	}
 	if looked > 20 {
-		t.Errorf("%d look-ups for %d loads", looked, len(all))
+		t.Errorf("%d look-ups for %d loads, want at most 20", looked, len(all))
 	}
 	if err := errors.Join(p.Health(), p.Close()); err != nil {
 		t.Error(err)
@@ -119,11 +126,11 @@ func TestReadingsOfNoUseAreRare(t *testing.T) {
 		return begun
 	}
 	if got := readings(1000, false); got > 30 {
-		t.Errorf("%d readings of no use", got)
+		t.Errorf("%d readings of no use, want at most 30", got)
 	}
 	readings(2*(longestAheadRest+1), true)
 	if got := readings(100, true); got != 100 {
-		t.Errorf("%d of 100 readings that are of use", got)
+		t.Errorf("%d of 100 readings that are of use, want 100", got)
 	}
 }
 

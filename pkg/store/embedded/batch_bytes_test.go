@@ -28,6 +28,6 @@ func TestLargeRequestsAreCommittedWithLittleMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := float64(after.TotalAlloc-before.TotalAlloc) / (passes * batch * size); got > most {
-		t.Errorf("%.1f bytes were allocated for each byte of a request, not at most %d", got, most)
+		t.Errorf("%.1f bytes were allocated for each byte of a request, not at most %d, want at most %v", got, most, most)
 	}
 }

@@ -28,7 +28,7 @@ func many(t *testing.T) int {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil {
-		t.Fatalf("SOAK is a number of invocations: %v", err)
+		t.Fatalf("SOAK is a number of invocations: %v, want no error", err)
 	}
 	return n
 }
@@ -60,7 +60,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		used := memory(s) - before
 		t.Logf("%s, after %s, the store holds %d MiB more", when, time.Since(begin).Round(time.Millisecond), used>>20)
 		if used > maxMemory {
-			t.Errorf("%s the store holds %d MiB more", when, used>>20)
+			t.Errorf("%s the store holds %d MiB more, want used at most %v", when, used>>20, maxMemory)
 		}
 	}
 	fill(t, s, n, due)
@@ -68,7 +68,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	s = reopen(t, s, o)
 	check("opened with all delayed")
 	if st := s.Stats(); st.Delayed != n {
-		t.Fatalf("counts %+v", st)
+		t.Fatalf("counts %+v, want delayed %v", st, n)
 	}
 	now = due
 	for steps, more := 0, true; more; steps++ {
@@ -80,8 +80,13 @@ func TestMemoryIsBounded(t *testing.T) {
 			check("while they are moved")
 		}
 	}
-	if st := s.Stats(); st.Ready != n || st.Delayed != 0 || st.Difference() != 0 {
-		t.Fatalf("counts %+v", st)
+	switch st := s.Stats(); {
+	case st.Ready != n:
+		t.Fatalf("counts %+v, want ready %v", st, n)
+	case st.Delayed != 0:
+		t.Fatalf("counts %+v, want delayed 0", st)
+	case st.Difference() != 0:
+		t.Fatalf("counts %+v, want difference 0", st)
 	}
 	s = reopen(t, s, o)
 	check("opened with all ready")
@@ -98,7 +103,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		from = page[len(page)-1]
 	}
 	if read != n {
-		t.Errorf("%d entries were read", read)
+		t.Errorf("%d entries were read, want %v", read, n)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

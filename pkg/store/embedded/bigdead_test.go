@@ -50,7 +50,7 @@ func TestAMillionLettersAreFilteredAndGrouped(t *testing.T) {
 		f()
 		t.Logf("%s took %s", what, time.Since(begin).Round(time.Millisecond))
 		if used := memory(s) - before; used > maxMemory {
-			t.Errorf("%s took %d MiB", what, used>>20)
+			t.Errorf("%s took %d MiB, want used at most %v", what, used>>20, maxMemory)
 		}
 	}
 	timed("groups", func() { wantGroups(t, s, n) })
@@ -71,16 +71,22 @@ func TestAMillionLettersAreFilteredAndGrouped(t *testing.T) {
 func wantGroups(t *testing.T, s *Store, n int) {
 	t.Helper()
 	groups, err := s.Groups(t.Context(), store.Filter{})
-	if err != nil || len(groups) != 21 {
-		t.Fatalf("%d groups, %v", len(groups), err)
+	switch {
+	case err != nil:
+		t.Fatalf("%d groups, %v, want no error", len(groups), err)
+	case len(groups) != 21:
+		t.Fatalf("%d groups, %v, want 21 groups", len(groups), err)
 	}
 	count, replayed := 0, 0
 	for _, g := range groups {
 		count += g.Count
 		replayed += g.Replayed
 	}
-	if count != n || replayed != n/5*2 {
-		t.Errorf("%d letters, %d of them replayed often", count, replayed)
+	switch {
+	case count != n:
+		t.Errorf("%d letters, %d of them replayed often, want count %v", count, replayed, n)
+	case replayed != n/5*2:
+		t.Errorf("%d letters, %d of them replayed often, want replayed %v", count, replayed, n/5*2)
 	}
 }
 
@@ -101,7 +107,7 @@ func wantPages(t *testing.T, s *Store, f store.Filter, from time.Time, n int, is
 		}
 		for _, inv := range page.Letters {
 			if got := int(inv.DiedAt.Sub(from) / time.Millisecond); got != want {
-				t.Fatalf("letter %d comes where %d should", got, want)
+				t.Fatalf("letter %d comes where %d should, want %v", got, want, want)
 			}
 			want = next(want)
 		}
@@ -110,6 +116,6 @@ func wantPages(t *testing.T, s *Store, f store.Filter, from time.Time, n int, is
 		}
 	}
 	if want < n {
-		t.Errorf("letter %d and those after it are missing after %d pages", want, pages)
+		t.Errorf("letter %d and those after it are missing after %d pages, want at least %v", want, pages, n)
 	}
 }

@@ -172,8 +172,11 @@ func TestCheck(t *testing.T) {
 			}
 			var steps []string
 			r, err := check(t.Context(), Options{Dir: "data", FS: mem}, func(step string) { steps = append(steps, step) })
-			if err != nil || len(steps) == 0 {
-				t.Fatalf("%v, steps %v", err, steps)
+			switch {
+			case err != nil:
+				t.Fatalf("%v, steps %v, want no error", err, steps)
+			case len(steps) == 0:
+				t.Fatalf("%v, steps %v, want at least 1 steps", err, steps)
 			}
 			if tt.want != "" {
 				if len(r.Findings) == 0 || !strings.Contains(strings.Join(r.Findings, "\n"), tt.want) || r.OK() {
@@ -203,8 +206,11 @@ func firstKey(t *testing.T, s *Store, prefix []byte) (found []byte) {
 		found = append(found, key...)
 		return false, nil
 	})
-	if err != nil || found == nil {
-		t.Fatalf("nothing begins with %q: %v", prefix, err)
+	switch {
+	case err != nil:
+		t.Fatalf("nothing begins with %q: %v, want no error", prefix, err)
+	case found == nil:
+		t.Fatalf("nothing begins with %q: %v: got found %v, want set", prefix, err, found)
 	}
 	return found
 }
@@ -236,18 +242,27 @@ func remove(t *testing.T, s *Store, key []byte) {
 func TestCheckRefusesWhatItCannotCheck(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if _, err := Check(t.Context(), dir, nil); err == nil || !strings.Contains(err.Error(), "there is no store in it") {
-		t.Errorf("an empty folder gives %v", err)
+	switch _, err := Check(t.Context(), dir, nil); {
+	case err == nil:
+		t.Errorf("an empty folder gives %v, want an error", err)
+	case !strings.Contains(err.Error(), "there is no store in it"):
+		t.Errorf(`an empty folder gives %v, want "there is no store in it" in Error`, err)
 	}
-	if _, err := Check(t.Context(), filepath.Join(dir, "nowhere"), nil); err == nil || !strings.Contains(err.Error(), "there is no store in it") {
-		t.Errorf("a missing folder gives %v", err)
+	switch _, err := Check(t.Context(), filepath.Join(dir, "nowhere"), nil); {
+	case err == nil:
+		t.Errorf("a missing folder gives %v, want an error", err)
+	case !strings.Contains(err.Error(), "there is no store in it"):
+		t.Errorf(`a missing folder gives %v, want "there is no store in it" in Error`, err)
 	}
 	s, err := Open(Options{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Check(t.Context(), dir, nil); !errors.Is(err, store.ErrLocked) || !strings.Contains(err.Error(), "stop the worker first") {
-		t.Errorf("a folder in use gives %v", err)
+	switch _, err := Check(t.Context(), dir, nil); {
+	case !errors.Is(err, store.ErrLocked):
+		t.Errorf("a folder in use gives %v, want %v", err, store.ErrLocked)
+	case !strings.Contains(err.Error(), "stop the worker first"):
+		t.Errorf(`a folder in use gives %v, want "stop the worker first" in Error`, err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
@@ -275,7 +290,7 @@ func TestCheckNamesTheDamagedTable(t *testing.T) {
 		t.Errorf("the first finding is %q", r.Findings[0])
 	}
 	if after := snapshot(t, dir); after != before {
-		t.Errorf("the check has changed the folder from %q to %q", before, after)
+		t.Errorf("the check has changed the folder from %q to %q, want %v", before, after, before)
 	}
 }
 

@@ -54,7 +54,7 @@ func TestCheckEndsWithItsContextWhateverItIsDoing(t *testing.T) {
 	<-reading
 	cancel()
 	if err := <-ended; !errors.Is(err, context.Canceled) {
-		t.Errorf("ended with %v", err)
+		t.Errorf("ended with %v, want %v", err, context.Canceled)
 	}
 	close(goOn)
 }
@@ -65,8 +65,15 @@ func TestCheckThatMakesNoProgressEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		goOn := make(chan struct{})
 		r, err := check(t.Context(), Options{Dir: "data", FS: hookedFS{base.onto(t), func() { <-goOn }}}, nil)
-		if err != nil || len(r.Findings) != 1 || !strings.Contains(r.Findings[0], "made no progress for 5m0s in its step") || !strings.Contains(r.Findings[0], ".sst") {
-			t.Errorf("%q, %v", r.Findings, err)
+		switch {
+		case err != nil:
+			t.Errorf("%q, %v, want no error", r.Findings, err)
+		case len(r.Findings) != 1:
+			t.Errorf("%q, %v, want 1 finding", r.Findings, err)
+		case !strings.Contains(r.Findings[0], "made no progress for 5m0s in its step"):
+			t.Errorf(`%q, %v, want "made no progress for 5m0s in its step" in r.Findings[0]`, r.Findings, err)
+		case !strings.Contains(r.Findings[0], ".sst"):
+			t.Errorf(`%q, %v, want ".sst" in r.Findings[0]`, r.Findings, err)
 		}
 		close(goOn)
 		synctest.Wait()
@@ -79,13 +86,25 @@ func TestAPanicOverDamagedFilesIsAFinding(t *testing.T) {
 		return hookedFS{killed().onto(t), func() { panic("index out of range") }}
 	}
 	r, err := check(t.Context(), Options{Dir: "data", FS: damaged()}, nil)
-	if err != nil || len(r.Findings) != 1 || !strings.Contains(r.Findings[0], "index out of range") || !strings.Contains(r.Findings[0], `its step "opening", the last file was store/`) {
-		t.Errorf("check: %q, %v", r.Findings, err)
+	switch {
+	case err != nil:
+		t.Errorf("check: %q, %v, want no error", r.Findings, err)
+	case len(r.Findings) != 1:
+		t.Errorf("check: %q, %v, want 1 finding", r.Findings, err)
+	case !strings.Contains(r.Findings[0], "index out of range"):
+		t.Errorf(`check: %q, %v, want "index out of range" in r.Findings[0]`, r.Findings, err)
+	case !strings.Contains(r.Findings[0], `its step "opening", the last file was store/`):
+		t.Errorf(`check: %q, %v, want its step "opening", the last file was store/ in r.Findings[0]`, r.Findings, err)
 	}
 	// Pebble reads tables for its statistics on a goroutine of its own, where no panic can be caught.
 	foreground := func(o *pebble.Options) { o.DisableTableStats = true }
-	if _, err := Open(Options{Dir: "data", FS: damaged(), tune: foreground}); err == nil || !strings.Contains(err.Error(), "index out of range") || !strings.Contains(err.Error(), "store check") {
-		t.Errorf("start: %v", err)
+	switch _, err := Open(Options{Dir: "data", FS: damaged(), tune: foreground}); {
+	case err == nil:
+		t.Errorf("start: %v, want an error", err)
+	case !strings.Contains(err.Error(), "index out of range"):
+		t.Errorf(`start: %v, want "index out of range" in Error`, err)
+	case !strings.Contains(err.Error(), "store check"):
+		t.Errorf(`start: %v, want "store check" in Error`, err)
 	}
 }
 
@@ -110,10 +129,10 @@ func TestADamagedTableIsNotSearchedAgainAndAgain(t *testing.T) {
 			}
 			_, err = file.ReadAt(make([]byte, 100), 0) // the beginning of a block is no block
 			if (err != nil) != suspect {
-				t.Errorf("%s: a wrong checksum gives %v, suspect is %t", name, err, suspect)
+				t.Errorf("%s: a wrong checksum gives %v, suspect is %t, want err != nil %v", name, err, suspect, suspect)
 			}
 			if _, err := file.ReadAt(make([]byte, 60), int64(len(f[name])-60)); err != nil {
-				t.Errorf("%s: the footer has no checksum of its own: %v", name, err)
+				t.Errorf("%s: the footer has no checksum of its own: %v, want no error", name, err)
 			}
 			if err := file.Close(); err != nil {
 				t.Fatal(err)

@@ -167,14 +167,17 @@ func TestLanesThatAreAdoptedStayCountedBesideAFlood(t *testing.T) {
 	known := invocation.Lane{Queue: "q", Name: "known"}
 	m.put(t, known)
 	if _, counted := m.Lanes()[known]; counted {
-		t.Fatal("there was room for one more lane")
+		t.Fatal("there was room for one more lane, want not counted")
 	}
 	if err := m.Adopt(t.Context(), []invocation.Lane{known}); err != nil {
 		t.Fatal(err)
 	}
 	m.put(t, known)
-	if n := m.Lanes()[known]; n.Ready != 2 || m.Rest()["q"].Ready != 47 {
-		t.Errorf("it has %+v, the rest %+v", n, m.Rest())
+	switch n := m.Lanes()[known]; {
+	case n.Ready != 2:
+		t.Errorf("it has %+v, the rest %+v, want ready 2", n, m.Rest())
+	case m.Rest()["q"].Ready != 47:
+		t.Errorf("it has %+v, the rest %+v, want ready 47", n, m.Rest())
 	}
 }
 
@@ -193,7 +196,7 @@ func TestReadyLanesAreReadWithOneSearchEach(t *testing.T) {
 	m.put(t, invocation.Lane{Queue: "q", Name: "urx"})
 	m.put(t, invocation.Lane{Queue: "s", Name: "z"})
 	if got := m.readyLanes(t, true); !slices.Equal(got, urls) {
-		t.Errorf("the URLs are %v", got)
+		t.Errorf("the URLs are %v, want %v", got, urls)
 	}
 	got, want := m.readyLanes(t, false), []invocation.Lane(nil)
 	for name := range 50 {
@@ -202,7 +205,7 @@ func TestReadyLanesAreReadWithOneSearchEach(t *testing.T) {
 	want = append([]invocation.Lane{{Queue: "p", Name: "fn25"}, {Queue: "q", Name: "fn"}}, want...)
 	want = append(want, invocation.Lane{Queue: "q", Name: "urx"}, invocation.Lane{Queue: "s", Name: "z"})
 	if !slices.Equal(got, want) {
-		t.Errorf("the lanes are %v", got)
+		t.Errorf("the lanes are %v, want %v", got, want)
 	}
 }
 
@@ -267,17 +270,17 @@ func TestPendingListsLanesThatAreNotCountedOneByOne(t *testing.T) {
 			}
 		}
 		if n != tt.want {
-			t.Errorf("%+v lists %d, there are %d", tt.filter, n, tt.want)
+			t.Errorf("%+v lists %d, there are %d, want %v", tt.filter, n, tt.want, tt.want)
 		}
 	}
 	if _, ok := f.Oldest(t.Context(), invocation.Lane{Queue: "q", Name: "fn15"}); !ok {
-		t.Error("a lane that is not counted by itself has no oldest")
+		t.Error("a lane that is not counted by itself has no oldest, want ok")
 	}
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Adopt(t.Context(), []invocation.Lane{{Queue: "q", Name: "fn15"}}); !errors.Is(err, store.ErrClosed) {
-		t.Errorf("after Close: %v", err)
+		t.Errorf("after Close: %v, want %v", err, store.ErrClosed)
 	}
 }
 
@@ -298,7 +301,14 @@ func TestGroupsOfInventedNamesAreBounded(t *testing.T) {
 		}
 	}
 	groups, err := f.Groups(t.Context(), store.Filter{})
-	if err != nil || len(groups) != mostGroups+1 || groups[0].Function != store.OtherLanes || groups[0].Count != 1000 {
-		t.Errorf("%v, %d groups, the first is %+v", err, len(groups), groups[0])
+	switch {
+	case err != nil:
+		t.Errorf("%v, %d groups, the first is %+v, want no error", err, len(groups), groups[0])
+	case len(groups) != mostGroups+1:
+		t.Errorf("%v, %d groups, the first is %+v, want %d groups", err, len(groups), groups[0], mostGroups+1)
+	case groups[0].Function != store.OtherLanes:
+		t.Errorf("%v, %d groups, the first is %+v, want function %v", err, len(groups), groups[0], store.OtherLanes)
+	case groups[0].Count != 1000:
+		t.Errorf("%v, %d groups, the first is %+v, want count 1000", err, len(groups), groups[0])
 	}
 }

@@ -58,8 +58,11 @@ func filled(t *testing.T, n int) (dir string, all []*invocation.Invocation) {
 func files(t *testing.T, dir, pattern string) []string {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(dir, "store", pattern))
-	if err != nil || len(names) == 0 {
-		t.Fatalf("no %s in the store: %v", pattern, err)
+	switch {
+	case err != nil:
+		t.Fatalf("no %s in the store: %v, want no error", pattern, err)
+	case len(names) == 0:
+		t.Fatalf("no %s in the store: %v: got %v, want at least 1 names", pattern, err, len(names))
 	}
 	return names
 }
@@ -93,7 +96,7 @@ func TestADamagedTableCostsOnlyWhatIsInIt(t *testing.T) {
 	}
 	defer func() { _ = s.Close() }()
 	if err := s.Health(); err != nil {
-		t.Errorf("health is %v before anything was read", err)
+		t.Errorf("health is %v before anything was read, want no error", err)
 	}
 	p := newPlayer(s)
 	for i, inv := range all {
@@ -103,7 +106,7 @@ func TestADamagedTableCostsOnlyWhatIsInIt(t *testing.T) {
 				t.Errorf("loading what is damaged gives %v", err)
 			}
 			if _, err := s.Get(t.Context(), inv.ID); err != nil {
-				t.Errorf("its record: %v", err)
+				t.Errorf("its record: %v, want no error", err)
 			}
 			continue
 		}
@@ -111,20 +114,26 @@ func TestADamagedTableCostsOnlyWhatIsInIt(t *testing.T) {
 			t.Errorf("loading number %d: %v", i, err)
 		}
 		if err := p.settle(inv, invocation.OutcomeDone, nil, false); err != nil {
-			t.Errorf("settling number %d: %v", i, err)
+			t.Errorf("settling number %d: %v, want no error", i, err)
 		}
 	}
-	if err := s.Health(); err == nil || !strings.Contains(err.Error(), "damaged") {
-		t.Errorf("health is %v", err)
+	switch err := s.Health(); {
+	case err == nil:
+		t.Errorf("health is %v, want an error", err)
+	case !strings.Contains(err.Error(), "damaged"):
+		t.Errorf(`health is %v, want "damaged" in Error`, err)
 	}
 	if err := errors.Join(s.Err(), s.Full(), s.Failed()); err != nil {
-		t.Errorf("the rest need not rest: %v", err)
+		t.Errorf("the rest need not rest: %v, want no error", err)
 	}
 	if err := p.settle(all[4], invocation.OutcomeDead, func(i *invocation.Invocation) { i.DiedAt = p.time() }, false); err != nil {
-		t.Errorf("burying what is damaged: %v", err)
+		t.Errorf("burying what is damaged: %v, want no error", err)
 	}
-	if page, err := s.Letters(t.Context(), store.Filter{}, "", 10); err != nil || len(page.Letters) != 1 {
-		t.Errorf("listing it: %v, %v", page, err)
+	switch page, err := s.Letters(t.Context(), store.Filter{}, "", 10); {
+	case err != nil:
+		t.Errorf("listing it: %v, %v, want no error", page, err)
+	case len(page.Letters) != 1:
+		t.Errorf("listing it: %v, %v, want 1 letter", page, err)
 	}
 }
 
@@ -155,10 +164,10 @@ func TestADamagedTableStopsNeitherWritesNorTheProcessor(t *testing.T) {
 		}
 	}
 	if failed, most := s.db.Metrics().Compact.FailedCount, 2+int64(time.Since(begin)/firstRest); failed > most {
-		t.Errorf("%d compactions failed, at most %d could have begun", failed, most)
+		t.Errorf("%d compactions failed, at most %d could have begun, want at most %v", failed, most, most)
 	}
 	if err := s.Health(); err == nil {
-		t.Error("health says nothing")
+		t.Errorf("health says nothing: got %v, want an error", err)
 	}
 }
 
@@ -194,10 +203,13 @@ func TestWhatIsDamagedAtOpenIsSaidWithAHint(t *testing.T) {
 			}
 			s, err := Open(Options{Dir: dir})
 			if err == nil {
-				t.Fatalf("opened in spite of it: %v", s.Close())
+				t.Fatalf("opened in spite of it: %v: got %v, want an error", s.Close(), err)
 			}
-			if text := err.Error(); !strings.HasPrefix(text, "data_dir "+dir) || !strings.Contains(text, "store check") {
-				t.Errorf("error is %q", text)
+			switch text := err.Error(); {
+			case !strings.HasPrefix(text, "data_dir "+dir):
+				t.Errorf("error is %q, want %q at its beginning", text, "data_dir "+dir)
+			case !strings.Contains(text, "store check"):
+				t.Errorf(`error is %q, want "store check" in it`, text)
 			}
 			r, err := Check(t.Context(), dir, nil)
 			if err != nil || r.OK() {

@@ -130,7 +130,7 @@ func checkAndOpen(t testing.TB, f folder) Report {
 	defer cancel()
 	r, err := check(ctx, Options{Dir: "data", FS: mem}, nil)
 	if errors.Is(err, context.DeadlineExceeded) {
-		t.Fatal("the check does not end")
+		t.Fatalf("the check does not end: got %v, want another error than %v", err, context.DeadlineExceeded)
 	}
 	if err != nil {
 		r.Findings = append(r.Findings, err.Error())

@@ -46,18 +46,21 @@ func TestDueInvocationsThatCannotBeReadAreTriedLessAndLess(t *testing.T) {
 			continue
 		}
 		tries++
-		if more, err := s.MoveDue(t.Context()); err == nil || more {
-			t.Fatalf("a step over damage gives %v, %v", more, err)
+		switch more, err := s.MoveDue(t.Context()); {
+		case err == nil:
+			t.Fatalf("a step over damage gives %v, %v, want an error", more, err)
+		case more:
+			t.Fatalf("a step over damage gives %v, %v, want not more", more, err)
 		}
 	}
 	if tries < 20 || tries > 30 { // 0.2 to 25.6 s, then every 30 s
 		t.Errorf("%d steps were tried in ten minutes", tries)
 	}
 	if n := s.Stats().Ready; n == 0 {
-		t.Error("nothing before the damage was moved")
+		t.Errorf("nothing before the damage was moved: got %v, want not 0", n)
 	}
 	if n := strings.Count(log.String(), "store cannot read its data"); n != 1 {
-		t.Errorf("the error was logged %d times", n)
+		t.Errorf("the error was logged %d times, want 1", n)
 	}
 }
 

@@ -104,11 +104,14 @@ func TestInventedNamesEvictNothingOfAFunction(t *testing.T) {
 					e.restart()
 				}
 				removed := e.expire(100 * 1000)
-				if removed["real"] != 0 || len(removed) == 0 {
-					t.Errorf("removed by class: %v", removed)
+				switch {
+				case removed["real"] != 0:
+					t.Errorf(`removed by class: %v, want removed["real"] 0`, removed)
+				case len(removed) == 0:
+					t.Errorf("removed by class: %v, want at least 1 removed", removed)
 				}
 				if got := e.s.Lane(t.Context(), invocation.Lane{Queue: "q", Name: "real"}).Dead; got != 400 {
-					t.Errorf("%d letters of the function are left", got)
+					t.Errorf("%d letters of the function are left, want 400", got)
 				}
 				if got := e.s.Stats().Dead; got != 1000 {
 					t.Errorf("%d letters are left, want as many as there is room for", got)
@@ -126,12 +129,22 @@ func TestTheClassThatUsesMostLosesItsOldest(t *testing.T) {
 	e.letters(80, always("real-b"))
 	e.letters(20, func(i int) string { return "invented-" + strconv.Itoa(i) })
 	removed := e.expire(130 * 100) // 10 and 20 stay, the others have 50 each
-	if len(removed) != 2 || removed["real-a"] != 50 || removed["real-b"] != 30 {
-		t.Errorf("removed by class: %v", removed)
+	switch {
+	case len(removed) != 2:
+		t.Errorf("removed by class: %v, want 2 removed", removed)
+	case removed["real-a"] != 50:
+		t.Errorf(`removed by class: %v, want removed["real-a"] 50`, removed)
+	case removed["real-b"] != 30:
+		t.Errorf(`removed by class: %v, want removed["real-b"] 30`, removed)
 	}
 	page, err := e.s.Letters(t.Context(), store.Filter{Function: "real-a"}, "", 1)
-	if err != nil || len(page.Letters) != 1 || !page.Letters[0].DiedAt.Equal(time.Unix(1_800_000_000, 0).Add(61*time.Millisecond)) {
-		t.Errorf("the oldest that is left is %+v, %v", page.Letters, err)
+	switch {
+	case err != nil:
+		t.Errorf("the oldest that is left is %+v, %v, want no error", page.Letters, err)
+	case len(page.Letters) != 1:
+		t.Errorf("the oldest that is left is %+v, %v, want 1 letter", page.Letters, err)
+	case !page.Letters[0].DiedAt.Equal(time.Unix(1_800_000_000, 0).Add(61 * time.Millisecond)):
+		t.Errorf("the oldest that is left is %+v, %v, want DiedAt %v", page.Letters, err, time.Unix(1_800_000_000, 0).Add(61*time.Millisecond))
 	}
 }
 
@@ -144,11 +157,19 @@ func TestAFunctionIsOneClassOverAllQueues(t *testing.T) {
 	e.lettersIn("slow", 60, always("url:host:80"))
 	e.letters(60, always("url:host:80"))
 	removed := e.expire(150 * 100) // 50 for each class
-	if len(removed) != 2 || removed["real-b"] != 70 || removed[store.ClassCallbacks] != 70 {
-		t.Errorf("removed by class: %v", removed)
+	switch {
+	case len(removed) != 2:
+		t.Errorf("removed by class: %v, want 2 removed", removed)
+	case removed["real-b"] != 70:
+		t.Errorf(`removed by class: %v, want removed["real-b"] 70`, removed)
+	case removed[store.ClassCallbacks] != 70:
+		t.Errorf("removed by class: %v, want removed[store.ClassCallbacks] 70", removed)
 	}
-	if in, slow := e.s.Lane(t.Context(), invocation.Lane{Queue: "q", Name: "real-b"}), e.s.Lane(t.Context(), invocation.Lane{Queue: "slow", Name: "real-b"}); in.Dead != 50 || slow.Dead != 0 {
-		t.Errorf("left are %d, and %d of the older ones in the other queue", in.Dead, slow.Dead)
+	switch in, slow := e.s.Lane(t.Context(), invocation.Lane{Queue: "q", Name: "real-b"}), e.s.Lane(t.Context(), invocation.Lane{Queue: "slow", Name: "real-b"}); {
+	case in.Dead != 50:
+		t.Errorf("left are %d, and %d of the older ones in the other queue, want dead 50", in.Dead, slow.Dead)
+	case slow.Dead != 0:
+		t.Errorf("left are %d, and %d of the older ones in the other queue, want dead 0", in.Dead, slow.Dead)
 	}
 }
 
@@ -162,7 +183,7 @@ func TestALetterThatCannotBeReadDoesNotCountAsRemoved(t *testing.T) {
 	}
 	remove(t, e.s, appendRecordKey(nil, page.Letters[0].ID))
 	if removed := e.expire(200); removed["real"] != 1 {
-		t.Errorf("removed by class: %v", removed)
+		t.Errorf(`removed by class: %v, want removed["real"] 1`, removed)
 	}
 }
 
@@ -176,14 +197,22 @@ func TestAFunctionThatWasCountedWithInventedNamesIsAClass(t *testing.T) {
 	e.letters(600, always("real-loud"))
 	loud := invocation.Lane{Queue: "q", Name: "real-loud"}
 	if _, counted := e.s.counts.lane(loud); counted {
-		t.Fatal("the function is counted by itself")
+		t.Fatal("the function is counted by itself, want not counted")
 	}
 	removed := e.expire(400 * 100) // 100 stay, the others have 150 each
-	if len(removed) != 2 || removed["real-loud"] != 450 || removed[store.ClassUnknown] != 50 {
-		t.Errorf("removed by class: %v", removed)
+	switch {
+	case len(removed) != 2:
+		t.Errorf("removed by class: %v, want 2 removed", removed)
+	case removed["real-loud"] != 450:
+		t.Errorf(`removed by class: %v, want removed["real-loud"] 450`, removed)
+	case removed[store.ClassUnknown] != 50:
+		t.Errorf("removed by class: %v, want removed[store.ClassUnknown] 50", removed)
 	}
-	if n, counted := e.s.counts.lane(loud); !counted || n.Dead != 150 {
-		t.Errorf("counted by itself: %v, %+v", counted, n)
+	switch n, counted := e.s.counts.lane(loud); {
+	case !counted:
+		t.Errorf("counted by itself: %v, %+v, want counted", counted, n)
+	case n.Dead != 150:
+		t.Errorf("counted by itself: %v, %+v, want dead 150", counted, n)
 	}
 }
 

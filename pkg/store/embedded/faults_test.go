@@ -58,10 +58,10 @@ func (p *player) verifyClone(t *testing.T, mem *vfs.MemFS) {
 	l, now := p.copy(), p.time() // p may go on meanwhile
 	s, err := Open(Options{Dir: "data", FS: mem.CrashClone(vfs.CrashCloneCfg{}), Now: func() time.Time { return now }, tune: small})
 	if err != nil {
-		t.Fatalf("opening what is left: %v", err)
+		t.Fatalf("opening what is left: %v, want no error", err)
 	}
 	if err := errors.Join(l.verify(s), s.Close()); err != nil {
-		t.Errorf("what is left: %v", err)
+		t.Errorf("what is left: %v, want no error", err)
 	}
 }
 
@@ -112,7 +112,7 @@ func TestAFailedDiskIsToldToEverybody(t *testing.T) {
 			}
 			p.checkFailed(t, letter, tt.err)
 			if err := p.Close(); err != nil {
-				t.Errorf("close: %v", err)
+				t.Errorf("close: %v, want no error", err)
 			}
 			p.verifyClone(t, mem)
 		})
@@ -194,10 +194,10 @@ func TestAFailureAtTheIntervalIsNoticed(t *testing.T) {
 	toggle.On()
 	<-s.failed
 	if err := s.Err(); !errors.Is(err, store.ErrFailed) {
-		t.Errorf("Err is %v", err)
+		t.Errorf("Err is %v, want %v", err, store.ErrFailed)
 	}
 	if err := s.Close(); err != nil {
-		t.Errorf("close: %v", err)
+		t.Errorf("close: %v, want no error", err)
 	}
 }
 
@@ -231,14 +231,19 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 			o := Options{Dir: "data", FS: errorfs.Wrap(mem, tt.broken), tune: small}
 			s, err := Open(o)
 			if err == nil {
-				t.Fatalf("opened in spite of it: %v", s.Close())
+				t.Fatalf("opened in spite of it: %v: got %v, want an error", s.Close(), err)
 			}
 			want := tt.err
 			if errors.Is(want, syscall.EAGAIN) {
 				want = store.ErrLocked
 			}
-			if text := err.Error(); !errors.Is(err, want) || !strings.Contains(text, "data_dir data: ") || !strings.Contains(text, tt.hint) {
-				t.Errorf("error is %q", text)
+			switch text := err.Error(); {
+			case !errors.Is(err, want):
+				t.Errorf("error is %q: got %v, want %v", text, err, want)
+			case !strings.Contains(text, "data_dir data: "):
+				t.Errorf(`error is %q, want "data_dir data: " in it`, text)
+			case !strings.Contains(text, tt.hint):
+				t.Errorf("error is %q, want %q in it", text, tt.hint)
 			}
 			p.verifyClone(t, mem)
 		})
@@ -263,7 +268,7 @@ func TestASecondOpenIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s, err = Open(Options{Dir: dir}); err != nil {
-		t.Fatalf("after Close: %v", err)
+		t.Fatalf("after Close: %v, want no error", err)
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
@@ -297,7 +302,7 @@ func TestANewerLayoutIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	if after := contentOf(t, &Store{db: db}); after != before {
-		t.Errorf("the store was changed from %q to %q", before, after)
+		t.Errorf("the store was changed from %q to %q, want %v", before, after, before)
 	}
 	if err := db.Close(); err != nil {
 		t.Error(err)
@@ -307,11 +312,14 @@ func TestANewerLayoutIsRefused(t *testing.T) {
 // contentOf returns all keys and values of a store.
 func contentOf(t *testing.T, s *Store) (all string) {
 	t.Helper()
-	if err := s.each(nil, nil, func(key, value []byte) (bool, error) {
+	switch err := s.each(nil, nil, func(key, value []byte) (bool, error) {
 		all += fmt.Sprintf("%x=%x\n", key, value)
 		return true, nil
-	}); err != nil || all == "" {
-		t.Fatalf("got %q, %v", all, err)
+	}); {
+	case err != nil:
+		t.Fatalf("got %q, %v, want no error", all, err)
+	case all == "":
+		t.Fatalf("got %q, %v, want all not empty", all, err)
 	}
 	return all
 }

@@ -132,21 +132,21 @@ func TestAFullDiskIsWaitedFor(t *testing.T) {
 			log.wait(t, "disk full, waiting for room")
 			for name, f := range map[string]func() error{"Err": p.Err, "Full": p.Full, "Health": p.Health} {
 				if err := f(); !errors.Is(err, syscall.ENOSPC) {
-					t.Errorf("%s is %v while the disk is full", name, err)
+					t.Errorf("%s is %v while the disk is full, want %v", name, err, syscall.ENOSPC)
 				}
 			}
 			if err := p.Failed(); err != nil {
-				t.Errorf("failed: %v", err)
+				t.Errorf("failed: %v, want no error", err)
 			}
 			p.verifyClone(t, mem)
 			r.set(-1)
 			if err := <-working; err != nil {
-				t.Fatalf("after there was room: %v", err)
+				t.Fatalf("after there was room: %v, want no error", err)
 			}
 			log.wait(t, "disk has room again")
 			for name, f := range map[string]func() error{"Err": p.Err, "Full": p.Full, "Health": p.Health} {
 				if err := f(); err != nil {
-					t.Errorf("%s is %v after there was room", name, err)
+					t.Errorf("%s is %v after there was room, want no error", name, err)
 				}
 			}
 			p.verifyClone(t, mem)
@@ -181,11 +181,11 @@ func TestWhoReadsThatTheDiskIsFullFindsItSo(t *testing.T) {
 	log.ask = s.Err
 	d.begin(syscall.ENOSPC)
 	if err := <-log.got; !errors.Is(err, syscall.ENOSPC) {
-		t.Errorf("Err is %v when the log says that the disk is full", err)
+		t.Errorf("Err is %v when the log says that the disk is full, want %v", err, syscall.ENOSPC)
 	}
 	d.end()
 	if err := s.Err(); err != nil {
-		t.Errorf("Err is %v after there was room", err)
+		t.Errorf("Err is %v after there was room, want no error", err)
 	}
 }
 
@@ -201,11 +201,17 @@ func TestReadingGoesOnWhileTheDiskIsFull(t *testing.T) {
 	other, raw := p.make(5000)
 	p.accept(store.Accept{Inv: other, Raw: raw}, func(err error) { answered <- err })
 	log.wait(t, "disk full, waiting for room")
-	if _, raw, err := p.Load(t.Context(), inv.ID); err != nil || len(raw) != 5000 {
-		t.Errorf("load: %v", err)
+	switch _, raw, err := p.Load(t.Context(), inv.ID); {
+	case err != nil:
+		t.Errorf("load: %v, want no error", err)
+	case len(raw) != 5000:
+		t.Errorf("load: %v: got %v, want 5000", err, len(raw))
 	}
-	if got, err := p.Take(t.Context(), inv.Lane, store.Ready{}, 1); err != nil || len(got) != 1 {
-		t.Errorf("next ready: %v, %v", got, err)
+	switch got, err := p.Take(t.Context(), inv.Lane, store.Ready{}, 1); {
+	case err != nil:
+		t.Errorf("next ready: %v, %v, want no error", got, err)
+	case len(got) != 1:
+		t.Errorf("next ready: %v, %v, want 1", got, err)
 	}
 	_, _ = p.Usage(), p.Stats()
 	r.set(-1)
@@ -234,7 +240,7 @@ func TestCloseDoesNotWaitForRoom(t *testing.T) {
 		go func() { settled <- p.settle(inv, invocation.OutcomeDone, nil, true) }()
 		log.wait(t, "disk full, waiting for room")
 		if err := p.Close(); err != nil {
-			t.Errorf("close: %v", err)
+			t.Errorf("close: %v, want no error", err)
 		}
 		all.Wait() // everybody is answered
 		if err := <-settled; err != nil && !errors.Is(err, store.ErrFailed) && !errors.Is(err, store.ErrClosed) {
@@ -252,7 +258,7 @@ func TestCloseItselfCanMeetAFullDisk(t *testing.T) {
 	}
 	r.set(0) // the log's end is still to be written
 	if err := p.Close(); err != nil {
-		t.Errorf("close: %v", err)
+		t.Errorf("close: %v, want no error", err)
 	}
 	p.verifyClone(t, mem)
 }
@@ -275,8 +281,11 @@ func TestAStalledDiskIsSaid(t *testing.T) {
 	p.accept(store.Accept{Inv: inv, Raw: raw}, func(err error) { answered <- err })
 	<-stalled
 	for name, f := range map[string]func() error{"Err": p.Err, "Full": p.Full, "Health": p.Health} {
-		if err := f(); err == nil || !strings.Contains(err.Error(), "disk stalled") {
-			t.Errorf("%s is %v", name, err)
+		switch err := f(); {
+		case err == nil:
+			t.Errorf("%s is %v, want an error", name, err)
+		case !strings.Contains(err.Error(), "disk stalled"):
+			t.Errorf(`%s is %v, want "disk stalled" in Error`, name, err)
 		}
 	}
 	close(release)
@@ -284,7 +293,7 @@ func TestAStalledDiskIsSaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := p.Health(); err != nil {
-		t.Errorf("health is %v afterwards", err)
+		t.Errorf("health is %v afterwards, want no error", err)
 	}
 	if err := p.Close(); err != nil {
 		t.Error(err)
@@ -300,19 +309,22 @@ func TestTheIntakeRestsBelowMinFree(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = s.Close() }()
-	if err := s.Full(); err == nil || !strings.Contains(err.Error(), "store_min_free is 1001") {
-		t.Errorf("full is %v", err)
+	switch err := s.Full(); {
+	case err == nil:
+		t.Errorf("full is %v, want an error", err)
+	case !strings.Contains(err.Error(), "store_min_free is 1001"):
+		t.Errorf(`full is %v, want "store_min_free is 1001" in Error`, err)
 	}
 	if err := errors.Join(s.Err(), s.Health()); err != nil {
-		t.Errorf("calls need not rest: %v", err)
+		t.Errorf("calls need not rest: %v, want no error", err)
 	}
 	if got := s.Usage().FreeBytes; got != 1000 {
-		t.Errorf("%d bytes are free", got)
+		t.Errorf("%d bytes are free, want 1000", got)
 	}
 	mem.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 1001, TotalBytes: 5000})
 	s.checkSpace()
 	if err := s.Full(); err != nil {
-		t.Errorf("full is %v with enough room", err)
+		t.Errorf("full is %v with enough room, want no error", err)
 	}
 }
 
@@ -327,17 +339,20 @@ func TestTheIntakeRestsAtMaxBytes(t *testing.T) {
 	var last *invocation.Invocation
 	for range 2 {
 		if err := s.Full(); err != nil {
-			t.Errorf("full is %v", err)
+			t.Errorf("full is %v, want no error", err)
 		}
 		if last, err = p.do(50, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := s.Full(); err == nil || !strings.Contains(err.Error(), "store_max_bytes is 100") {
-		t.Errorf("full is %v", err)
+	switch err := s.Full(); {
+	case err == nil:
+		t.Errorf("full is %v, want an error", err)
+	case !strings.Contains(err.Error(), "store_max_bytes is 100"):
+		t.Errorf(`full is %v, want "store_max_bytes is 100" in Error`, err)
 	}
 	if err := errors.Join(s.Err(), p.settle(last, invocation.OutcomeDone, nil, false), s.Full()); err != nil {
-		t.Errorf("after one is done: %v", err)
+		t.Errorf("after one is done: %v, want no error", err)
 	}
 }
 
@@ -352,11 +367,19 @@ func TestResultsCountForMaxBytes(t *testing.T) {
 	defer func() { _ = p.Close() }()
 	clock.Store(p.time().UnixNano())
 	p.ended(t)
-	if err := s.Full(); err == nil || !strings.Contains(err.Error(), "store_max_bytes is 100") {
-		t.Errorf("full is %v with %+v", err, s.Stats())
+	switch err := s.Full(); {
+	case err == nil:
+		t.Errorf("full is %v with %+v, want an error", err, s.Stats())
+	case !strings.Contains(err.Error(), "store_max_bytes is 100"):
+		t.Errorf(`full is %v with %+v, want "store_max_bytes is 100" in Error`, err, s.Stats())
 	}
 	clock.Add(int64(time.Hour))
-	if n, err := s.Sweep(t.Context()); n != 1 || err != nil || s.Full() != nil {
-		t.Errorf("%d were swept, %v, full is %v", n, err, s.Full())
+	switch n, err := s.Sweep(t.Context()); {
+	case n != 1:
+		t.Errorf("%d were swept, %v, full is %v, want 1", n, err, s.Full())
+	case err != nil:
+		t.Errorf("%d were swept, %v, full is %v, want no error", n, err, s.Full())
+	case s.Full() != nil:
+		t.Errorf("%d were swept, %v, full is %v, want full nil", n, err, s.Full())
 	}
 }

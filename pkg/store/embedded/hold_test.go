@@ -81,17 +81,23 @@ func TestWhatIsInHandAtACrashIsCountedAndReadyAgain(t *testing.T) {
 	v.Hold(0, held.ID)
 	v.Hold(3, released.ID)
 	v.Release(3)
-	if r := v.kill(4); r.InFlight != 1 || len(r.Poisoned) != 0 {
-		t.Errorf("recovered %+v", r)
+	switch r := v.kill(4); {
+	case r.InFlight != 1:
+		t.Errorf("recovered %+v, want InFlight 1", r)
+	case len(r.Poisoned) != 0:
+		t.Errorf("recovered %+v, want 0 poisoned", r)
 	}
 	v.wantCrashes(held, 1)
 	v.wantCrashes(released, 0)
 	v.wantCrashes(never, 0)
-	if st := v.Stats(); st.Ready != 3 || st.Difference() != 0 {
-		t.Errorf("counts %+v", st)
+	switch st := v.Stats(); {
+	case st.Ready != 3:
+		t.Errorf("counts %+v, want ready 3", st)
+	case st.Difference() != 0:
+		t.Errorf("counts %+v, want difference 0", st)
 	}
 	if r := v.kill(4); r.InFlight != 0 {
-		t.Errorf("it was not put in flight again, but recovered %+v", r)
+		t.Errorf("it was not put in flight again, but recovered %+v, want InFlight 0", r)
 	}
 	v.wantCrashes(held, 1)
 }
@@ -102,35 +108,62 @@ func TestWhatCrashesTheWorkerEachTimeIsBuriedWithoutACall(t *testing.T) {
 	inv, innocent := v.accepted(), v.accepted()
 	for n := 1; n < store.PoisonLimit; n++ {
 		v.Hold(1, inv.ID)
-		if r := v.kill(2); r.InFlight != 1 || len(r.Poisoned) != 0 {
-			t.Fatalf("crash %d: recovered %+v", n, r)
+		switch r := v.kill(2); {
+		case r.InFlight != 1:
+			t.Fatalf("crash %d: recovered %+v, want InFlight 1", n, r)
+		case len(r.Poisoned) != 0:
+			t.Fatalf("crash %d: recovered %+v, want 0 poisoned", n, r)
 		}
 		v.wantCrashes(inv, n)
 	}
 	v.Hold(0, innocent.ID)
 	v.Hold(1, inv.ID)
 	r := v.kill(2)
-	if r.InFlight != 2 || len(r.Poisoned) != 1 || r.Poisoned[0].ID != inv.ID || r.Poisoned[0].Reason != invocation.Poison {
-		t.Fatalf("recovered %+v", r)
+	switch {
+	case r.InFlight != 2:
+		t.Fatalf("recovered %+v, want InFlight 2", r)
+	case len(r.Poisoned) != 1:
+		t.Fatalf("recovered %+v, want 1 poisoned", r)
+	case r.Poisoned[0].ID != inv.ID:
+		t.Fatalf("recovered %+v, want ID %v", r, inv.ID)
+	case r.Poisoned[0].Reason != invocation.Poison:
+		t.Fatalf("recovered %+v, want reason %v", r, invocation.Poison)
 	}
 	dead, err := v.Letters(t.Context(), store.Filter{}, "", 10)
 	page := dead.Letters
-	if err != nil || len(page) != 1 || page[0].Reason != invocation.Poison || page[0].Crashes != store.PoisonLimit || page[0].Detail == "" {
-		t.Errorf("dead set %+v, %v", page, err)
+	switch {
+	case err != nil:
+		t.Errorf("dead set %+v, %v, want no error", page, err)
+	case len(page) != 1:
+		t.Errorf("dead set %+v, %v, want 1 page", page, err)
+	case page[0].Reason != invocation.Poison:
+		t.Errorf("dead set %+v, %v, want reason %v", page, err, invocation.Poison)
+	case page[0].Crashes != store.PoisonLimit:
+		t.Errorf("dead set %+v, %v, want crashes %v", page, err, store.PoisonLimit)
+	case page[0].Detail == "":
+		t.Errorf("dead set %+v, %v, want detail not empty", page, err)
 	}
 	v.wantCrashes(innocent, 1)
-	if ready, err := v.Take(t.Context(), inv.Lane, store.Ready{}, 10); err != nil || len(ready) != 0 {
-		t.Errorf("it is still ready: %v, %v", ready, err)
+	switch ready, err := v.Take(t.Context(), inv.Lane, store.Ready{}, 10); {
+	case err != nil:
+		t.Errorf("it is still ready: %v, %v, want no error", ready, err)
+	case len(ready) != 0:
+		t.Errorf("it is still ready: %v, %v, want 0 ready", ready, err)
 	}
-	if st := v.Stats(); st.Ready != 1 || st.Dead != 1 || st.Difference() != 0 {
-		t.Errorf("counts %+v", st)
+	switch st := v.Stats(); {
+	case st.Ready != 1:
+		t.Errorf("counts %+v, want ready 1", st)
+	case st.Dead != 1:
+		t.Errorf("counts %+v, want dead 1", st)
+	case st.Difference() != 0:
+		t.Errorf("counts %+v, want difference 0", st)
 	}
 	if err := v.Replay(t.Context(), inv.ID); err != nil {
 		t.Fatal(err)
 	}
 	v.wantCrashes(inv, 0)
 	if r := v.kill(2); r.InFlight != 0 {
-		t.Errorf("recovered %+v after the burial", r)
+		t.Errorf("recovered %+v after the burial, want InFlight 0", r)
 	}
 }
 
@@ -148,8 +181,11 @@ func TestWhatWasSettledBeforeTheCrashIsNotCounted(t *testing.T) {
 		}
 	}
 	v.Hold(5, invocation.NewID(v.time())) // never was
-	if r := v.kill(8); r.InFlight != 0 || len(r.Poisoned) != 0 {
-		t.Errorf("recovered %+v", r)
+	switch r := v.kill(8); {
+	case r.InFlight != 0:
+		t.Errorf("recovered %+v, want InFlight 0", r)
+	case len(r.Poisoned) != 0:
+		t.Errorf("recovered %+v, want 0 poisoned", r)
 	}
 }
 
@@ -165,7 +201,7 @@ func TestACleanCloseIsNoCrash(t *testing.T) {
 	v.Release(1)
 	v.start()
 	if r := v.Recovered(); r.InFlight != 0 {
-		t.Errorf("recovered %+v", r)
+		t.Errorf("recovered %+v, want InFlight 0", r)
 	}
 	v.wantCrashes(inv, 0)
 }
@@ -177,19 +213,19 @@ func TestTheNumberOfSlotsMayChange(t *testing.T) {
 	v.Hold(7, last.ID)
 	v.Hold(0, first.ID)
 	if r := v.kill(2); r.InFlight != 2 {
-		t.Errorf("with fewer slots recovered %+v", r)
+		t.Errorf("with fewer slots recovered %+v, want InFlight 2", r)
 	}
 	if r := v.kill(2); r.InFlight != 0 {
-		t.Errorf("marks of slots that are no more were counted again: %+v", r)
+		t.Errorf("marks of slots that are no more were counted again: %+v, want InFlight 0", r)
 	}
 	v.wantCrashes(last, 1)
 	v.Hold(1, first.ID)
 	if r := v.kill(50); r.InFlight != 1 {
-		t.Errorf("with more slots recovered %+v", r)
+		t.Errorf("with more slots recovered %+v, want InFlight 1", r)
 	}
 	v.Hold(49, last.ID)
 	if r := v.kill(50); r.InFlight != 1 {
-		t.Errorf("the last of more slots: recovered %+v", r)
+		t.Errorf("the last of more slots: recovered %+v, want InFlight 1", r)
 	}
 	v.wantCrashes(last, 2)
 	v.wantCrashes(first, 2)
@@ -212,7 +248,7 @@ func TestMarksThatAreNotWholeCountNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r := v.kill(4); r.InFlight != 1 {
-		t.Errorf("recovered %+v", r)
+		t.Errorf("recovered %+v, want InFlight 1", r)
 	}
 	v.wantCrashes(inv, 0)
 	v.wantCrashes(whole, 1)
@@ -234,7 +270,7 @@ func TestMarksThatCannotBeWrittenHoldUpNoCall(t *testing.T) {
 			t.Errorf("health is %v, want %v", err, cause)
 		}
 		if err := errors.Join(p.Err(), p.settle(inv, invocation.OutcomeDone, nil, false)); err != nil {
-			t.Errorf("the call: %v", err)
+			t.Errorf("the call: %v, want no error", err)
 		}
 		_ = p.Close()
 	}
@@ -249,7 +285,7 @@ func TestInMemoryNothingIsMarked(t *testing.T) {
 	s.Hold(0, invocation.NewID(time.Now()))
 	s.Release(0)
 	if r := s.Recovered(); r.InFlight != 0 {
-		t.Errorf("recovered %+v", r)
+		t.Errorf("recovered %+v, want InFlight 0", r)
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)

@@ -81,11 +81,14 @@ func TestNothingIsLeftOfAFinishedInvocation(t *testing.T) {
 				}
 				p.pass(time.Second)
 				if err := way(p, inv); err != nil {
-					t.Fatalf("%d bytes: %v", size, err)
+					t.Fatalf("%d bytes: %v, want no error", size, err)
 				}
 				for _, key := range [][]byte{appendRecordKey(nil, inv.ID), appendBytesKey(nil, inv.ID), appendCallKey(nil, inv.CallID, inv.ID)} {
-					if ok, err := p.has(key); ok || err != nil {
-						t.Errorf("%d bytes: key %q is left: %v", size, key, err)
+					switch ok, err := p.has(key); {
+					case ok:
+						t.Errorf("%d bytes: key %q is left: %v, want not ok", size, key, err)
+					case err != nil:
+						t.Errorf("%d bytes: key %q is left: %v, want no error", size, key, err)
 					}
 				}
 			}
@@ -112,8 +115,11 @@ func TestARetryMovesARequestOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	own := appendBytesKey(nil, inv.ID)
-	if ok, err := p.has(own); ok || err != nil {
-		t.Fatalf("a small request has a key of its own: %v, %v", ok, err)
+	switch ok, err := p.has(own); {
+	case ok:
+		t.Fatalf("a small request has a key of its own: %v, %v, want not ok", ok, err)
+	case err != nil:
+		t.Fatalf("a small request has a key of its own: %v, %v, want no error", ok, err)
 	}
 	if err := p.call(t.Context(), inv.ID, invocation.OutcomeRetry); err != nil {
 		t.Fatal(err)
@@ -156,7 +162,7 @@ func TestARecordWithADamagedRequestIsNotRewritten(t *testing.T) {
 		t.Error(err)
 	}
 	if p.Stats().Ready != 1 {
-		t.Error("it is no longer ready")
+		t.Error("it is no longer ready, want ready 1")
 	}
 	_ = p.Close()
 }

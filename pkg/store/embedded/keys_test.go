@@ -83,8 +83,11 @@ func TestAKeyThatIsSetTwiceIsNoticed(t *testing.T) {
 	); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Health(); err == nil || !strings.Contains(err.Error(), "was set twice") {
-		t.Errorf("health is %v", err)
+	switch err := p.Health(); {
+	case err == nil:
+		t.Errorf("health is %v, want an error", err)
+	case !strings.Contains(err.Error(), "was set twice"):
+		t.Errorf(`health is %v, want "was set twice" in Error`, err)
 	}
 	_ = p.Close()
 }
@@ -129,13 +132,16 @@ func TestKeysAreReadAsTheyWereWritten(t *testing.T) {
 	}
 	for _, key := range []string{"", "r/", "r/q", "r/q\x00fn", "r/q\x00fn\x00short", "r/noseparatorabcdefghijklmnopqrstuvwxyz"} {
 		if e, err := parseEntry(inReady, []byte(key), []byte{1}); err == nil {
-			t.Errorf("%q is read as %+v", key, e)
+			t.Errorf("%q is read as %+v: got %v, want an error", key, e, err)
 		}
 	}
-	if got := after([]byte{1, 0xff, 0xff}); len(got) != 1 || got[0] != 2 {
-		t.Errorf("after is %x", got)
+	switch got := after([]byte{1, 0xff, 0xff}); {
+	case len(got) != 1:
+		t.Errorf("after is %x, want 1", got)
+	case got[0] != 2:
+		t.Errorf("after is %x, want got[0] 2", got)
 	}
 	if got := after([]byte{0xff}); got != nil {
-		t.Errorf("after the last is %x", got)
+		t.Errorf("after the last is %x, want nil", got)
 	}
 }

@@ -30,7 +30,7 @@ func TestCloseLeavesNoGoroutine(t *testing.T) {
 			t.Error(err)
 		}
 		if _, err := Open(Options{Dir: "/dev/null"}); err == nil {
-			t.Error("a file was opened as a folder")
+			t.Errorf("a file was opened as a folder: got %v, want an error", err)
 		}
 	}
 	goleak.VerifyNone(t, leaks)

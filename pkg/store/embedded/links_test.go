@@ -31,12 +31,20 @@ func TestALinkBelowDataDirIsRefusedAndNotWrittenThrough(t *testing.T) {
 				_ = s.Close()
 			}
 			for what, err := range map[string]error{"check": checkErr, "look": lookErr, "open": openErr} {
-				if !errors.Is(err, datadir.ErrNotPlain) || !strings.Contains(err.Error(), path+": a symbolic link") || strings.Contains(err.Error(), "store check") {
-					t.Errorf("%s: %v", what, err)
+				switch {
+				case !errors.Is(err, datadir.ErrNotPlain):
+					t.Errorf("%s: %v, want %v", what, err, datadir.ErrNotPlain)
+				case !strings.Contains(err.Error(), path+": a symbolic link"):
+					t.Errorf("%s: %v, want %q in Error", what, err, path+": a symbolic link")
+				case strings.Contains(err.Error(), "store check"):
+					t.Errorf(`%s: %v, want no "store check" in Error`, what, err)
 				}
 			}
-			if b, err := os.ReadFile(target); err != nil || string(b) != "precious" {
-				t.Errorf("the target is now %q, %v", b, err)
+			switch b, err := os.ReadFile(target); {
+			case err != nil:
+				t.Errorf("the target is now %q, %v, want no error", b, err)
+			case string(b) != "precious":
+				t.Errorf(`the target is now %q, %v, want "precious"`, b, err)
 			}
 		})
 	}
@@ -58,13 +66,16 @@ func TestALinkThatIsPutThereLaterIsNotWrittenThrough(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := s.raw.Create(path, ""); !errors.Is(err, datadir.ErrNotPlain) {
-		t.Errorf("creating a file in its place: %v", err)
+		t.Errorf("creating a file in its place: %v, want %v", err, datadir.ErrNotPlain)
 	}
 	if _, err := s.raw.Open(path); !errors.Is(err, datadir.ErrNotPlain) {
-		t.Errorf("reading it: %v", err)
+		t.Errorf("reading it: %v, want %v", err, datadir.ErrNotPlain)
 	}
-	if b, err := os.ReadFile(target); err != nil || string(b) != "precious" {
-		t.Errorf("the target is now %q, %v", b, err)
+	switch b, err := os.ReadFile(target); {
+	case err != nil:
+		t.Errorf("the target is now %q, %v, want no error", b, err)
+	case string(b) != "precious":
+		t.Errorf(`the target is now %q, %v, want "precious"`, b, err)
 	}
 }
 
@@ -98,7 +109,7 @@ func TestCheckMakesNoLockFile(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 	if _, err := os.Lstat(lock); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("there is a lock now: %v", err)
+		t.Errorf("there is a lock now: %v, want %v", err, os.ErrNotExist)
 	}
 }
 
@@ -111,7 +122,7 @@ func TestNoWorkerStartsDuringACheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := Open(Options{Dir: dir}); !errors.Is(err, store.ErrLocked) {
-		t.Errorf("a worker: %v", err)
+		t.Errorf("a worker: %v, want %v", err, store.ErrLocked)
 	}
 	if r, err := Check(t.Context(), dir, nil); err != nil || !r.OK() {
 		t.Errorf("another check: %+v, %v", r, err)

@@ -37,22 +37,37 @@ func TestALetterThatCannotBeReadIsListedAndHidesNoOther(t *testing.T) {
 	}
 	noiseFor(t, p, letters[1])
 	page, err := p.Letters(t.Context(), store.Filter{}, "", 10)
-	if err != nil || page.Next != "" || len(page.Letters) != 3 {
-		t.Fatalf("listed %v, %v", page, err)
+	switch {
+	case err != nil:
+		t.Fatalf("listed %v, %v, want no error", page, err)
+	case page.Next != "":
+		t.Fatalf("listed %v, %v, want next empty", page, err)
+	case len(page.Letters) != 3:
+		t.Fatalf("listed %v, %v, want 3 letters", page, err)
 	}
 	for i, inv := range page.Letters {
-		if inv.ID != letters[i].ID || inv.Lane != letters[i].Lane || inv.Size != letters[i].Size || !inv.DiedAt.Equal(letters[i].DiedAt) {
-			t.Errorf("number %d is listed as %+v", i, inv)
+		switch {
+		case inv.ID != letters[i].ID:
+			t.Errorf("number %d is listed as %+v, want ID %v", i, inv, letters[i].ID)
+		case inv.Lane != letters[i].Lane:
+			t.Errorf("number %d is listed as %+v, want lane %v", i, inv, letters[i].Lane)
+		case inv.Size != letters[i].Size:
+			t.Errorf("number %d is listed as %+v, want size %v", i, inv, letters[i].Size)
+		case !inv.DiedAt.Equal(letters[i].DiedAt):
+			t.Errorf("number %d is listed as %+v, want DiedAt %v", i, inv, letters[i].DiedAt)
 		}
 	}
 	if !strings.Contains(page.Letters[1].Detail, "cannot be read") {
-		t.Errorf("its detail is %q", page.Letters[1].Detail)
+		t.Errorf(`its detail is %q, want "cannot be read" in it`, page.Letters[1].Detail)
 	}
 	for name, err := range map[string]error{
 		"replay": p.Replay(t.Context(), letters[1].ID), "drop": p.Drop(t.Context(), letters[1].ID), "health": p.Health(),
 	} {
-		if err == nil || errors.Is(err, store.ErrNotFound) {
-			t.Errorf("%s gives %v", name, err)
+		switch {
+		case err == nil:
+			t.Errorf("%s gives %v, want an error", name, err)
+		case errors.Is(err, store.ErrNotFound):
+			t.Errorf("%s gives %v, want another error than %v", name, err, store.ErrNotFound)
 		}
 	}
 	taken, err := p.Expire(t.Context(), store.Bounds{MaxAge: 1})
@@ -70,11 +85,16 @@ func TestAQueueRequestThatIsMissingIsDamage(t *testing.T) {
 		t.Fatal(err)
 	}
 	remove(t, p.Store, appendBytesKey(nil, inv.ID))
-	if _, _, err := p.Load(t.Context(), inv.ID); err == nil || errors.Is(err, store.ErrNotFound) || !strings.Contains(err.Error(), "is missing") {
-		t.Errorf("load gives %v", err)
+	switch _, _, err := p.Load(t.Context(), inv.ID); {
+	case err == nil:
+		t.Errorf("load gives %v, want an error", err)
+	case errors.Is(err, store.ErrNotFound):
+		t.Errorf("load gives %v, want another error than %v", err, store.ErrNotFound)
+	case !strings.Contains(err.Error(), "is missing"):
+		t.Errorf(`load gives %v, want "is missing" in Error`, err)
 	}
 	if p.Health() == nil {
-		t.Error("health says nothing")
+		t.Error("health says nothing, want health set")
 	}
 }
 
@@ -90,14 +110,20 @@ func TestADelayedEntryThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 	}
 	put(t, p.Store, appendTimedKey(nil, delayedPrefix, due.Add(-1), invocation.ID{1}), nil)
 	p.set(due.Add(time.Second))
-	if more, err := p.MoveDue(t.Context()); err != nil || more {
-		t.Errorf("moving: %v, %v", more, err)
+	switch more, err := p.MoveDue(t.Context()); {
+	case err != nil:
+		t.Errorf("moving: %v, %v, want no error", more, err)
+	case more:
+		t.Errorf("moving: %v, %v, want not more", more, err)
 	}
-	if st := p.Stats(); st.Ready != 3 || st.Delayed != 0 {
-		t.Errorf("counts %+v", st)
+	switch st := p.Stats(); {
+	case st.Ready != 3:
+		t.Errorf("counts %+v, want ready 3", st)
+	case st.Delayed != 0:
+		t.Errorf("counts %+v, want delayed 0", st)
 	}
 	if p.Health() == nil {
-		t.Error("health says nothing")
+		t.Error("health says nothing, want health set")
 	}
 }
 
@@ -113,7 +139,7 @@ func TestADeadEntryThatCannotBeReadKeepsNoOtherForEver(t *testing.T) {
 		t.Errorf("expired %v, %v; want the one that can be read", taken, err)
 	}
 	if p.Health() == nil {
-		t.Error("health is nil")
+		t.Error("health is nil, want health set")
 	}
 }
 
@@ -129,15 +155,18 @@ func TestMetricsTellOfCommits(t *testing.T) {
 		t.Fatal(err)
 	}
 	all, err := r.Gather()
-	if err != nil || len(all) != 2 {
-		t.Fatalf("gathered %v, %v", all, err)
+	switch {
+	case err != nil:
+		t.Fatalf("gathered %v, %v, want no error", all, err)
+	case len(all) != 2:
+		t.Fatalf("gathered %v, %v, want 2", all, err)
 	}
 	for _, m := range all {
 		h := m.GetMetric()[0].GetHistogram()
 		switch m.GetName() {
 		case "queue_worker_store_commit_seconds":
 			if h.GetSampleCount() == 0 {
-				t.Error("no commit was observed")
+				t.Error("no commit was observed, want GetSampleCount not 0")
 			}
 		case "queue_worker_store_batch_operations":
 			if h.GetSampleSum() != 10 {
@@ -166,10 +195,10 @@ func TestTheCompactionsRest(t *testing.T) {
 		p.pause()
 	}
 	if p.rest != longestRest {
-		t.Errorf("the longest rest is %v", p.rest)
+		t.Errorf("the longest rest is %v, want %v", p.rest, longestRest)
 	}
 	if p.pause(); p.rest != 0 {
-		t.Errorf("after a success the rest is %v", p.rest)
+		t.Errorf("after a success the rest is %v, want 0", p.rest)
 	}
 }
 
@@ -226,7 +255,7 @@ func TestAnErrorOfReadingPasses(t *testing.T) {
 		}
 	}
 	if err := s.Health(); !errors.Is(err, syscall.EIO) {
-		t.Errorf("health is %v", err)
+		t.Errorf("health is %v, want %v", err, syscall.EIO)
 	}
 	toggle.Off()
 	for _, name := range []string{
@@ -239,14 +268,23 @@ func TestAnErrorOfReadingPasses(t *testing.T) {
 			err = calls[name]()
 		}
 		if err != nil {
-			t.Errorf("%s, when it reads again: %v", name, err)
+			t.Errorf("%s, when it reads again: %v, want no error", name, err)
 		}
 	}
 	if err := s.Err(); err != nil {
-		t.Errorf("when it reads again: %v", err)
+		t.Errorf("when it reads again: %v, want no error", err)
 	}
-	if st := s.Stats(); st.Ready != 1 || st.Delayed+st.Dead != 0 || st.Results != 1 || st.Keys != 0 || st.Difference() != 0 {
-		t.Errorf("counts %+v", st)
+	switch st := s.Stats(); {
+	case st.Ready != 1:
+		t.Errorf("counts %+v, want ready 1", st)
+	case st.Delayed+st.Dead != 0:
+		t.Errorf("counts %+v, want st.Delayed+st.Dead 0", st)
+	case st.Results != 1:
+		t.Errorf("counts %+v, want results 1", st)
+	case st.Keys != 0:
+		t.Errorf("counts %+v, want keys 0", st)
+	case st.Difference() != 0:
+		t.Errorf("counts %+v, want difference 0", st)
 	}
 }
 

@@ -29,23 +29,23 @@ func TestNotesAreBoundedInNumberAndInBytes(t *testing.T) {
 			}
 			for n := range tt.n {
 				if err := put(strconv.Itoa(n), make([]byte, tt.size)); err != nil {
-					t.Fatalf("number %d: %v", n, err)
+					t.Fatalf("number %d: %v, want no error", n, err)
 				}
 			}
 			if err := put("more", []byte{1}); !errors.Is(err, store.ErrNote) {
 				t.Errorf("one more gives %v, want ErrNote", err)
 			}
 			if err := put("1", make([]byte, tt.size)); err != nil {
-				t.Errorf("writing over one: %v", err)
+				t.Errorf("writing over one: %v, want no error", err)
 			}
 			if err := errors.Join(put("1", nil), put("more", []byte{1})); err != nil {
-				t.Errorf("after one was deleted: %v", err)
+				t.Errorf("after one was deleted: %v, want no error", err)
 			}
 			if err := put("still more", make([]byte, max(tt.size, 1))); !errors.Is(err, store.ErrNote) {
 				t.Errorf("one more again gives %v, want ErrNote", err)
 			}
 			if n := len(s.Notes("")); n != tt.n {
-				t.Errorf("%d notes are kept", n)
+				t.Errorf("%d notes are kept, want %v", n, tt.n)
 			}
 		})
 	}

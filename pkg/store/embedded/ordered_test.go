@@ -40,7 +40,7 @@ func TestASeekThatReturnsAnEarlierKeyEndsTheIteration(t *testing.T) {
 			t.Errorf("the key after b is %q", it.Key())
 		}
 		if err := it.Error(); !errors.Is(err, errDisorder) {
-			t.Errorf("error is %v", err)
+			t.Errorf("error is %v, want %v", err, errDisorder)
 		}
 	}
 	if it.SeekGE([]byte("a")) || it.Next() || it.Prev() {

@@ -80,22 +80,25 @@ func TestAFreeDescriptorIsWaitedFor(t *testing.T) {
 			}
 			log.wait(t, begins)
 			for name, f := range map[string]func() error{"Err": p.Err, "Full": p.Full, "Health": p.Health} {
-				if err := f(); !errors.Is(err, syscall.EMFILE) || !strings.Contains(err.Error(), "no free file descriptor") {
-					t.Errorf("%s is %v without a free descriptor", name, err)
+				switch err := f(); {
+				case !errors.Is(err, syscall.EMFILE):
+					t.Errorf("%s is %v without a free descriptor, want %v", name, err, syscall.EMFILE)
+				case !strings.Contains(err.Error(), "no free file descriptor"):
+					t.Errorf(`%s is %v without a free descriptor, want "no free file descriptor" in Error`, name, err)
 				}
 			}
 			if err := p.Failed(); err != nil {
-				t.Errorf("failed: %v", err)
+				t.Errorf("failed: %v, want no error", err)
 			}
 			p.verifyClone(t, mem)
 			toggle.Off()
 			if err := <-working; err != nil {
-				t.Fatalf("after descriptors were free: %v", err)
+				t.Fatalf("after descriptors were free: %v, want no error", err)
 			}
 			log.wait(t, ends)
 			for name, f := range map[string]func() error{"Err": p.Err, "Full": p.Full, "Health": p.Health} {
 				if err := f(); err != nil {
-					t.Errorf("%s is %v after descriptors were free", name, err)
+					t.Errorf("%s is %v after descriptors were free, want no error", name, err)
 				}
 			}
 			p.verifyClone(t, mem)
@@ -178,7 +181,7 @@ func TestCloseDoesNotWaitForAFreeDescriptor(t *testing.T) {
 		go func() { settled <- p.settle(inv, invocation.OutcomeDone, nil, true) }()
 		log.wait(t, logExhausted)
 		if err := p.Close(); err != nil {
-			t.Errorf("close: %v", err)
+			t.Errorf("close: %v, want no error", err)
 		}
 		all.Wait() // all are answered
 		if err := <-settled; err != nil && !errors.Is(err, store.ErrFailed) && !errors.Is(err, store.ErrClosed) {
@@ -199,8 +202,11 @@ func TestACheckWithoutDescriptorsFindsNoDamage(t *testing.T) {
 		}
 		toggle.On()
 		report, err := check(t.Context(), Options{Dir: "data", FS: errorfs.Wrap(mem, toggle), tune: small}, nil)
-		if !errors.Is(err, syscall.EMFILE) || !strings.Contains(err.Error(), "raise the limit of open files") {
-			t.Errorf("%s: %v, %+v", pattern, err, report)
+		switch {
+		case !errors.Is(err, syscall.EMFILE):
+			t.Errorf("%s: %v, %+v, want %v", pattern, err, report, syscall.EMFILE)
+		case !strings.Contains(err.Error(), "raise the limit of open files"):
+			t.Errorf(`%s: %v, %+v, want "raise the limit of open files" in Error`, pattern, err, report)
 		}
 	}
 }

@@ -69,7 +69,7 @@ func TestMessagesOfABatchShareAKey(t *testing.T) {
 		d := message("one", n/2)
 		change(&d)
 		if err := p.through(d); err != nil {
-			t.Errorf("%+v gives %v, it was never sent", d, err)
+			t.Errorf("%+v gives %v, it was never sent, want no error", d, err)
 		}
 		if err := p.through(d); !errors.Is(err, store.ErrSeen) {
 			t.Errorf("%+v, sent out of order, gives %v, want ErrSeen", d, err)
@@ -142,7 +142,7 @@ func FuzzRun(f *testing.F) {
 		slices.Reverse(read)
 		for i := range read[1:] {
 			if read[i].timestamp >= read[i+1].timestamp {
-				t.Fatalf("out of order: %v", read)
+				t.Fatalf("out of order: %v, want timestamp below %v", read, read[i+1].timestamp)
 			}
 		}
 	})

@@ -34,19 +34,19 @@ func TestARealVolumeThatIsFull(t *testing.T) {
 	}
 	p.Store = s
 	if p.Usage().FreeBytes == 0 {
-		t.Error("the free space is not known")
+		t.Error("the free space is not known, want FreeBytes not 0")
 	}
 	working := make(chan error, 1)
 	go func() { working <- p.burst(200, 100_000) }() // more than there is room for
 	log.wait(t, "disk full, waiting for room")
 	if p.Err() == nil {
-		t.Error("the store can be relied upon, it says")
+		t.Error("the store can be relied upon, it says, want err set")
 	}
 	if err := unix.Mount("", dir, "", unix.MS_REMOUNT, "size=200m"); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-working; err != nil {
-		t.Fatalf("after there was room: %v", err)
+		t.Fatalf("after there was room: %v, want no error", err)
 	}
 	log.wait(t, "disk has room again")
 	l := p.copy()

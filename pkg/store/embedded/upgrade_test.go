@@ -199,8 +199,11 @@ func TestAStoreOfLayout1IsUpgraded(t *testing.T) {
 			t.Fatal(err)
 		}
 		found, err := s.layout()
-		if err := errors.Join(err, l.verify(s), s.Close()); err != nil || found != layoutVersion {
-			t.Fatalf("layout %d, %v", found, err)
+		switch err := errors.Join(err, l.verify(s), s.Close()); {
+		case err != nil:
+			t.Fatalf("layout %d, %v, want no error", found, err)
+		case found != layoutVersion:
+			t.Fatalf("layout %d, %v, want found %v", found, err, layoutVersion)
 		}
 	}
 	if n := strings.Count(log.String(), `msg="store upgraded" from_layout=1 to_layout=3`); n != 1 {
@@ -238,7 +241,7 @@ func TestPowerCutOfAnUpgrade(t *testing.T) {
 			err = errors.Join(l.verify(s), s.Close())
 		}
 		if err != nil {
-			t.Errorf("before %v of %s: %v", op.Kind, op.Path, err)
+			t.Errorf("before %v of %s: %v, want no error", op.Kind, op.Path, err)
 		}
 		return nil
 	})
@@ -258,7 +261,7 @@ func TestPowerCutOfAnUpgrade(t *testing.T) {
 		t.Fatal(err)
 	}
 	if cuts < 5 {
-		t.Errorf("only %d cuts", cuts)
+		t.Errorf("only %d cuts, want at least 5", cuts)
 	}
 	after := l.options(mem.CrashClone(vfs.CrashCloneCfg{}))
 	if s, err = Open(after); err != nil {

@@ -27,7 +27,7 @@ func FuzzValues(f *testing.F) {
 	f.Fuzz(func(t *testing.T, key, value []byte) {
 		if e, err := parseExpiry(key, value); err == nil && e.of == ofResult && e.at.Unix() >= 0 && e.at.Unix() < lastSecond {
 			if !bytes.Equal(key[2:], appendResultExpiry(nil, e.at, e.id)[2:]) {
-				t.Errorf("%x is read as %+v", key, e)
+				t.Errorf("%x is read as %+v, want %.100q", key, e, appendResultExpiry(nil, e.at, e.id)[2:])
 			}
 		}
 		if c, err := parseClaim(key, value); err == nil && c.Expires.Unix() >= 0 && c.Expires.Unix() < lastSecond && !bytes.Equal(value, c.value()) {
@@ -41,7 +41,7 @@ func FuzzValues(f *testing.F) {
 		}
 		if last, err := parsePendingCursor(string(value)); err == nil && len(value) > 0 {
 			if base64.RawURLEncoding.EncodeToString(last) == "" {
-				t.Errorf("cursor %q is read as the start", value)
+				t.Errorf("cursor %q is read as the start, want base64.RawURLEncoding.EncodeToString(last) not empty", value)
 			}
 		}
 	})

@@ -26,10 +26,10 @@ func TestALetterIsReadAsItWasWritten(t *testing.T) {
 			t.Errorf("number %d: %v, letter (-want +got):\n%s", n, err, d)
 		}
 		if _, ok := readLetter(b); ok != (n < 2) {
-			t.Errorf("number %d is read the short way: %v", n, ok)
+			t.Errorf("number %d is read the short way: %v, want %v", n, ok, n < 2)
 		}
 		if _, err := DecodeLetter(b[:len(b)-1]); err == nil {
-			t.Errorf("number %d is read without its end", n)
+			t.Errorf("number %d is read without its end: got %v, want an error", n, err)
 		}
 	}
 }
@@ -46,7 +46,7 @@ func FuzzLetter(f *testing.F) {
 		}
 		var want Letter
 		if err := msgpack.Unmarshal(b, &want); err != nil {
-			t.Fatalf("msgpack: %v, the short way reads %+v", err, got)
+			t.Fatalf("msgpack: %v, the short way reads %+v, want no error", err, got)
 		}
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("letter (-want +got):\n%s", d)

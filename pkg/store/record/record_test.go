@@ -81,8 +81,13 @@ func TestARecordOfALaterVersionIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := Decode(invocation.ID{}, b)
-	if err != nil || got.CallID != "call" || got.Size != 7 {
-		t.Errorf("read %+v, %v", got, err)
+	switch {
+	case err != nil:
+		t.Errorf("read %+v, %v, want no error", got, err)
+	case got.CallID != "call":
+		t.Errorf(`read %+v, %v, want CallID "call"`, got, err)
+	case got.Size != 7:
+		t.Errorf("read %+v, %v, want size 7", got, err)
 	}
 }
 
