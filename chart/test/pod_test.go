@@ -215,29 +215,32 @@ func TestServicesReachTheWorker(t *testing.T) {
 	}
 }
 
-// TestCredentialsOfPublishersAreMounted holds the setting, the mount and the Secret together.
-func TestCredentialsOfPublishersAreMounted(t *testing.T) {
+// TestSecretsOfTheConnectionsAreMounted holds the settings, the mounts and the Secrets together.
+func TestSecretsOfTheConnectionsAreMounted(t *testing.T) {
 	t.Parallel()
-	for values, want := range map[string]string{
-		"{stanEmbedded: true, stanCredentialsSecret: nats-credentials}":                                                   "nats-credentials",
-		"{stanEmbedded: true, stanCredentialsSecret: nats-credentials, basic_auth: false, persistence: {enabled: false}}": "nats-credentials",
-		"{stanEmbedded: true}":                      "",
-		"{stanCredentialsSecret: nats-credentials}": "",
+	for values, want := range map[string]map[string]string{ // volume: Secret
+		"{stanEmbedded: true, stanCredentialsSecret: nc}":                                                   {"nats": "nc"},
+		"{stanEmbedded: true, stanCredentialsSecret: nc, basic_auth: false, persistence: {enabled: false}}": {"nats": "nc"},
+		"{stanEmbedded: true}":        {},
+		"{stanCredentialsSecret: nc}": {"nats": "nc"},
+		"{stanCredentialsSecret: nc, stanTLS: {secret: nt, clientCertificate: true}}": {"nats": "nc", "nats-tls": "nt"},
+		"{stanTLS: {secret: nt}, basic_auth: false, persistence: {enabled: false}}":   {"nats-tls": "nt"},
+		"{caSecret: ca}": {"ca": "ca"},
 	} {
-		pod, got, mounted := render(t, values).pod(t), "", false
-		for _, v := range pod.Spec.Volumes {
-			if v.Name == "nats" {
-				got = v.Secret.SecretName
+		pod := render(t, values).pod(t)
+		got := map[string]string{}
+		for _, m := range pod.Spec.Containers[0].VolumeMounts {
+			for _, v := range pod.Spec.Volumes {
+				if v.Name == m.Name && v.Secret != nil && m.Name != "auth" && m.ReadOnly && m.MountPath == "/var/secrets/"+m.Name {
+					got[m.Name] = v.Secret.SecretName
+				}
 			}
 		}
-		for _, m := range pod.Spec.Containers[0].VolumeMounts {
-			mounted = mounted || m.Name == "nats" && m.MountPath == "/var/secrets/nats" && m.ReadOnly
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s: (-want +got)\n%s", values, d)
 		}
-		switch {
-		case got != want:
-			t.Errorf("%s: the Secret is %q, want %q", values, got, want)
-		case mounted != (want != ""):
-			t.Errorf("%s: mounted %t, want %v", values, mounted, want != "")
-		}
+	}
+	if got := render(t, "caSecret: ca").env(t)["SSL_CERT_DIR"]; got != "/var/secrets/ca" {
+		t.Errorf("got SSL_CERT_DIR %q, want the folder of the Secret", got)
 	}
 }

@@ -53,7 +53,10 @@ var reached = map[string]struct{ values, want string }{
 	"debug":                  {"settings: {debug: true}", "true"},
 	"stan_embedded":          {"stanEmbedded: true", "true"},
 	"stan_listen_address":    {"stanEmbedded: true", ":4222"},
-	"stan_credentials_file":  {"stanEmbedded: true\nstanCredentialsSecret: nats-credentials", "/var/secrets/nats/credentials"},
+	"stan_credentials_file":  {"stanCredentialsSecret: nats-credentials", "/var/secrets/nats/credentials"},
+	"stan_ca_file":           {"stanTLS: {secret: nats-tls}", "/var/secrets/nats-tls/ca.crt"},
+	"stan_cert_file":         {"stanTLS: {secret: nats-tls, clientCertificate: true}", "/var/secrets/nats-tls/tls.crt"},
+	"stan_key_file":          {"stanTLS: {secret: nats-tls, clientCertificate: true}", "/var/secrets/nats-tls/tls.key"},
 }
 
 // fixed are settings that no value reaches, and why.

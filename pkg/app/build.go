@@ -210,6 +210,7 @@ func (a *App) makeIntake(context.Context) error {
 	a.submitted = intake.NewMetrics(a.registry, c.Channels)
 	o := intake.Options{
 		URL:     "nats://" + net.JoinHostPort(c.NATSAddress, strconv.Itoa(c.NATSPort)),
+		Login:   intake.Login{Credentials: c.StanUser, TLS: c.StanTLS},
 		Cluster: c.NATSCluster, Channels: c.Channels, Group: c.QueueGroup, Hostname: host, AckWait: c.AckWait,
 		MaxUnsettled: c.MaxUnsettled, MaxUnsettledBytes: c.MaxUnsettledBytes, Names: a.names, CheckURL: a.checkURL,
 		Store: accepting{a.worker, a.store}, Metrics: a.submitted, Logger: a.log,

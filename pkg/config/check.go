@@ -29,6 +29,9 @@ var valid = map[string]func(string) bool{
 	"secret_mount_path":      isPath,
 	"stan_listen_address":    isListenAddress,
 	"stan_credentials_file":  isPath,
+	"stan_ca_file":           isPath,
+	"stan_cert_file":         isPath,
+	"stan_key_file":          isPath,
 }
 
 // checkEach holds every value against the range or the form of its setting.
@@ -97,10 +100,22 @@ func (l *loader) checkTogether() {
 	if l.right("callback_max_inflight", "max_inflight") && c.CallbackMaxInflight > c.MaxInflight {
 		l.report("callback_max_inflight", strconv.Itoa(c.CallbackMaxInflight), fmt.Sprintf("at most max_inflight, which is %d", c.MaxInflight))
 	}
+	if l.right("stan_cert_file", "stan_key_file") && (c.StanCert == "") != (c.StanKey == "") {
+		l.reportPair(c.StanCert, c.StanKey)
+	}
 	if l.right("stan_embedded", "stan_listen_address", "http_listen_address") && c.StanEmbedded && sameListener(c.StanListenAddress, c.ListenAddress) {
 		l.report("stan_listen_address", c.StanListenAddress,
 			fmt.Sprintf("another port than that of http_listen_address, which is %s", c.ListenAddress))
 	}
+}
+
+// reportPair reports a client certificate without its key, or a key without its certificate.
+func (l *loader) reportPair(cert, key string) {
+	if cert != "" {
+		l.report("stan_cert_file", cert, "stan_key_file beside it")
+		return
+	}
+	l.report("stan_key_file", key, "stan_cert_file beside it")
 }
 
 // checkLevel reports a debug that contradicts log_level, and lets one of them set the other.

@@ -8,8 +8,9 @@
 //
 // The table in docs/settings.md is generated from the tags of Config.
 //
-// The package opens no file and no connection, logs nothing, and does not read
-// the credentials under secret_mount_path.
+// Load opens no file. StanUser and StanTLS read those of the connection to NATS Streaming.
+// The package opens no connection, logs nothing, and does not read the credentials under
+// secret_mount_path.
 package config
 
 //go:generate go test -run "^(TestSettingsPage|TestTheChartKnowsEveryBound)$" . -update
@@ -35,6 +36,11 @@ type Config struct {
 	NATSCluster string   `env:"faas_nats_cluster_name" envDefault:"faas-cluster" form:"a name without spaces, '*', '>' and empty parts between dots" doc:"Its cluster id."`
 	Channels    []string `env:"faas_nats_channel" envDefault:"faas-request" form:"names of letters, digits, '-', '_' and '.', at most 12, none twice, each with :<limit> from 1 to 10000 or without" doc:"The queues: channels to take invocations from, such as faas-request,slow-queue:5. Each has a subscription of its own; its durable name is the channel with '.' as '_'. A limit is how many of its calls run at a time, within max_inflight. HTTP requests go to the first." was:"One name, no list. Since December 2022 the Community worker reads faas-request whatever is set."`
 	QueueGroup  string   `env:"faas_nats_queue_group" envDefault:"faas" form:"a name without spaces, '*', '>' and empty parts between dots" doc:"Queue group: workers of one group share the messages."`
+
+	StanCredentials string `env:"stan_credentials_file" zero:"none" form:"a path" doc:"File with user:password, or a token, on one line. The worker presents it to the NATS Streaming server, and reads it again for each connection. With stan_embedded publishers have to present it instead: the gateway has it in faas_nats_address, as in user:password@nats, it is read at start, and without it no credentials are required; the rights of publishers are the same with and without."`
+	StanCA          string `env:"stan_ca_file" zero:"none" form:"a path" doc:"File with the CA certificates, PEM, that the certificate of the NATS Streaming server is checked with. The connection is then always encrypted. none: it is encrypted where the server asks for it, and checked with the certificates of the system."`
+	StanCert        string `env:"stan_cert_file" zero:"none" form:"a path" doc:"File with the client certificate, PEM, for a NATS Streaming server that asks for one. The connection is then always encrypted. Read again for each connection, like stan_ca_file and stan_key_file."`
+	StanKey         string `env:"stan_key_file" zero:"none" form:"a path" doc:"File with the key of stan_cert_file, PEM."`
 
 	AckWait           time.Duration `env:"ack_wait" envDefault:"60s" doc:"How long NATS Streaming waits for an ack before it delivers a message again. Not a limit on a call: with data_dir an ack takes milliseconds, and without it the subscription asks for 24h." was:"30s in the Community binary, 60s in its chart, 5m5s in faasd. There it had to be longer than the slowest function; here it need not."`
 	MaxUnsettled      int           `env:"max_unsettled" envDefault:"10000" doc:"Without data_dir: maximum of unacked messages. At the bound the intake is paused."`
@@ -104,7 +110,6 @@ type Config struct {
 	// NATS Streaming inside this process.
 	StanEmbedded      bool   `group:"Embedded NATS Streaming" env:"stan_embedded" envDefault:"false" doc:"Run NATS Streaming in the worker, so that the gateway publishes directly to it. It keeps its files under data_dir."`
 	StanListenAddress string `env:"stan_listen_address" envDefault:"127.0.0.1:4222" form:"host:port or :port, the port from 0 to 65535" doc:"Where it listens. Port 0 takes any free one. A client that reaches it can publish and do nothing else."`
-	StanCredentials   string `env:"stan_credentials_file" envDefault:"" zero:"none" form:"a path" doc:"File with user:password, or a token, that publishers have to present. The gateway has it in faas_nats_address, as in user:password@nats. Read at start. Empty: no credentials are required. Their rights are the same with and without."`
 
 	// QueueLimits are the limits beside the names in faas_nats_channel. Channels has the
 	// names alone.

@@ -111,6 +111,7 @@ func TestTheDefaultOfEverySettingCanBeWritten(t *testing.T) {
 func TestEveryFieldCanBeSet(t *testing.T) {
 	t.Parallel()
 	got := load(t, "faas_nats_address=[fd00::1]", "faas_nats_port=4333", "faas_nats_cluster_name=c1", "faas_nats_channel=a, b.c", "faas_nats_queue_group=g",
+		"stan_credentials_file=/c", "stan_ca_file=/ca", "stan_cert_file=/crt", "stan_key_file=/key",
 		"ack_wait=5m5s", "max_unsettled=20", "max_unsettled_bytes=2MiB",
 		"gateway_url=https://gw.example:8443/openfaas//", "faas_gateway_address=gw", "faas_gateway_port=80", "default_function_name=fns",
 		"max_inflight=1", "max_retry_attempts=0", "initial_retry_wait=0", "max_retry_wait=1", "retry_http_codes=5xx, !501", "backoff=constant", "limiter_enabled=false", "breaker=off",
@@ -123,6 +124,7 @@ func TestEveryFieldCanBeSet(t *testing.T) {
 		"log_encoding=json", "debug=1", "stan_embedded=true", "stan_listen_address=:4223")
 	want := &Config{
 		NATSAddress: "fd00::1", NATSPort: 4333, NATSCluster: "c1", Channels: []string{"a", "b.c"}, QueueGroup: "g",
+		StanCredentials: "/c", StanCA: "/ca", StanCert: "/crt", StanKey: "/key",
 		AckWait: 305 * time.Second, MaxUnsettled: 20, MaxUnsettledBytes: 2 << 20,
 		GatewayURL:     &url.URL{Scheme: "https", Host: "gw.example:8443", Path: "/openfaas"},
 		GatewayAddress: "gw", GatewayPort: 80, DefaultNamespace: "fns",

@@ -38,3 +38,38 @@ func TestCredentialsAreOneLineOfAFile(t *testing.T) {
 		t.Errorf("without a file there is %q (%v): err = %v, want nil", got, err, err)
 	}
 }
+
+func TestACertificateComesWithItsKey(t *testing.T) {
+	t.Parallel()
+	for environ, want := range map[string]string{
+		"stan_cert_file=/crt": "stan_cert_file=\"/crt\": expected stan_key_file beside it",
+		"stan_key_file=/key":  "stan_key_file=\"/key\": expected stan_cert_file beside it",
+	} {
+		if _, err := Load([]string{environ}); err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %q", environ, err, want)
+		}
+	}
+}
+
+func TestWithoutFilesTheServerDecidesOnTLS(t *testing.T) {
+	t.Parallel()
+	if got, err := (&Config{}).StanTLS(); got != nil || err != nil {
+		t.Errorf("got %v %v, want nothing", got, err)
+	}
+}
+
+// TestAFileOfTheConnectionIsBounded: an error names the setting, and a file without end is not read to its end.
+func TestAFileOfTheConnectionIsBounded(t *testing.T) {
+	t.Parallel()
+	for setting, c := range map[string]*Config{
+		"stan_ca_file":   {StanCA: "/dev/zero"},
+		"stan_cert_file": {StanCert: "/dev/zero", StanKey: "/dev/zero"},
+	} {
+		if _, err := c.StanTLS(); err == nil || !strings.Contains(err.Error(), setting+": ") || !strings.Contains(err.Error(), "too large") {
+			t.Errorf("got %v, want that the file of %s is too large", err, setting)
+		}
+	}
+	if _, err := (&Config{StanCredentials: "/dev/zero"}).StanUser(); err == nil || !strings.Contains(err.Error(), "too large") {
+		t.Errorf("got %v, want that the file of the credentials is too large", err)
+	}
+}

@@ -68,7 +68,8 @@ func warnOfFences(c *Config, warn warner) {
 	warn(c.AdminOpen && !c.BasicAuth, "admin_open=true: anyone who reaches %s can read, replay and drop what is stored", c.ListenAddress)
 	warn(c.StanEmbedded && c.StanCredentials == "" && !isLoopback(c.StanListenAddress),
 		"stan_listen_address=%s: without stan_credentials_file there is no authentication, so let only the gateway reach it", c.StanListenAddress)
-	warn(!c.StanEmbedded && c.StanCredentials != "", "stan_credentials_file is not used: stan_embedded=false")
+	warn(c.StanEmbedded && (c.StanCA != "" || c.StanCert != ""),
+		"stan_ca_file and stan_cert_file are not used: stan_embedded=true connects within the process")
 }
 
 // isLoopback reports whether only this machine reaches a listen address.

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"encoding/pem"
 	"errors"
 	"io"
 	"net/http"
@@ -169,6 +170,15 @@ func TestWhatIsWrongIsSaidWithWhatToDo(t *testing.T) {
 	if err := os.WriteFile(named, []byte("publisher:hunter2\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	at, err := url.Parse(guarded.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := "faas_nats_port=" + at.Port()
+	ca := filepath.Join(t.TempDir(), "ca.crt")
+	if err := os.WriteFile(ca, authority(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	embedded := "stan_embedded=true\nstan_listen_address=" + strings.TrimPrefix(guarded.URL(), "nats://")
 	tests := []struct {
 		name    string
@@ -185,6 +195,10 @@ func TestWhatIsWrongIsSaidWithWhatToDo(t *testing.T) {
 		{"credentials of embedded NATS Streaming", embedded + "\nstan_credentials_file=" + named, "door", OK, "answers as cluster"},
 		{"no credentials of embedded NATS Streaming", embedded, "door", Warn, "Authorization"},
 		{"credentials that are not there", embedded + "\nstan_credentials_file=" + named + "-2", "door", Bad, "stan_credentials_file"},
+		{"credentials that travel unencrypted", elsewhere + "\nstan_credentials_file=" + named, "door", Warn, "the credentials travel unencrypted | Let the server use TLS"},
+		{"no credentials where some are needed", elsewhere, "door", Bad, "check stan_credentials_file"},
+		{"a CA that is not there", elsewhere + "\nstan_ca_file=" + named + "-2", "door", Bad, "stan_ca_file"},
+		{"a CA of a server that does not encrypt", elsewhere + "\nstan_ca_file=" + ca, "door", Bad, "the server does not encrypt"},
 		{"no data_dir", "data_dir=none", "store", Warn, "in memory"},
 		{"a data_dir that is a file", "data_dir=" + file, "store", Bad, file},
 		{"a data_dir that everybody may write", "data_dir=" + open, "store", Warn, "writable by every user"},
@@ -219,6 +233,14 @@ func TestWhatIsWrongIsSaidWithWhatToDo(t *testing.T) {
 			}
 		})
 	}
+}
+
+// authority is a certificate in PEM.
+func authority(t *testing.T) []byte {
+	t.Helper()
+	s := httptest.NewTLSServer(nil)
+	defer s.Close()
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
 }
 
 // closedPort is one without a listener.

@@ -15,38 +15,39 @@ import (
 func (e *examiner) door(ctx context.Context) []Finding {
 	c := e.Config
 	address := net.JoinHostPort(c.NATSAddress, strconv.Itoa(c.NATSPort))
-	user := ""
-	var err error
+	login := intake.Login{Credentials: c.StanUser, TLS: c.StanTLS}
 	if c.StanEmbedded {
-		address = reachable(c.StanListenAddress)
-		user, err = c.StanUser()
+		address, login.TLS = reachable(c.StanListenAddress), nil
 	}
-	if err != nil {
+	if err := readable(login); err != nil {
 		return []Finding{wrong("door", "Mount the file, readable for the user of this process.", "%s", firstLine(err))}
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, askTimeout, errNoAnswer)
 	defer cancel()
-	err = intake.Probe(ctx, natsURL(user, address), c.NATSCluster, e.Hostname)
+	server, err := intake.Probe(ctx, (&url.URL{Scheme: "nats", Host: address}).String(), c.NATSCluster, e.Hostname, login)
 	switch {
+	case err == nil && c.StanCredentials != "" && !server.Encrypted && !c.StanEmbedded:
+		return []Finding{look("door", "Let the server use TLS, and name its CA in stan_ca_file.",
+			"NATS Streaming at %s answers as cluster %s; the credentials travel unencrypted", address, c.NATSCluster)}
+	case err == nil && server.Encrypted:
+		return []Finding{fine("door", "NATS Streaming at %s answers as cluster %s, encrypted", address, c.NATSCluster)}
 	case err == nil:
 		return []Finding{fine("door", "NATS Streaming at %s answers as cluster %s", address, c.NATSCluster)}
 	case c.StanEmbedded:
 		return []Finding{look("door", "Start the worker; while it runs, see its log and /readyz.",
 			"embedded NATS Streaming at %s is not reachable: %s", address, firstLine(err))}
 	}
-	return []Finding{wrong("door", "Check that the server runs, and faas_nats_address, faas_nats_port and faas_nats_cluster_name; no messages are received until it answers.",
+	return []Finding{wrong("door", "Check that the server runs, and the settings named in the error, faas_nats_address, faas_nats_port and faas_nats_cluster_name; no messages are received until it answers.",
 		"NATS Streaming at %s: %s", address, firstLine(err))}
 }
 
-// natsURL has the user in front that embedded NATS Streaming asks publishers for.
-func natsURL(user, address string) string {
-	u := url.URL{Scheme: "nats", Host: address}
-	if name, password, two := strings.Cut(user, ":"); two {
-		u.User = url.UserPassword(name, password)
-	} else if user != "" {
-		u.User = url.User(user)
+// readable is the error of reading the files that a connection needs.
+func readable(login intake.Login) error {
+	_, err := login.Credentials()
+	if err == nil && login.TLS != nil {
+		_, err = login.TLS()
 	}
-	return u.String()
+	return err
 }
 
 // reachable is the address under which a listener can be reached from here.

@@ -71,6 +71,8 @@ const drainTimeout = 3 * time.Second
 type Options struct {
 	// URL is nats://host:port.
 	URL string
+	// Login is what the server gets to see of the worker. An embedded server asks for nothing.
+	Login Login
 	// Embedded is embedded NATS Streaming, if it is used: connections are
 	// made in the process then, and survive a pause of its listener. Nil: URL is dialled.
 	Embedded Embedded

@@ -42,7 +42,14 @@ func startServer(t testing.TB, listen, dir string, log *slog.Logger) *stanServer
 		host = h
 	}
 	const largest = 16 << 20
-	ns, err := natsserver.NewServer(&natsserver.Options{Host: host, Port: port, NoSigs: true, NoLog: true, MaxPayload: largest, MaxPending: 8 * largest})
+	return startWith(t, &natsserver.Options{Host: host, Port: port, MaxPayload: largest, MaxPending: 8 * largest}, dir, log)
+}
+
+// startWith opens a server with options of its own. login is what its own connection presents.
+func startWith(t testing.TB, o *natsserver.Options, dir string, log *slog.Logger, login ...nats.Option) *stanServer {
+	t.Helper()
+	o.NoSigs, o.NoLog = true, true
+	ns, err := natsserver.NewServer(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,18 +59,21 @@ func startServer(t testing.TB, listen, dir string, log *slog.Logger) *stanServer
 	if !ns.ReadyForConnections(patience) {
 		t.Fatal("the server does not listen: ready = false, want true")
 	}
-	if s.stan, err = streaming.RunServerWithOpts(streamingOptions(ns, dir, log), nil); err != nil {
+	if s.stan, err = streaming.RunServerWithOpts(streamingOptions(ns, dir, log, login...), o); err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-func streamingOptions(ns *natsserver.Server, dir string, log *slog.Logger) *streaming.Options {
+func streamingOptions(ns *natsserver.Server, dir string, log *slog.Logger, login ...nats.Option) *streaming.Options {
 	o := streaming.GetDefaultOptions()
 	o.ID = cluster
 	// A client that died is noticed within a test.
 	o.ClientHBInterval, o.ClientHBTimeout, o.ClientHBFailCount = 2*time.Second, 2*time.Second, 3
 	o.NATSServerURL, o.NATSClientOpts = ns.ClientURL(), []nats.Option{nats.InProcessServer(ns)}
+	if len(login) > 0 { // connections in the process know no TLS
+		o.NATSClientOpts = login
+	}
 	o.MaxMsgs, o.MaxBytes = 0, 0
 	o.CustomLogger = serverLog{log}
 	if dir != "" {

@@ -4,6 +4,7 @@ package intake
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"strings"
@@ -94,6 +95,11 @@ func (i *Intake) dial(id string) (*session, error) {
 	if i.opts.Embedded != nil {
 		opts = append(opts, nats.InProcessServer(gatedServer{i.opts.Embedded, s.unread.limit(i.opts.readAhead)}))
 	} else {
+		login, err := i.opts.Login.options()
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, login...)
 		opts = append(opts, nats.SetCustomDialer(gatedDialer{s.unread.limit(i.opts.readAhead)}))
 	}
 	conn, err := stan.Connect(i.opts.Cluster, id, stan.NatsURL(i.opts.URL), stan.NatsOptions(opts...),
@@ -108,7 +114,18 @@ func (i *Intake) dial(id string) (*session, error) {
 
 // explain adds what an operator can do.
 func explain(err error, cluster string) error {
+	var unknown x509.UnknownAuthorityError
 	switch {
+	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired):
+		return fmt.Errorf("the server refused the credentials; check stan_credentials_file: %w", err)
+	case errors.Is(err, nats.ErrSecureConnWanted):
+		return fmt.Errorf("the server does not encrypt, and stan_ca_file or stan_cert_file asks for it: %w", err)
+	case errors.As(err, &unknown):
+		return fmt.Errorf("the certificate of the server is not trusted; name its CA in stan_ca_file: %w", err)
+	case strings.Contains(err.Error(), "remote error: tls"), strings.Contains(err.Error(), "closed by remote after TLS handshake"):
+		// Which of the two errors comes is a race, so neither is part of the text: it would be another line of
+		// the log with every attempt.
+		return errors.New("the server asks for a client certificate, or refused it; check stan_cert_file and stan_key_file")
 	case errors.Is(err, nats.ErrNoServers):
 		return fmt.Errorf("%w; check faas_nats_address and faas_nats_port, and that the server runs", err)
 	case errors.Is(err, stan.ErrConnectReqTimeout):

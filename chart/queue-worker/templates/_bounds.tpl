@@ -17,7 +17,7 @@ has the range of every setting, as the worker itself has it.
 {{- define "queue-worker.bound" -}}
 {{- $value := include "queue-worker.text" .value | trim -}}
 {{- if and $value (ne $value (get .bound "zero" | toString)) (not (include "queue-worker.fits" (dict "value" $value "bound" .bound))) -}}
-{{- fail (printf "\n\n%s: %q is refused by the worker, which expects %s.\n" .where $value .bound.expects) -}}
+{{- fail (printf "\n\n%s: %q is refused by the worker, which expects %s.\n" .where (regexReplaceAll "^.*@" $value "[redacted]@") .bound.expects) -}}
 {{- end -}}
 {{- end }}
 

@@ -25,9 +25,18 @@ is no cluster, as in helm template.
 {{- if has (index (splitList "__" .name) 0) (ternary (values (fromYaml (include "queue-worker.ofQueues" $))) list (contains "__" .name)) }}
 {{- fail (printf "\n\nextraEnv sets %s, which is a setting of one queue: set it under queues.\n" .name) }}
 {{- end }}
+{{- if and (eq .name "SSL_CERT_DIR") $v.caSecret }}
+{{- fail "\n\nextraEnv sets SSL_CERT_DIR, which caSecret sets too: set one of them.\n" }}
+{{- end }}
 {{- if hasKey $env .name }}
 {{- fail (printf "\n\nextraEnv sets %s, which is a setting of the worker with a value of its own: change that one.\n" .name) }}
 {{- end }}
+{{- end }}
+{{- if and $v.stanTLS.secret $v.stanEmbedded }}
+{{- fail "\n\nstanTLS.secret is for a NATS Streaming elsewhere, and stanEmbedded is true: that connection stays within the process. Set one of them.\n" }}
+{{- end }}
+{{- if and $v.stanTLS.clientCertificate (not $v.stanTLS.secret) }}
+{{- fail "\n\nstanTLS.clientCertificate is true without stanTLS.secret, which holds the certificate under tls.crt and tls.key.\n" }}
 {{- end }}
 {{- if and $v.podDisruptionBudget.enabled $v.podDisruptionBudget.minAvailable (not (include "queue-worker.several" .)) }}
 {{- fail "\n\npodDisruptionBudget.minAvailable with one worker would let no node be drained: set podDisruptionBudget.maxUnavailable instead.\n" }}

@@ -61,9 +61,6 @@ of its own is not among settings, so that no name comes twice.
 {{- if .Values.stanEmbedded -}}
 stan_embedded: "true"
 stan_listen_address: ":4222"
-{{ with .Values.stanCredentialsSecret -}}
-stan_credentials_file: /var/secrets/nats/credentials
-{{ end -}}
 faas_nats_cluster_name: {{ $external.clusterName | quote }}
 {{- else if $external.enabled -}}
 faas_nats_address: {{ $external.host | quote }}
@@ -71,5 +68,15 @@ faas_nats_port: {{ include "queue-worker.text" $external.port | quote }}
 faas_nats_cluster_name: {{ $external.clusterName | quote }}
 {{- else -}}
 faas_nats_address: {{ include "queue-worker.service" (dict "root" . "name" "nats") }}
-{{- end -}}
+{{- end }}
+{{ with .Values.stanCredentialsSecret -}}
+stan_credentials_file: /var/secrets/nats/credentials
+{{ end -}}
+{{ if .Values.stanTLS.secret -}}
+stan_ca_file: /var/secrets/nats-tls/ca.crt
+{{ if .Values.stanTLS.clientCertificate -}}
+stan_cert_file: /var/secrets/nats-tls/tls.crt
+stan_key_file: /var/secrets/nats-tls/tls.key
+{{ end -}}
+{{ end -}}
 {{- end }}
