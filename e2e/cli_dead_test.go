@@ -64,6 +64,25 @@ func TestCLI_ListingsAreLinesForScripts(t *testing.T) {
 	w.cli(t, "dead", "ls", "-o", "yaml").want(t, 2, "table or json")
 }
 
+func TestCLI_ADeadLetterShowsItsAnswer(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, "max_retry_attempts=0")
+	s.gateway.tell(always(answer{Status: 422, Body: "no such CANARY\x1b[2J", Header: http.Header{"Content-Type": {"text/plain"}}}))
+	w := s.worker()
+	s.bury(w, "fn1", "a")
+	letter := w.deadSet(t)[0]
+	w.cli(t, "dead", "show", letter.ID, "-o", "json").want(t, 0, `"answer"`, "no such CANARY", "422")
+	got := w.cli(t, "dead", "show", letter.ID).want(t, 0)
+	if !slices.Contains(got.lines(), "answer\t422") {
+		t.Errorf("got %q, want the line of the answer", got.lines())
+	}
+	for name, out := range map[string]string{"the listing": w.cli(t, "dead", "ls", "-o", "json").stdout, "the log": w.out.String()} {
+		if strings.Contains(out, "CANARY") {
+			t.Errorf("%s has the answer, want it nowhere: %s", name, out)
+		}
+	}
+}
+
 func TestCLI_JSONIsWhatTheAPIAnswers(t *testing.T) {
 	t.Parallel()
 	s, w := givingUp(t)

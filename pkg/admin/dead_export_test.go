@@ -158,9 +158,10 @@ func TestALineHasEveryFieldOfALetter(t *testing.T) {
 		Omitted: 4, Crashes: 5, Replays: 6,
 		Terms:  &invocation.Terms{Source: invocation.SourceMailbox, MaxRetries: 7, Delay: 8, Expires: apitest.Begin.Add(9)},
 		Trace:  &invocation.Trace{Parent: "00-p-01", State: "a=b", Last: "00-l-01"},
+		Answer: &invocation.Answer{At: apitest.Begin.Add(11), Status: 500, Type: "text/plain", Body: []byte("\xff"), Truncated: true},
 		Reason: invocation.Poison, Detail: "d", DiedAt: apitest.Begin.Add(10),
 	}
-	for _, v := range []any{*inv, inv.Attempts[0], *inv.Terms} {
+	for _, v := range []any{*inv, inv.Attempts[0], *inv.Terms, *inv.Answer} {
 		for i := range reflect.TypeOf(v).NumField() {
 			if f := reflect.TypeOf(v).Field(i); f.Name != "Size" && reflect.ValueOf(v).Field(i).IsZero() {
 				t.Errorf("this test does not fill %s", f.Name)

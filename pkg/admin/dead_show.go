@@ -46,7 +46,7 @@ func (a *Admin) ShowDead(w http.ResponseWriter, r *http.Request) error {
 }
 
 func detailsOf(inv *invocation.Invocation, m message) *wire.LetterDetails {
-	d := &wire.LetterDetails{Letter: letterOf(inv), Headers: http.Header{}}
+	d := &wire.LetterDetails{Letter: letterOf(inv), Headers: http.Header{}, Answer: answerOf(inv)}
 	if m.request == nil {
 		return d
 	}

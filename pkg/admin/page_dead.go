@@ -12,7 +12,6 @@ import (
 
 	"queue-worker/pkg/console"
 	"queue-worker/pkg/invocation"
-	"queue-worker/pkg/respond"
 	"queue-worker/pkg/store"
 	"queue-worker/pkg/wire"
 )
@@ -103,9 +102,6 @@ func (a *Admin) ShowLetterPage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page := console.Letter{At: time.Now(), Version: a.State().Worker.Version, Letter: *d}
-	if page.Answer, err = a.lastAnswer(r.Context(), id); err != nil {
-		return err
-	}
 	return a.writePage(w, r, page.Page)
 }
 
@@ -135,18 +131,4 @@ func (a *Admin) details(ctx context.Context, id invocation.ID) (*wire.LetterDeta
 	d = detailsOf(inv, message{}) // the store has logged why
 	d.Unreadable = true
 	return d, nil
-}
-
-// lastAnswer is the beginning of the result of an invocation; nil when none is kept.
-func (a *Admin) lastAnswer(ctx context.Context, id invocation.ID) (answer *console.Answer, err error) {
-	err = a.withResult(ctx, id, func(res *store.Result) {
-		answer = &console.Answer{
-			Status: res.Status, Type: res.Header.Get("Content-Type"), Size: len(res.Body), Truncated: res.Truncated,
-			Body: slices.Clone(res.Body[:min(len(res.Body), console.MaxAnswer)]),
-		}
-	})
-	if p, ok := errors.AsType[*respond.Problem](err); ok && p == problemNoResult {
-		return nil, nil
-	}
-	return answer, err
 }

@@ -33,6 +33,7 @@ func recordOf(inv *invocation.Invocation) *wire.Record {
 	if t := inv.Trace; t != nil {
 		r.Trace = &wire.RecordTrace{Parent: t.Parent, State: t.State, Last: t.Last}
 	}
+	r.Answer = answerOf(inv)
 	return r
 }
 
@@ -78,6 +79,10 @@ func invocationOf(r *wire.Record) (*invocation.Invocation, error) {
 	}
 	if t := r.Trace; t != nil {
 		inv.Trace = &invocation.Trace{Parent: t.Parent, State: t.State, Last: t.Last}
+	}
+	var err error
+	if inv.Answer, err = readAnswer(r.Answer); err != nil {
+		return nil, err
 	}
 	return inv, checkRecord(r)
 }

@@ -170,8 +170,9 @@ func (s *session) showGroups(f client.Filter, g *client.Groups) error {
 }
 
 func newDeadShow(r *remote) *cobra.Command {
-	c := command("show ID", "Show one dead letter: why it is dead, its attempts, its headers, the beginning of its body", `
-Headers that may hold secrets are hidden. --body writes the whole body and nothing
+	c := command("show ID", "Show one dead letter: why it is dead, its attempts, its headers, the beginning of its body, its last answer", `
+Headers that may hold secrets are hidden. The answer is the latest one of the function,
+kept up to dead_set_answer_bytes; on a terminal its body is shown too. --body writes the whole body and nothing
 else; not on a terminal it is exactly the bytes that came.`, codesPlain,
 		"queue-worker dead show 0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7",
 		"queue-worker dead show 0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7 --body > body")
@@ -206,10 +207,45 @@ func (s *session) showLetter(l *client.Letter) error {
 		fields = append(fields, term.Field{Name: "header", Value: term.Text(name + ": " + strings.Join(l.Headers[name], ", "))})
 	}
 	fields = append(fields, term.Field{Name: "body", Value: term.Size(l.MessageSize)})
+	fields = append(fields, s.answerFields(l.Answer)...)
 	if err := s.Fields(fields); err != nil || !s.Showing {
 		return err
 	}
-	return s.showMessage(l)
+	if err := s.showMessage(l); err != nil {
+		return err
+	}
+	return s.showAnswer(l.Answer)
+}
+
+// answerFields say what a function answered at last; none when no answer is kept.
+func (s *session) answerFields(a *wire.Answer) []term.Field {
+	if a == nil {
+		return nil
+	}
+	return []term.Field{
+		{Name: "answer", Value: status(a.Status)}, {Name: "answered", Value: s.At(a.At)}, {Name: "answer type", Value: term.Text(a.Type)},
+	}
+}
+
+// showAnswer writes the body of a kept answer for a terminal.
+func (s *session) showAnswer(a *wire.Answer) error {
+	switch {
+	case a == nil, a.Body == "":
+		return nil
+	case a.Base64:
+		s.Tell("the answer is not text; -o json has its base64")
+		return nil
+	}
+	if err := s.Say("\nanswer:"); err != nil {
+		return err
+	}
+	if err := s.Body(strings.NewReader(a.Body + "\n")); err != nil {
+		return err
+	}
+	if a.Truncated {
+		s.Tell("this is the beginning of the answer")
+	}
+	return nil
 }
 
 // showMessage writes the beginning of a body for a terminal.

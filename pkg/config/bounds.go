@@ -2,7 +2,11 @@
 
 package config
 
-import "time"
+import (
+	"time"
+
+	"queue-worker/pkg/invocation"
+)
 
 const (
 	// maxPort is the largest port there is.
@@ -44,6 +48,8 @@ const (
 
 	// minDeadBytes is about the size of one small dead letter.
 	minDeadBytes = 1 << 10
+	// maxAnswer bounds the answer that is kept with a dead letter: it is a part of its record.
+	maxAnswer = invocation.MaxAnswerBody
 	// minStore is what the store's own files take before there is anything in it.
 	minStore = 1 << 20
 	// minUnsettledBytes is the largest message of NATS with its default settings:
@@ -91,6 +97,7 @@ var bounds = map[string]bound{
 	"result_ttl":             {min: int64(minWindow), max: int64(maxWindow), orZero: true},
 	"dead_set_max_age":       {min: int64(minAge), max: int64(maxAge), orZero: true},
 	"dead_set_max_bytes":     {min: minDeadBytes, max: maxDisk, orZero: true},
+	"dead_set_answer_bytes":  {min: 0, max: maxAnswer},
 	"callback_max_inflight":  {min: 1, max: maxInflight, orZero: true},
 	"callback_timeout":       {min: int64(minTimeout), max: int64(maxCallback)},
 	"max_request_bytes":      {min: minRequest, max: maxRequest},

@@ -40,6 +40,7 @@ func TestValues(t *testing.T) {
 		{"store_sync", []string{"always", "0", "10ms", "1m"}, []string{"never", "61s", "-1ms", "Always"}},
 		{"store_max_bytes", []string{"0", "1MiB", "1PiB"}, []string{"1", "-1", "2PiB"}},
 		{"dead_set_codes", []string{"none", "404", "4xx,5xx,!404"}, []string{"off", "700"}},
+		{"dead_set_answer_bytes", []string{"0", "1", "4KiB"}, []string{"4097", "-1", "1kB"}},
 		{"dead_set_max_age", []string{"0", "1s", "30d", "87600h"}, []string{"3651d", "87601h", "-1h"}},
 		{"callback_policy", []string{"guarded", "strict", "open"}, []string{"on", "private"}},
 		{"callback_max_inflight", []string{"half", "1", "50"}, []string{"none", "0.5", "-1", "51", "10001", "many"}},

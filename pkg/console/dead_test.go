@@ -49,8 +49,8 @@ func letterOf(s string) Letter {
 		at = at.Add(2 * time.Minute)
 	}
 	return Letter{
-		At: now, Version: "0.9.0", Letter: wire.LetterDetails{Letter: l, Path: s, Query: "hidden", Headers: http.Header{"X-Note": {s}, s: {"1"}}},
-		Answer: &Answer{Status: 502, Type: s, Size: len(s), Body: []byte(strings.ToValidUTF8(s, "?")), Truncated: true},
+		At: now, Version: "0.9.0", Letter: wire.LetterDetails{Letter: l, Path: s, Query: "hidden", Headers: http.Header{"X-Note": {s}, s: {"1"}},
+			Answer: &wire.Answer{At: now, Status: 502, Type: s, Body: strings.ToValidUTF8(s, "?"), Truncated: true}},
 	}
 }
 
@@ -131,17 +131,16 @@ func TestALetterWithoutACall(t *testing.T) {
 func TestAnAnswerIsShownAsText(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		answer     Answer
+		answer     wire.Answer
 		text, note string
 	}{
-		"whole":           {Answer{Size: 5, Body: []byte("hello")}, "hello", ""},
-		"empty":           {Answer{}, "", "It has no body."},
-		"not text":        {Answer{Size: 2, Body: []byte{0xff, 0xfe}}, "", "It is not text."},
-		"cut":             {Answer{Size: 9000, Body: []byte(strings.Repeat("x", MaxAnswer))}, strings.Repeat("x", MaxAnswer), "The beginning."},
-		"cut in a letter": {Answer{Size: 9000, Body: []byte(strings.Repeat("x", MaxAnswer-1) + "ü")}, strings.Repeat("x", MaxAnswer-1), "The beginning."},
-		"kept in part":    {Answer{Size: 5, Body: []byte("hello"), Truncated: true}, "hello", "The worker has kept max_response_bytes of it."},
+		"whole":               {wire.Answer{Body: "hello\n\tyou"}, "hello\n\tyou", ""},
+		"empty":               {wire.Answer{}, "", "It has no body."},
+		"not text":            {wire.Answer{Body: "//4=", Base64: true}, "", "It is not text. Its base64: queue-worker dead show x -o json"},
+		"cut":                 {wire.Answer{Body: "hel", Truncated: true}, "hel", "The beginning."},
+		"of a hostile sender": {wire.Answer{Body: "a\x1b[2J\u202e\r"}, `a\x1b[2J\u202e\r`, ""},
 	} {
-		got := answerText(&c.answer)
+		got := answerText(&wire.LetterDetails{Letter: wire.Letter{ID: "x"}, Answer: &c.answer})
 		if got.Text != c.text {
 			t.Errorf("%s: got the text %.40q, want %.40q", name, got.Text, c.text)
 		}

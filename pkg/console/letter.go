@@ -10,8 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
+	"queue-worker/pkg/escape"
 	"queue-worker/pkg/wire"
 )
 
@@ -20,19 +20,6 @@ type Letter struct {
 	At      time.Time
 	Version string
 	Letter  wire.LetterDetails
-	Answer  *Answer // nil when it is not kept
-}
-
-// MaxAnswer is how many bytes of an answer a page shows.
-const MaxAnswer = 4 << 10
-
-// Answer is the last answer of the function, which is kept for result_ttl.
-type Answer struct {
-	Status    int
-	Type      string
-	Size      int
-	Truncated bool   // the worker has kept only its beginning
-	Body      []byte // at most MaxAnswer
 }
 
 // letter is the model of the template.
@@ -79,7 +66,7 @@ func (l Letter) Page() ([]byte, error) {
 	d := &l.Letter
 	m := letter{
 		frame: newFrame("Dead letter", l.Version, l.At), Headline: headlineOf(d), Note: l.note(), Calls: callsOf(d), From: stamp(d.First), To: stamp(d.Died),
-		Request: requestOf(d), RequestTitle: requestTitle(d), Identity: identityOf(d), Answer: answerText(l.Answer),
+		Request: requestOf(d), RequestTitle: requestTitle(d), Identity: identityOf(d), Answer: answerText(d),
 		Commands: fmt.Sprintf("queue-worker dead show %[1]s\nqueue-worker dead show %[1]s --body\nqueue-worker dead replay %[1]s", quote(d.ID)),
 	}
 	m.Current = "dead"
@@ -215,32 +202,24 @@ func identityOf(d *wire.LetterDetails) []pair {
 	return all
 }
 
-// answerText shows the beginning of an answer as text, whatever it is.
-func answerText(a *Answer) *answer {
+// answerText shows the kept answer as text, whatever it is.
+func answerText(d *wire.LetterDetails) *answer {
+	a := d.Answer
 	if a == nil {
 		return nil
 	}
-	out := &answer{Title: fmt.Sprintf("%d, %s, %s", a.Status, Text(a.Type), Bytes(bytesOf(int64(a.Size))))}
-	body := a.Body
-	if len(body) > MaxAnswer {
-		body = body[:MaxAnswer]
-	}
-	for len(body) > 0 && len(body) < a.Size && !utf8.Valid(body) && len(body) > MaxAnswer-utf8.UTFMax {
-		body = body[:len(body)-1] // the last character is cut
+	out := &answer{Title: fmt.Sprintf("%d, %s, call of %s", a.Status, Text(a.Type), stamp(a.At))}
+	if a.Type == "" {
+		out.Title = fmt.Sprintf("%d, call of %s", a.Status, stamp(a.At))
 	}
 	switch {
-	case len(body) == 0:
+	case a.Body == "":
 		out.Note = "It has no body."
-	case !utf8.Valid(body):
-		out.Note = "It is not text."
+	case a.Base64:
+		out.Note = "It is not text. Its base64: queue-worker dead show " + quote(d.ID) + " -o json"
 	default:
-		out.Text = string(body)
-		if len(body) < a.Size {
-			out.Note = "The beginning."
-		}
-	}
-	if a.Truncated {
-		out.Note = sentences(out.Note, "The worker has kept max_response_bytes of it.")
+		out.Text = escape.Lines(a.Body)
+		out.Note = unless(a.Truncated, "", "The beginning.")
 	}
 	return out
 }

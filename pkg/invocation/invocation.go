@@ -88,6 +88,8 @@ type Invocation struct {
 	Crashes  int       `msgpack:"x,omitempty"` // crashes of the worker while it was in flight
 	Replays  int       `msgpack:"p,omitempty"` // times it was taken out of the dead set
 
+	Answer *Answer `msgpack:"g,omitempty"` // the latest answer of its function that is kept; nil for none. It is replaced and never changed
+
 	Terms *Terms `msgpack:"b,omitempty"` // what came with it and holds for it alone; nil for nothing
 	Trace *Trace `msgpack:"j,omitempty"` // its trace context; nil without tracing. It is replaced and never changed
 

@@ -16,12 +16,15 @@ const firstRead = 64 << 10
 func (e *exchange) read(resp *http.Response) (Result, error) {
 	r := Result{Status: resp.StatusCode, Header: resp.Header}
 	var err error
-	if e.keep {
-		r.Body, err = readUpTo(resp.Body, resp.ContentLength, e.limit+1)
+	if most := e.kept(resp.StatusCode); most > 0 {
+		r.Body, err = readUpTo(resp.Body, resp.ContentLength, most)
 		r.Size = int64(len(r.Body))
-	} else {
+	}
+	if err == nil && r.Size <= e.limit {
 		// io.Discard reads through a small buffer that it shares.
-		r.Size, err = io.Copy(io.Discard, io.LimitReader(resp.Body, e.limit+1))
+		var rest int64
+		rest, err = io.Copy(io.Discard, io.LimitReader(resp.Body, e.limit+1-r.Size))
+		r.Size += rest
 	}
 	if r.Size > e.limit {
 		r.Size, r.Truncated = e.limit, true
@@ -29,6 +32,17 @@ func (e *exchange) read(resp *http.Response) (Result, error) {
 		return r, nil // what comes after the limit does not matter, nor does that it breaks
 	}
 	return r, err
+}
+
+// kept is how many bytes of a body are kept, at most.
+func (e *exchange) kept(status int) int64 {
+	switch {
+	case e.keep:
+		return e.limit + 1
+	case status >= http.StatusMultipleChoices:
+		return min(e.beginning, e.limit)
+	}
+	return 0
 }
 
 // readUpTo reads r to its end, at most limit bytes. It believes declared, the

@@ -29,6 +29,9 @@ type Call struct {
 	Timeout time.Duration
 	// KeepBody asks for the answer's body, for a callback that will carry it.
 	KeepBody bool
+	// KeepBeginning is how many bytes are kept, without KeepBody, of the body of an answer that may mean
+	// failure: its status is 300 or more.
+	KeepBeginning int
 }
 
 // expires returns when the invocation's time ends, zero for never.
@@ -59,7 +62,7 @@ type Result struct {
 	Cause  invocation.Cause
 	// Header is the answer's. It is nil when there was no whole answer.
 	Header http.Header
-	// Body is what was read of the answer's body; only with KeepBody.
+	// Body is what was read of the answer's body with KeepBody; or its beginning, see KeepBeginning.
 	Body []byte
 	// Size is how many bytes of the answer's body were read, at most the limit.
 	Size      int64
@@ -89,7 +92,7 @@ func (c *Client) Function(ctx context.Context, call Call) Result {
 	h := heads.Get().(*head)
 	defer h.free()
 	e := exchange{
-		request: call.Request, timeout: c.timeoutOf(call), limit: c.maxResponse, keep: call.KeepBody, gateway: true,
+		request: call.Request, timeout: c.timeoutOf(call), limit: c.maxResponse, keep: call.KeepBody, beginning: int64(call.KeepBeginning), gateway: true,
 		descriptors: c.descriptors, expires: call.expires(),
 	}
 	err := c.address(&e, h, call)

@@ -41,6 +41,7 @@ type exchange struct {
 	timeout   time.Duration       // over everything; 0: none
 	limit     int64               // bytes of the answer's body that are read
 	keep      bool                // the answer's body is wanted
+	beginning int64               // or so many bytes of it, of an answer that may mean failure
 	gateway   bool                // it goes to the gateway, and an answer counts only when its body is whole
 
 	descriptors *descriptor.Monitor

@@ -7,7 +7,7 @@ type LaneStats struct {
 	Ready   int // in flight included
 	Delayed int
 	Dead    int
-	// DeadBytes is the size of the QueueRequests of the dead letters.
+	// DeadBytes is the size of the QueueRequests of the dead letters, and of the answers kept with them.
 	DeadBytes int64
 }
 
@@ -19,8 +19,8 @@ type Stats struct {
 	Dropped  uint64 // discarded, dropped by an operator or removed by the dead set's bounds
 
 	Ready, Delayed, Dead int
-	Bytes                int64 // QueueRequests of all that is there
-	DeadBytes            int64 // QueueRequests in the dead set
+	Bytes                int64 // QueueRequests of all that is there, and the answers kept with them
+	DeadBytes            int64 // likewise, in the dead set
 	Mailbox              int   // ready or delayed ones that came through the mailbox
 
 	Keys        int   // idempotency keys that are known

@@ -13,7 +13,7 @@ import (
 // Bounds limits the dead set. Zero values are no limit.
 type Bounds struct {
 	MaxAge   time.Duration
-	MaxBytes int64 // QueueRequests of all dead letters together
+	MaxBytes int64 // QueueRequests and answers of all dead letters together
 	// Known reports whether a function exists as far as is known. It may take
 	// time: Expire calls it for a bounded number of functions. Nil: none is known.
 	Known func(ctx context.Context, function string) bool
@@ -43,7 +43,7 @@ type Group struct {
 	Reason          invocation.Reason
 	Status          int // 0 for dead letters without an attempt
 	Count           int
-	Bytes           int64     // of their QueueRequests
+	Bytes           int64     // of their QueueRequests and answers
 	First, Last     time.Time // when the oldest and the youngest died
 	Replayed        int       // those that were replayed ManyReplays times or more
 }

@@ -33,7 +33,10 @@ type Settlement struct {
 	Outcome invocation.Outcome
 	// Inv is its record as it will be, with the deadline that it was read with, or an earlier one.
 	// Of one that leaves the store only the identity and the deadline count.
-	Inv      *invocation.Invocation
+	Inv *invocation.Invocation
+	// Answer replaces the one of Inv where that stays in the store; nil for none. Until then Inv has the
+	// one that it was loaded with.
+	Answer   *invocation.Answer
 	Callback *Accept // nil for none; only its Inv and Raw count
 	// Result is what is remembered of Inv after its end, in place of an older one;
 	// nil for nothing. Where it has no Inv, that of the settlement is taken.

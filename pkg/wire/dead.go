@@ -66,6 +66,19 @@ type LetterDetails struct {
 	Path    string      `json:"path"`            // after the function's name
 	Query   string      `json:"query,omitempty"` // hidden, when there is one
 	Headers http.Header `json:"headers"`         // secrets hidden
+	// Answer is the function's latest answer; nil when none is kept. No listing has it.
+	Answer *Answer `json:"answer,omitempty"`
+}
+
+// Answer is the answer of a function that is kept with a dead letter.
+type Answer struct {
+	At     time.Time `json:"at"` // when its call began
+	Status int       `json:"status"`
+	Type   string    `json:"content_type,omitempty"`
+	Body   string    `json:"body"` // up to dead_set_answer_bytes of it
+	// Base64: the body is not UTF-8, and Body is its base64.
+	Base64    bool `json:"body_base64,omitempty"`
+	Truncated bool `json:"truncated,omitempty"` // Body is the beginning only
 }
 
 // LetterPage is a page of the dead set. It may have fewer dead letters than were asked for;

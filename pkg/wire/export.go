@@ -27,6 +27,7 @@ type Record struct {
 	Replays  int               `json:"replays"`
 	Terms    *RecordTerms      `json:"terms,omitzero"`
 	Trace    *RecordTrace      `json:"trace,omitzero"`
+	Answer   *Answer           `json:"answer,omitzero"`
 	Reason   invocation.Reason `json:"reason"`
 	Detail   string            `json:"detail"`
 	Died     time.Time         `json:"died_at"`

@@ -196,6 +196,7 @@ func (w *Worker) send(ctx context.Context, a *attempt) invoke.Result {
 		c.Timeout = a.policy.Timeout
 	}
 	c.KeepBody = a.req.CallbackURL != "" || w.ResultTTL > 0
+	c.KeepBeginning = w.answerBytes(a)
 	return w.Caller.Function(ctx, c)
 }
 

@@ -72,6 +72,7 @@ func (w *Worker) remember(a *attempt) {
 func (w *Worker) conclude(a *attempt, st *store.Settlement) {
 	now := w.Store.Now()
 	w.carryOut(a, now)
+	st.Answer = w.keptAnswer(a)
 	if st.Outcome = a.Outcome; st.Outcome == invocation.OutcomeRetry {
 		return
 	}

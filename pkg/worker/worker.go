@@ -71,10 +71,13 @@ type Options struct {
 	// ResultTTL is how long what became of a function's invocation is kept in the
 	// store, its last answer included; 0 keeps nothing.
 	ResultTTL time.Duration
-	Tracer    *trace.Tracer // nil makes no spans
-	Version   string
-	Metrics   *Metrics
-	Logger    *slog.Logger
+	// AnswerBytes is how much of the body of a function's latest answer is kept with an invocation that is
+	// retried or dead; 0 keeps no answer.
+	AnswerBytes int
+	Tracer      *trace.Tracer // nil makes no spans
+	Version     string
+	Metrics     *Metrics
+	Logger      *slog.Logger
 	// QuietAttempts leaves out the lines of attempts that succeeded, are retried or were cancelled.
 	QuietAttempts bool
 	// NumbersInLog adds keys with numbers to the lines of attempts, for logs that are read by programs.

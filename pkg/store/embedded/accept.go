@@ -111,7 +111,7 @@ func (t *txn) insert(a arrival) {
 		t.changed(a.Inv, "")
 	}
 	t.delta.accepted++
-	t.delta.bytes += int64(a.Inv.Size)
+	t.delta.bytes += int64(a.Inv.StoredBytes())
 }
 
 // rewrite is put for an invocation that has a record already.
@@ -129,15 +129,15 @@ func (t *txn) put(inv *invocation.Invocation, encoded []byte) (ready bool) {
 	switch {
 	case inv.State == invocation.Dead:
 		t.set(appendTimedKey(t.key[:0], deadPrefix, inv.DiedAt, inv.ID), record.EncodeLetter(record.LetterOf(inv)))
-		t.delta.dead(inv.Lane, 1, inv.Size)
+		t.delta.dead(inv.Lane, 1, inv.StoredBytes())
 	case inv.Since.After(t.now):
-		t.set(appendTimedKey(t.key[:0], delayedPrefix, inv.Since, inv.ID), delayedValue(inv.Size, inv.Lane, inv.Source()))
+		t.set(appendTimedKey(t.key[:0], delayedPrefix, inv.Since, inv.ID), delayedValue(inv.StoredBytes(), inv.Lane, inv.Source()))
 		t.delta.pend(inv.Lane, inDelayed, inv.Source(), 1)
 		if t.due.IsZero() || inv.Since.Before(t.due) {
 			t.due = inv.Since
 		}
 	default:
-		t.putReady(store.Ready{Lane: inv.Lane, Since: inv.Since, ID: inv.ID}, inv.Size, inv.Source())
+		t.putReady(store.Ready{Lane: inv.Lane, Since: inv.Since, ID: inv.ID}, inv.StoredBytes(), inv.Source())
 		return true
 	}
 	return false
@@ -188,7 +188,7 @@ func (t *txn) erase(inv *invocation.Invocation, was body) {
 	}
 	t.unset(appendCallKey(t.key[:0], inv.CallID, inv.ID))
 	t.unset(appendRecordKey(t.key[:0], inv.ID))
-	t.delta.bytes -= int64(inv.Size)
+	t.delta.bytes -= int64(inv.StoredBytes())
 }
 
 // set writes into the batch, which is in memory and takes any write. The key's

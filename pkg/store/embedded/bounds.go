@@ -15,7 +15,7 @@ import (
 // leaveDead deletes the index entry of a dead letter.
 func (t *txn) leaveDead(inv *invocation.Invocation) {
 	t.unset(appendTimedKey(t.key[:0], deadPrefix, inv.DiedAt, inv.ID))
-	t.delta.dead(inv.Lane, -1, inv.Size)
+	t.delta.dead(inv.Lane, -1, inv.StoredBytes())
 }
 
 func deadKey(inv *invocation.Invocation) []byte {
@@ -119,7 +119,7 @@ func (o *bytesOp) stage(t *txn) error {
 			continue
 		}
 		if t.expire(inv) {
-			held -= int64(inv.Size)
+			held -= int64(inv.StoredBytes())
 			o.taken = append(o.taken, inv)
 		}
 	}

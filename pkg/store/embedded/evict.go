@@ -237,7 +237,7 @@ func (e *evictStep) visit(c *choice, key, value []byte) {
 	}
 	if inv, err := e.s.get(x.id); err == nil && inv.State == invocation.Dead {
 		c.letters = append(c.letters, inv)
-		c.excess -= int64(inv.Size)
+		c.excess -= int64(inv.StoredBytes())
 	}
 }
 

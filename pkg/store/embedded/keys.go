@@ -21,7 +21,8 @@
 //	d/<due><id>                   -> size, queue\0lane, source  delayed
 //	x/<died><id>                  -> letter                    dead
 //
-// The size is that of the QueueRequest; the source is left out for the gateway.
+// The size is that of the QueueRequest and the answer kept with it, which is in the record; the source is
+// left out for the gateway.
 // With both in the index, the counts at the start need no record.
 
 package embedded

@@ -236,7 +236,7 @@ func (w *deadWalk) read(e *entry, records bool, left *look) (*invocation.Invocat
 	case w.f.Match == nil:
 		return inv, true
 	}
-	left.bytes -= int64(inv.Size)
+	left.bytes -= int64(inv.StoredBytes())
 	match := false
 	err = w.s.lookBody(e.id, func(raw []byte) error {
 		match = w.f.Match(inv, raw)

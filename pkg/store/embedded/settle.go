@@ -18,7 +18,10 @@ import (
 // neither. When ctx ends first, the settlement may still be carried out, and
 // what it points to must not be changed.
 func (s *Store) Settle(ctx context.Context, st store.Settlement) error {
-	o := &settleOp{Settlement: st, call: make(call, 1)}
+	o := &settleOp{Settlement: st, stored: st.Inv.StoredBytes(), call: make(call, 1)}
+	if st.Outcome == invocation.OutcomeRetry || st.Outcome == invocation.OutcomeDead {
+		st.Inv.Answer = st.Answer
+	}
 	switch st.Outcome {
 	case invocation.OutcomeRetry:
 		st.Inv.State = invocation.Pending
@@ -45,6 +48,7 @@ func (s *Store) Settle(ctx context.Context, st store.Settlement) error {
 
 type settleOp struct {
 	store.Settlement
+	stored   int    // bytes that Inv counted before
 	record   []byte // of Inv, when it stays
 	callback arrival
 	result   *outgoing // nil for none
@@ -82,6 +86,9 @@ func (o *settleOp) stage(t *txn) error {
 	}
 	t.leaveDeadline(o.At.ID, had)
 	t.conclude(o.Outcome, o.Inv, o.record, was)
+	if o.record != nil {
+		t.delta.bytes += int64(o.Inv.StoredBytes() - o.stored)
+	}
 	if o.Callback != nil {
 		if o.Callback.Inv.State == invocation.Pending {
 			t.changes[len(t.changes)-1].Callback = o.Callback.Inv.ID

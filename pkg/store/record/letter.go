@@ -19,7 +19,7 @@ type Letter struct {
 	Name     string            `msgpack:"l"` // of the lane
 	Reason   invocation.Reason `msgpack:"r"`
 	Status   int               `msgpack:"s"`
-	Size     int               `msgpack:"z"`
+	Size     int               `msgpack:"z"` // StoredBytes of the invocation
 	Function string            `msgpack:"f,omitempty"`
 	Replays  int               `msgpack:"p,omitempty"`
 }
@@ -28,7 +28,7 @@ type Letter struct {
 func LetterOf(inv *invocation.Invocation) Letter {
 	return Letter{
 		Queue: inv.Lane.Queue, Name: inv.Lane.Name, Reason: inv.Reason,
-		Status: inv.LastStatus(), Size: inv.Size, Function: inv.Function, Replays: inv.Replays,
+		Status: inv.LastStatus(), Size: inv.StoredBytes(), Function: inv.Function, Replays: inv.Replays,
 	}
 }
 

@@ -64,6 +64,10 @@ func (w *writer) write(inv *invocation.Invocation) []byte {
 	w.number("m", inv.Omitted)
 	w.number("x", inv.Crashes)
 	w.number("p", inv.Replays)
+	if inv.Answer != nil {
+		w.name("g")
+		must(w.enc.Encode(inv.Answer))
+	}
 	if inv.Terms != nil {
 		w.name("b")
 		must(w.enc.Encode(inv.Terms))

@@ -25,6 +25,8 @@ func fillIn(t *testing.T, v reflect.Value) {
 	switch v.Kind() {
 	case reflect.String:
 		v.SetString("text \x00 of " + v.Type().Name())
+	case reflect.Bool:
+		v.SetBool(true)
 	case reflect.Int, reflect.Int64:
 		v.SetInt(1 << 33)
 	case reflect.Uint8:

@@ -24,10 +24,13 @@ type result struct {
 	Expires   time.Time           `msgpack:"x"`
 }
 
-// EncodeResult writes a result, but for its body.
+// EncodeResult writes a result, but for its body. The answer that the invocation kept is not in it: it is
+// erased with the invocation.
 func EncodeResult(r *store.Result) []byte {
+	inv := *r.Inv
+	inv.Answer = nil
 	b, err := msgpack.Marshal(&result{
-		Record: Encode(r.Inv), Outcome: r.Outcome, Status: r.Status, Header: r.Header, Body: len(r.Body),
+		Record: Encode(&inv), Outcome: r.Outcome, Status: r.Status, Header: r.Header, Body: len(r.Body),
 		Truncated: r.Truncated, At: r.At, Expires: r.Expires,
 	})
 	must(err)

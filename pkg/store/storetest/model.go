@@ -206,6 +206,9 @@ func (m *model) settleOne(t *rapid.T) {
 		inv.Reason, inv.DiedAt = invocation.AttemptsExhausted, m.clock.Now()
 	case invocation.OutcomeDone, invocation.OutcomeDropped, invocation.OutcomeCancelled:
 	}
+	if rapid.Bool().Draw(m.r, "with an answer") {
+		st.Answer = m.answerOf(rapid.SampledFrom([]string{"", "a", "an answer"}).Draw(m.r, "answer"))
+	}
 	if rapid.Bool().Draw(m.r, "with a callback") {
 		cb := m.draw()
 		st.Callback = &store.Accept{Inv: cb, Raw: raw(cb)}
@@ -225,6 +228,7 @@ func (m *model) settleOne(t *rapid.T) {
 		m.remove(inv.ID)
 		m.flow.Dropped++
 	case invocation.OutcomeRetry, invocation.OutcomeDead:
+		inv.Answer = st.Answer
 		m.put(inv)
 	}
 	if st.Callback != nil {
@@ -304,7 +308,7 @@ func (m *model) beyond(b store.Bounds) []*invocation.Invocation {
 			class = 0
 		}
 		classes[class] = append(classes[class], inv)
-		sizes[class] += int64(inv.Size)
+		sizes[class] += int64(inv.StoredBytes())
 	}
 	for b.MaxBytes > 0 && sizes[0]+sizes[1] > b.MaxBytes {
 		c := 0
@@ -316,7 +320,7 @@ func (m *model) beyond(b store.Bounds) []*invocation.Invocation {
 			level = b.MaxBytes / 2
 		}
 		for sizes[c] > level && sizes[0]+sizes[1] > b.MaxBytes {
-			sizes[c] -= int64(classes[c][0].Size)
+			sizes[c] -= int64(classes[c][0].StoredBytes())
 			want, classes[c] = append(want, classes[c][0]), classes[c][1:]
 		}
 	}
@@ -354,16 +358,16 @@ func (m *model) check(*rapid.T) {
 	m.checkKept(1)
 	for _, inv := range m.held {
 		l := lanes[inv.Lane]
-		want.Bytes += int64(inv.Size)
+		want.Bytes += int64(inv.StoredBytes())
 		if inv.State == invocation.Pending && inv.Source() == invocation.SourceMailbox {
 			want.Mailbox++
 		}
 		switch {
 		case inv.State == invocation.Dead:
 			l.Dead++
-			l.DeadBytes += int64(inv.Size)
+			l.DeadBytes += int64(inv.StoredBytes())
 			want.Dead++
-			want.DeadBytes += int64(inv.Size)
+			want.DeadBytes += int64(inv.StoredBytes())
 		case m.delayed[inv.ID]:
 			l.Delayed++
 			want.Delayed++

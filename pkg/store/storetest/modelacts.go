@@ -205,6 +205,7 @@ func (m *model) ended(r *store.Result) {
 		return
 	}
 	clone := *r.Inv
+	clone.Answer = nil
 	clone.Attempts = slices.Clone(clone.Attempts)
 	r.Inv = &clone
 	m.kept.results[clone.ID] = r

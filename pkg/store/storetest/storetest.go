@@ -40,7 +40,7 @@ func Run(t *testing.T, k Kind) {
 		name  string
 		tests []test
 	}{
-		{"accepting", accepting}, {"the door", door}, {"settling", settling}, {"handing over", handover}, {"falling due", fallingDue}, {"deadlines", deadlines},
+		{"accepting", accepting}, {"the door", door}, {"settling", settling}, {"answers", answers}, {"handing over", handover}, {"falling due", fallingDue}, {"deadlines", deadlines},
 		{"the dead set", deadSet}, {"letters by filter", letters}, {"acts", acts}, {"what is pending", pending},
 		{"taking once", once}, {"results", results}, {"notes", notes}, {"changes", changes}, {"its life", life}, {"many at once", crowd},
 	}
