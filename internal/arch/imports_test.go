@@ -1,12 +1,15 @@
 package arch
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -170,31 +173,35 @@ func TestLibrariesAreConfined(t *testing.T) {
 	}
 }
 
-// list asks the go command for the packages of the module, tests left out.
+// list returns the packages of the module, tests left out.
 func list(t *testing.T) []listed {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", "./...")
-	cmd.Dir = "../.."
-	out, err := cmd.Output()
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		t.Fatalf("go list: %s: ok = true, want false\n%s", err, exit.Stderr)
-	}
+	all, err := askedOnce()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all []listed
-	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
-		var p listed
-		err := d.Decode(&p)
-		if errors.Is(err, io.EOF) {
-			return all
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, p)
-	}
+	return all
 }
+
+// askedOnce asks the go command, which takes seconds.
+var askedOnce = sync.OnceValues(func() (all []listed, err error) {
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "./...") //nolint:noctx // it is asked for all tests
+	cmd.Dir = "../.."
+	out, err := cmd.Output()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return nil, fmt.Errorf("go list: %w\n%s", err, exit.Stderr)
+	}
+	for d := json.NewDecoder(bytes.NewReader(out)); err == nil; {
+		var p listed
+		if err = d.Decode(&p); err == nil {
+			all = append(all, p)
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return all, err
+})
 
 func TestABuildWithoutTheEmbeddedServerHasNoPartOfIt(t *testing.T) {
 	t.Parallel()

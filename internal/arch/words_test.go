@@ -3,13 +3,13 @@
 package arch
 
 import (
-	"bytes"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -98,8 +98,26 @@ func TestADeadLetterIsCalledSo(t *testing.T) {
 // eachLine calls f for every line of every file with words of ours.
 func eachLine(t *testing.T, f func(file string, n int, line string)) {
 	t.Helper()
+	all, err := readOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range all {
+		n := 0
+		for line := range strings.Lines(p.text) {
+			n++
+			f(p.file, n, strings.TrimSuffix(line, "\n"))
+		}
+	}
+}
+
+// written is a file and what is in it.
+type written struct{ file, text string }
+
+// readOnce reads the files for all tests.
+var readOnce = sync.OnceValues(func() (all []written, err error) {
 	root := filepath.Join("..", "..")
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -115,17 +133,11 @@ func eachLine(t *testing.T, f func(file string, n int, line string)) {
 			return nil
 		}
 		b, err := os.ReadFile(path) // #nosec G304 G122 -- a file of the repository
-		n := 0
-		for line := range bytes.Lines(b) {
-			n++
-			f(file, n, strings.TrimSuffix(string(line), "\n"))
-		}
+		all = append(all, written{file, string(b)})
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+	return all, err
+})
 
 // skippedFolder reports whether a folder is no part of the repository.
 func skippedFolder(file string) bool {
