@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
+
+	"queue-worker/internal/testkit"
 )
 
 // whoMay are all operations of the worker's document: request lines, and whether they are
@@ -166,7 +168,7 @@ func TestCredentialsThatChangeHoldWithoutARestart(t *testing.T) {
 		code, _ := w.ask(t, http.MethodGet, "/v1/functions", func(r *http.Request) { r.SetBasicAuth("admin", password) })
 		return code == http.StatusOK
 	}
-	eventually(t, "the new password to be taken", func() bool { return may("another") })
+	testkit.Eventually(t, "the new password to be taken", func() bool { return may("another") })
 	if may("correct horse") {
 		t.Error("the old password is taken too")
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/nats-io/stan.go"
+
+	"queue-worker/internal/testkit"
 )
 
 // fillQueue publishes bodies of 200 KB until the messages come to some bytes or one is
@@ -43,7 +45,7 @@ func TestNoConfirmedMessageIsRemovedBehindAPausedFunction(t *testing.T) {
 	}
 	t.Logf("%d messages were confirmed, then: %v", len(confirmed), refused)
 	w.steerFunction(t, "paused", "resume", "")
-	eventually(t, "each confirmed message to be called", func() bool {
+	testkit.Eventually(t, "each confirmed message to be called", func() bool {
 		called := s.gateway.byCall()
 		return !slices.ContainsFunc(confirmed, func(m *message) bool { return called[id(m)] == 0 })
 	})
@@ -80,7 +82,7 @@ func TestChaosNoConfirmedMessageIsRemovedBehindSlowFunctions(t *testing.T) {
 	}
 	slow := (len(confirmed) + one - 1) / one
 	s.gateway.awaitDone(t, slow)
-	eventually(t, "each message to be called or stored", func() bool {
+	testkit.Eventually(t, "each message to be called or stored", func() bool {
 		c := w.counts(t)
 		return c.done == float64(slow) && c.accepted == float64(len(confirmed)) && c.pending() == float64(len(confirmed)-slow)
 	})

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"queue-worker/internal/testkit"
 )
 
 func TestWithoutADataDirNoMoreLiesUnsettledThanAllowed(t *testing.T) {
@@ -79,7 +81,7 @@ func TestEmbeddedNATSIsClosedWhileTheStoreIsFull(t *testing.T) {
 	body := strings.Repeat("x", 200_000)
 	s.bury(w, "fn1", body, body, body, body)
 	w.unready(t, "store_max_bytes")
-	eventually(t, "the door to be shut", func() bool {
+	testkit.Eventually(t, "the door to be shut", func() bool {
 		c, err := net.DialTimeout("tcp", "127.0.0.1:"+strconv.Itoa(s.broker.port), time.Second)
 		if err == nil {
 			_ = c.Close()
@@ -110,7 +112,7 @@ func TestOldDeadLettersAreDroppedAndCounted(t *testing.T) {
 	w := s.worker()
 	s.bury(w, "fn1", "a", "b")
 	died := w.deadSet(t)[1].DiedAt
-	eventually(t, "the dead set to be empty", func() bool { return w.counts(t).dead == 0 })
+	testkit.Eventually(t, "the dead set to be empty", func() bool { return w.counts(t).dead == 0 })
 	if age := time.Since(died); age < time.Second {
 		t.Errorf("a letter of %s was dropped, want at least %v", age, time.Second)
 	}

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"queue-worker/internal/testkit"
 )
 
 // cancelled are the states in which an invocation can be cancelled, and how a stand
@@ -171,7 +173,7 @@ func TestCancellingRacesWithTheEndOfACall(t *testing.T) {
 			m := call([]string{"flaky", "fn1"}[n%2], "")
 			calls = append(calls, m)
 			s.broker.publish(t, m)
-			eventually(t, "it to be taken in", func() bool { return len(w.invocations(t, id(m))) == 1 })
+			testkit.Eventually(t, "it to be taken in", func() bool { return len(w.invocations(t, id(m))) == 1 })
 			switch code, reason := w.cancel(t, id(m)); {
 			case code == http.StatusAccepted:
 				after[m] = len(s.gateway.of(m))

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"queue-worker/internal/testkit"
 )
 
 func TestCLI_AScriptHasToSayYes(t *testing.T) {
@@ -70,7 +72,7 @@ func TestCLI_WhatFailsAgainIsPartly(t *testing.T) {
 	}
 	s.gateway.tell(always(status(200)))
 	w.cli(t, "job", "resume", job).want(t, 0, "replay "+job+": running")
-	eventually(t, "the rest to be replayed", func() bool { return len(w.deadSet(t)) <= 1 })
+	testkit.Eventually(t, "the rest to be replayed", func() bool { return len(w.deadSet(t)) <= 1 })
 }
 
 func TestCLI_CtrlCLeavesTheJobRunning(t *testing.T) {
@@ -79,7 +81,7 @@ func TestCLI_CtrlCLeavesTheJobRunning(t *testing.T) {
 	s.bury(w, "fn1", strings.Split(strings.Repeat("x", 60), "")...)
 	s.gateway.tell(always(status(200)))
 	p := w.person(t, "dead", "replay", "--all", "--rate", "1", "--yes") // takes a minute
-	eventually(t, "the job to have begun", func() bool { return len(s.gateway.all()) > 60 })
+	testkit.Eventually(t, "the job to have begun", func() bool { return len(s.gateway.all()) > 60 })
 	if err := p.cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
@@ -115,9 +117,9 @@ func TestCLI_AJobIsWatchedOverARestart(t *testing.T) {
 	s.bury(w, "fn1", "a", "b", "c", "d", "e", "f", "g", "h")
 	s.gateway.tell(always(status(200)))
 	p := w.person(t, "dead", "replay", "--all", "--rate", "1", "--yes")
-	eventually(t, "the job to have begun", func() bool { return len(s.gateway.all()) > 8 })
+	testkit.Eventually(t, "the job to have begun", func() bool { return len(s.gateway.all()) > 8 })
 	w.kill()
-	eventually(t, "the watcher to notice", func() bool { return strings.Contains(p.screen(), "does not answer") })
+	testkit.Eventually(t, "the watcher to notice", func() bool { return strings.Contains(p.screen(), "does not answer") })
 	s.worker("http_listen_address=" + strings.TrimPrefix(w.base, "http://"))
 	p.want(0, "replay done: 8 of 8 done")
 }

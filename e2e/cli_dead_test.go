@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"queue-worker/internal/testkit"
 )
 
 // givingUp makes a stand whose functions fail for good, and a worker of it.
@@ -199,7 +201,7 @@ func TestCLI_NothingOfACallersMovesTheCursor(t *testing.T) {
 	s, w := givingUp(t)
 	m := call("fn1", "body \x1b[2J", with("X-Call-Id", "evil\x1b[2J\u202e"), with("X-Evil", "\u202eback"))
 	s.broker.publish(t, m)
-	eventually(t, "the letter", func() bool { return len(w.deadSet(t)) == 1 })
+	testkit.Eventually(t, "the letter", func() bool { return len(w.deadSet(t)) == 1 })
 	l := w.deadSet(t).only(t)
 	for _, args := range [][]string{{"dead", "ls"}, {"dead", "show", l.ID}, {"dead", "show", l.ID, "--body"}, {"dead", "ls", "-o", "json"}, {"dead", "export"}} {
 		screen := w.person(t, args...).want(0)

@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"queue-worker/internal/testkit"
 )
 
 // crashed waits until the worker has killed itself.
@@ -221,7 +223,7 @@ func TestWhatWaitsBehindACallSurvivesAKillAndKeepsItsOrder(t *testing.T) {
 	}
 	s.broker.publish(t, all...)
 	s.gateway.await(t, 1)
-	eventually(t, "all to be taken in", func() bool { return w.counts(t).accepted == 20 })
+	testkit.Eventually(t, "all to be taken in", func() bool { return w.counts(t).accepted == 20 })
 	w.kill()
 	s.gateway.tell(always(answer{}))
 	w = s.worker()

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"queue-worker/internal/testkit"
 )
 
 func TestAFailedDiskEndsTheProcessAndNothingIsLost(t *testing.T) {
@@ -24,7 +26,7 @@ func TestAFailedDiskEndsTheProcessAndNothingIsLost(t *testing.T) {
 	if err := os.Rename(files, away); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the process to end", func() bool { // once the store makes a new file
+	testkit.Eventually(t, "the process to end", func() bool { // once the store makes a new file
 		answer, err := w.trySend("/async-function/quick", strings.Repeat("x", 1<<20))
 		if err == nil && answer.Status == http.StatusAccepted {
 			accepted = append(accepted, answer.message())

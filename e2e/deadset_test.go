@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"queue-worker/internal/testkit"
 )
 
 // bury fills the dead set of a worker with calls of a function, in their order.
@@ -152,7 +154,7 @@ func TestZ7_AReplayThatFailsHasAllItsRetriesAndIsDeadAgain(t *testing.T) {
 	m := s.bury(w, "fn1", "a")[0]
 	w.deadSet(t).only(t).replay(t, w)
 	s.gateway.awaitDone(t, 6)
-	eventually(t, "it to be dead again", func() bool { return len(w.deadSet(t)) == 1 })
+	testkit.Eventually(t, "it to be dead again", func() bool { return len(w.deadSet(t)) == 1 })
 	calls := s.gateway.of(m)
 	if got := retries(calls); !slices.Equal(got, []int{0, 1, 2, 0, 1, 2}) {
 		t.Errorf("got the retry numbers %v, want 0, 1, 2 twice", got)
@@ -197,7 +199,7 @@ func TestWithDeadSetOffNothingIsKept(t *testing.T) {
 	s.broker.publish(t, m)
 	w.next(t, m, "discarded")
 	s.broker.publishRaw(t, "not JSON")
-	eventually(t, "both to be discarded", func() bool {
+	testkit.Eventually(t, "both to be discarded", func() bool {
 		m := w.metrics(t)
 		return m.sum("queue_worker_discarded_total", "reason", "attempts_exhausted") == 1 &&
 			m.sum("queue_worker_discarded_total", "reason", "malformed") == 1

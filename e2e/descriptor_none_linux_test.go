@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"queue-worker/internal/testkit"
 )
 
 // withoutDescriptors lowers the limit of a running worker so far that it can open nothing more, and
@@ -83,7 +85,7 @@ func (w *worker) logged(message string) (n int) {
 func (s *stand) calledOnce(t testing.TB, w *worker, n int) {
 	t.Helper()
 	s.gateway.awaitDone(t, n)
-	eventually(t, "all to be done", func() bool { return w.counts(t).pending() == 0 })
+	testkit.Eventually(t, "all to be done", func() bool { return w.counts(t).pending() == 0 })
 	seen := map[string]int{}
 	for _, a := range s.gateway.calls() {
 		switch seen[a.callID()]++; {
@@ -174,7 +176,7 @@ func TestTheStoreWaitsForAFreeDescriptor(t *testing.T) {
 		})
 	}
 	probe := clients[senders]
-	eventually(t, "the store to wait", func() bool {
+	testkit.Eventually(t, "the store to wait", func() bool {
 		code, text := over(t, probe, http.MethodGet, w.base+"/readyz", "")
 		return code == http.StatusServiceUnavailable && strings.Contains(text, "no free file descriptor")
 	})

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"queue-worker/internal/testkit"
 )
 
 // held makes the gateway hold every call of functions that begin with a name until
@@ -26,7 +28,7 @@ func held(prefix string) (tell func(asked) answer, release func()) {
 // draining waits until the worker says that it is about to end.
 func (w *worker) draining(t testing.TB) {
 	t.Helper()
-	eventually(t, "/readyz to tell of the drain", func() bool {
+	testkit.Eventually(t, "/readyz to tell of the drain", func() bool {
 		code, body, err := try(http.MethodGet, w.base+"/readyz")
 		return err == nil && code == http.StatusServiceUnavailable && strings.Contains(body, "draining")
 	})
@@ -86,7 +88,7 @@ func TestReadinessFallsFirstAndNothingMoreIsTakenOrBegun(t *testing.T) {
 		s.broker.publish(t, slow)
 		s.gateway.await(t, 1)
 		s.broker.publish(t, waiting)
-		eventually(t, "the second message to be taken in", func() bool { return w.counts(t).accepted == 2 })
+		testkit.Eventually(t, "the second message to be taken in", func() bool { return w.counts(t).accepted == 2 })
 
 		w.signal(t, syscall.SIGTERM)
 		w.draining(t)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"queue-worker/internal/testkit"
 )
 
 func TestFiltersFindWhatTheySay(t *testing.T) {
@@ -212,7 +214,7 @@ func TestWhatIsExportedDroppedAndImportedIsListedAsBefore(t *testing.T) {
 		return status(503)
 	})
 	s.broker.publish(t, callback)
-	eventually(t, "seven to be dead", func() bool { return len(w.deadSet(t)) == 7 })
+	testkit.Eventually(t, "seven to be dead", func() bool { return len(w.deadSet(t)) == 7 })
 	w.deadSet(t)[0].replay(t, w) // so that one has a history
 	w.idle(t)
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"queue-worker/internal/testkit"
 )
 
 func TestAFunctionTellsWhatIsWhereAndHowItDoes(t *testing.T) {
@@ -33,7 +35,7 @@ func TestAFunctionTellsWhatIsWhereAndHowItDoes(t *testing.T) {
 		s.broker.publish(t, call("fn1", ""))
 	}
 	s.gateway.await(t, 5)
-	eventually(t, "all to be taken in", func() bool { return w.counts(t).accepted == 8 })
+	testkit.Eventually(t, "all to be taken in", func() bool { return w.counts(t).accepted == 8 })
 	v := w.function(t, "fn1")
 	switch {
 	case v.Function != "fn1.openfaas-fn":

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"queue-worker/internal/testkit"
 )
 
 // byFunction answers by the function's name, and 200 to any other.
@@ -163,7 +165,7 @@ func TestOfACallIDThatCameTwiceBothAreShownAndActsNeedTheOwnID(t *testing.T) {
 		s.broker.publish(t, first)
 		w.isIn(t, first, "ready")
 		s.broker.publish(t, second)
-		eventually(t, "both to be there", func() bool { return len(w.invocations(t, id(first))) == 2 })
+		testkit.Eventually(t, "both to be there", func() bool { return len(w.invocations(t, id(first))) == 2 })
 		both := w.invocations(t, id(first))
 		if both[0].Function != "fn2" || both[1].Function != "fn1" {
 			t.Errorf("they are %+v, want the newest first", both)
@@ -316,7 +318,7 @@ func TestWhatIsPendingIsListedByFunctionQueueAndState(t *testing.T) {
 	for range 7 {
 		s.broker.publish(t, call("waiting.openfaas-fn", ""))
 	}
-	eventually(t, "all to be taken in", func() bool { return w.counts(t).accepted == 12 })
+	testkit.Eventually(t, "all to be taken in", func() bool { return w.counts(t).accepted == 12 })
 	for query, want := range map[string]string{
 		"":                                  "ready 7 running 2 delayed 3",
 		"limit=2":                           "ready 7 running 2 delayed 3",

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"queue-worker/internal/testkit"
 )
 
 // TestAJobWaitsOnAFullVolumeAndContinues fills a small tmpfs, which only root can mount. The store has
@@ -51,7 +53,7 @@ func TestAJobWaitsOnAFullVolumeAndContinues(t *testing.T) {
 	if !strings.Contains(j.Why, "for the store: disk full") {
 		t.Errorf(`the job is %+v, want "for the store: disk full" in it`, j)
 	}
-	eventually(t, "/readyz to say so", func() bool {
+	testkit.Eventually(t, "/readyz to say so", func() bool {
 		fill()
 		code, _ := w.ask(t, http.MethodGet, "/readyz")
 		return code == http.StatusServiceUnavailable

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"queue-worker/internal/testkit"
 )
 
 func TestAJobHoldsWhileLiveWorkWaits(t *testing.T) {
@@ -20,7 +22,7 @@ func TestAJobHoldsWhileLiveWorkWaits(t *testing.T) {
 	for range 6 {
 		s.broker.publish(t, call("fn1", "live"))
 	}
-	eventually(t, "all to be taken in", func() bool { return w.counts(t).accepted == 16 })
+	testkit.Eventually(t, "all to be taken in", func() bool { return w.counts(t).accepted == 16 })
 	s.gateway.await(t, 2)
 	j := w.begin(t, `{"act":"replay","all":true,"rate":1000}`)
 	j = w.awaitState(t, j, "waiting")

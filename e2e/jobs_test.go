@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"queue-worker/internal/testkit"
 )
 
 func TestABulkReplayIsPlannedAndCarriedOutAtItsRate(t *testing.T) {
@@ -85,7 +87,7 @@ func TestABulkActTakesNoMoreThanItsPlan(t *testing.T) {
 	if code, _ := w.ask(t, http.MethodPost, "/v1/dead_set/"+all[0].ID+"/replay"); code != http.StatusOK { // and is dead again
 		t.Errorf("the replay is answered %d", code)
 	}
-	eventually(t, "it to be dead again", func() bool { return w.counts(t).dead == 11 })
+	testkit.Eventually(t, "it to be dead again", func() bool { return w.counts(t).dead == 11 })
 	w.steer(t, j, "apply")
 	w.wantJob(t, j, 7, 1)
 	left := w.kept(t)
@@ -254,7 +256,7 @@ func TestAPurgeTakesWhatWaitsAndNotWhatIsCalled(t *testing.T) {
 		s.broker.publish(t, call("fn1", ""))
 	}
 	s.gateway.await(t, 2)
-	eventually(t, "all to be taken in", func() bool { return w.counts(t).accepted == 20 })
+	testkit.Eventually(t, "all to be taken in", func() bool { return w.counts(t).accepted == 20 })
 	j := w.planAt(t, "/v1/functions/fn1.openfaas-fn/purge", `{"state":"all"}`)
 	switch {
 	case j.Act != "purge":

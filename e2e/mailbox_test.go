@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"queue-worker/internal/testkit"
 )
 
 // checkMailFields compares the headers of M5 in a call.
@@ -131,7 +133,7 @@ func TestM11_WithNoRetriesLeftItIsDeadOnArrival(t *testing.T) {
 		s := newStand(t, mode)
 		w := s.worker()
 		w.submit(t, "/deadletter/fn1", "hi", "X-Retries", "3", "X-Max-Retries", "3", "X-Delay-Duration", "0")
-		eventually(t, "it to be in the dead set", func() bool { return w.counts(t).dead == 1 })
+		testkit.Eventually(t, "it to be in the dead set", func() bool { return w.counts(t).dead == 1 })
 		l := w.deadSet(t).only(t)
 		if l.Reason != "attempts_exhausted" || l.Detail == "" {
 			t.Errorf("got the reason %q with the detail %q, want attempts_exhausted with one", l.Reason, l.Detail)

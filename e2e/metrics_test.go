@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	dto "github.com/prometheus/client_model/go"
+
+	"queue-worker/internal/testkit"
 )
 
 // families are the metrics that are there from the start, and their types.
@@ -97,7 +99,7 @@ func TestO4_O5_O6_WhatHappensIsCountedByFunctionAndNothingIsLost(t *testing.T) {
 	w.next(t, flaky, "done")
 	w.next(t, bad, "dead")
 	w.next(t, final, "dead")
-	eventually(t, "the malformed one to be dead", func() bool { return w.counts(t).dead == 3 })
+	testkit.Eventually(t, "the malformed one to be dead", func() bool { return w.counts(t).dead == 3 })
 	w.next(t, waiting, "retry")
 
 	m := w.metrics(t)

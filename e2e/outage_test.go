@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"queue-worker/internal/testkit"
 )
 
 // modes are the two ways to keep invocations.
@@ -112,7 +114,7 @@ func TestR12_NATSStreamingIsKilledAndComesBackOnItsFiles(t *testing.T) {
 // unready waits until the worker says that it is not ready, and why.
 func (w *worker) unready(t testing.TB, why string) {
 	t.Helper()
-	eventually(t, "the worker to be not ready because of "+why, func() bool {
+	testkit.Eventually(t, "the worker to be not ready because of "+why, func() bool {
 		code, body, err := try(http.MethodGet, w.base+"/readyz")
 		return err == nil && code == http.StatusServiceUnavailable && strings.Contains(body, why)
 	})

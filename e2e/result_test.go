@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"queue-worker/internal/testkit"
 )
 
 // result asks for the result of an id.
@@ -121,11 +123,11 @@ func TestAResultIsForgottenWhenItsTimeIsOver(t *testing.T) {
 	w := s.worker()
 	m := w.submit(t, "/async-function/fn1", "")
 	w.next(t, m, "done")
-	eventually(t, "the result to be gone", func() bool {
+	testkit.Eventually(t, "the result to be gone", func() bool {
 		res, body := w.result(t, id(m))
 		return res.StatusCode == http.StatusNotFound && parse(string(body)).text("reason") == "no_result"
 	})
-	eventually(t, "the store to be swept", func() bool { return w.counts(t).unaccounted == 0 })
+	testkit.Eventually(t, "the store to be swept", func() bool { return w.counts(t).unaccounted == 0 })
 }
 
 func TestWithoutAResultItSaysWhy(t *testing.T) {

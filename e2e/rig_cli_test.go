@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+
+	"queue-worker/internal/testkit"
 )
 
 // said is how a command ended.
@@ -124,7 +126,7 @@ func (p *terminal) screen() string {
 // answers waits for a text and types a line.
 func (p *terminal) answers(text, line string) {
 	p.t.Helper()
-	eventually(p.t, "the terminal to show "+text, func() bool { return strings.Contains(p.screen(), text) })
+	testkit.Eventually(p.t, "the terminal to show "+text, func() bool { return strings.Contains(p.screen(), text) })
 	if _, err := p.pty.WriteString(line); err != nil {
 		p.t.Fatal(err)
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"queue-worker/internal/testkit"
 )
 
 // invocation is what became of one.
@@ -67,7 +69,7 @@ func (w *worker) invocation(t testing.TB, id string, query ...string) invocation
 // isIn waits until a call is in a state, and returns it.
 func (w *worker) isIn(t testing.TB, m *message, state string) (v invocation) {
 	t.Helper()
-	eventually(t, "call "+id(m)+" to be "+state, func() bool {
+	testkit.Eventually(t, "call "+id(m)+" to be "+state, func() bool {
 		all := w.invocations(t, id(m))
 		if len(all) == 1 {
 			v = all[0]

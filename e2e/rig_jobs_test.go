@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"queue-worker/internal/testkit"
 )
 
 // job is a bulk act as the API shows it.
@@ -88,7 +90,7 @@ func (w *worker) job(t testing.TB, j job) job {
 // awaitJob waits until something is true of a job.
 func (w *worker) awaitJob(t testing.TB, j job, what string, is func(job) bool) job {
 	t.Helper()
-	eventually(t, "the job to be "+what, func() bool { j = w.job(t, j); return is(j) })
+	testkit.Eventually(t, "the job to be "+what, func() bool { j = w.job(t, j); return is(j) })
 	return j
 }
 

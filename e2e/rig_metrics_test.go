@@ -10,6 +10,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+
+	"queue-worker/internal/testkit"
 )
 
 // metrics are the families of one scrape.
@@ -81,7 +83,7 @@ func (c counts) pending() float64 { return c.ready + c.delayed + c.inflight }
 func (w *worker) idle(t testing.TB) counts {
 	t.Helper()
 	var c counts
-	eventually(t, "nothing to be pending", func() bool {
+	testkit.Eventually(t, "nothing to be pending", func() bool {
 		c = w.counts(t)
 		return c.pending() == 0
 	})

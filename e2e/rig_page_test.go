@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"queue-worker/internal/testkit"
 )
 
 // block is a fenced block of a page. Blocks of kind "sh" are run. A block of kind
@@ -207,7 +209,7 @@ func (r *reader) expect(text string) {
 			r.t.Errorf("not found:\n%s\nin the output:\n%s", missing, r.output)
 		}
 	}()
-	eventually(r.t, "the lines that the page shows", func() bool {
+	testkit.Eventually(r.t, "the lines that the page shows", func() bool {
 		missing = r.missing(text)
 		return missing == "" || r.worker == nil || r.worker.isOver()
 	})

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"queue-worker/internal/testkit"
 )
 
 // asked is one request that a stub got. Its times are those of the wall clock, by
@@ -94,7 +96,7 @@ func (s *stub) close() { _ = s.server.Close() }
 // hold the old listener for another moment.
 func (s *stub) open() {
 	s.t.Helper()
-	eventually(s.t, "port "+s.addr+" to be free again", func() bool {
+	testkit.Eventually(s.t, "port "+s.addr+" to be free again", func() bool {
 		l, err := net.Listen("tcp", s.addr)
 		if err == nil {
 			s.serve(l)

@@ -8,7 +8,8 @@ import (
 	"net/http"
 	"os/exec"
 	"testing"
-	"time"
+
+	"queue-worker/internal/testkit"
 )
 
 // worker is a running queue-worker.
@@ -126,20 +127,9 @@ func try(method, url string, edits ...func(*http.Request)) (int, string, error) 
 // ready waits until the worker says that it is.
 func (w *worker) ready(t testing.TB) *worker {
 	t.Helper()
-	eventually(t, "the worker to be ready", func() bool {
+	testkit.Eventually(t, "the worker to be ready", func() bool {
 		code, _, err := try(http.MethodGet, w.base+"/readyz")
 		return err == nil && code == http.StatusOK
 	})
 	return w
-}
-
-// eventually waits for something that can only be asked for again and again.
-func eventually(t testing.TB, what string, is func() bool) {
-	t.Helper()
-	for late := time.Now().Add(patience); !is(); {
-		if time.Now().After(late) {
-			t.Fatalf("waited in vain for %s, want now not after %v", what, late)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
 }

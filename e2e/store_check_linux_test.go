@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"queue-worker/internal/testkit"
 )
 
 // damagedStore leaves the store of a worker behind whose tables all begin with zeros.
@@ -93,7 +95,7 @@ func TestSIGTERMEndsACheckOfADamagedStore(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the check to begin", func() bool {
+	testkit.Eventually(t, "the check to begin", func() bool {
 		n, err := unix.IoctlGetInt(int(r.Fd()), unix.TIOCINQ) // #nosec G115 -- a descriptor
 		return err == nil && n == size
 	})

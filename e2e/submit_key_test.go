@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"queue-worker/internal/testkit"
 )
 
 func TestAKeyRunsOnceHoweverOftenItIsSent(t *testing.T) {
@@ -100,7 +102,7 @@ func TestAKeySurvivesAKillAndEndsWithItsWindow(t *testing.T) {
 	if time.Since(begun) < 3*time.Second && id(again.message()) != id(first) {
 		t.Errorf("after a kill the answer is %d %v, the call was %s", again.Status, again.Header, id(first))
 	}
-	eventually(t, "the key to be forgotten", func() bool {
+	testkit.Eventually(t, "the key to be forgotten", func() bool {
 		got := w.send(t, "/async-function/fn1", "pay", "Idempotency-Key", "k")
 		return got.Status == http.StatusAccepted && id(got.message()) != id(first)
 	})

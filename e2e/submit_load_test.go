@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"queue-worker/internal/testkit"
 )
 
 // senders send invocations over HTTP until they are stopped, and note which were
@@ -54,7 +56,7 @@ func (s *senders) count() int {
 func (s *senders) await(t testing.TB, n int) {
 	t.Helper()
 	n += s.count()
-	eventually(t, fmt.Sprintf("%d submissions to be taken", n), func() bool { return s.count() >= n })
+	testkit.Eventually(t, fmt.Sprintf("%d submissions to be taken", n), func() bool { return s.count() >= n })
 }
 
 // checkCalled fails when one that was taken is never called.
@@ -143,7 +145,7 @@ func TestNoSecretOfASubmissionIsLogged(t *testing.T) {
 		if got := w.send(t, "/async-function/good", canary, "X-Callback-Url", "http://"+canary+"@[::1"); strings.Contains(got.Body, canary) {
 			t.Errorf("an answer repeats a secret: %s, want no %q in it", got.Body, canary)
 		}
-		eventually(t, "all to be over", func() bool { return w.counts(t).pending() == 0 })
+		testkit.Eventually(t, "all to be over", func() bool { return w.counts(t).pending() == 0 })
 		_, metrics := w.ask(t, http.MethodGet, "/metrics")
 		for what, text := range map[string]string{"the log": w.out.String(), "/metrics": metrics} {
 			if i := strings.Index(text, canary); i >= 0 {

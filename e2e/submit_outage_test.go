@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"queue-worker/internal/testkit"
 )
 
 func TestR12_AFullStoreRefusesUntilThereIsRoom(t *testing.T) {
@@ -56,7 +58,7 @@ func TestR12_AFullStoreRefusesUntilThereIsRoom(t *testing.T) {
 			w.next(t, m, "done")
 		}
 		var after *message
-		eventually(t, "work to be taken again", func() bool {
+		testkit.Eventually(t, "work to be taken again", func() bool {
 			got := w.send(t, "/async-function/fn1", "x")
 			after = got.message()
 			return got.Status == http.StatusAccepted
@@ -78,7 +80,7 @@ func TestR12_O7_WithoutTheQueueASubmissionIs503AndNothingIsLost(t *testing.T) {
 	first := w.submit(t, "/async-function/fn1", "", "X-Delay-Duration", "1")
 	s.broker.kill()
 	var refused sent
-	eventually(t, "a submission to be refused", func() bool {
+	testkit.Eventually(t, "a submission to be refused", func() bool {
 		// Until the loss is noticed nothing is confirmed, and nothing is answered 202.
 		refused = w.send(t, "/async-function/lost", "")
 		switch {

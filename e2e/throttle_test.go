@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"queue-worker/internal/testkit"
 )
 
 func TestAFunctionThatTakesFiveAtATimeIsAskedForLittleMore(t *testing.T) {
@@ -95,7 +97,7 @@ func TestAFunctionOutOfReachIsProbedAndItsInvocationsWait(t *testing.T) {
 	w.event(t, "the breaker to open", func(e entry) bool {
 		return e.text("level") == "WARN" && e.message() == "function unreachable, breaker opened" && e.text("cause") == "refused"
 	})
-	eventually(t, "the API to show it", func() bool {
+	testkit.Eventually(t, "the API to show it", func() bool {
 		b := w.function(t, "fn1").Breaker
 		return b.State == "open" && b.Cause == "refused" && b.Since != "" && b.Next != ""
 	})

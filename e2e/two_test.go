@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"queue-worker/internal/testkit"
 )
 
 // pair starts two workers, each with a folder of its own.
@@ -122,6 +124,6 @@ func TestAWorkerThatComesBackHasWhatItHadStored(t *testing.T) {
 	s.broker.publish(t, other)
 	first = s.worker()
 	first.next(t, m, "done")
-	eventually(t, "the other message to be done", func() bool { return first.counts(t).done+second.counts(t).done == 2 })
+	testkit.Eventually(t, "the other message to be done", func() bool { return first.counts(t).done+second.counts(t).done == 2 })
 	checkCalled(t, s, map[*message]int{m: 2, other: 1})
 }

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"queue-worker/internal/testkit"
 )
 
 // newMorgue is a stand with a worker whose function fn1 has failed with some
@@ -110,7 +112,7 @@ func TestZ7_AReplayOfACountThatFailsBacksOffAndIsDeadAgain(t *testing.T) {
 	m := s.bury(w, "fn1", "a")[0]
 	w.replayOldest(t, `{"count":"1","topic_entity":"fn1"}`)
 	s.gateway.awaitDone(t, 6)
-	eventually(t, "it to be dead again", func() bool { return len(w.peek(t, "count=10&topic-entity=fn1")) == 1 })
+	testkit.Eventually(t, "it to be dead again", func() bool { return len(w.peek(t, "count=10&topic-entity=fn1")) == 1 })
 	calls := s.gateway.of(m)
 	if got := retries(calls); !slices.Equal(got, []int{0, 1, 2, 0, 1, 2}) {
 		t.Errorf("got the retry numbers %v, want 0, 1, 2 twice", got)
@@ -142,14 +144,14 @@ func TestZ9_ADeleteTakesTheOldestAndCallsNothing(t *testing.T) {
 	t.Parallel()
 	s, w, _ := newMorgue(t, "0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
 	w.deleteOldest(t, "count=8&topic-entity=fn1")
-	eventually(t, "two to be left", func() bool { return len(w.peek(t, "count=10&topic-entity=fn1")) == 2 })
+	testkit.Eventually(t, "two to be left", func() bool { return len(w.peek(t, "count=10&topic-entity=fn1")) == 2 })
 	if left := callIDs(w.peek(t, "count=10&topic-entity=fn1"), letter.body); !slices.Equal(left, []string{"8", "9"}) {
 		t.Errorf("got %q, want 8 and 9 to stay", left)
 	}
 	if n := len(s.gateway.calls()); n != 10 {
 		t.Errorf("got %d calls, want 10", n)
 	}
-	eventually(t, "the counts to follow", func() bool { c := w.counts(t); return c.dropped == 8 && c.dead == 2 })
+	testkit.Eventually(t, "the counts to follow", func() bool { c := w.counts(t); return c.dropped == 8 && c.dead == 2 })
 }
 
 func TestZ14_ACountOf0IsAnEmptyList(t *testing.T) {
@@ -185,10 +187,10 @@ func TestZ15_Z16_Z17_ParametersInEverySpellingAndAnywhere(t *testing.T) {
 	}
 	code, body := w.ask(t, http.MethodDelete, "/v1/dead_set", asJSON(`{"count":1,"topicEntity":"fn1"}`))
 	checkTriggered(t, code, body, textDeleted)
-	eventually(t, "two to be left", func() bool { return len(w.peek(t, "count=9&topic-entity=fn1")) == 2 })
+	testkit.Eventually(t, "two to be left", func() bool { return len(w.peek(t, "count=9&topic-entity=fn1")) == 2 })
 	code, body = w.ask(t, http.MethodPost, "/v1/dead_set/replay?count=3&topic-entity=fn1")
 	checkTriggered(t, code, body, textReplayed)
-	eventually(t, "both to have been called again", func() bool { return w.metrics(t).sum("queue_worker_dead_letters_total") == 5 })
+	testkit.Eventually(t, "both to have been called again", func() bool { return w.metrics(t).sum("queue_worker_dead_letters_total") == 5 })
 }
 
 func TestZ20_Z21_AChannelIsAQueue(t *testing.T) {
@@ -212,7 +214,7 @@ func TestZ20_Z21_AChannelIsAQueue(t *testing.T) {
 		refusal{"Z21: a number", "", "application/json", `{"count":1,"topic-entity":"fn1","channel":1}`, 404, "Retry is not enabled"},
 	)
 	w.deleteOldest(t, "count=10&topic-entity=fn1")
-	eventually(t, "only q1 to be left", func() bool { return len(w.deadSet(t)) == 1 })
+	testkit.Eventually(t, "only q1 to be left", func() bool { return len(w.deadSet(t)) == 1 })
 	if l := w.deadSet(t).only(t); l.body() != "of q1" {
 		t.Errorf("got %s, want that of q1 to stay", l)
 	}
@@ -272,7 +274,7 @@ func TestZ25_AReplayDuringWhichEverythingIsKilledLosesNothing(t *testing.T) {
 		s.broker.restart(t)
 		w = s.worker()
 	}
-	eventually(t, "all to be called again, or dead", func() bool {
+	testkit.Eventually(t, "all to be called again, or dead", func() bool {
 		c := w.counts(t)
 		return c.pending() == 0 && c.dead == 0
 	})

@@ -32,7 +32,7 @@ var layers = []struct {
 	{"pkg/term", []string{"pkg/escape"}},
 	{"pkg/client", []string{"pkg/wire"}}, // knows the program only by its HTTP surface
 	{"pkg/api/apitest", []string{
-		"pkg/api", "pkg/admin", "pkg/ingest", "pkg/respond", "pkg/wire", "pkg/basicauth", "pkg/jobs", "pkg/finished", "pkg/pause", "pkg/worker", "pkg/store/embedded", "pkg/store",
+		"internal/testkit", "pkg/api", "pkg/admin", "pkg/ingest", "pkg/respond", "pkg/wire", "pkg/basicauth", "pkg/jobs", "pkg/finished", "pkg/pause", "pkg/worker", "pkg/store/embedded", "pkg/store",
 		"pkg/policy", "pkg/retry", "pkg/invocation",
 	}},
 	{"pkg/api", []string{"pkg/admin", "pkg/ingest", "pkg/console", "pkg/respond", "pkg/wire", "pkg/basicauth"}},
@@ -71,7 +71,8 @@ var layers = []struct {
 	{"pkg/listen", []string{"pkg/descriptor"}},
 	{"pkg/basicauth", []string{"pkg/descriptor"}},
 	{"pkg/descriptor", nil},
-	{"e2e", nil}, // knows the program only as a binary
+	{"internal/testkit", nil}, // tests and what serves them import it
+	{"e2e", nil},              // knows the program only as a binary
 	{"internal/arch", nil},
 }
 
@@ -87,7 +88,7 @@ var confined = []confinement{
 	{"github.com/schollz/progressbar", []string{"pkg/term"}, "how things look is decided in one place"},
 	{"go.opentelemetry.io", []string{"pkg/trace", "pkg/trace/tracetest"}, "without traces nothing else knows of them"},
 	{"os", []string{
-		"cmd/queue-worker", "pkg/command", "pkg/app", "pkg/api/apitest", "pkg/ingest", "pkg/basicauth", "pkg/stanserver", "pkg/term", "pkg/config", "pkg/datadir", "pkg/dev", "pkg/doctor", "pkg/intake", "pkg/store/embedded", "pkg/trace", "e2e",
+		"cmd/queue-worker", "internal/testkit", "pkg/command", "pkg/app", "pkg/api/apitest", "pkg/ingest", "pkg/basicauth", "pkg/stanserver", "pkg/term", "pkg/config", "pkg/datadir", "pkg/dev", "pkg/doctor", "pkg/intake", "pkg/store/embedded", "pkg/trace", "e2e",
 	}, "the packages that decide and call work without files and environment"},
 	{"log", []string{"pkg/command", "pkg/dev"}, "logging goes through a *slog.Logger that is passed in"},
 }

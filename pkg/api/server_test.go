@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"queue-worker/internal/testkit"
 	"queue-worker/pkg/api"
 	"queue-worker/pkg/api/apitest"
 	"queue-worker/pkg/respond"
@@ -119,7 +120,7 @@ func TestAHeaderBeyondItsBoundIsRefused(t *testing.T) {
 
 func TestAPanicInAHandlerIsLoggedAndCostsOneRequest(t *testing.T) {
 	t.Parallel()
-	logs := &apitest.Log{}
+	logs := &testkit.Log{}
 	r := newRig(t, func(o *apitest.Options) {
 		o.API.Logger = apitest.LogTo(logs)
 		o.API.Ready = func() error { panic("oops") }

@@ -5,22 +5,19 @@ package command
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"queue-worker/internal/testkit"
 )
 
 const page = "../../docs/cli.md"
-
-var update = flag.Bool("update", false, "write docs/cli.md")
 
 // commands is the whole tree, in a world of nothing.
 func commands() *cobra.Command {
@@ -32,19 +29,7 @@ func commands() *cobra.Command {
 
 func TestCommandsPage(t *testing.T) {
 	t.Parallel()
-	got := renderPage(commands())
-	if *update {
-		if err := os.WriteFile(page, []byte(got), 0o644); err != nil { // #nosec G306 -- a page to be read
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(string(want), got); d != "" {
-		t.Errorf("docs/cli.md is stale, run go generate ./pkg/command (-want +got):\n%s", d)
-	}
+	testkit.Golden(t, page, renderPage(commands()))
 }
 
 func TestEveryCommandHasASentenceExamplesAndExitCodes(t *testing.T) {

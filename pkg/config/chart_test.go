@@ -5,33 +5,20 @@ package config
 
 import (
 	"fmt"
-	"os"
 	"reflect"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	"queue-worker/internal/testkit"
 )
 
 const chartBounds = "../../chart/queue-worker/files/bounds.yaml"
 
 func TestTheChartKnowsEveryBound(t *testing.T) {
 	t.Parallel()
-	got := renderBounds()
-	if *update {
-		if err := os.WriteFile(chartBounds, []byte(got), 0o644); err != nil { // #nosec G306 -- a file of the chart
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(chartBounds)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(string(want), got); d != "" {
-		t.Errorf("the chart's bounds are stale, run go generate ./pkg/config (-want +got):\n%s", d)
-	}
+	testkit.Golden(t, chartBounds, renderBounds())
 }
 
 // renderBounds is one line for each setting that the chart can check.

@@ -3,9 +3,7 @@
 package config
 
 import (
-	"flag"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,9 +11,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-)
 
-var update = flag.Bool("update", false, "write the golden files and docs/settings.md")
+	"queue-worker/internal/testkit"
+)
 
 // load is Load for environments that are known to be right.
 func load(t *testing.T, environ ...string) *Config {
@@ -25,24 +23,6 @@ func load(t *testing.T, environ ...string) *Config {
 		t.Fatalf("load, want nil\n%v", err)
 	}
 	return c
-}
-
-// golden compares text with a file under testdata.
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", file)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(string(want), got); d != "" {
-		t.Errorf("%s is stale, run go test -update (-want +got):\n%s", path, d)
-	}
 }
 
 // defaults are those of the design's table.
@@ -187,7 +167,7 @@ func TestEveryProblemIsReportedAtOnce(t *testing.T) {
 	if err == nil {
 		t.Fatalf("all of it is accepted: err = %v, want an error", err)
 	}
-	golden(t, "problems.txt", err.Error()+"\n")
+	testkit.Golden(t, filepath.Join("testdata", "problems.txt"), err.Error()+"\n")
 }
 
 func TestAProblemIsReportedOnce(t *testing.T) {

@@ -5,31 +5,18 @@ package config
 
 import (
 	"fmt"
-	"os"
 	"reflect"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"queue-worker/internal/testkit"
 )
 
 const page = "../../docs/settings.md"
 
 func TestSettingsPage(t *testing.T) {
 	t.Parallel()
-	got := render()
-	if *update {
-		if err := os.WriteFile(page, []byte(got), 0o644); err != nil { // #nosec G115 -- a page to be read
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(string(want), got); d != "" {
-		t.Errorf("docs/settings.md is stale, run go generate ./pkg/config (-want +got):\n%s", d)
-	}
+	testkit.Golden(t, page, render())
 }
 
 func TestEverySettingIsDescribedAndChecked(t *testing.T) {

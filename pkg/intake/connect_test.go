@@ -16,6 +16,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/stan.go"
 	"go.uber.org/goleak"
+
+	"queue-worker/internal/testkit"
 )
 
 func TestClientIDs(t *testing.T) {
@@ -64,7 +66,7 @@ func TestASecondWorkerOnAHostGetsASuffixAndKeepsIt(t *testing.T) {
 
 func TestADeadWorkersMessagesComeAtOnceToItsID(t *testing.T) {
 	t.Parallel()
-	var log syncBuffer
+	var log testkit.Log
 	ns := startServer(t, "", "", slog.New(slog.NewTextHandler(&log, nil)))
 	dead, err := stan.Connect(cluster, "faas-worker-host_local", stan.NatsURL(ns.URL()), stan.NatsOptions(nats.NoReconnect()))
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 	"net"
 	"strings"
 	"testing"
+
+	"queue-worker/internal/testkit"
 )
 
 func TestWhileTheStoreIsFullAnotherWorkerGetsTheMessages(t *testing.T) {
@@ -59,7 +61,7 @@ func TestWhileTheStoreIsFullEmbeddedNATSIsPaused(t *testing.T) {
 		s.got(t, 1)
 		s.set(func() { s.full = errors.New("no room") })
 		r.until(t, "the rest", func() bool { return r.Ready() != nil })
-		eventually(t, "a refusal", func() bool {
+		testkit.Eventually(t, "a refusal", func() bool {
 			c, err := net.Dial("tcp", strings.TrimPrefix(ns.URL(), "nats://"))
 			if err == nil {
 				_ = c.Close()
@@ -68,7 +70,7 @@ func TestWhileTheStoreIsFullEmbeddedNATSIsPaused(t *testing.T) {
 		})
 		s.set(func() { s.full = nil })
 		r.until(t, "readiness", func() bool { return r.Ready() == nil })
-		eventually(t, "the reopened port", func() bool { // a moment after readiness
+		testkit.Eventually(t, "the reopened port", func() bool { // a moment after readiness
 			c, err := net.Dial("tcp", strings.TrimPrefix(ns.URL(), "nats://"))
 			if err == nil {
 				_ = c.Close()
@@ -139,7 +141,7 @@ func TestMessagesThatCannotBeDeliveredWaitAtTheServer(t *testing.T) {
 		for _, id := range names {
 			publish(t, c, channel, []byte(`{"Function":"f","Header":{"X-Call-Id":["`+id+`"]},"Body":"`+strings.Repeat("A", size)+`"}`))
 		}
-		eventually(t, "the gate to close", func() bool { return r.session.unread.bytes() >= ahead })
+		testkit.Eventually(t, "the gate to close", func() bool { return r.session.unread.bytes() >= ahead })
 		const inOneRead = 32 << 10 // the library's buffer
 		if got := r.session.unread.bytes(); got > ahead+inOneRead+2*size {
 			t.Errorf("%d bytes were read ahead, want at most %d", got, ahead+inOneRead+2*size)

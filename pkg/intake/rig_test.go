@@ -4,7 +4,6 @@ package intake
 // the code that gateways use.
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -25,6 +24,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
+	"queue-worker/internal/testkit"
 	"queue-worker/pkg/egress"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/stanserver"
@@ -67,7 +67,7 @@ func startEmbedded(t *testing.T) *stanserver.Server {
 type rig struct {
 	*Intake
 	store *recorder
-	log   *syncBuffer
+	log   *testkit.Log
 	stop  context.CancelFunc
 	ended chan error
 	once  sync.Once
@@ -107,7 +107,7 @@ func run(t *testing.T, s *recorder, url string, change ...func(*Options)) *rig {
 func start(t *testing.T, s *recorder, url string, change ...func(*Options)) *rig {
 	t.Helper()
 	o := options(s, url)
-	r := &rig{store: s, log: &syncBuffer{}, ended: make(chan error, 1)}
+	r := &rig{store: s, log: &testkit.Log{}, ended: make(chan error, 1)}
 	o.Logger = slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	for _, c := range change {
 		c(&o)
@@ -133,16 +133,7 @@ func start(t *testing.T, s *recorder, url string, change ...func(*Options)) *rig
 // until polls for a state that nothing announces.
 func (r *rig) until(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	eventually(t, what, is)
-}
-
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !is(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain for %s, want now not after %v", what, end)
-		}
-	}
+	testkit.Eventually(t, what, is)
 }
 
 // idle waits until everything taken is acked.
@@ -253,24 +244,6 @@ func wireFile(t *testing.T, name string) []byte {
 		t.Fatal(err)
 	}
 	return b
-}
-
-// syncBuffer is a bytes.Buffer that goroutines share.
-type syncBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
 
 // checkURL is the check of callback URLs that a worker has.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats-streaming-server/server"
 
+	"queue-worker/internal/testkit"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
 )
@@ -251,7 +252,7 @@ func TestTwoWorkersAtTheirBoundsTakeEachMessageOnce(t *testing.T) {
 	}
 	settled := map[string]int{}
 	next := make([]int, len(rigs))
-	eventually(t, "all to be settled", func() bool {
+	testkit.Eventually(t, "all to be settled", func() bool {
 		for n, r := range rigs {
 			all := r.store.got(t, next[n])
 			for _, a := range all[next[n]:] {

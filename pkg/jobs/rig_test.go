@@ -4,7 +4,6 @@ package jobs
 // that makes of each invocation what the test says.
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"queue-worker/internal/testkit"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
 	"queue-worker/pkg/store/embedded"
@@ -40,7 +40,7 @@ type rig struct {
 	store    *embedded.Store
 	jobs     *Jobs
 	registry *prometheus.Registry
-	logs     *lockedBuffer
+	logs     *testkit.Log
 	stop     func() // ends Run and closes the store; may be called twice
 
 	mu       sync.Mutex
@@ -59,7 +59,7 @@ type rig struct {
 func newRig(t testing.TB, o embedded.Options, edits ...func(*rig)) *rig {
 	t.Helper()
 	r := &rig{
-		t: t, registry: prometheus.NewRegistry(), logs: &lockedBuffer{}, ready: map[invocation.ID]int{},
+		t: t, registry: prometheus.NewRegistry(), logs: &testkit.Log{}, ready: map[invocation.ID]int{},
 		waiting: map[invocation.Lane]int{}, inFlight: map[invocation.ID]bool{}, filter: readFilter,
 	}
 	for _, edit := range edits {
@@ -317,22 +317,4 @@ func (r *rig) metric(name, label string) float64 {
 	}
 	r.t.Fatalf("there is no metric %s %s", name, label)
 	return 0
-}
-
-// lockedBuffer is a log that can be read while it is written.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }

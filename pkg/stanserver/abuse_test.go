@@ -18,6 +18,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/stan.go/pb"
+
+	"queue-worker/internal/testkit"
 )
 
 func TestWhatIsNotTheProtocolEndsTheConnection(t *testing.T) {
@@ -74,7 +76,7 @@ func TestNothingGoesBeforeCONNECT(t *testing.T) {
 
 func TestNoLineOfTheLogHoldsWhatAPublisherSent(t *testing.T) {
 	t.Parallel()
-	var log syncBuffer
+	var log testkit.Log
 	s := start(t, Options{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	for _, sent := range []string{
 		"CANARY\r\n", "PUB " + testPub + " 3\r\nCANARY-body\r\n", "PUB " + testPub + " CANARY\r\n", "HPUB x 1 2 CANARY\r\n", "SUB a b c d CANARY\r\n",
@@ -109,7 +111,7 @@ func TestLinesOfTheServerAreCutWhereTheyRepeatAClient(t *testing.T) {
 		`processHeaderPub Header Size larger then TotalSize: "CANARY"`,
 		"maximum control line exceeded: State 34, max_control_line 4096, Buffer len 4099 (snip: CANARY\n...)",
 	} {
-		var log syncBuffer
+		var log testkit.Log
 		(&serverLog{slog.New(slog.NewTextHandler(&log, nil))}).Errorf("%s", line)
 		switch got := log.String(); {
 		case strings.Contains(got, "CANARY"):
@@ -188,7 +190,7 @@ func TestHalfAMessageHoldsNobodyUp(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "the end of those that have no room", func() bool {
+	testkit.Eventually(t, "the end of those that have no room", func() bool {
 		s.listener.mu.Lock()
 		defer s.listener.mu.Unlock()
 		return len(s.listener.publishers) <= maxUploads/whole && s.listener.uploads.size() >= maxUploads-whole
@@ -253,7 +255,7 @@ func TestAFloodOfConnectionsKeepsNobodyOut(t *testing.T) {
 	for _, r := range flood[:30] {
 		r.cut()
 	}
-	eventually(t, "the rest to be few", func() bool {
+	testkit.Eventually(t, "the rest to be few", func() bool {
 		s.listener.mu.Lock()
 		defer s.listener.mu.Unlock()
 		return len(s.listener.publishers) <= 8

@@ -205,13 +205,3 @@ func await(t *testing.T, sub *nats.Subscription, what string, is func(*nats.Msg)
 		}
 	}
 }
-
-// eventually waits for something that must happen.
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !is(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waiting for %s, want now not after %v", what, deadline)
-		}
-	}
-}

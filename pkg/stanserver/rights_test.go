@@ -11,6 +11,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/stan.go"
 	"github.com/nats-io/stan.go/pb"
+
+	"queue-worker/internal/testkit"
 )
 
 const testPub = "_STAN.pub.faas-cluster.faas-request"
@@ -172,7 +174,7 @@ func TestALiveConnectionKeepsItsClientID(t *testing.T) {
 		t.Errorf("the client id of a live connection was closed: e = %q, want not \"\"", e)
 	}
 	_ = busy.conn.Close()
-	eventually(t, "the end of the connection", func() bool {
+	testkit.Eventually(t, "the end of the connection", func() bool {
 		s.listener.mu.Lock()
 		defer s.listener.mu.Unlock()
 		return len(s.listener.publishers) == 1

@@ -1,7 +1,6 @@
 package stanserver
 
 import (
-	"bytes"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -10,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +16,8 @@ import (
 	"github.com/nats-io/stan.go"
 	"github.com/nats-io/stan.go/pb"
 	"go.uber.org/goleak"
+
+	"queue-worker/internal/testkit"
 )
 
 // patience bounds every wait for something that must happen; no test depends on it.
@@ -282,7 +282,7 @@ func TestATornRecordIsCutOffAndTheRestIsThere(t *testing.T) {
 	s.Close()
 	tear(t, dir, 3)
 
-	var log syncBuffer
+	var log testkit.Log
 	s = start(t, Options{Dir: dir, Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	publish(t, connect(t, s.URL(), "gateway"), "c")
 	if got := receive(t, worker(t, s), 2); got[0] != "a" || got[1] != "c" {
@@ -320,7 +320,7 @@ func tear(t *testing.T, dir string, n int64) {
 
 func TestTheLogHoldsNoContentOfARefusedPublish(t *testing.T) {
 	t.Parallel()
-	var log syncBuffer
+	var log testkit.Log
 	s := start(t, Options{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	nc, err := nats.Connect(s.URL())
 	if err != nil {
@@ -341,22 +341,4 @@ func TestTheLogHoldsNoContentOfARefusedPublish(t *testing.T) {
 	case strings.Contains(log.String(), "CANARY"):
 		t.Errorf("the log must report the refusal and hold no content, want no \"CANARY\" in it\n%s", log.String())
 	}
-}
-
-// syncBuffer is a bytes.Buffer that goroutines share.
-type syncBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }

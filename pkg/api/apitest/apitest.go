@@ -6,7 +6,6 @@
 package apitest
 
 import (
-	"flag"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"queue-worker/internal/testkit"
 	"queue-worker/pkg/admin"
 	"queue-worker/pkg/api"
 	"queue-worker/pkg/finished"
@@ -26,8 +26,6 @@ import (
 	"queue-worker/pkg/wire"
 	"queue-worker/pkg/worker"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 // Options are those of all parts.
 type Options struct {
@@ -45,7 +43,7 @@ type Rig struct {
 	Accepts *Recorder // the store as pkg/ingest sees it
 	Queue   *Queue
 	Calls   *Calls
-	Logs    *Log
+	Logs    *testkit.Log
 	Base    string // URL of the server
 }
 
@@ -81,7 +79,7 @@ func (w watcher) Changing(changes []store.Change) (changed func(error)) {
 // NewOn starts the surface on a store.
 func NewOn(t testing.TB, s *embedded.Store, edits ...func(*Options)) *Rig {
 	t.Helper()
-	r := &Rig{Store: s, Logs: &Log{}}
+	r := &Rig{Store: s, Logs: &testkit.Log{}}
 	o := r.options(s)
 	o.Admin.Jobs = runJobs(t, s, o.Admin.Logger)
 	o.Admin.Pauses = pause.New(s, worker.NewLanes(worker.LanesOptions{}), o.Admin.Logger)
@@ -155,6 +153,6 @@ func (r *Rig) build(t testing.TB, o *Options, edits []func(*Options)) {
 func Fine() error { return nil }
 
 // LogTo logs everything.
-func LogTo(l *Log) *slog.Logger {
+func LogTo(l *testkit.Log) *slog.Logger {
 	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }

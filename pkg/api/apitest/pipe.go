@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"testing"
 
+	"queue-worker/internal/testkit"
 	"queue-worker/pkg/api"
 )
 
@@ -71,7 +72,7 @@ func (p *Pipes) Fetch(t *testing.T, path string) Answer {
 // end of the test waits for the server's.
 func Pipe(t testing.TB, edits ...func(*Options)) *Pipes {
 	t.Helper()
-	p := &Pipes{&Rig{Logs: &Log{}}, make(chan net.Conn), make(chan struct{})}
+	p := &Pipes{&Rig{Logs: &testkit.Log{}}, make(chan net.Conn), make(chan struct{})}
 	o := p.options(EmptyStore{})
 	o.API.AdminOpen = true
 	p.build(t, o, edits)

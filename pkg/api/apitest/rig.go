@@ -11,17 +11,15 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/openfaas/faas-provider/types"
 
+	"queue-worker/internal/testkit"
 	"queue-worker/pkg/admin"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/jobs"
@@ -158,19 +156,7 @@ func Golden(t *testing.T, name, got string) {
 	if err := json.Indent(&b, []byte(got), "", "  "); err != nil {
 		t.Fatalf("%s: %v, want no error", got, err)
 	}
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file) // #nosec G304 -- a golden file
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(string(want), b.String()); d != "" {
-		t.Errorf("%s (-want +got), -update writes it again:\n%s", file, d)
-	}
+	testkit.Golden(t, filepath.Join("testdata", name), b.String())
 }
 
 // GoldenProblems compares problems with the file errors.json.
@@ -236,24 +222,4 @@ func (r *Rig) Bury(t testing.TB, n int) {
 	for i := range n {
 		r.Put(t, DeadAt(i), Request(t, types.QueueRequest{Function: "figlet", Body: []byte("hello")}))
 	}
-}
-
-// Log is a log that can be read while it is written.
-type Log struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (b *Log) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-// String is what was logged.
-func (b *Log) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
