@@ -41,6 +41,7 @@ func rows() []row {
 	return []row{
 		{"binary", "size of the binary, with and without the embedded server", (*bench).measureBinary},
 		{"count", "allocations, write calls and bytes of an invocation, counted by a test", (*bench).measureCount},
+		{"outcomes", "what an outcome costs that is remembered, and a look-up among as many as outcome_max_bytes allows", (*bench).measureOutcomes},
 		{"backlog", "backlog of 100,000 at an outside server; CPU of an invocation; memory under load", (*bench).measureBacklog},
 		{"profile", "where the CPU time of a backlog goes, in ours and in both bare loops", (*bench).measureProfile},
 		{"embedded", "backlog of 100,000 at an embedded server", (*bench).measureEmbedded},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -36,4 +37,41 @@ func (b *bench) measureCount(ctx context.Context) error {
 	b.table.set("count.writes", writes, "%.2f", writes <= 1.5)
 	b.table.set("count.bytes", bytes, "%.0f", bytes <= 2048)
 	return err
+}
+
+// measureOutcomes runs the benchmarks of the store that add outcomes and look them up.
+func (b *bench) measureOutcomes(ctx context.Context) error {
+	cmd := exec.CommandContext(ctx, "go", "test", "-timeout", "10m", "-run", "^$", "-bench", "^(BenchmarkEnd|BenchmarkEndByCall)$", "./pkg/store/embedded")
+	cmd.Dir = ".."
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("benchmarks of ends: %w\n%s", err, out)
+	}
+	figures := benchFigures(string(out))
+	bytes, add, find := figures["EndByCall B/end"], figures["End ns/op"]/1e3, figures["EndByCall ns/op"]/1e6
+	if bytes == 0 || add == 0 || find == 0 {
+		return fmt.Errorf("benchmarks of ends printed no figures:\n%s", out)
+	}
+	b.table.set("outcomes.bytes", bytes, "%.0f", bytes <= 150)
+	b.table.set("outcomes.cpu", add, "%.2f", add <= 2)
+	b.table.set("outcomes.find", find, "%.0f", find <= 100).note = fmt.Sprintf("%.0f outcomes", figures["EndByCall ends"])
+	return nil
+}
+
+// benchFigures reads what go test prints of benchmarks, by their names without prefix and suffix, and their units.
+func benchFigures(out string) map[string]float64 {
+	figures := map[string]float64{}
+	for line := range strings.Lines(out) {
+		fields := strings.Fields(line)
+		if len(fields) < 4 || !strings.HasPrefix(fields[0], "Benchmark") {
+			continue
+		}
+		name, _, _ := strings.Cut(strings.TrimPrefix(fields[0], "Benchmark"), "-")
+		for i := 2; i+1 < len(fields); i += 2 {
+			if v, err := strconv.ParseFloat(fields[i], 64); err == nil {
+				figures[name+" "+fields[i+1]] = v
+			}
+		}
+	}
+	return figures
 }

@@ -98,6 +98,35 @@ func TestAResultIsGivenAsTheFunctionGaveItAlsoAfterAKill(t *testing.T) {
 	}
 }
 
+func TestAnOutcomeIsKnownAfterAKillWithoutAResult(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, "result_ttl=0")
+	s.gateway.tell(always(answer{Status: 203, Body: "an answer that is not kept"}))
+	w := s.worker()
+	m := w.submit(t, "/async-function/fn1", "")
+	before := w.invocation(t, id(m), "wait=5m")
+	w.kill()
+	w = s.worker()
+	for _, key := range []string{before.ID, before.CallID} {
+		got := w.invocation(t, key)
+		if got.State != "done" {
+			t.Errorf("state by %s after the kill: got %q, want %q", key, got.State, "done")
+		}
+		if got.Status != 203 {
+			t.Errorf("status by %s after the kill: got %d, want %d", key, got.Status, 203)
+		}
+		if !got.First.Equal(before.First) {
+			t.Errorf("first seen by %s after the kill: got %s, want %s", key, got.First, before.First)
+		}
+		if got.Result {
+			t.Errorf("by %s a result is kept, want none", key)
+		}
+	}
+	if n := w.metrics(t).sum("queue_worker_store_outcomes"); n != 1 {
+		t.Errorf("outcomes that are counted: got %v, want 1", n)
+	}
+}
+
 func TestAResultIsCutAtTheLimitAndSaysSo(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, "result_ttl=1h", "max_response_bytes=100")

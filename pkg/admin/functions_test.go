@@ -13,7 +13,6 @@ import (
 
 	"queue-worker/pkg/admin"
 	"queue-worker/pkg/api/apitest"
-	"queue-worker/pkg/finished"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/respond"
 	"queue-worker/pkg/store"
@@ -243,7 +242,7 @@ func TestAResultFromBeforeAReplayIsNotShownAsThatOfTheReplay(t *testing.T) {
 				t.Errorf("after it was cancelled %s is %+v, want %s", key, v, want)
 			}
 		}
-		r.Watch.Ended(finished.End{Inv: cancelled, Outcome: invocation.OutcomeCancelled, At: time.Now()})
+		r.Watch.Ended(store.End{Inv: cancelled, Outcome: invocation.OutcomeCancelled, At: time.Now()})
 	}
 }
 

@@ -1,5 +1,5 @@
 // File invocation_find.go finds an invocation: pending or dead in the store, finished
-// among the results, or finished and kept in memory for a while.
+// among the results, or among the ends that memory and store keep for a while.
 
 package admin
 
@@ -10,7 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"queue-worker/pkg/finished"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
 	"queue-worker/pkg/wire"
@@ -83,7 +82,14 @@ func (a *Admin) findID(ctx context.Context, id invocation.ID) (*found, error) {
 		return nil, err
 	}
 	if end, ok := a.Watch.Lately(id); ok {
+		return latest(f, remembered(&end)), nil
+	}
+	end, err := a.Store.End(ctx, id)
+	switch {
+	case err == nil:
 		return latest(f, remembered(end)), nil
+	case !errors.Is(err, store.ErrNotFound):
+		return nil, err
 	}
 	return f, nil
 }
@@ -103,8 +109,15 @@ func (a *Admin) findCall(ctx context.Context, call string) ([]found, error) {
 			return nil, err
 		}
 		ends := a.Watch.LatelyByCall(call, mostOfCall)
-		all = a.merged(stored, results, ends)
-		if !slices.ContainsFunc(ends, func(e finished.End) bool { return !e.At.Before(since) }) {
+		earlier, err := a.Store.EndsOfCall(ctx, call, mostOfCall)
+		if err != nil {
+			return nil, err
+		}
+		for i := range ends {
+			earlier = append(earlier, &ends[i]) // which say more of an invocation
+		}
+		all = a.merged(stored, results, earlier)
+		if !slices.ContainsFunc(ends, func(e store.End) bool { return !e.At.Before(since) }) {
 			break
 		}
 	}
@@ -113,7 +126,7 @@ func (a *Admin) findCall(ctx context.Context, call string) ([]found, error) {
 
 // merged is what store and memory have of a call id. What is in the store is not
 // finished, or dead.
-func (a *Admin) merged(stored []*invocation.Invocation, results []*store.Result, ends []finished.End) map[invocation.ID]*found {
+func (a *Admin) merged(stored []*invocation.Invocation, results []*store.Result, ends []*store.End) map[invocation.ID]*found {
 	all := map[invocation.ID]*found{}
 	for _, r := range results {
 		all[r.Inv.ID] = withResult(r)
@@ -187,11 +200,11 @@ func latest(result, end *found) *found {
 	if end.ended.Before(result.ended) {
 		return result
 	}
-	end.hasResult = true
+	end.hasResult = result.hasResult
 	return end
 }
 
-func remembered(end finished.End) *found {
+func remembered(end *store.End) *found {
 	return &found{inv: end.Inv, state: string(end.Outcome), ended: end.At}
 }
 

@@ -40,10 +40,10 @@ func (s shown) states() []string {
 // num is how states names the n-th id.
 func num(n int) string { return apitest.IDOf(n).String()[30:] }
 
-func endAt(n int, call string, outcome invocation.Outcome) finished.End {
+func endAt(n int, call string, outcome invocation.Outcome) store.End {
 	inv := apitest.PendingAt(n, "figlet")
 	inv.CallID = call
-	return finished.End{Inv: inv, Outcome: outcome, At: apitest.Begin.Add(time.Hour)}
+	return store.End{Inv: inv, Outcome: outcome, At: apitest.Begin.Add(time.Hour)}
 }
 
 func TestAnInvocationIsFoundInEveryStateByItsIDAndByItsCallID(t *testing.T) {
@@ -233,6 +233,12 @@ func (*callStore) Result(context.Context, invocation.ID, bool) (*store.Result, e
 	return nil, store.ErrNotFound
 }
 
+func (*callStore) End(context.Context, invocation.ID) (*store.End, error) {
+	return nil, store.ErrNotFound
+}
+
+func (*callStore) EndsOfCall(context.Context, string, int) ([]*store.End, error) { return nil, nil }
+
 // waiting is a server in a bubble, and a request to it that is running.
 type waiting struct {
 	store *callStore
@@ -291,7 +297,7 @@ func TestWaitAnswersAsSoonAsItIsOver(t *testing.T) {
 				}
 				inv := w.store.inv.Swap(nil)
 				start := time.Now()
-				w.watch.Ended(finished.End{Inv: inv, Outcome: invocation.OutcomeDone, At: start})
+				w.watch.Ended(store.End{Inv: inv, Outcome: invocation.OutcomeDone, At: start})
 				got := <-c
 				switch took := time.Since(start); {
 				case got.Status != http.StatusOK:
@@ -338,7 +344,7 @@ func TestWaitWaitsForWhatIsNotThereYet(t *testing.T) {
 			t.Fatal("it answered when it was taken in")
 		}
 		w.store.inv.Store(nil)
-		w.watch.Ended(finished.End{Inv: inv, Outcome: invocation.OutcomeDone, At: time.Now()})
+		w.watch.Ended(store.End{Inv: inv, Outcome: invocation.OutcomeDone, At: time.Now()})
 		switch got := <-c; {
 		case got.Status != http.StatusOK:
 			t.Errorf("it answers %d %s, want status %d", got.Status, got.Body, http.StatusOK)

@@ -59,7 +59,10 @@ func (a *App) openStore(ctx context.Context) error {
 	a.lanes = worker.NewLanes(worker.LanesOptions{MaxInflight: c.MaxInflight, MaxURLs: c.CallbackMaxInflight, QueueLimits: c.QueueLimits, Greedy: !c.LimiterEnabled, NoBreaker: !c.Breaker})
 	o := embedded.Options{
 		Dir: c.DataDir, Sync: c.StoreSync, MaxBytes: c.StoreMaxBytes, MinFree: c.StoreMinFree,
-		Slots: a.lanes.Slots(), Watcher: watcher{a.lanes, a}, Metrics: embedded.NewMetrics(a.registry), Descriptors: a.descriptors, Logger: a.log,
+		EndTTL: c.EndTTL, EndBytes: c.EndBytes, Slots: a.lanes.Slots(), Watcher: watcher{a.lanes, a}, Metrics: embedded.NewMetrics(a.registry), Descriptors: a.descriptors, Logger: a.log,
+	}
+	if c.DataDir == "" {
+		o.EndTTL = 0 // memory has the latest of them already
 	}
 	end := whileOpening(a.listener)
 	s, err := unlessStopped(ctx, func() (store.Store, error) { return embedded.Open(o) }, func(s store.Store) { _ = s.Close() })

@@ -6,7 +6,6 @@ import (
 	"context"
 	"time"
 
-	"queue-worker/pkg/finished"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
 	"queue-worker/pkg/worker"
@@ -46,5 +45,5 @@ func (a *App) forget(ctx context.Context) error {
 
 // discarded reports an invocation that was given up and never stored.
 func (a *App) discarded(inv *invocation.Invocation) {
-	a.watch.Ended(finished.End{Inv: inv, Outcome: invocation.OutcomeDropped, At: time.Now()})
+	a.watch.Ended(store.End{Inv: inv, Outcome: invocation.OutcomeDropped, At: time.Now()})
 }

@@ -169,10 +169,12 @@ func (s *session) awaitSent(ctx context.Context, receipt *client.Receipt, timeou
 			continue
 		}
 		s.Tell("%s, status %s, %d retries", i.State, statusText(i.Status, i.Reason), i.Retries)
-		if i.HasResult {
-			if err := s.writeResult(ctx, i.ID); err != nil {
-				return err
-			}
+		if !i.HasResult {
+			s.Tell("the worker does not keep answers; set result_ttl")
+			break
+		}
+		if err := s.writeResult(ctx, i.ID); err != nil {
+			return err
 		}
 		break
 	}

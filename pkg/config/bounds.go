@@ -95,6 +95,8 @@ var bounds = map[string]bound{
 	"store_max_bytes":        {min: minStore, max: maxDisk, orZero: true},
 	"store_min_free":         {min: 0, max: maxDisk},
 	"result_ttl":             {min: int64(minWindow), max: int64(maxWindow), orZero: true},
+	"outcome_ttl":            {min: int64(minWindow), max: int64(maxWindow), orZero: true},
+	"outcome_max_bytes":      {min: minStore, max: maxDisk, orZero: true},
 	"dead_set_max_age":       {min: int64(minAge), max: int64(maxAge), orZero: true},
 	"dead_set_max_bytes":     {min: minDeadBytes, max: maxDisk, orZero: true},
 	"dead_set_answer_bytes":  {min: 0, max: maxAnswer},

@@ -76,6 +76,8 @@ type Config struct {
 	StoreMaxBytes int64         `env:"store_max_bytes" envDefault:"0" doc:"Size at which the store accepts nothing new: the intake is paused and HTTP answers 503. 0: limited by the disk only."`
 	StoreMinFree  int64         `env:"store_min_free" envDefault:"256MiB" doc:"Free bytes on the disk below which the store accepts nothing new."`
 	ResultTTL     time.Duration `env:"result_ttl" envDefault:"0" doc:"How long the result of a function's invocation is kept: outcome, last status, headers and body up to max_response_bytes, for GET /v1/invocations/{id}/result. 0: not at all."`
+	EndTTL        time.Duration `env:"outcome_ttl" envDefault:"24h" doc:"With data_dir, how long it is remembered how an invocation ended: ids, function, outcome, status and times, about 60 bytes; no header, body or URL. 0: only the latest 10,000, until a restart."`
+	EndBytes      int64         `env:"outcome_max_bytes" envDefault:"256MiB" doc:"Size above which the oldest of these outcomes are removed, and counted. 0: no bound."`
 
 	// What was given up.
 	DeadSet            bool          `group:"The dead set" env:"dead_set" envDefault:"on" form:"on or off" doc:"Keep invocations that were given up. off: they are discarded, as in OpenFaaS, logged and counted."`

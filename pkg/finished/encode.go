@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
 )
 
 // codec goes over the fields of an End. It appends them to bytes, or reads them from there, so that there is one list
@@ -17,20 +18,20 @@ type codec struct {
 }
 
 // appendEnd appends e to b.
-func appendEnd(b []byte, e *End) []byte {
+func appendEnd(b []byte, e *store.End) []byte {
 	c := codec{bytes: b}
 	c.end(e)
 	return c.bytes
 }
 
 // readEnd reads what appendEnd has made. Times are in UTC.
-func readEnd(b []byte) End {
-	e := End{Inv: &invocation.Invocation{}}
+func readEnd(b []byte) store.End {
+	e := store.End{Inv: &invocation.Invocation{}}
 	(&codec{bytes: b, reading: true}).end(&e)
 	return e
 }
 
-func (c *codec) end(e *End) {
+func (c *codec) end(e *store.End) {
 	text(c, &e.Outcome)
 	c.time(&e.At)
 	i := e.Inv

@@ -38,13 +38,6 @@ var (
 	ErrCrowded = errors.New("too many requests are waiting for an invocation")
 )
 
-// End is how an invocation ended.
-type End struct {
-	Inv     *invocation.Invocation // as it was then; it is not changed any more
-	Outcome invocation.Outcome
-	At      time.Time
-}
-
 // Watch is safe for use by many goroutines. Make it with New.
 type Watch struct {
 	closed chan struct{}
@@ -104,11 +97,13 @@ func (w *Watch) decided(err error) {
 // isEnd reports whether an invocation leaves the store.
 func isEnd(c *store.Change) bool { return c.Outcome != "" && c.Outcome.Leaves() }
 
-func (w *Watch) end(c *store.Change) End { return End{Inv: c.Inv, Outcome: c.Outcome, At: w.since} }
+func (w *Watch) end(c *store.Change) store.End {
+	return store.End{Inv: c.Inv, Outcome: c.Outcome, At: w.since}
+}
 
 // Ended notes the end of an invocation that has never been stored, and wakes the callers that
 // wait for it.
-func (w *Watch) Ended(e End) {
+func (w *Watch) Ended(e store.End) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.memory.add(e)
@@ -116,7 +111,7 @@ func (w *Watch) Ended(e End) {
 }
 
 // Lately returns how an invocation ended, if that is remembered.
-func (w *Watch) Lately(id invocation.ID) (End, bool) {
+func (w *Watch) Lately(id invocation.ID) (store.End, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if e, ok := w.memory.find(id); ok {
@@ -127,15 +122,15 @@ func (w *Watch) Lately(id invocation.ID) (End, bool) {
 			return w.end(c), true
 		}
 	}
-	return End{}, false
+	return store.End{}, false
 }
 
 // LatelyByCall returns how the invocations of a call id ended, as far as that is
 // remembered: the one that ended last first, and at most limit.
-func (w *Watch) LatelyByCall(call string, limit int) []End {
+func (w *Watch) LatelyByCall(call string, limit int) []store.End {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var found []End
+	var found []store.End
 	for i := range w.changing {
 		if c := &w.changing[i]; c.Inv.CallID == call && isEnd(c) && len(found) < limit {
 			found = append(found, w.end(c))

@@ -56,13 +56,13 @@ func TestAWaiterLooksAgainAfterEachChangeOfItsInvocationOnly(t *testing.T) {
 		tell func(*Watch)
 		want int64
 	}{
-		{"the end of its id", idOf(1), "", func(w *Watch) { w.Ended(End{Inv: inv(1, "a")}) }, 2},
-		{"the end of its call id", invocation.ID{}, "a", func(w *Watch) { w.Ended(End{Inv: inv(1, "a")}) }, 2},
-		{"both are one change", idOf(1), "a", func(w *Watch) { w.Ended(End{Inv: inv(1, "a")}) }, 2},
+		{"the end of its id", idOf(1), "", func(w *Watch) { w.Ended(store.End{Inv: inv(1, "a")}) }, 2},
+		{"the end of its call id", invocation.ID{}, "a", func(w *Watch) { w.Ended(store.End{Inv: inv(1, "a")}) }, 2},
+		{"both are one change", idOf(1), "a", func(w *Watch) { w.Ended(store.End{Inv: inv(1, "a")}) }, 2},
 		{"taken in", invocation.ID{}, "a", func(w *Watch) { changed(w, store.Change{Inv: inv(1, "a")}) }, 2},
-		{"the end of another", idOf(1), "a", func(w *Watch) { w.Ended(End{Inv: other}); changed(w, store.Change{Inv: other}) }, 1},
+		{"the end of another", idOf(1), "a", func(w *Watch) { w.Ended(store.End{Inv: other}); changed(w, store.Change{Inv: other}) }, 1},
 		{"an end that is not written yet", idOf(1), "a", func(w *Watch) { w.Changing([]store.Change{{Inv: inv(1, "a"), Outcome: invocation.OutcomeDone}}) }, 1},
-		{"no call id is no call id to wait for", idOf(1), "", func(w *Watch) { w.Ended(End{Inv: inv(2, "")}) }, 1},
+		{"no call id is no call id to wait for", idOf(1), "", func(w *Watch) { w.Ended(store.End{Inv: inv(2, "")}) }, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -102,7 +102,7 @@ func TestAnEndBetweenLookAndWaitIsNotMissed(t *testing.T) {
 			looks++
 			before := over
 			over = true
-			w.Ended(End{Inv: inv(1, "a")}) // after it was looked up, before anybody waits
+			w.Ended(store.End{Inv: inv(1, "a")}) // after it was looked up, before anybody waits
 			return before, nil
 		})
 		switch {
@@ -165,7 +165,7 @@ func TestWhoFollowsIsNotSentAwayByAClose(t *testing.T) {
 			})
 		}()
 		synctest.Wait()
-		w.Ended(End{Inv: inv(1, "a")})
+		w.Ended(store.End{Inv: inv(1, "a")})
 		if err := <-over; err != nil {
 			t.Error(err)
 		}
@@ -186,7 +186,7 @@ func TestAllWhoMayWaitAreWokenAndOneMoreIsSentAway(t *testing.T) {
 			t.Errorf("one more gets %v, want %v", err, ErrCrowded)
 		}
 		over.Store(true)
-		w.Ended(End{Inv: inv(1, "a")})
+		w.Ended(store.End{Inv: inv(1, "a")})
 		for i, a := range all {
 			if err := <-a.err; err != nil {
 				t.Fatalf("number %d: %v, want nil", i, err)
@@ -215,7 +215,7 @@ func TestManyEndsAndManyWhoWaitGetAlong(t *testing.T) {
 				t.Errorf("number %d: %v, want nil", i, err)
 			}
 		})
-		group.Go(func() { w.Ended(End{Inv: inv(i, "a")}) })
+		group.Go(func() { w.Ended(store.End{Inv: inv(i, "a")}) })
 	}
 	group.Wait()
 }
@@ -224,6 +224,6 @@ func BenchmarkEndedWithNobodyWaiting(b *testing.B) {
 	w := New()
 	b.ReportAllocs()
 	for i := range b.N {
-		w.Ended(End{Inv: inv(i&0xffff, "call")})
+		w.Ended(store.End{Inv: inv(i&0xffff, "call")})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 
 	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
 )
 
 // memory keeps ends in the order in which they came. Nothing in it is a pointer to one, so that the garbage collector
@@ -43,7 +44,7 @@ func newMemory(ends, bytes uint64) memory {
 }
 
 // add keeps an end as the latest, in place of an earlier one of the same id.
-func (m *memory) add(end End) {
+func (m *memory) add(end store.End) {
 	m.scratch = appendEnd(m.scratch[:0], &end)
 	size := uint64(len(m.scratch))
 	if size > m.mostBytes {
@@ -120,19 +121,19 @@ func (m *memory) read(at, size uint64) []byte {
 	return b
 }
 
-func (m *memory) find(id invocation.ID) (End, bool) {
+func (m *memory) find(id invocation.ID) (store.End, bool) {
 	for s := range m.latest {
 		if s.id == id && !id.IsZero() {
 			return m.end(s), true
 		}
 	}
-	return End{}, false
+	return store.End{}, false
 }
 
-func (m *memory) end(s *slot) End { return readEnd(m.read(s.at, s.size)) }
+func (m *memory) end(s *slot) store.End { return readEnd(m.read(s.at, s.size)) }
 
-func (m *memory) findCall(call string, limit int) []End {
-	var found []End
+func (m *memory) findCall(call string, limit int) []store.End {
+	var found []store.End
 	hash, seen := maphash.String(m.seed, call), map[invocation.ID]bool{}
 	for s := range m.latest {
 		if len(found) >= limit {

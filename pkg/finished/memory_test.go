@@ -19,7 +19,7 @@ import (
 )
 
 // numbers are the ids of ends, as in idOf.
-func numbers(ends []End) []int {
+func numbers(ends []store.End) []int {
 	var ns []int
 	for _, e := range ends {
 		ns = append(ns, int(e.Inv.ID[14])<<8|int(e.Inv.ID[15]))
@@ -31,9 +31,9 @@ func TestTheLatestEndsAreFoundByIDAndByCallLatestFirst(t *testing.T) {
 	t.Parallel()
 	w := New()
 	for n, call := range []string{"a", "b", "a", "a"} {
-		w.Ended(End{Inv: inv(n, call), Outcome: "done"})
+		w.Ended(store.End{Inv: inv(n, call), Outcome: "done"})
 	}
-	w.Ended(End{Inv: inv(0, "a"), Outcome: "dropped"}) // once more, otherwise
+	w.Ended(store.End{Inv: inv(0, "a"), Outcome: "dropped"}) // once more, otherwise
 	if got := numbers(w.LatelyByCall("a", 10)); !slices.Equal(got, []int{0, 3, 2}) {
 		t.Errorf("of call a there are %v, want %+v", got, []int{0, 3, 2})
 	}
@@ -94,7 +94,7 @@ func TestWhatIsRememberedIsBoundedInNumberAndInBytes(t *testing.T) {
 	t.Parallel()
 	w := New()
 	for n := range mostEnds + 10 {
-		w.Ended(End{Inv: inv(n, "a")})
+		w.Ended(store.End{Inv: inv(n, "a")})
 	}
 	switch _, ok := w.Lately(idOf(9)); {
 	case ok:
@@ -107,7 +107,7 @@ func TestWhatIsRememberedIsBoundedInNumberAndInBytes(t *testing.T) {
 	for n := range mostEnds {
 		long := inv(n, "b")
 		long.Attempts = make([]invocation.Attempt, invocation.MaxHistory)
-		w.Ended(End{Inv: long})
+		w.Ended(store.End{Inv: long})
 	}
 	m := &w.memory
 	switch bytes := m.head - m.tail; {
@@ -132,7 +132,7 @@ func TestWhatIsRememberedIsBoundedInNumberAndInBytes(t *testing.T) {
 	}
 	huge := inv(1, "c")
 	huge.Detail = strings.Repeat("x", mostBytes)
-	switch w.Ended(End{Inv: huge}); {
+	switch w.Ended(store.End{Inv: huge}); {
 	case len(w.LatelyByCall("c", 1)) != 0:
 		t.Error("what is longer than all bytes is kept, want 0")
 	case m.head-m.tail > mostBytes:
@@ -143,10 +143,10 @@ func TestWhatIsRememberedIsBoundedInNumberAndInBytes(t *testing.T) {
 // TestAnEndIsReadAsItWasKept fills every field, also those that are added later.
 func TestAnEndIsReadAsItWasKept(t *testing.T) {
 	t.Parallel()
-	full := End{Inv: &invocation.Invocation{}}
+	full := store.End{Inv: &invocation.Invocation{}}
 	n := 0
 	fill(t, reflect.ValueOf(&full).Elem(), &n)
-	for _, want := range []End{full, {Inv: &invocation.Invocation{}}, {Inv: &invocation.Invocation{Terms: &invocation.Terms{MaxRetries: -1}}}} {
+	for _, want := range []store.End{full, {Inv: &invocation.Invocation{}}, {Inv: &invocation.Invocation{Terms: &invocation.Terms{MaxRetries: -1}}}} {
 		got := readEnd(appendEnd(nil, &want))
 		want.Inv.Answer = nil // it is erased with its invocation
 		if d := cmp.Diff(want, got); d != "" {
@@ -210,8 +210,8 @@ func TestMemoryIsAListThatIsSearched(t *testing.T) {
 			if rapid.Bool().Draw(t, "remove") {
 				m.remove(i.ID)
 			} else {
-				m.add(End{Inv: i})
-				list = append(list, kept{i, len(appendEnd(nil, &End{Inv: i})), false})
+				m.add(store.End{Inv: i})
+				list = append(list, kept{i, len(appendEnd(nil, &store.End{Inv: i})), false})
 			}
 			for len(list) > most || bytesOf(list) > room {
 				list = list[1:]

@@ -28,8 +28,10 @@ var (
 	descDone     = desc("queue_worker_done_total", "Invocations with outcome done since the start, callbacks included.")
 	descDropped  = desc("queue_worker_dropped_total", "Invocations that were discarded, cancelled, dropped or removed by a bound of the dead set since the start.")
 	descLost     = desc("queue_worker_unaccounted", "Accepted minus stored minus finished invocations. Anything but 0 is a bug.")
-	descBytes    = desc("queue_worker_store_request_bytes", "Bytes of stored requests by state, and of kept results.", "state")
+	descBytes    = desc("queue_worker_store_request_bytes", "Bytes of stored requests by state, of kept results and of remembered outcomes.", "state")
 	descResults  = desc("queue_worker_store_results", "Stored results of finished invocations, kept for result_ttl.")
+	descEnds     = desc("queue_worker_store_outcomes", "Outcomes of finished invocations that are remembered, for outcome_ttl.")
+	descRemoved  = desc("queue_worker_store_outcomes_removed_total", "Outcomes that outcome_max_bytes has removed before outcome_ttl, since the start.")
 	descKeys     = desc("queue_worker_store_idempotency_keys", "Stored idempotency keys, expired ones that are not removed yet included.")
 	descDisk     = desc("queue_worker_store_disk_bytes", "Size in bytes of the store's files.")
 	descFree     = desc("queue_worker_store_free_bytes", "Free bytes on the store's volume, or 0 when unknown.")
@@ -43,7 +45,7 @@ var (
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descAccepted, descDone, descDropped, descLost, descBytes, descResults, descKeys, descDisk, descFree, descLimit, descUsable, descDurable,
+		descAccepted, descDone, descDropped, descLost, descBytes, descResults, descEnds, descRemoved, descKeys, descDisk, descFree, descLimit, descUsable, descDurable,
 		descMailbox,
 	} {
 		ch <- d
@@ -67,6 +69,9 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(descBytes, float64(t.DeadBytes), "dead")
 	gauge(descBytes, float64(t.ResultBytes), "results")
 	gauge(descResults, float64(t.Results))
+	gauge(descBytes, float64(t.EndBytes), "outcomes")
+	gauge(descEnds, float64(t.Ends))
+	counter(descRemoved, t.EndsRemoved)
 	gauge(descKeys, float64(t.Keys))
 	gauge(descMailbox, float64(t.Mailbox))
 	u := c.store.Usage()

@@ -26,6 +26,10 @@ type Stats struct {
 	Keys        int   // idempotency keys that are known
 	Results     int   // of finished invocations
 	ResultBytes int64 // that they take
+
+	Ends        int    // that are remembered
+	EndBytes    int64  // that they take
+	EndsRemoved uint64 // before they expired, because of the bound on their bytes
 }
 
 // Difference is accepted minus stored minus finished invocations.

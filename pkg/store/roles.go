@@ -132,12 +132,18 @@ type Notes interface {
 	Notes(prefix string) map[string][]byte
 }
 
-// Results keeps the outcomes of finished invocations.
+// Results keeps results and ends of finished invocations.
 type Results interface {
 	// Result reads how an invocation ended. ErrNotFound when that is not known, or no longer.
 	Result(ctx context.Context, id invocation.ID, withBody bool) (*Result, error)
-	// Sweep removes expired idempotency keys and results, at most one step of them, and returns
-	// how many. Call it again while it returns any.
+	// End reads how an invocation left the store, when that is remembered: for outcome_ttl, and
+	// as far as outcome_max_bytes allows. ErrNotFound when it is not, or no longer.
+	End(ctx context.Context, id invocation.ID) (*End, error)
+	// EndsOfCall reads how the invocations of a call id left the store, the latest end first and at
+	// most limit of them.
+	EndsOfCall(ctx context.Context, callID string, limit int) ([]*End, error)
+	// Sweep removes expired idempotency keys, results and ends, at most one step of them, and
+	// returns how many. Call it again while it returns any.
 	Sweep(ctx context.Context) (int, error)
 }
 

@@ -142,7 +142,7 @@ func startCounted(t *testing.T, gateway *url.URL, files *countedFS) (*Worker, *e
 	ended := make(chan struct{}, costWindow)
 	watcher := &counting{Lanes: lanes, ended: ended}
 	watcher.report = watcher.changed // made once, as pkg/finished does
-	s, err := embedded.Open(embedded.Options{Dir: dir, FS: files.on(), Slots: lanes.Slots(), Watcher: watcher, Logger: logger})
+	s, err := embedded.Open(embedded.Options{Dir: dir, FS: files.on(), Slots: lanes.Slots(), Watcher: watcher, EndTTL: 24 * time.Hour, Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,6 +43,14 @@ func (EmptyStore) Get(context.Context, invocation.ID) (*invocation.Invocation, e
 	return nil, store.ErrNotFound
 }
 
+// End implements store.Store.
+func (EmptyStore) End(context.Context, invocation.ID) (*store.End, error) {
+	return nil, store.ErrNotFound
+}
+
+// EndsOfCall implements store.Store.
+func (EmptyStore) EndsOfCall(context.Context, string, int) ([]*store.End, error) { return nil, nil }
+
 // Replay implements store.Store.
 func (EmptyStore) Replay(context.Context, invocation.ID) error { return store.ErrNotFound }
 

@@ -103,6 +103,7 @@ func (t *txn) begin() {
 	clear(t.claimed)
 	clear(t.fresh)
 	clear(t.changes)
+	t.s.ends.batch.Reset()
 	*t = txn{
 		s: t.s, batch: t.s.db.NewBatch(pebble.WithMaxRetainedSizeBytes(keptBatch)), touched: t.touched, seen: t.seen, claimed: t.claimed,
 		ops: t.ops[:0], notes: t.notes[:0], ready: t.ready[:0], fresh: t.fresh[:0], changes: t.changes[:0], key: t.key[:0], delta: delta{places: t.delta.places[:0]},
@@ -193,6 +194,7 @@ func (s *Store) commit(t *txn) error {
 		return t.batch.Close()
 	}
 	t.putRuns()
+	t.putEnds()
 	start := time.Now()
 	s.sync <- t.batch
 	select {

@@ -40,6 +40,9 @@ type delta struct {
 	bytes, deadBytes        int64
 	mailbox, keys, results  int
 	resultBytes             int64
+	ends                    int
+	endBytes                int64
+	endsRemoved             uint64
 	places                  []placeDelta
 }
 
@@ -114,6 +117,9 @@ func (c *counts) apply(d *delta) {
 	t.Keys += d.keys
 	t.Results += d.results
 	t.ResultBytes += d.resultBytes
+	t.Ends += d.ends
+	t.EndBytes += d.endBytes
+	t.EndsRemoved += d.endsRemoved
 	for _, p := range d.places {
 		p.addToTotal(t)
 		c.add(p)

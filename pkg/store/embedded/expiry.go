@@ -80,7 +80,7 @@ func (t *txn) expires(key, value []byte) {
 	t.set(key, value)
 }
 
-// Sweep removes expired idempotency keys and results, at most one step
+// Sweep removes expired idempotency keys, results and ends, at most one step
 // of them, and returns how many. Call it again while it returns any.
 func (s *Store) Sweep(ctx context.Context) (int, error) {
 	o := &sweepOp{call: make(call, 1)}
@@ -125,6 +125,7 @@ func (o *sweepOp) stage(t *txn) error {
 		t.forget(&e)
 		o.taken++
 	}
+	o.taken += t.trimEnds()
 	if err := s.damaged(closing(it.Error(), it)); err != nil && o.taken == 0 {
 		return err
 	}

@@ -14,6 +14,8 @@
 //	q/<hash of call id><id>                    for look-ups by call id after the end
 //	e/<time>k<hash>, e/<time>o<id>             when a key and a result expire
 //	a/<deadline><id>                           pending invocations that have a deadline, see deadline.go
+//	f/<number>                                 ends of the invocations that left in one batch, see ends.go
+//	g/<number>                                 filter of the ends up to this number, see ends.go
 //
 // and exactly one of these, which says where the invocation is:
 //
@@ -66,6 +68,8 @@ var (
 	bodyPrefix     = []byte("p/")
 	expiryPrefix   = []byte("e/")
 	deadlinePrefix = []byte("a/")
+	endPrefix      = []byte("f/")
+	filterPrefix   = []byte("g/")
 
 	resultCallPrefix = []byte("q/")
 )
@@ -88,6 +92,8 @@ var keyKinds = []keyKind{
 	{callPrefix, "call ids", true, 0},
 	{delayedPrefix, "delayed entries", true, 0},
 	{expiryPrefix, "expiry entries", true, 0},
+	{endPrefix, "ends", false, 0},
+	{filterPrefix, "filters of ends", false, 0},
 	{recordPrefix, "records", false, 0},
 	{claimPrefix, "idempotency keys", false, 0},
 	{runPrefix, "dedup records of batches", false, 0},

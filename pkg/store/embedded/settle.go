@@ -138,6 +138,9 @@ func (t *txn) leaveReady(r store.Ready) error {
 // is the new one of an invocation that stays in the store.
 func (t *txn) conclude(outcome invocation.Outcome, inv *invocation.Invocation, record []byte, was body) {
 	t.changed(inv, outcome)
+	if outcome.Leaves() {
+		t.ended(inv, outcome)
+	}
 	switch outcome {
 	case invocation.OutcomeDone:
 		t.erase(inv, was)

@@ -45,6 +45,10 @@ type Options struct {
 	MaxBytes int64
 	// MinFree is the free space in bytes below which nothing more is accepted; 0 for no bound.
 	MinFree int64
+	// EndTTL is how long it is remembered how invocations ended, 0 for not at all, and EndBytes what
+	// that may take, 0 for no bound. One segment of them (see ends.go) may be beyond it.
+	EndTTL   time.Duration
+	EndBytes int64
 	// Slots is how many invocations can be in flight at once.
 	Slots int
 	// Descriptors logs when no file descriptor is free; nil for a monitor of its own.
@@ -90,6 +94,7 @@ type Store struct {
 
 	// for the committer alone
 	doors     doors
+	ends      ends
 	dueCursor []byte
 	dueWait   time.Duration // after the latest error of reading due invocations; 0 for none
 	sweepFrom []byte        // nothing in the expiry index comes before it
@@ -230,7 +235,7 @@ func (s *Store) open() (err error) {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	if err := errors.Join(s.count(), s.countKept(), s.openDoors(), s.openNotes()); err != nil {
+	if err := errors.Join(s.count(), s.countKept(), s.openDoors(), s.openNotes(), s.openEnds()); err != nil {
 		return err
 	}
 	if err := errors.Join(s.openSecret(), s.setLayout(found), s.openDeadlines()); err != nil {

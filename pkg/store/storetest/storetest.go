@@ -17,6 +17,9 @@ type Options struct {
 	Slots   int
 	Now     func() time.Time
 	Watcher store.Watcher
+	// EndTTL is how long ends are remembered, 0 for not at all; EndBytes bounds them, 0 for no bound.
+	EndTTL   time.Duration
+	EndBytes int64
 }
 
 // Kind is one kind of store.
@@ -42,7 +45,7 @@ func Run(t *testing.T, k Kind) {
 	}{
 		{"accepting", accepting}, {"the door", door}, {"settling", settling}, {"answers", answers}, {"handing over", handover}, {"falling due", fallingDue}, {"deadlines", deadlines},
 		{"the dead set", deadSet}, {"letters by filter", letters}, {"acts", acts}, {"what is pending", pending},
-		{"taking once", once}, {"results", results}, {"notes", notes}, {"changes", changes}, {"its life", life}, {"many at once", crowd},
+		{"taking once", once}, {"results", results}, {"ends", ends}, {"notes", notes}, {"changes", changes}, {"its life", life}, {"many at once", crowd},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {

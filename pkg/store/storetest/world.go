@@ -75,6 +75,9 @@ type world struct {
 	open    func(Options) (store.Store, error)
 	durable bool
 	calls   int
+
+	endTTL   time.Duration
+	endBytes int64
 }
 
 func newWorld(t testing.TB, k Kind) *world {
@@ -86,7 +89,7 @@ func newWorld(t testing.TB, k Kind) *world {
 
 func (w *world) start() {
 	w.Helper()
-	s, err := w.open(Options{Slots: 8, Now: w.clock.Now, Watcher: w.watcher})
+	s, err := w.open(Options{Slots: 8, Now: w.clock.Now, Watcher: w.watcher, EndTTL: w.endTTL, EndBytes: w.endBytes})
 	if err != nil {
 		w.Fatalf("open: %v", err)
 	}
