@@ -3,6 +3,8 @@ package command
 import (
 	"bytes"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -50,8 +52,10 @@ func TestExitCodesAndWhatIsSaid(t *testing.T) {
 	}
 }
 
-func TestCheckReadsAStore(t *testing.T) {
-	dir := t.TempDir()
+// storeOfOne opens a store with one invocation.
+func storeOfOne(t *testing.T) (dir string, s *embedded.Store) {
+	t.Helper()
+	dir = t.TempDir()
 	s, err := embedded.Open(embedded.Options{Dir: dir, Slots: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -64,6 +68,11 @@ func TestCheckReadsAStore(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
+	return dir, s
+}
+
+func TestCheckReadsAStore(t *testing.T) {
+	dir, s := storeOfOne(t)
 	check := func() (code int, stdout, stderr string) {
 		got := with([]string{"data_dir=" + dir}, "store", "check")
 		return got.code, got.stdout, got.stderr
@@ -82,6 +91,35 @@ func TestCheckReadsAStore(t *testing.T) {
 		t.Errorf("of a stopped worker: code %d, %q, want code %v", code, stdout, exitOK)
 	case !strings.Contains(stdout, "invocations 1 (2 bytes): ready 1"):
 		t.Errorf(`of a stopped worker: code %d, %q, want "invocations 1 (2 bytes): ready 1" in it`, code, stdout)
+	}
+}
+
+func TestRepairOfAStore(t *testing.T) {
+	dir, s := storeOfOne(t)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	repair := func(to string) ran { return with([]string{"data_dir=" + dir}, "store", "repair", "--to", to) }
+	if got := repair(filepath.Join(t.TempDir(), "new")); got.code != exitOK || !strings.Contains(got.stdout, "kept: invocations 1 (2 bytes)") {
+		t.Errorf("repair: code %d, %q, %q", got.code, got.stdout, got.stderr)
+	}
+	logs, err := filepath.Glob(filepath.Join(dir, "store", "*.log"))
+	if err != nil || len(logs) == 0 {
+		t.Fatalf("no logs: %v", err)
+	}
+	for _, name := range logs {
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := with([]string{"data_dir=" + dir}, "store", "check"); got.code != exitFailed || !strings.Contains(got.stdout, "advice: `queue-worker store repair") {
+		t.Errorf("check of a damaged store: code %d, %q", got.code, got.stdout)
+	}
+	if got := repair(filepath.Join(t.TempDir(), "new")); got.code != exitPartly || !strings.Contains(got.stdout, "unreadable: ") {
+		t.Errorf("repair of a damaged store: code %d, %q, %q", got.code, got.stdout, got.stderr)
+	}
+	if got := with([]string{"data_dir=" + dir}, "store", "repair"); got.code != exitUsage {
+		t.Errorf("repair without a target: code %d, want %d", got.code, exitUsage)
 	}
 }
 

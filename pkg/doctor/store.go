@@ -30,7 +30,7 @@ func (e *examiner) store(context.Context) []Finding {
 	case place.Used:
 		all = append(all, fine(check, "%s can be written, and a running worker uses it", c.DataDir))
 	case place.Exists:
-		all = append(all, fine(check, "%s can be written, and no worker uses it now", c.DataDir))
+		all = append(all, fine(check, "%s can be written, and no worker uses it now; `queue-worker store check` reads it all, `store repair` saves what a damaged one has", c.DataDir))
 	default:
 		all = append(all, fine(check, "%s will be made in %s, which can be written", c.DataDir, place.Volume))
 	}

@@ -100,13 +100,18 @@ func check(ctx context.Context, o Options, progress func(string)) (Report, error
 
 // lockForReading keeps workers away from the folder, once it is known to be one of a store.
 func (c *checker) lockForReading() (err error) {
-	s, dir := c.s, c.s.opts.Dir
+	s := c.s
 	if _, ours := s.raw.(plainFS); ours {
-		if err := datadir.Check(dir); err != nil {
-			return explain(dir, err)
+		if err := datadir.Check(s.opts.Dir); err != nil {
+			return explain(s.opts.Dir, err)
 		}
 		s.raw = visitorFS{plainFS{vfs.Default}}
 	}
+	return s.lockForReading()
+}
+
+func (s *Store) lockForReading() (err error) {
+	dir := s.opts.Dir
 	if _, err := s.raw.Stat(s.dir); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("data_dir %s: there is no store in it", dir)
@@ -125,13 +130,34 @@ func (c *checker) lockForReading() (err error) {
 
 // await runs the check, and returns without it when ctx ends or it makes no progress.
 func (c *checker) await(ctx context.Context) (Report, error) {
+	returned, err := c.s.attend(ctx, c.steps, c.run)
+	switch {
+	case ctx.Err() != nil:
+		return Report{}, context.Cause(ctx)
+	case errors.Is(err, errNoProgress):
+		c.find("the check %v in %s: the disk does not answer, or a file is damaged", err, c.where())
+		return c.into(Report{}), nil // c.Report may still be written to
+	case !returned:
+		c.find("the check ended in %s: %v", c.where(), plainly(err))
+		return c.into(Report{}), nil
+	case err != nil:
+		return Report{}, err
+	}
+	return c.into(c.Report), nil
+}
+
+var errNoProgress = fmt.Errorf("made no progress for %s", checkPatience)
+
+// attend is unlessFailed for reading files of any content: it also returns when ctx ends, and when
+// steps do not rise for too long.
+func (s *Store) attend(ctx context.Context, steps *steps, f func() error) (returned bool, err error) {
 	type end struct {
 		returned bool
 		err      error
 	}
 	ended := make(chan end, 1)
 	go func() {
-		returned, err := c.s.unlessFailed(c.run)
+		returned, err := s.unlessFailed(f)
 		ended <- end{returned, err}
 	}()
 	tick := time.NewTicker(checkPatience)
@@ -139,24 +165,13 @@ func (c *checker) await(ctx context.Context) (Report, error) {
 	for last := int64(-1); ; {
 		select {
 		case <-ctx.Done():
-			return Report{}, context.Cause(ctx)
+			return false, context.Cause(ctx)
 		case e := <-ended:
-			if ctx.Err() != nil {
-				return Report{}, context.Cause(ctx)
-			}
-			if !e.returned { // c.Report may still be written to
-				c.find("the check ended in %s: %v", c.where(), plainly(e.err))
-				return c.into(Report{}), nil
-			}
-			if e.err != nil {
-				return Report{}, e.err
-			}
-			return c.into(c.Report), nil
+			return e.returned, e.err
 		case <-tick.C:
-			now := c.steps.count.Load()
+			now := steps.count.Load()
 			if now == last {
-				c.find("the check made no progress for %s in %s: the disk does not answer, or a file is damaged", checkPatience, c.where())
-				return c.into(Report{}), nil
+				return false, errNoProgress
 			}
 			last = now
 		}
@@ -230,9 +245,7 @@ func (c *checker) close() error {
 func (c *checker) read() (err error) {
 	s := c.s
 	c.progress("opening")
-	o := s.pebbleOptions()
-	o.ReadOnly, o.DisableConsistencyCheck = true, true // the tables are looked at one by one
-	if s.db, err = pebble.Open(s.dir, o); err != nil {
+	if err = s.openReadOnly(); err != nil {
 		if errors.Is(err, pebble.ErrDBDoesNotExist) {
 			return fmt.Errorf("data_dir %s: there is no store in it", s.opts.Dir)
 		}
@@ -244,18 +257,33 @@ func (c *checker) read() (err error) {
 	}
 	c.asked = newKeyLister(s)
 	c.progress("tables")
-	c.tables(o)
+	c.tables()
 	for _, step := range []struct {
 		name string
 		do   func()
 	}{
-		{"levels", c.levels}, {"invocations", c.records}, {"results", c.kept}, {"indexes", c.indexes},
+		{"logs", c.logs}, {"levels", c.levels}, {"invocations", c.records}, {"results", c.kept}, {"indexes", c.indexes},
 		{"the rest", c.rest}, {"in flight", c.inFlight},
 	} {
 		c.progress(step.name)
 		step.do()
 	}
 	return nil
+}
+
+// openReadOnly opens Pebble without writing. Its tables are looked at one by one, when they are read.
+func (s *Store) openReadOnly() (err error) {
+	o := s.pebbleOptions()
+	o.ReadOnly, o.DisableConsistencyCheck, o.DisableTableStats = true, true, true
+	s.db, err = pebble.Open(s.dir, o)
+	return err
+}
+
+// logs reads the logs and the MANIFEST.
+func (c *checker) logs() {
+	for _, d := range c.s.doubts() {
+		c.find("file %s: %v", d.file, plainly(d.err))
+	}
 }
 
 // levels checks that the keys of the tables of each level are in order.
@@ -280,34 +308,40 @@ func (c *checker) layout() error {
 }
 
 // tables reads every block of every table and compares its checksum.
-func (c *checker) tables(o *pebble.Options) {
+func (c *checker) tables() {
 	levels, err := c.s.db.SSTables()
 	if err != nil {
 		c.find("the tables cannot be listed: %v", plainly(err))
 		return
 	}
-	o.EnsureDefaults()
 	for _, level := range levels {
 		for _, t := range level {
 			c.Tables++
 			name := t.BackingSSTNum.String() + ".sst"
-			if err := checkTable(c.s.raw, c.s.raw.PathJoin(c.s.dir, name), o.MakeReaderOptions()); err != nil {
+			if err := c.s.checkTable(name); err != nil {
 				c.find("table %s is damaged: %v", name, plainly(err))
 			}
 		}
 	}
 }
 
-func checkTable(fsys vfs.FS, path string, o sstable.ReaderOptions) error {
-	f, err := fsys.Open(path)
+// openTable opens a table by itself.
+func (s *Store) openTable(name string) (*sstable.Reader, error) {
+	f, err := s.raw.Open(s.raw.PathJoin(s.dir, name))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	readable, err := sstable.NewSimpleReadable(f)
 	if err != nil {
-		return closing(err, f)
+		return nil, closing(err, f)
 	}
-	r, err := sstable.NewReader(context.Background(), readable, o) // closes readable, also after an error
+	o := s.pebbleOptions()
+	o.EnsureDefaults()
+	return sstable.NewReader(context.Background(), readable, o.MakeReaderOptions()) // closes readable, also after an error
+}
+
+func (s *Store) checkTable(name string) error {
+	r, err := s.openTable(name)
 	if err != nil {
 		return err
 	}

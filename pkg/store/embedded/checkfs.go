@@ -25,6 +25,7 @@ type checkFS struct {
 type steps struct {
 	ended func() error // why nothing may be read any more, nil while it may
 	count atomic.Int64 // rises while there is progress
+	bytes atomic.Int64 // that were read
 	file  atomic.Pointer[string]
 }
 
@@ -115,12 +116,16 @@ func (f checkFile) Read(p []byte) (int, error) {
 	if err := f.step(); err != nil {
 		return 0, err
 	}
-	return f.File.Read(p)
+	n, err := f.File.Read(p)
+	f.steps.bytes.Add(int64(n))
+	return n, err
 }
 
 func (f checkFile) ReadAt(p []byte, off int64) (int, error) {
 	if err := f.step(); err != nil {
 		return 0, err
 	}
-	return f.File.ReadAt(p, off)
+	n, err := f.File.ReadAt(p, off)
+	f.steps.bytes.Add(int64(n))
+	return n, err
 }

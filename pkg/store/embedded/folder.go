@@ -100,7 +100,7 @@ func lockDirectory(fsys vfs.FS, dir string) (*pebble.Lock, error) {
 	return nil, store.ErrLocked
 }
 
-const hintCheck = ": run `queue-worker store check` on it; restore it from a copy, or move it away to start with an empty store"
+const hintCheck = ": run `queue-worker store check` on it; `queue-worker store repair --to <folder>` saves what is readable"
 
 // explain turns an error of opening into one that says what to do.
 func explain(dir string, err error) error {

@@ -77,7 +77,7 @@ func (s *Store) damaged(err error) error {
 	err = plainly(err)
 	if s.damage.set(err) {
 		s.log.Error("store cannot read its data", "error", err,
-			"hint", "Run `queue-worker store check` on a stopped worker; other invocations are not affected.")
+			"hint", "Run `queue-worker store check` on a stopped worker, then `queue-worker store repair`; other invocations are not affected.")
 	}
 	return err
 }

@@ -129,17 +129,21 @@ type Store struct {
 // that another process has is refused with ErrLocked, one of a newer layout with
 // ErrNewer. The caller must call Close.
 func Open(o Options) (*Store, error) {
-	s := newStore(o)
+	return newStore(o).start()
+}
+
+func (s *Store) start() (*Store, error) {
+	dir := s.opts.Dir
 	returned, err := s.unlessFailed(s.open)
 	switch {
 	case !returned: // its goroutine stands still or has panicked; the folder stays locked for it
-		return nil, explain(o.Dir, err)
+		return nil, explain(dir, err)
 	case err != nil:
-		return nil, errors.Join(explain(o.Dir, err), s.Close())
+		return nil, errors.Join(explain(dir, err), s.Close())
 	}
 	s.disk.open.Store(true)
 	if err := s.Failed(); err != nil { // by a compaction that began meanwhile
-		return nil, errors.Join(explain(o.Dir, err), s.Close())
+		return nil, errors.Join(explain(dir, err), s.Close())
 	}
 	return s, nil
 }
@@ -282,17 +286,22 @@ func (s *Store) setLayout(found uint32) error {
 // layout reads the version of the layout. ErrNotFound when there is none, as in a new store,
 // ErrNewer for one that this program does not know.
 func (s *Store) layout() (found uint32, err error) {
-	err = s.look(versionKey, func(v []byte) error {
-		if len(v) != 4 {
-			return errors.New("its layout version is damaged")
-		}
-		found = binary.BigEndian.Uint32(v)
-		if found > layoutVersion {
-			return fmt.Errorf("%w: layout %d, this program knows %d: upgrade the program", store.ErrNewer, found, layoutVersion)
-		}
-		return nil
+	err = s.look(versionKey, func(v []byte) (err error) {
+		found, err = parseLayout(v)
+		return err
 	})
 	return found, err
+}
+
+func parseLayout(v []byte) (uint32, error) {
+	if len(v) != 4 {
+		return 0, errors.New("its layout version is damaged")
+	}
+	found := binary.BigEndian.Uint32(v)
+	if found > layoutVersion {
+		return found, fmt.Errorf("%w: layout %d, this program knows %d: upgrade the program", store.ErrNewer, found, layoutVersion)
+	}
+	return found, nil
 }
 
 // count takes the counts from the indexes.
