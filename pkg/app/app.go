@@ -144,7 +144,7 @@ func orNone(s string) string {
 
 // build makes the parts, from the bottom up.
 func (a *App) build(ctx context.Context) error {
-	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(a.Version))
 	for _, step := range []func(context.Context) error{
 		a.listen, a.openStore, a.openDoor, a.makeTracer, a.makeWorker, a.makePauses, a.makeIntake, a.makeJobs, a.serve,
 	} {

@@ -77,7 +77,7 @@ func (a *App) ingest() (*ingest.Ingest, error) {
 	o := ingest.Options{
 		Accept: a.worker.Accept, Store: a.store, Published: a.intake, Draining: a.state.draining.Load, Accepted: a.submitted.Submitted,
 		Names: a.names, CheckURL: a.checkURL, Queue: c.Channels[0], MaxBytes: c.MaxRequestBytes, Window: c.IdempotencyWindow,
-		Tracer: a.tracer, Logger: a.log,
+		Tracer: a.tracer, Metrics: ingest.NewMetrics(a.registry), Logger: a.log,
 	}
 	if c.IngestCheck {
 		o.Functions = a.functions

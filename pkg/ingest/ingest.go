@@ -53,7 +53,9 @@ type Options struct {
 	// Window is how long an Idempotency-Key is known; 0: it means nothing.
 	Window time.Duration
 	Tracer *trace.Tracer // nil makes no spans
-	Logger *slog.Logger  // nil: nothing is logged
+	// Metrics come from NewMetrics; nil counts nothing.
+	Metrics *Metrics
+	Logger  *slog.Logger // nil: nothing is logged
 }
 
 // takeTimeout is how long is waited for work to become durable. It takes
@@ -100,8 +102,9 @@ func (i *Ingest) accept(w http.ResponseWriter, r *http.Request, next func(http.R
 		i.Discard(r)
 	}
 	if p := problemOfTaking(err); p != nil {
-		return p
+		err = p
 	}
+	i.Metrics.count(err)
 	return err
 }
 

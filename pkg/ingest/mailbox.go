@@ -19,7 +19,7 @@ func (i *Ingest) Mail(w http.ResponseWriter, r *http.Request) error {
 	return i.accept(w, r, i.mail)
 }
 
-func (i *Ingest) mail(w http.ResponseWriter, r *http.Request) error {
+func (i *Ingest) mail(w http.ResponseWriter, r *http.Request) (err error) {
 	retries, err := count(r.Header, headerRetries, 0)
 	if err != nil {
 		return err
@@ -36,6 +36,8 @@ func (i *Ingest) mail(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	span := i.Tracer.Accept(inv, r.Header)
+	defer func() { span.End(inv.ID.String(), err) }()
 	err = i.finish(w, r, inv, head, nil, func(inv *invocation.Invocation) {
 		inv.Retries = retries + 1 // the caller's own call was the one before
 		inv.Terms.MaxRetries, inv.Terms.Delay = most, delay

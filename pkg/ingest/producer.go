@@ -14,6 +14,7 @@ import (
 
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/respond"
+	"queue-worker/pkg/trace"
 	"queue-worker/pkg/wire"
 )
 
@@ -35,13 +36,14 @@ func (i *Ingest) produce(w http.ResponseWriter, r *http.Request) error {
 		u.release()
 		return err
 	}
-	s, err := i.deliveryOf(w, r, o)
+	s, span, err := i.deliveryOf(w, r, o)
 	if err != nil {
 		u.release()
 		return err
 	}
 	s.release = u.release
 	got, err := i.confirm(w, r, s)
+	span.End(got.id.String(), err)
 	if err != nil {
 		return err
 	}
@@ -85,33 +87,37 @@ func orderProblem(err error) *respond.Problem {
 	return respond.Refuse("the body is not a JSON object", hintOrder)
 }
 
-// deliveryOf makes an invocation that posts the message.
-func (i *Ingest) deliveryOf(w http.ResponseWriter, r *http.Request, o wire.ProducerRequest) (s submission, err error) {
+// deliveryOf makes an invocation that posts the message, and begins its span.
+func (i *Ingest) deliveryOf(w http.ResponseWriter, r *http.Request, o wire.ProducerRequest) (s submission, span *trace.Accept, err error) {
 	u, err := i.CheckURL(*o.CallbackURL)
 	if err != nil {
-		return s, respond.Refuse("callback_url: "+err.Error(), "an http or https URL of a host that callback_policy allows")
+		return s, nil, respond.Refuse("callback_url: "+err.Error(), "an http or https URL of a host that callback_policy allows")
 	}
 	inv, err := i.identify(w, r, invocation.SourceProducer)
 	if err != nil {
-		return s, err
+		return s, nil, err
 	}
 	inv.Kind, inv.URL, inv.Lane.Name = invocation.KindCallback, u.String(), invocation.CallbackLane(u)
 	body, err := respond.Encode(wire.Delivery{Message: *o.Message})
 	if err != nil {
-		return s, err
+		return s, nil, err
 	}
 	body = body[:len(body)-1] // the line end
-	e, err := invocation.NewEncoder(types.QueueRequest{
-		Method: http.MethodPost,
-		Header: http.Header{"Content-Type": {"application/json"}, invocation.HeaderCallID: {inv.CallID}},
-	}, int64(len(body)), true, nil)
+	header := http.Header{"Content-Type": {"application/json"}, invocation.HeaderCallID: {inv.CallID}}
+	span = i.Tracer.AcceptFor(inv, r.Header, header)
+	defer func() {
+		if err != nil {
+			span.End("", err)
+		}
+	}()
+	e, err := invocation.NewEncoder(types.QueueRequest{Method: http.MethodPost, Header: header}, int64(len(body)), true, nil)
 	if err != nil {
-		return s, err
+		return s, span, err
 	}
 	if _, err := e.Write(body); err != nil {
-		return s, err
+		return s, span, err
 	}
 	env := invocation.EnvelopeOf(inv) // always: without it, this would be a call of no function
 	raw, err := e.Finish(&env)
-	return submission{inv: inv, raw: raw}, err
+	return submission{inv: inv, raw: raw}, span, err
 }

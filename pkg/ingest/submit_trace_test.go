@@ -57,3 +57,30 @@ func TestASubmissionIsASpanOfItsCallersTrace(t *testing.T) {
 		t.Errorf(`it has %v, want tracestate "vendor=1"`, got)
 	}
 }
+
+// TestTheMailboxAndTheProducerMakeSpans, of which the attempts are children.
+func TestTheMailboxAndTheProducerMakeSpans(t *testing.T) {
+	const id = "0af7651916cd43dd8448eb211c80319c"
+	receiver := tracetest.New(t)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.URL)
+	tracer := trace.New(t.Context(), "test", slog.New(slog.DiscardHandler))
+	r := newRig(t, func(o *apitest.Options) { o.Ingest.Tracer = tracer })
+	caller := []string{"Traceparent", "00-" + id + "-b7ad6b7169203331-01"}
+	r.Post(t, "/deadletter/fn", "body", caller...)
+	r.Post(t, "/queue/producer", `{"message": "m", "callback_url": "http://hooks.example.com/x"}`, caller...)
+	tracer.Close(t.Context())
+	all := receiver.Await(t, 2)
+	for i, want := range []struct{ name, source string }{{"accept fn", "mailbox"}, {"accept", "producer"}} {
+		s := all[i]
+		if s.Name != want.name || s.Attributes["queue_worker.source"] != want.source {
+			t.Errorf("got %+v, want the span %q of the source %s", s, want.name, want.source)
+		}
+		if s.Trace != id || s.Parent != "b7ad6b7169203331" {
+			t.Errorf("got %+v, want a child of the caller's span", s)
+		}
+		q, _ := apitest.Decoded(t, r.Accepts.All()[i].Raw)
+		if got, want := q.Header.Get("Traceparent"), "00-"+id+"-"+s.ID+"-01"; got != want {
+			t.Errorf("%s: got traceparent %q, want %q", want, got, want)
+		}
+	}
+}

@@ -19,10 +19,16 @@ type Accept struct{ span oteltrace.Span }
 // Accept begins the span of a submission as a child of what header names, and puts
 // the span there instead.
 func (t *Tracer) Accept(inv *invocation.Invocation, header http.Header) *Accept {
+	return t.AcceptFor(inv, header, header)
+}
+
+// AcceptFor is Accept for a submission whose invocation has a header of its own: the parent is named by the
+// caller's, and the span is put into the invocation's.
+func (t *Tracer) AcceptFor(inv *invocation.Invocation, caller, header http.Header) *Accept {
 	if t == nil {
 		return nil
 	}
-	ctx, _ := t.parent(inv, header)
+	ctx, _ := t.parent(inv, caller)
 	_, span := t.tracer.Start(ctx, named("accept", inv), oteltrace.WithSpanKind(oteltrace.SpanKindProducer), oteltrace.WithAttributes(identity(inv)...))
 	span.SetAttributes(semconv.MessagingOperationName("accept"), semconv.MessagingOperationTypeSend)
 	if t.propagate {

@@ -38,13 +38,14 @@ var (
 	descDelayed  = desc("delayed", "Delayed invocations.", "queue_name", "function_name")
 	descDead     = desc("dead", "Invocations in the dead set.", "queue_name", "function_name")
 	descLimiter  = desc("lane_limit", "Adaptive concurrency limit of the function in calls; the sum, for functions that share a label.", "queue_name", "function_name")
+	descPaused   = desc("paused", "Functions that an operator paused; for callbacks, hosts.", "function_name")
 	descBreaker  = desc("breaker_open", "Functions whose breaker is open or half-open.", "queue_name", "function_name")
 )
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descPending, descInflight, descReady, descOldest, descDelayed, descDead, descLimiter, descBreaker,
+		descPending, descInflight, descReady, descOldest, descDelayed, descDead, descLimiter, descBreaker, descPaused,
 	} {
 		ch <- d
 	}
@@ -70,6 +71,9 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(descOldest, n.oldest.Seconds(), s.queue, s.function)
 		gauge(descDelayed, float64(n.delayed), s.queue, s.function)
 		gauge(descDead, float64(n.dead), s.queue, s.function)
+	}
+	for function, n := range c.paused() {
+		gauge(descPaused, float64(n), function)
 	}
 	for s, n := range c.throttles() {
 		gauge(descLimiter, float64(n.limit), s.queue, s.function)
@@ -130,6 +134,15 @@ func (c *Collector) addRest(m map[series]level, lanes map[invocation.Lane]store.
 		s.oldest = max(s.oldest, now.Sub(since))
 		m[series{l.Queue, otherLabel}] = s
 	}
+}
+
+// paused counts the paused lanes by label.
+func (c *Collector) paused() map[string]int {
+	m := map[string]int{callbackLabel: 0}
+	for _, name := range c.lanes.PausedNames() {
+		m[c.labels.Lane(invocation.Lane{Name: name})]++
+	}
+	return m
 }
 
 // held is what holds the lanes of one label back.

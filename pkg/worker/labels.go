@@ -10,8 +10,9 @@ import (
 
 const (
 	// maxLabels is how many functions have a label of their own in this process's
-	// life; more share one. Prometheus keeps every label value that it has seen.
-	maxLabels = 1000
+	// life; more share one. Prometheus keeps every label value that it has seen, and the page
+	// of metrics has to stay below 2 MB.
+	maxLabels = 800
 	// maxUnproven is how many of these labels names may take that nothing has answered
 	// to yet. Callers invent names; the other labels are left to functions.
 	maxUnproven = maxLabels / 2

@@ -18,6 +18,7 @@ var codeClasses = []string{"1xx", "2xx", "3xx", "4xx", "5xx", "none"}
 // Metrics of a worker.
 type Metrics struct {
 	labels    *Labels
+	functions *functions
 	attempts  *prometheus.CounterVec
 	causes    *prometheus.CounterVec
 	retries   *prometheus.CounterVec
@@ -26,7 +27,7 @@ type Metrics struct {
 	processed *prometheus.CounterVec
 	outcomes  *prometheus.CounterVec
 	callbacks *prometheus.CounterVec
-	duration  *prometheus.HistogramVec
+	busiest   *busiest
 	lateness  prometheus.Histogram
 	unsettled prometheus.Counter
 }
@@ -43,15 +44,12 @@ func NewMetrics(r prometheus.Registerer, labels *Labels, queues []string) *Metri
 		attempts:  vec("queue_worker_attempts_total", "Attempts by function and class of the answer's status.", "function_name", "code"),
 		causes:    vec("queue_worker_attempts_unanswered_total", "Attempts without a complete answer, by cause. Callbacks are always counted as transport.", "cause"),
 		retries:   vec("queue_worker_retries_total", "Scheduled retries by function.", "function_name"),
-		dead:      vec("queue_worker_dead_letters_total", "Invocations that became dead letters, by reason.", "reason"),
+		dead:      vec("queue_worker_dead_letters_total", "Invocations that became dead letters, by function and reason.", "function_name", "reason"),
 		processed: vec("queue_worker_messages_processed_total", "Finished invocations by queue.", "queue_name"),
 		outcomes:  vec("queue_worker_outcomes_total", "Finished invocations by function and outcome.", "function_name", "outcome"),
 		callbacks: vec("queue_worker_callbacks_total", "Finished callbacks by outcome.", "outcome"),
 		discarded: vec("queue_worker_discarded_total", "Invocations that failed for good and were not kept, as dead_set or dead_set_codes says, by reason.", "reason"),
-		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "queue_worker_attempt_seconds", Help: "Duration in seconds of attempts; of callbacks, only of those that were answered.",
-			Buckets: []float64{.001, .005, .025, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800},
-		}, []string{"kind"}),
+		busiest:   newBusiest(),
 		lateness: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "queue_worker_lateness_seconds", Help: "Seconds from when an invocation became ready to its attempt.",
 			Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 5, 30, 120, 600, 3600},
@@ -60,7 +58,8 @@ func NewMetrics(r prometheus.Registerer, labels *Labels, queues []string) *Metri
 	m.unsettled = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "queue_worker_unsettled_total", Help: "Attempts whose outcome could not be persisted; they are repeated after a restart.",
 	})
-	r.MustRegister(m.duration, m.lateness, m.unsettled)
+	m.functions = &functions{busiest: m.busiest, all: map[string]*function{}}
+	r.MustRegister(m.busiest, m.lateness, m.unsettled)
 	m.zero(queues)
 	return m
 }
@@ -68,7 +67,7 @@ func NewMetrics(r prometheus.Registerer, labels *Labels, queues []string) *Metri
 // zero makes the closed label sets present from the start.
 func (m *Metrics) zero(queues []string) {
 	for _, reason := range invocation.Reasons() {
-		m.dead.WithLabelValues(string(reason))
+		m.dead.WithLabelValues(callbackLabel, string(reason))
 		m.discarded.WithLabelValues(string(reason))
 	}
 	for _, cause := range invocation.Causes() {
@@ -83,9 +82,7 @@ func (m *Metrics) zero(queues []string) {
 	for outcome := range callbackEnds {
 		m.outcomes.WithLabelValues(callbackLabel, string(outcome))
 	}
-	for _, kind := range []invocation.Kind{invocation.KindFunction, invocation.KindCallback} {
-		m.duration.WithLabelValues(kind.String())
-	}
+	m.functions.of(callbackLabel)
 	for _, class := range codeClasses {
 		m.attempts.WithLabelValues(callbackLabel, class)
 	}
@@ -115,12 +112,14 @@ func (m *Metrics) settled(a *attempt, st store.Settlement) {
 	if hasAnswered(a) {
 		name = m.labels.Answered(a.inv.Lane)
 	}
+	f := m.functions.of(name)
 	if a.result.Status != 0 {
-		m.attempts.WithLabelValues(name, codeClass(a)).Inc()
+		class := codeClass(a)
+		f.attempts[class].inc(m.attempts, name, codeClasses[class])
 	}
-	m.observe(a)
+	m.observe(a, f)
 	if st.Outcome == invocation.OutcomeRetry {
-		m.retries.WithLabelValues(name).Inc()
+		f.retries.inc(m.retries, name)
 		return
 	}
 	m.ended(a.inv, st.Outcome)
@@ -128,7 +127,7 @@ func (m *Metrics) settled(a *attempt, st store.Settlement) {
 	case invocation.OutcomeDropped:
 		m.discarded.WithLabelValues(string(a.Reason)).Inc()
 	case invocation.OutcomeDead:
-		m.dead.WithLabelValues(string(a.Reason)).Inc()
+		m.dead.WithLabelValues(name, string(a.Reason)).Inc()
 	case invocation.OutcomeDone, invocation.OutcomeRetry, invocation.OutcomeCancelled:
 	}
 	if a.callback != nil && a.callback.Inv.State == invocation.Dead {
@@ -150,7 +149,7 @@ func hasAnswered(a *attempt) bool {
 // callbacks may read the metrics as well, and must not learn from them whether
 // there is a listener at an address: how a callback failed, and how soon, is only in
 // the log and in the dead letter.
-func (m *Metrics) observe(a *attempt) {
+func (m *Metrics) observe(a *attempt, f *function) {
 	cause := a.result.Cause
 	if cause != "" && a.inv.Kind == invocation.KindCallback {
 		m.causes.WithLabelValues(string(invocation.CauseTransport)).Inc()
@@ -160,14 +159,19 @@ func (m *Metrics) observe(a *attempt) {
 		m.causes.WithLabelValues(string(cause)).Inc()
 	}
 	if a.result.Status != 0 {
-		m.duration.WithLabelValues(a.inv.Kind.String()).Observe(a.result.Duration.Seconds())
+		f.calls.Add(1)
+		f.histogram.Load().Observe(a.result.Duration.Seconds())
 	}
 }
 
 // ended counts an invocation that has finished.
 func (m *Metrics) ended(inv *invocation.Invocation, outcome invocation.Outcome) {
 	m.processed.WithLabelValues(inv.Lane.Queue).Inc()
-	m.outcomes.WithLabelValues(m.labels.Lane(inv.Lane), string(outcome)).Inc()
+	if f := m.functions.of(m.labels.Lane(inv.Lane)); outcome == invocation.OutcomeDone {
+		f.done.inc(m.outcomes, f.label, string(outcome))
+	} else {
+		m.outcomes.WithLabelValues(f.label, string(outcome)).Inc()
+	}
 	if inv.Kind == invocation.KindCallback {
 		m.callbacks.WithLabelValues(callbackEnds[outcome]).Inc()
 	}
@@ -178,7 +182,7 @@ func (m *Metrics) ended(inv *invocation.Invocation, outcome invocation.Outcome) 
 func (m *Metrics) GivenUp(inv *invocation.Invocation, kept bool) {
 	if kept {
 		m.ended(inv, invocation.OutcomeDead)
-		m.dead.WithLabelValues(string(inv.Reason)).Inc()
+		m.dead.WithLabelValues(m.labels.Lane(inv.Lane), string(inv.Reason)).Inc()
 		return
 	}
 	m.ended(inv, invocation.OutcomeDropped)
@@ -189,12 +193,11 @@ func (m *Metrics) GivenUp(inv *invocation.Invocation, kept bool) {
 // counts by itself those that were called just then.
 func (m *Metrics) Cancelled(inv *invocation.Invocation) { m.ended(inv, invocation.OutcomeCancelled) }
 
-func codeClass(a *attempt) string {
-	if a.result.Cause != "" {
-		return "none"
+// codeClass is the index in codeClasses.
+func codeClass(a *attempt) int {
+	none := len(codeClasses) - 1
+	if c := a.result.Status / 100; a.result.Cause == "" && c >= 1 && c <= none {
+		return c - 1
 	}
-	if c := a.result.Status / 100; c >= 1 && c <= 5 {
-		return codeClasses[c-1]
-	}
-	return "none"
+	return none
 }

@@ -3,6 +3,11 @@
 
 package worker
 
+import (
+	"maps"
+	"slices"
+)
+
 // Pause begins nothing more of the lanes with this name, in every queue, until
 // Resume. Calls in flight finish. It applies to later lanes too, and costs
 // those of other names nothing: a paused lane takes no slot and no turn.
@@ -36,6 +41,13 @@ func (l *Lanes) Resume(name string) {
 	if l.started {
 		l.enqueueEach(resumed)
 	}
+}
+
+// PausedNames are the names of paused lanes.
+func (l *Lanes) PausedNames() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Collect(maps.Keys(l.paused))
 }
 
 // Paused reports whether the lanes with this name are paused.

@@ -88,6 +88,13 @@ func (k *Recorder) Accept(x store.Accept, done func(error)) {
 	})
 }
 
+// All are the invocations that were accepted.
+func (k *Recorder) All() []store.Accept {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return append([]store.Accept(nil), k.accepted...)
+}
+
 // Only is the one invocation that was accepted since the last look.
 func (k *Recorder) Only(t testing.TB) store.Accept {
 	t.Helper()
