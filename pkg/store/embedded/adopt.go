@@ -20,7 +20,7 @@ const adoptedLanes = 2_000
 // callers have invented could take up all counts. It reads the indexes when one of the
 // lanes was not counted by itself, which takes about a second for a million invocations.
 func (s *Store) Adopt(ctx context.Context, lanes []invocation.Lane) error {
-	o := &adoptOp{call: make(call, 1), counted: make(chan error, 1)}
+	o := &adoptOp{counted: make(chan error, 1)}
 	for _, l := range lanes {
 		if _, counted := s.counts.lane(l); !counted {
 			o.lanes = append(o.lanes, l)
@@ -29,7 +29,7 @@ func (s *Store) Adopt(ctx context.Context, lanes []invocation.Lane) error {
 	if len(o.lanes) == 0 {
 		return nil
 	}
-	if err := s.wait(ctx, o, o.call); err != nil {
+	if err := s.doAlone(ctx, o.stage); err != nil {
 		return err
 	}
 	select {
@@ -43,18 +43,12 @@ func (s *Store) Adopt(ctx context.Context, lanes []invocation.Lane) error {
 // adoptOp begins to count lanes. From then on what changes in them is kept, and a helper
 // counts what was there before.
 type adoptOp struct {
-	call
 	lanes   []invocation.Lane
 	counted chan error
 }
 
-func (o *adoptOp) size() int { return 0 }
-
 // stage begins a batch, so that all batches before it are counted and in the snapshot.
 func (o *adoptOp) stage(t *txn) error {
-	if len(t.ops) > 0 {
-		return errConflict
-	}
 	s, from := t.s, t.s.db.NewSnapshot()
 	found := s.counts.beginAdopting(o.lanes)
 	s.helpers.Go(func() {

@@ -30,8 +30,8 @@ const expireStep = 1000
 // most bytes. Call it again while it returns any.
 func (s *Store) Expire(ctx context.Context, b store.Bounds) (store.Expired, error) {
 	if b.MaxAge > 0 {
-		o := &ageOp{maxAge: b.MaxAge, call: make(call, 1)}
-		if err := s.wait(ctx, o, o.call); err != nil {
+		o := &ageOp{maxAge: b.MaxAge}
+		if err := s.doAlone(ctx, o.stage); err != nil {
 			return store.Expired{}, err // the committer may still be at work on o
 		}
 		if len(o.taken) > 0 {
@@ -46,19 +46,13 @@ func (s *Store) Expire(ctx context.Context, b store.Bounds) (store.Expired, erro
 
 // ageOp drops the letters that are too old.
 type ageOp struct {
-	call
 	maxAge time.Duration
 	taken  []*invocation.Invocation
 }
 
-func (o *ageOp) size() int { return 0 }
-
 // stage begins a batch, because it reads what others of the batch may write. A
 // letter whose record cannot be read stays where it is.
 func (o *ageOp) stage(t *txn) error {
-	if len(t.ops) > 0 {
-		return errConflict
-	}
 	err := t.s.each(deadPrefix, after(deadPrefix), func(key, value []byte) (bool, error) {
 		e, err := parseEntry(inDead, key, value)
 		if err != nil {
@@ -96,19 +90,13 @@ func (t *txn) expire(inv *invocation.Invocation) (dropped bool) {
 // bytesOp drops letters that were chosen, in their order, until the rest is within the
 // bound. One that has been replayed, dropped or damaged since is left out.
 type bytesOp struct {
-	call
 	maxBytes int64
 	chosen   []*invocation.Invocation
 	taken    []*invocation.Invocation
 }
 
-func (o *bytesOp) size() int { return 0 }
-
 // stage begins a batch, because it reads what others of the batch may write.
 func (o *bytesOp) stage(t *txn) error {
-	if len(t.ops) > 0 {
-		return errConflict
-	}
 	held := t.s.Stats().DeadBytes
 	for _, was := range o.chosen {
 		if held <= o.maxBytes {

@@ -74,27 +74,21 @@ func (s *Store) noteDue(t time.Time) {
 // more is due already. It returns when the step is durable. After an error of
 // reading, what was read before it has been moved all the same.
 func (s *Store) MoveDue(ctx context.Context) (more bool, err error) {
-	o := &dueOp{call: make(call, 1)}
-	if err := s.wait(ctx, o, o.call); err != nil {
+	o := &dueOp{}
+	if err := s.doAlone(ctx, o.stage); err != nil {
 		return false, err
 	}
 	return o.more, o.broken
 }
 
 type dueOp struct {
-	call
 	more   bool
 	broken error // of reading, after what was moved
 }
 
-func (o *dueOp) size() int { return 0 }
-
 // stage begins a batch, because it reads what any other operation of the same
 // batch may write. Operations that come after it in the batch do no harm.
 func (o *dueOp) stage(t *txn) error {
-	if len(t.ops) > 0 {
-		return errConflict
-	}
 	s := t.s
 	lower := delayedPrefix
 	if s.dueCursor != nil {

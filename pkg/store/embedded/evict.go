@@ -77,9 +77,11 @@ func (e *evictStep) run() (store.Expired, error) {
 			continue
 		}
 		if len(c.letters) > 0 {
-			o := &bytesOp{maxBytes: e.b.MaxBytes, chosen: c.letters, call: make(call, 1)}
-			err := e.s.wait(e.ctx, o, o.call)
-			return store.Expired{Class: class, Letters: o.taken}, err
+			o := &bytesOp{maxBytes: e.b.MaxBytes, chosen: c.letters}
+			if err := e.s.doAlone(e.ctx, o.stage); err != nil {
+				return store.Expired{}, err // the committer may still be at work on o
+			}
+			return store.Expired{Class: class, Letters: o.taken}, nil
 		}
 		barren[class] = true
 	}

@@ -83,26 +83,20 @@ func (t *txn) expires(key, value []byte) {
 // Sweep removes expired idempotency keys, results and ends, at most one step
 // of them, and returns how many. Call it again while it returns any.
 func (s *Store) Sweep(ctx context.Context) (int, error) {
-	o := &sweepOp{call: make(call, 1)}
-	if err := s.wait(ctx, o, o.call); err != nil {
+	o := &sweepOp{}
+	if err := s.doAlone(ctx, o.stage); err != nil {
 		return 0, err
 	}
 	return o.taken, nil
 }
 
 type sweepOp struct {
-	call
 	taken int
 }
-
-func (o *sweepOp) size() int { return 0 }
 
 // stage begins a batch, because it reads what any other operation of the same
 // batch may write. sweepFrom passes over what is deleted but not yet compacted.
 func (o *sweepOp) stage(t *txn) error {
-	if len(t.ops) > 0 {
-		return errConflict
-	}
 	s := t.s
 	lower := expiryPrefix
 	if bytes.Compare(s.sweepFrom, lower) > 0 {

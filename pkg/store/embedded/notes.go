@@ -57,17 +57,9 @@ func (s *Store) PutNote(ctx context.Context, n store.Note) error {
 	if err := n.Check(); err != nil {
 		return err
 	}
-	o := &noteOp{note: cloneNote(n), call: make(call, 1)}
-	return s.wait(ctx, o, o.call)
+	own := cloneNote(n)
+	return s.do(ctx, len(own.Value), func(t *txn) error { return t.write(own) })
 }
-
-type noteOp struct {
-	call
-	note *store.Note
-}
-
-func (o *noteOp) size() int          { return len(o.note.Value) }
-func (o *noteOp) stage(t *txn) error { return t.write(o.note) }
 
 // write stages a note, or stages nothing and returns why. Notes are written over
 // and over, so they are deleted in the ordinary way and not as unset does it.

@@ -45,15 +45,20 @@ func (s *Store) openSecret() error {
 // Claim notes that k stands for an invocation that is not in the store, because
 // the caller has published it instead. A *KeyError when the key is known.
 func (s *Store) Claim(ctx context.Context, k store.Key, id invocation.ID, callID string) error {
-	o := &claimOp{claim: s.newClaim(k, id, callID), call: make(call, 1)}
-	return s.wait(ctx, o, o.call)
+	c := s.newClaim(k, id, callID)
+	return s.do(ctx, len(callID), func(t *txn) error {
+		old, err := t.mayClaim(&c)
+		if err == nil {
+			t.writeClaim(&c, old)
+		}
+		return err
+	})
 }
 
 // Unclaim forgets a key, if it is known with the same payload, sender and expiry: what
 // stood for it was not taken after all.
 func (s *Store) Unclaim(ctx context.Context, k store.Key) error {
-	o := &unclaimOp{k: k, call: make(call, 1)}
-	return s.wait(ctx, o, o.call)
+	return s.do(ctx, 0, func(t *txn) error { return t.unclaim(&k) })
 }
 
 // claim is a key with what it stands for.
@@ -94,21 +99,6 @@ func parseClaim(hash, v []byte) (c claim, err error) {
 
 func appendClaimKey(b []byte, hash *[32]byte) []byte {
 	return append(append(b, claimPrefix...), hash[:]...)
-}
-
-type claimOp struct {
-	claim
-	call
-}
-
-func (o *claimOp) size() int { return len(o.callID) }
-
-func (o *claimOp) stage(t *txn) error {
-	old, err := t.mayClaim(&o.claim)
-	if err == nil {
-		t.writeClaim(&o.claim, old)
-	}
-	return err
 }
 
 // mayClaim returns nil, or a *KeyError when the key is known. Old is what it stood
@@ -163,24 +153,17 @@ func (t *txn) claims(hash [32]byte) {
 	t.claimed[hash] = struct{}{}
 }
 
-type unclaimOp struct {
-	call
-	k store.Key
-}
-
-func (o *unclaimOp) size() int { return 0 }
-
-func (o *unclaimOp) stage(t *txn) error {
-	if _, ok := t.claimed[o.k.Hash]; ok {
+func (t *txn) unclaim(k *store.Key) error {
+	if _, ok := t.claimed[k.Hash]; ok {
 		return errConflict
 	}
-	old, err := t.s.getClaim(&o.k.Hash)
+	old, err := t.s.getClaim(&k.Hash)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return nil
 	case err != nil:
 		return err
-	case old.print == t.s.fingerprint(&o.k) && sameStamp(old.Expires, o.k.Expires):
+	case old.print == t.s.fingerprint(k) && sameStamp(old.Expires, k.Expires):
 		t.eraseClaim(old)
 	}
 	return nil

@@ -17,8 +17,8 @@ func (s *Store) Recovered() store.Recovered { return s.recovered }
 // countCrashes counts one crash against each of the ids, all in one batch, so
 // that a start that is cut short counts all or none.
 func (s *Store) countCrashes(ids []invocation.ID) error {
-	o := &crashOp{ids: ids, call: make(call, 1)}
-	if err := s.wait(context.Background(), o, o.call); err != nil {
+	o := &crashOp{ids: ids}
+	if err := s.do(context.Background(), 0, o.stage); err != nil {
 		return err
 	}
 	s.recovered = o.found
@@ -26,12 +26,9 @@ func (s *Store) countCrashes(ids []invocation.ID) error {
 }
 
 type crashOp struct {
-	call
 	ids   []invocation.ID
 	found store.Recovered
 }
-
-func (o *crashOp) size() int { return 0 }
 
 // stage passes over what was settled before the crash, and over what cannot be
 // read: that will not be called either.

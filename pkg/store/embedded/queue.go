@@ -67,6 +67,37 @@ type call chan error
 
 func (c call) done(err error) { c <- err }
 
+// step is an operation whose caller waits for it, and of which there is little to say.
+type step struct {
+	call
+	bytes int
+	alone bool
+	run   func(*txn) error
+}
+
+func (o *step) size() int { return o.bytes }
+
+func (o *step) stage(t *txn) error {
+	if o.alone && len(t.ops) > 0 {
+		return errConflict
+	}
+	return o.run(t)
+}
+
+// do lets the committer run a function, and returns when what it has written is durable. When ctx
+// ends first the committer may still run it, and what it writes to must not be looked at.
+func (s *Store) do(ctx context.Context, size int, run func(*txn) error) error {
+	o := &step{call: make(call, 1), bytes: size, run: run}
+	return s.wait(ctx, o, o.call)
+}
+
+// doAlone is do for a function that reads what other operations of its batch may write: it begins a
+// batch. Those that come after it do no harm.
+func (s *Store) doAlone(ctx context.Context, run func(*txn) error) error {
+	o := &step{call: make(call, 1), alone: true, run: run}
+	return s.wait(ctx, o, o.call)
+}
+
 // wait submits o and waits for its answer. When ctx ends first the operation
 // may still be carried out, and o must not be looked at.
 func (s *Store) wait(ctx context.Context, o op, c call) error {

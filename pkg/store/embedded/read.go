@@ -172,29 +172,20 @@ func (s *Store) each(lower, upper []byte, f func(key, value []byte) (more bool, 
 }
 
 func (s *Store) eachIn(from pebble.Reader, lower, upper []byte, f func(key, value []byte) (more bool, err error)) error {
-	it, err := iterate(from, lower, upper)
-	if err != nil {
-		return err
-	}
-	for ok := it.First(); ok; ok = it.Next() {
-		more, err := f(it.Key(), it.Value())
-		if err != nil {
-			return closing(err, it)
-		}
-		if !more {
-			break
-		}
-	}
-	return closing(it.Error(), it)
+	return walk(from, lower, upper, (*ordered).First, (*ordered).Next, f)
 }
 
 // eachBack is each from the last key to the first.
 func (s *Store) eachBack(lower, upper []byte, f func(key, value []byte) (more bool, err error)) error {
-	it, err := iterate(s.db, lower, upper)
+	return walk(s.db, lower, upper, (*ordered).Last, (*ordered).Prev, f)
+}
+
+func walk(from pebble.Reader, lower, upper []byte, first, next func(*ordered) bool, f func(key, value []byte) (more bool, err error)) error {
+	it, err := iterate(from, lower, upper)
 	if err != nil {
 		return err
 	}
-	for ok := it.Last(); ok; ok = it.Prev() {
+	for ok := first(it); ok; ok = next(it) {
 		more, err := f(it.Key(), it.Value())
 		if err != nil {
 			return closing(err, it)

@@ -13,23 +13,7 @@ import (
 	"queue-worker/pkg/store/record"
 )
 
-// restoreOp writes what was read, by the functions that write it for a worker.
-type restoreOp struct {
-	call
-	writes []func(*txn)
-	bytes  int
-}
-
-func (o *restoreOp) size() int { return o.bytes }
-
-func (o *restoreOp) stage(t *txn) error {
-	for _, write := range o.writes {
-		write(t)
-	}
-	return nil
-}
-
-// add writes something of about size bytes.
+// add writes something of about size bytes, by the function that writes it for a worker.
 func (r *repairer) add(size int, write func(*txn)) error {
 	r.writes = append(r.writes, write)
 	r.bytes += size
@@ -44,9 +28,14 @@ func (r *repairer) write() error {
 	if len(r.writes) == 0 {
 		return nil
 	}
-	o := &restoreOp{call: make(call, 1), writes: r.writes, bytes: r.bytes}
+	writes, size := r.writes, r.bytes
 	r.writes, r.bytes = nil, 0
-	return r.target.wait(context.WithoutCancel(r.ctx), o, o.call)
+	return r.target.do(context.WithoutCancel(r.ctx), size, func(t *txn) error {
+		for _, write := range writes {
+			write(t)
+		}
+		return nil
+	})
 }
 
 // copyKey writes a key as it is.
