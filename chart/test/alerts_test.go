@@ -190,9 +190,9 @@ func TestEveryAlertIsTestedAndHasARunbook(t *testing.T) {
 			}
 			switch {
 			case !strings.Contains(runbook, "\n## "+r.Alert+"\n"):
-				t.Errorf("%s has no section in docs/runbook.md, or does not name it: %s, want %q in it", r.Alert, r.Annotations["runbook"], "\n## "+r.Alert+"\n")
-			case r.Annotations["runbook"] != "docs/runbook.md#"+strings.ToLower(r.Alert):
-				t.Errorf("%s has no section in docs/runbook.md, or does not name it: %s, want %q", r.Alert, r.Annotations["runbook"], "docs/runbook.md#"+strings.ToLower(r.Alert))
+				t.Errorf("%s has no section in docs/runbook.md, or does not name it: %s, want %q in it", r.Alert, r.Annotations["runbook_url"], "\n## "+r.Alert+"\n")
+			case r.Annotations["runbook_url"] != "docs/runbook.md#"+strings.ToLower(r.Alert):
+				t.Errorf("%s has no section in docs/runbook.md, or does not name it: %s, want %q", r.Alert, r.Annotations["runbook_url"], "docs/runbook.md#"+strings.ToLower(r.Alert))
 			}
 			if s := r.Labels["severity"]; s != "warning" && s != "critical" {
 				t.Errorf("%s has the severity %q", r.Alert, s)

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/prometheus/promql/parser"
 )
@@ -132,8 +133,8 @@ func dashboard(t *testing.T) (panels []panel, queries []string) {
 		t.Fatal(err)
 	}
 	for _, v := range d.Templating.List {
-		if name, _, is := strings.Cut(strings.TrimPrefix(v.Definition, "label_values("), ","); is {
-			queries = append(queries, name)
+		if inner, is := strings.CutPrefix(v.Definition, "label_values("); is {
+			queries = append(queries, inner[:strings.LastIndexByte(inner, ',')])
 		}
 	}
 	return d.Panels, queries
@@ -171,7 +172,7 @@ var targetLabels = []string{"namespace", "pod", "instance", "job"}
 // or groups by.
 func checkQuery(t *testing.T, where, query string, series map[string]map[string]bool) {
 	t.Helper()
-	query = strings.NewReplacer("$__rate_interval", "5m", "$function", ".*", "$queue", ".*").Replace(query)
+	query = strings.NewReplacer("$__rate_interval", "5m", "$function", ".*", "$queue", ".*", "$namespace", ".*", "$instance", ".*").Replace(query)
 	expr, err := parser.ParseExpr(query)
 	if err != nil {
 		t.Errorf("%s: %v in %s, want no error", where, err, query)
@@ -190,7 +191,7 @@ func checkQuery(t *testing.T, where, query string, series map[string]map[string]
 				known[l] = true
 			}
 			for _, m := range n.LabelMatchers {
-				if m.Name != "__name__" && !labels[m.Name] {
+				if m.Name != "__name__" && !labels[m.Name] && !slices.Contains(targetLabels, m.Name) {
 					t.Errorf("%s: %s has no label %s", where, n.Name, m.Name)
 				}
 			}
@@ -228,5 +229,48 @@ func TestPanelsDoNotOverlapAndSayWhatTheyShow(t *testing.T) {
 	}
 	if !bytes.Contains([]byte(read(t, "../../docs/runbook.md")), []byte("dashboard")) {
 		t.Errorf("docs/runbook.md does not speak of the dashboard, want %q in it", "dashboard")
+	}
+}
+
+// TestTheDashboardIsOfOneNamespaceAndInstance: with several releases every panel can show one of them.
+func TestTheDashboardIsOfOneNamespaceAndInstance(t *testing.T) {
+	t.Parallel()
+	text := read(t, "../queue-worker/files/dashboard.json")
+	for _, variable := range []string{"namespace", "instance", "queue", "function"} {
+		if !strings.Contains(text, `"name": "`+variable+`"`) {
+			t.Errorf("got no variable %s, want one", variable)
+		}
+	}
+	panels, _ := dashboard(t)
+	for _, p := range panels {
+		for _, target := range p.Targets {
+			metrics, scoped := strings.Count(target.Expr, "queue_worker_"), strings.Count(target.Expr, `{namespace=~"$namespace", instance=~"$instance"`)
+			if metrics != scoped {
+				t.Errorf("panel %s: got %d of %d metrics of the namespace and instance, want all: %s", p.Title, scoped, metrics, target.Expr)
+			}
+		}
+	}
+}
+
+func TestTheDashboardShowsWhatHoldsAFunctionBack(t *testing.T) {
+	t.Parallel()
+	text := read(t, "../queue-worker/files/dashboard.json")
+	for _, metric := range []string{"breaker_open", "lane_limit", "paused", "jobs", "attempt_seconds_bucket", "submissions_refused_total"} {
+		if !strings.Contains(text, "queue_worker_"+metric+"{") {
+			t.Errorf("got no panel of queue_worker_%s, want one", metric)
+		}
+	}
+}
+
+func TestTheURLOfTheRunbookIsAValue(t *testing.T) {
+	t.Parallel()
+	for values, want := range map[string]string{
+		"prometheusRule: {enabled: true}":                                             "docs/runbook.md#queueworkerabsent",
+		"prometheusRule: {enabled: true, runbookUrl: 'https://wiki.example/runbook'}": "https://wiki.example/runbook#queueworkerabsent",
+	} {
+		rules := the[*monitoringv1.PrometheusRule](t, render(t, values), "queue-worker").Spec
+		if got := rules.Groups[0].Rules[0].Annotations["runbook_url"]; got != want {
+			t.Errorf("%s: got %q, want %q", values, got, want)
+		}
 	}
 }

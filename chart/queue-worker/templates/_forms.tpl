@@ -23,6 +23,7 @@ what is expected are here, because a schema would show a regular expression.
   (list "keda.maxReplicas" $v.keda.maxReplicas "^[1-9][0-9]{0,5}$" $atLeastOne)
   (list "keda.pendingPerWorker" $v.keda.pendingPerWorker "^[1-9][0-9]{0,8}$" $atLeastOne)
   (list "keda.prometheusUrl" $v.keda.prometheusUrl "^($|https?://[^/]+)" $url)
+  (list "prometheusRule.runbookUrl" $v.prometheusRule.runbookUrl "^($|https?://[^/ #]+[^ #]*$)" "a URL without a fragment, or nothing")
   (list "podDisruptionBudget.maxUnavailable" $v.podDisruptionBudget.maxUnavailable "^([0-9]{1,6}|[0-9]{1,3}%)?$" "a whole number or a percentage")
   (list "podDisruptionBudget.minAvailable" $v.podDisruptionBudget.minAvailable "^([0-9]{1,6}|[0-9]{1,3}%)?$" "a whole number or a percentage, or nothing")
 -}}
