@@ -61,7 +61,7 @@ func TestADataDirInUseIsRefusedInOneLine(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)
 	w := s.worker()
-	out := fails(t, 1, append(s.env, "http_listen_address=127.0.0.1:0"))
+	out := fails(t, 1, append(s.env, "http_listen_address=127.0.0.1:0", "data_dir_wait=0"))
 	switch line := lastLine(out); {
 	case !strings.HasPrefix(line, "queue-worker: "):
 		t.Errorf(`the last line is %q, want "queue-worker: " at its beginning`, line)

@@ -66,6 +66,20 @@ var fixed = map[string]string{
 	"secret_mount_path":   "paths inside the pod are the chart's own",
 }
 
+// TestAPodWaitsLongerThanADrain: the volume is free when the pod before has drained.
+func TestAPodWaitsLongerThanADrain(t *testing.T) {
+	t.Parallel()
+	for values, want := range map[string]string{
+		"drainSeconds: 100":  "10m",
+		"drainSeconds: 3600": "3660s",
+		"drainSeconds: 3600\nsettings: {data_dir_wait: 2h}": "2h",
+	} {
+		if got := render(t, values).env(t)["data_dir_wait"]; got != want {
+			t.Errorf("%s: data_dir_wait is %q, want %q", values, got, want)
+		}
+	}
+}
+
 func TestEverySettingIsReachedByAValue(t *testing.T) {
 	t.Parallel()
 	byName := load(t).Values["settings"].(map[string]any)

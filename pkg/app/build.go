@@ -64,8 +64,11 @@ func (a *App) openStore(ctx context.Context) error {
 	if c.DataDir == "" {
 		o.EndTTL = 0 // memory has the latest of them already
 	}
-	end := whileOpening(a.listener)
-	s, err := unlessStopped(ctx, func() (store.Store, error) { return embedded.Open(o) }, func(s store.Store) { _ = s.Close() })
+	var state opening
+	end := state.serve(a.listener)
+	s, err := a.onceFree(ctx, &state, func() (store.Store, error) {
+		return unlessStopped(ctx, func() (store.Store, error) { return embedded.Open(o) }, func(s store.Store) { _ = s.Close() })
+	})
 	if err := errors.Join(err, end()); err != nil {
 		return err
 	}

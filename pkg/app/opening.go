@@ -1,5 +1,5 @@
 // File opening.go answers health checks while the store is being opened, which may take long: it waits
-// for room and for file descriptors, and reads what a crash has left.
+// for the process that has data_dir, for room and for file descriptors, and reads what a crash has left.
 
 package app
 
@@ -9,7 +9,11 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
+
+	"queue-worker/pkg/respond"
+	"queue-worker/pkg/wire"
 )
 
 // Timeouts of a client that asks while the store is being opened.
@@ -33,14 +37,17 @@ func (l lent) Accept() (net.Conn, error) {
 // Close implements net.Listener.
 func (l lent) Close() error { return l.SetDeadline(time.Now()) }
 
-// whileOpening answers on the listener until the returned function is called: /healthz is green, since
+// opening is the state of the store before it is open.
+type opening struct{ inUse atomic.Bool }
+
+// serve answers on the listener until the returned function is called: /healthz is green, since
 // a restart would not help, and everything else is 503.
-func whileOpening(l net.Listener) (end func() error) {
+func (o *opening) serve(l net.Listener) (end func() error) {
 	tcp, ok := l.(*net.TCPListener)
 	if !ok {
 		return func() error { return nil }
 	}
-	server := &http.Server{Handler: http.HandlerFunc(opening), ReadHeaderTimeout: openingHeader, IdleTimeout: openingIdle}
+	server := &http.Server{Handler: o, ReadHeaderTimeout: openingHeader, IdleTimeout: openingIdle}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -53,7 +60,8 @@ func whileOpening(l net.Listener) (end func() error) {
 	}
 }
 
-func opening(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP implements http.Handler. It names no process and no folder: the log does.
+func (o *opening) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Connection", "close")
@@ -62,8 +70,11 @@ func opening(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "ok")
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Retry-After", "1")
-	w.WriteHeader(http.StatusServiceUnavailable)
-	_, _ = io.WriteString(w, `{"error":"not ready","reason":"not_ready","hint":"Wait: the store is being opened.","reasons":["store: being opened"]}`+"\n")
+	hint, reason := "Wait: the store is being opened.", "store: being opened"
+	if o.inUse.Load() {
+		hint, reason = "Wait: the store is opened when the other process has ended.", "store: data_dir is in use by another process"
+	}
+	p := respond.NewProblem(http.StatusServiceUnavailable, wire.NotReady, "not ready", hint)
+	p.Wait, p.Reasons = time.Second, []string{reason}
+	p.Write(w)
 }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -32,10 +33,17 @@ func TestHealthIsAnsweredWhileTheStoreIsBeingOpened(t *testing.T) {
 		t.Fatal(err)
 	}
 	base := "http://" + l.Addr().String()
-	end := whileOpening(l)
+	var state opening
+	end := state.serve(l)
 	for path, want := range map[string]int{"/healthz": 200, "/readyz": 503, "/v1/dead_set": 503} {
 		if code, body := get(t, base+path); code != want {
 			t.Errorf("%s answers %d %q, want %d", path, code, body, want)
+		}
+	}
+	for inUse, want := range map[bool]string{false: `"reasons":["store: being opened"]`, true: `"reasons":["store: data_dir is in use by another process"]`} {
+		state.inUse.Store(inUse)
+		if _, body := get(t, base+"/readyz"); !strings.Contains(body, want) {
+			t.Errorf("/readyz answers %q, want %q in it", body, want)
 		}
 	}
 	if err := end(); err != nil {

@@ -21,7 +21,8 @@ func newStore(e *env) *cobra.Command {
 	check := command("check", "Read everything in the store and report damage", `
 The store of a stopped worker is opened for reading only, every invocation in it is read,
 and what is written about it is compared. Nothing in the folder is changed, the lock file
-included. SIGINT or SIGTERM end the check at once.
+included, and nothing is locked: a worker that starts meanwhile ends the check with an error.
+SIGINT or SIGTERM end it at once.
 
 A symbolic link below the folder is refused, as the worker refuses it. The folder itself may
 be one.`, "0 no damage, 1 damage found or check interrupted, 2 wrong usage",

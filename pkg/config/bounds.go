@@ -39,6 +39,8 @@ const (
 	maxGrace = time.Hour
 	// maxDrain bounds the drain: no pod takes longer than a day to stop.
 	maxDrain = 24 * time.Hour
+	// maxDirWait bounds the wait for data_dir: longer than the longest drain.
+	maxDirWait = 2 * maxDrain
 	// maxSync bounds what a kill or a power cut may take.
 	maxSync = time.Minute
 	// minAge and maxAge bound the age of dead letters: what is younger than a
@@ -91,6 +93,7 @@ var bounds = map[string]bound{
 	"unknown_function_grace": {min: 0, max: int64(maxGrace)},
 	"max_response_bytes":     {min: 1, max: maxResponse},
 	"drain_timeout":          {min: int64(minTimeout), max: int64(maxDrain)},
+	"data_dir_wait":          {min: 0, max: int64(maxDirWait)},
 	"store_sync":             {min: int64(minTimeout), max: int64(maxSync), orZero: true},
 	"store_max_bytes":        {min: minStore, max: maxDisk, orZero: true},
 	"store_min_free":         {min: 0, max: maxDisk},

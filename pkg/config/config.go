@@ -72,6 +72,7 @@ type Config struct {
 
 	// What is accepted and not over. An empty DataDir keeps it in memory.
 	DataDir       string        `group:"The store" env:"data_dir" zero:"none" form:"a path" doc:"The store's folder, on a volume that outlives the container. none: in memory. Then a message stays with NATS Streaming until it is settled, and the dead set is lost at a restart."`
+	DataDirWait   time.Duration `env:"data_dir_wait" envDefault:"10m" doc:"How long a start waits for data_dir while another process has it, such as a pod that finishes its calls. It is not ready meanwhile; after that it exits. Keep it above the drain_timeout of the other. 0s: it does not wait."`
 	StoreSync     time.Duration `env:"store_sync" zero:"always" doc:"When a change of state is on disk: always before it counts, or at this interval. With an interval a kill or a power cut may lose younger changes."`
 	StoreMaxBytes int64         `env:"store_max_bytes" envDefault:"0" doc:"Size at which the store accepts nothing new: the intake is paused and HTTP answers 503. 0: limited by the disk only."`
 	StoreMinFree  int64         `env:"store_min_free" envDefault:"256MiB" doc:"Free bytes on the disk below which the store accepts nothing new."`

@@ -40,7 +40,7 @@ func defaults() *Config {
 		DeadSet: true, DeadSetCodes: "4xx,5xx", DeadSetMaxAge: 720 * time.Hour, DeadSetMaxBytes: 1 << 30, DeadSetAnswerBytes: 4 << 10,
 		StoreMinFree: 256 << 20, EndTTL: 24 * time.Hour, EndBytes: 256 << 20, StanListenAddress: "127.0.0.1:4222",
 		MaxUnsettled: 10_000, MaxUnsettledBytes: 64 << 20, MaxResponseBytes: 1 << 20,
-		LimiterEnabled: true, Breaker: true, MaxRetryAfter: time.Hour, UnknownGrace: 30 * time.Second, HeaderPolicy: "lower", DrainTimeout: 25 * time.Second,
+		LimiterEnabled: true, Breaker: true, MaxRetryAfter: time.Hour, UnknownGrace: 30 * time.Second, HeaderPolicy: "lower", DrainTimeout: 25 * time.Second, DataDirWait: 10 * time.Minute,
 		CallbackPolicy: "guarded", CallbackTimeout: 10 * time.Second,
 		MaxRequestBytes: 8 << 20, IdempotencyWindow: time.Hour, IngestCheck: true,
 	}
@@ -110,7 +110,7 @@ func TestEveryFieldCanBeSet(t *testing.T) {
 		GatewayAddress: "gw", GatewayPort: 80, DefaultNamespace: "fns",
 		MaxInflight: 1, MaxRetryWait: time.Second, RetryCodes: "5xx, !501", Backoff: "constant",
 		ResultTTL: time.Hour, EndTTL: 2 * time.Hour, UpstreamTimeout: 48 * time.Hour, UnknownGrace: time.Minute, HeaderPolicy: "trust", MaxResponseBytes: 10, DrainTimeout: time.Minute,
-		DataDir: "/data", StoreSync: 200 * time.Millisecond, StoreMaxBytes: 10 << 30,
+		DataDir: "/data", DataDirWait: 10 * time.Minute, StoreSync: 200 * time.Millisecond, StoreMaxBytes: 10 << 30,
 		DeadSetCodes:   "404",
 		CallbackPolicy: "strict", CallbackAllow: []string{"hooks.example.com", "10.0.0.0/8", "::1"}, CallbackTimeout: 3 * time.Second, TLSInsecure: true,
 		ListenAddress: "127.0.0.1:9000", BasicAuth: true, SecretMountPath: "/run/secrets", AdminOpen: true,

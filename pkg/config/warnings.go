@@ -53,6 +53,9 @@ func warnOfDurability(c *Config, warn warner) {
 		"data_dir is not set: messages stay unacked with NATS Streaming until they are settled, and the dead set is lost at a restart")
 	warn(c.DataDir == "" && c.StanEmbedded,
 		"data_dir is not set and stan_embedded=true: everything is in memory, and a restart loses what was accepted")
+	warn(c.DataDir != "" && c.DataDirWait > 0 && c.DataDirWait < c.DrainTimeout,
+		"data_dir_wait (%s) is below drain_timeout (%s): a worker that replaces this one may exit before this one has drained",
+		duration.Format(c.DataDirWait), duration.Format(c.DrainTimeout))
 	warn(c.DataDir != "" && c.StoreSync > 0,
 		"store_sync=%s: a kill or a power cut may take what was accepted and settled in the last %s; always loses nothing",
 		duration.Format(c.StoreSync), duration.Format(c.StoreSync))

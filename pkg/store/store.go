@@ -46,3 +46,19 @@ var (
 	// ErrNewer: the folder was written by a newer version of this program.
 	ErrNewer = errors.New("written by a newer version of this program")
 )
+
+// LockedError is an ErrLocked that names the process that has the folder.
+type LockedError struct {
+	Holder string // "" when it is unknown
+}
+
+// Error implements error.
+func (e *LockedError) Error() string {
+	if e.Holder == "" {
+		return ErrLocked.Error()
+	}
+	return ErrLocked.Error() + " (" + e.Holder + ")"
+}
+
+// Unwrap returns ErrLocked.
+func (e *LockedError) Unwrap() error { return ErrLocked }

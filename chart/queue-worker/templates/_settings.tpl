@@ -40,6 +40,11 @@ of its own is not among settings, so that no name comes twice.
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- /* A pod that replaces this one waits for the volume until the drain has ended. */ -}}
+{{- $drain := int (include "queue-worker.text" $v.drainSeconds) -}}
+{{- if and (gt $drain 540) (eq (toString $env.data_dir_wait) "10m") -}}
+{{- $_ := set $env "data_dir_wait" (printf "%ds" (add $drain 60)) -}}
+{{- end -}}
 {{- if eq (include "queue-worker.text" (get $env "debug")) "true" -}}
 {{- if eq (get $env "log_level") "info" }}{{ $_ := unset $env "log_level" }}{{ end -}}
 {{- else -}}

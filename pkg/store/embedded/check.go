@@ -28,6 +28,9 @@ const maxFindings = 100
 // key. A large block takes a second on a slow disk.
 const checkPatience = 5 * time.Minute
 
+// checkPeriod is how often a check looks whether a worker has started.
+const checkPeriod = time.Second
+
 // Report is what a check has found.
 type Report struct {
 	Tables               int   // files of Pebble that hold data
@@ -79,7 +82,7 @@ func (f *findings) into(r Report) Report {
 // It changes nothing in the folder. It returns at once when ctx ends, with its error, and
 // leaves a goroutine behind that ends with its next read. It returns a report for damage of
 // any kind, also where Pebble panics or stands still. Any other error means that there was
-// nothing to check: no store is there, ErrLocked when a worker uses it, ErrNewer when a newer
+// nothing to check: no store is there, ErrLocked when a worker uses it or starts, ErrNewer when a newer
 // version wrote it, datadir.ErrNotPlain when a symbolic link is in it.
 func Check(ctx context.Context, dir string, progress func(string)) (Report, error) {
 	return check(ctx, Options{Dir: dir}, progress)
@@ -95,18 +98,47 @@ func check(ctx context.Context, o Options, progress func(string)) (Report, error
 		return Report{}, err
 	}
 	s.raw, s.fs = fsys, fsys
-	return c.await(ctx)
+	defer c.watch(end)()
+	r, err := c.await(ctx)
+	if started := c.started(); started != nil {
+		return Report{}, started
+	}
+	return r, err
 }
 
-// lockForReading keeps workers away from the folder, once it is known to be one of a store.
+// watch ends a check when a worker starts, until the returned function is called.
+func (c *checker) watch(end context.CancelCauseFunc) (stop func()) {
+	done := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		tick := time.NewTicker(checkPeriod)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+			}
+			if err := c.started(); err != nil {
+				end(err)
+				return
+			}
+		}
+	})
+	return func() { close(done); watching.Wait() }
+}
+
+// lockForReading finds out that no worker has the folder, once it is known to be one of a store. A
+// worker may start nevertheless, see started.
 func (c *checker) lockForReading() (err error) {
 	s := c.s
 	if _, ours := s.raw.(plainFS); ours {
 		if err := datadir.Check(s.opts.Dir); err != nil {
 			return explain(s.opts.Dir, err)
 		}
-		s.raw = visitorFS{plainFS{vfs.Default}}
+		s.raw, c.visits = onlookerFS{plainFS{vfs.Default}}, true
 	}
+	c.holder = readHolder(s.raw, s.dir)
 	return s.lockForReading()
 }
 
@@ -124,6 +156,22 @@ func (s *Store) lockForReading() (err error) {
 	}
 	if err != nil {
 		return explain(dir, err)
+	}
+	return nil
+}
+
+// started returns an error when a worker has started since the check began. What was read since then says
+// nothing about the store.
+func (c *checker) started() error {
+	if !c.visits {
+		return nil
+	}
+	err := visit(c.s.dir)
+	if err == nil && readHolder(plainFS{vfs.Default}, c.s.dir) != c.holder {
+		err = store.ErrLocked
+	}
+	if errors.Is(err, store.ErrLocked) {
+		return fmt.Errorf("data_dir %s: a worker started during the check: %w: stop the worker and check again", c.s.opts.Dir, err)
 	}
 	return nil
 }
@@ -194,6 +242,8 @@ type checker struct {
 	Report
 	findings
 	s      *Store
+	visits bool   // it locks nothing
+	holder string // of the folder before the check
 	steps  *steps
 	tell   func(string)
 	step   atomic.Pointer[string] // what is being looked at

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -253,6 +254,10 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 func TestASecondOpenIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
 	s, err := Open(Options{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
@@ -260,8 +265,10 @@ func TestASecondOpenIsRefused(t *testing.T) {
 	for range 2 {
 		if _, err := Open(Options{Dir: dir}); !errors.Is(err, store.ErrLocked) {
 			t.Errorf("error is %v, want ErrLocked", err)
-		} else if want := fmt.Sprintf("data_dir %s: in use by another process: each worker needs a folder of its own", dir); err.Error() != want {
-			t.Errorf("error is %q, want %q", err, want)
+		} else if want := fmt.Sprintf("data_dir %s: in use by another process (%s, process %d, since ", dir, host, os.Getpid()); !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("error is %q, want %q at its beginning", err, want)
+		} else if want := "Z): each worker needs a folder of its own"; !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("error is %q, want %q at its end", err, want)
 		}
 	}
 	if err := s.Close(); err != nil {

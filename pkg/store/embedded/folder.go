@@ -25,6 +25,9 @@ func (s *Store) takeFolder() (err error) {
 		if s.lock, err = lockDirectory(s.raw, s.dir); err != nil {
 			return err
 		}
+		if s.durable {
+			writeHolder(s.raw, s.dir)
+		}
 	}
 	if !s.durable {
 		return nil
@@ -89,7 +92,7 @@ func syncFolder(fsys vfs.FS, dir string) error {
 	return closing(d.Sync(), d)
 }
 
-// lockDirectory takes the lock, or returns ErrLocked when another process or
+// lockDirectory takes the lock, or returns a LockedError when another process or
 // this one has it. An error with a path is one of the file; any other comes from
 // the locking.
 func lockDirectory(fsys vfs.FS, dir string) (*pebble.Lock, error) {
@@ -97,7 +100,7 @@ func lockDirectory(fsys vfs.FS, dir string) (*pebble.Lock, error) {
 	if _, ofFile := errors.AsType[*fs.PathError](err); err == nil || ofFile || errors.Is(err, syscall.ENOLCK) || descriptor.Exhausted(err) {
 		return lock, err
 	}
-	return nil, store.ErrLocked
+	return nil, lockedBy(fsys, dir)
 }
 
 const hintCheck = ": run `queue-worker store check` on it; `queue-worker store repair --to <folder>` saves what is readable"

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"queue-worker/pkg/datadir"
@@ -15,7 +16,7 @@ import (
 
 func TestALinkBelowDataDirIsRefusedAndNotWrittenThrough(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"LOCK", "in-hand", "OPTIONS-000003", "000099.log", "anything"} {
+	for _, name := range []string{"LOCK", "holder", "in-hand", "OPTIONS-000003", "000099.log", "anything"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir, _ := filled(t, 2)
@@ -113,21 +114,67 @@ func TestCheckMakesNoLockFile(t *testing.T) {
 	}
 }
 
-// TestNoWorkerStartsDuringACheck: both hold a lock, of different kinds.
-func TestNoWorkerStartsDuringACheck(t *testing.T) {
+// TestAWorkerStartsDuringACheck: a check locks nothing, and does not report what it read of a folder that
+// changed meanwhile.
+func TestAWorkerStartsDuringACheck(t *testing.T) {
+	t.Parallel()
+	for name, ends := range map[string]bool{"and works": false, "and ends": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir, _ := filled(t, 2)
+			var worker *Store
+			_, err := Check(t.Context(), dir, func(step string) {
+				if step != "tables" {
+					return
+				}
+				var err error
+				if worker, err = Open(Options{Dir: dir}); err != nil {
+					t.Errorf("the worker does not start: %v", err)
+				}
+				if ends {
+					_ = worker.Close()
+				}
+			})
+			if !errors.Is(err, store.ErrLocked) {
+				t.Fatalf("the check gives %v, want %v", err, store.ErrLocked)
+			}
+			if want := "a worker started during the check"; !strings.Contains(err.Error(), want) {
+				t.Errorf("the check gives %q, want %q in it", err, want)
+			}
+			if err := worker.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestALookLocksNothing(t *testing.T) {
 	t.Parallel()
 	dir, _ := filled(t, 2)
-	lock, err := visit(filepath.Join(dir, "store"))
-	if err != nil {
-		t.Fatal(err)
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	for range 4 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					_, _ = Look(dir)
+				}
+			}
+		})
 	}
-	if _, err := Open(Options{Dir: dir}); !errors.Is(err, store.ErrLocked) {
-		t.Errorf("a worker: %v, want %v", err, store.ErrLocked)
+	for range 20 {
+		s, err := Open(Options{Dir: dir})
+		if err != nil {
+			t.Errorf("beside looks a worker does not start: %v", err)
+			break
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
 	}
-	if r, err := Check(t.Context(), dir, nil); err != nil || !r.OK() {
-		t.Errorf("another check: %+v, %v", r, err)
-	}
-	if err := lock.Close(); err != nil {
-		t.Fatal(err)
-	}
+	close(stop)
+	wg.Wait()
 }

@@ -4,6 +4,7 @@ package embedded
 
 import (
 	"io"
+	"os"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -12,3 +13,16 @@ import (
 // empties it, which changes nothing as it is always empty.
 func lockFile(name string) (io.Closer, error)  { return vfs.Default.Lock(name) }
 func shareFile(name string) (io.Closer, error) { return vfs.Default.Lock(name) }
+
+// lockHeld reports whether a worker has locked a file. It takes the lock for a moment, and a worker
+// that starts in that moment tries again.
+func lockHeld(name string) (bool, error) {
+	if _, err := os.Stat(name); err != nil {
+		return false, err
+	}
+	lock, err := vfs.Default.Lock(name)
+	if err != nil {
+		return true, nil
+	}
+	return false, lock.Close()
+}

@@ -26,8 +26,8 @@ type Place struct {
 }
 
 // Look looks at a data_dir. It writes one file there, or in the folder above it
-// that exists, and removes it again; an error says that this is not possible. A
-// worker that starts in that very moment finds the store in use.
+// that exists, and removes it again; an error says that this is not possible. It keeps no
+// worker from starting.
 func Look(dir string) (Place, error) {
 	disk, p := vfs.FS(plainFS{vfs.Default}), Place{Free: -1, Volume: dir}
 	for {
@@ -58,15 +58,12 @@ func Look(dir string) (Place, error) {
 	case err != nil:
 		return p, explain(dir, err)
 	}
-	lock, err := visit(inner)
-	switch {
-	case errors.Is(err, store.ErrLocked):
-		p.Used = true
-		return p, nil
-	case err != nil:
+	err := visit(inner)
+	if err != nil && !errors.Is(err, store.ErrLocked) {
 		return p, explain(dir, err)
 	}
-	return p, lock.Close()
+	p.Used = err != nil
+	return p, nil
 }
 
 // tryWriting writes a file, syncs it, and removes it. Its name is new each time,

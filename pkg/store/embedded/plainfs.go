@@ -7,8 +7,8 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"syscall"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"queue-worker/pkg/datadir"
@@ -60,7 +60,31 @@ func (f visitorFS) Lock(name string) (io.Closer, error) {
 	return lock, err
 }
 
-// visit locks the folder of a store for a reader, or returns ErrLocked when a worker has it.
-func visit(dir string) (*pebble.Lock, error) {
-	return lockDirectory(visitorFS{plainFS{vfs.Default}}, dir)
+// onlookerFS is for a reader beside which a worker may start: it locks nothing, and finds a folder locked
+// that a worker has.
+type onlookerFS struct{ plainFS }
+
+func (f onlookerFS) Lock(name string) (io.Closer, error) {
+	if err := datadir.CheckFile(name); err != nil {
+		return nil, err
+	}
+	held, err := lockHeld(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return io.NopCloser(nil), nil
+	case err != nil:
+		return nil, err
+	case held:
+		return nil, syscall.EAGAIN
+	}
+	return io.NopCloser(nil), nil
+}
+
+// visit returns ErrLocked when a worker has the folder of a store.
+func visit(dir string) error {
+	lock, err := lockDirectory(onlookerFS{plainFS{vfs.Default}}, dir)
+	if err != nil {
+		return err
+	}
+	return lock.Close()
 }
