@@ -23,10 +23,10 @@ var layers = []struct {
 	imports []string
 }{
 	{"cmd/queue-worker", []string{"pkg/command"}},
-	{"pkg/command", []string{"pkg/basicauth", "pkg/app", "pkg/dev", "pkg/doctor", "pkg/client", "pkg/wire", "pkg/term", "pkg/config", "pkg/store/embedded", "pkg/duration", "pkg/escape"}},
+	{"pkg/command", []string{"pkg/basicauth", "pkg/app", "pkg/dev", "pkg/doctor", "pkg/client", "pkg/wire", "pkg/term", "pkg/config", "pkg/store/embedded", "pkg/invocation", "pkg/duration", "pkg/escape", "pkg/similar"}},
 	{"pkg/app", []string{
 		"pkg/api", "pkg/admin", "pkg/ingest", "pkg/respond", "pkg/wire", "pkg/basicauth", "pkg/jobs", "pkg/finished", "pkg/pause", "pkg/gateway", "pkg/intake", "pkg/stanserver", "pkg/worker", "pkg/config",
-		"pkg/datadir", "pkg/descriptor", "pkg/listen", "pkg/store/embedded", "pkg/store", "pkg/invoke", "pkg/egress", "pkg/policy", "pkg/retry", "pkg/trace", "pkg/invocation",
+		"pkg/datadir", "pkg/descriptor", "pkg/listen", "pkg/store/embedded", "pkg/store", "pkg/invoke", "pkg/egress", "pkg/policy", "pkg/retry", "pkg/trace", "pkg/invocation", "pkg/duration",
 	}},
 	{"pkg/doctor", []string{"pkg/basicauth", "pkg/client", "pkg/intake", "pkg/config", "pkg/datadir", "pkg/store/embedded", "pkg/descriptor"}},
 	{"pkg/term", []string{"pkg/escape"}},
@@ -37,7 +37,7 @@ var layers = []struct {
 	}},
 	{"pkg/api", []string{"pkg/admin", "pkg/ingest", "pkg/console", "pkg/respond", "pkg/wire", "pkg/basicauth"}},
 	{"pkg/admin", []string{
-		"pkg/console", "pkg/respond", "pkg/wire", "pkg/jobs", "pkg/finished", "pkg/pause", "pkg/worker", "pkg/store", "pkg/retry", "pkg/throttle", "pkg/invocation", "pkg/duration",
+		"pkg/console", "pkg/respond", "pkg/wire", "pkg/jobs", "pkg/finished", "pkg/pause", "pkg/worker", "pkg/store", "pkg/retry", "pkg/throttle", "pkg/invocation", "pkg/duration", "pkg/similar",
 	}},
 	{"pkg/ingest", []string{"pkg/respond", "pkg/wire", "pkg/intake", "pkg/store", "pkg/trace", "pkg/invocation", "pkg/duration"}},
 	{"pkg/console", []string{"pkg/wire", "pkg/escape", "pkg/invocation"}},
@@ -67,6 +67,7 @@ var layers = []struct {
 	{"pkg/duration", nil},
 	{"pkg/crash", nil},
 	{"pkg/escape", nil},
+	{"pkg/similar", nil},
 	{"pkg/datadir", nil},
 	{"pkg/listen", []string{"pkg/descriptor"}},
 	{"pkg/basicauth", []string{"pkg/descriptor"}},

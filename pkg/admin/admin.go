@@ -31,6 +31,8 @@ import (
 type Functions interface {
 	// Known reports whether a function exists, and whether that is sure.
 	Known(ctx context.Context, function string) (known, sure bool)
+	// Names are the functions that the gateway lists, none when it does not.
+	Names(ctx context.Context) []string
 }
 
 // Options are what the handlers need. All are required but Functions, Forget, Example and

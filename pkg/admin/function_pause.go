@@ -12,8 +12,11 @@ import (
 	"time"
 	"unicode"
 
+	"queue-worker/pkg/duration"
+	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/pause"
 	"queue-worker/pkg/respond"
+	"queue-worker/pkg/similar"
 	"queue-worker/pkg/wire"
 )
 
@@ -41,7 +44,47 @@ func (a *Admin) PauseFunction(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	p.By = callerOf(r.Context())
-	return a.changePause(w, r, lane, func(ctx context.Context) error { return a.Pauses.Set(ctx, lane, p) })
+	note, err := a.unknown(r.Context(), lane, q.Force)
+	if err != nil {
+		return err
+	}
+	return a.changePause(w, r, lane, note, func(ctx context.Context) error { return a.Pauses.Set(ctx, lane, p) })
+}
+
+// unknown refuses to pause a function that certainly does not exist, unless it is forced. Where the gateway cannot
+// tell and nothing is known of the function, it returns what the operator should know.
+func (a *Admin) unknown(ctx context.Context, lane string, force bool) (note string, err error) {
+	if force || invocation.IsCallbackLane(lane) || len(a.snapshotOf(ctx, lane).keys()) > 0 {
+		return "", nil
+	}
+	known, sure := false, false
+	if a.Functions != nil {
+		known, sure = a.Functions.Known(ctx, lane)
+	}
+	switch {
+	case !sure:
+		return "The gateway cannot tell whether this function exists, and nothing of it is stored.", nil
+	case !known:
+		return "", respond.NewProblem(http.StatusNotFound, wire.NotFound, "no such function"+a.namesLike(ctx, lane),
+			"The gateway does not have it, and no invocation, pause or dead letter names it. Pause it nevertheless with force.")
+	}
+	return "", nil
+}
+
+// How close a function's name has to be to be suggested, and how many are.
+const nearby, mostNames = 2, 3
+
+// namesLike are the functions that may have been meant, as the end of a sentence.
+func (a *Admin) namesLike(ctx context.Context, lane string) string {
+	names := a.Functions.Names(ctx)
+	for l := range a.Store.Lanes() {
+		names = append(names, l.Name)
+	}
+	near := similar.Nearest(lane, names, nearby, mostNames)
+	if len(near) == 0 {
+		return ""
+	}
+	return "; did you mean " + strings.Join(near, " or ") + "?"
 }
 
 // ResumeFunction resumes a function.
@@ -54,12 +97,12 @@ func (a *Admin) ResumeFunction(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	by := callerOf(r.Context())
-	return a.changePause(w, r, lane, func(ctx context.Context) error { return a.Pauses.Lift(ctx, lane, by) })
+	return a.changePause(w, r, lane, "", func(ctx context.Context) error { return a.Pauses.Lift(ctx, lane, by) })
 }
 
 // changePause pauses or resumes and answers with the function as it is now. A client that
 // goes away does not stop it. Who did it is in the log of the pauses.
-func (a *Admin) changePause(w http.ResponseWriter, r *http.Request, lane string, do func(context.Context) error) error {
+func (a *Admin) changePause(w http.ResponseWriter, r *http.Request, lane, note string, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), a.wait)
 	defer cancel()
 	switch err := do(ctx); {
@@ -68,7 +111,9 @@ func (a *Admin) changePause(w http.ResponseWriter, r *http.Request, lane string,
 	case err != nil:
 		return err
 	}
-	return respond.JSON(w, http.StatusOK, a.snapshotOf(ctx, lane).of(ctx, lane))
+	list := a.snapshotOf(ctx, lane).of(ctx, lane)
+	list.Note = note
+	return respond.JSON(w, http.StatusOK, list)
 }
 
 // pauseOf reads the request.
@@ -106,9 +151,9 @@ func endOf(q wire.PauseRequest, now time.Time) (time.Time, error) {
 		}
 		return t, nil
 	case q.For != "":
-		d, err := parseAge(q.For)
-		if err != nil {
-			return time.Time{}, respond.Refuse("for is not a duration", "such as 90m, 12h or 7d")
+		d, err := duration.Parse(q.For)
+		if err != nil || d < 0 {
+			return time.Time{}, respond.Refuse("for is not a duration", "such as 90m, 12h or 7d; a bare number is seconds")
 		}
 		return now.Add(d), nil
 	}

@@ -73,6 +73,8 @@ func (k knownFunctions) Known(_ context.Context, name string) (known, sure bool)
 	return slices.Contains(k.names, name), k.sure
 }
 
+func (k knownFunctions) Names(context.Context) []string { return k.names }
+
 func TestAViewOfAFunctionHasEverything(t *testing.T) {
 	t.Parallel()
 	lane := invocation.Lane{Queue: "faas-request", Name: "figlet"}

@@ -34,6 +34,8 @@ func (g gatewayOf) Known(_ context.Context, name string) (known, sure bool) {
 	return known, name != "away"
 }
 
+func (g gatewayOf) Names(context.Context) []string { return g }
+
 // newZiggurat is a rig with a gateway that knows one function.
 func newZiggurat(t testing.TB) *rig {
 	t.Helper()

@@ -33,9 +33,8 @@ func (c *Client) Function(ctx context.Context, name string) (*Functions, error) 
 }
 
 // PauseFunction lets a function rest: nothing of it is begun, running calls end.
-// length is a duration such as 90m or 7d; "": until it is resumed.
-func (c *Client) PauseFunction(ctx context.Context, name, reason, author, length string) (*Functions, error) {
-	what := wire.PauseRequest{Reason: reason, Author: author, For: length}
+// what says why, by whom and for how long. A function that does not exist is refused, unless it is forced.
+func (c *Client) PauseFunction(ctx context.Context, name string, what wire.PauseRequest) (*Functions, error) {
 	q, err := act(http.MethodPost, "/v1/functions/"+segment(name)+"/pause", http.StatusOK).with(what)
 	if err != nil {
 		return nil, err

@@ -29,7 +29,7 @@ func (s *session) carryOut(ctx context.Context, job *client.Job, b *bulk) error 
 		}
 	}
 	if job.Plan.Count == 0 || b.dryRun {
-		return s.leave(ctx, job)
+		return errors.Join(s.leave(ctx, job), matched(job))
 	}
 	if !b.yes {
 		ok, err := s.Confirm(fmt.Sprintf("%s %d?", job.Act, job.Plan.Count))
@@ -48,6 +48,18 @@ func (s *session) carryOut(ctx context.Context, job *client.Job, b *bulk) error 
 }
 
 var errDeclined = errors.New("nothing was done")
+
+// matched is an error when a filter matches nothing, which may be a typing error. An empty dead set is none.
+func matched(job *client.Job) error {
+	filter, _ := job.Filter.(map[string]any)
+	switch {
+	case job.Plan.Count > 0 || len(filter) == 0:
+		return nil
+	case job.Act == wire.ActPurge:
+		return errors.New("no pending invocations match")
+	}
+	return errors.New("no dead letters match")
+}
 
 // leave ends with a plan that is not carried out.
 func (s *session) leave(ctx context.Context, job *client.Job) error {

@@ -36,16 +36,23 @@ func newDeadList(r *remote) *cobra.Command {
 Not on a terminal, the columns are tab separated and have no headings: id, function,
 reason, status, time of death, queue, retries, replays, call id.
 With -o json there is one document a page, as the worker has answered it.`, codesPlain,
-		"queue-worker dead ls", "queue-worker dead ls --order newest --limit 10", "queue-worker dead ls --function figlet --status 5xx --since 2h",
+		"queue-worker dead ls", "queue-worker dead ls --newest --limit 10", "queue-worker dead ls --function figlet --status 5xx --since 2h",
 		"queue-worker dead ls --all -o json | jq -r '.messages[].id'")
 	c.Args = args(0, 0, "there are none")
 	filter := newFilter(c)
 	limit, all := addLimit(c)
 	order := c.Flags().String("order", "oldest", "oldest or newest first")
+	newest := c.Flags().Bool("newest", false, "newest first, like --order newest")
 	c.RunE = r.run(func(ctx context.Context, s *session, _ []string) error {
 		f, err := filter.filter(c)
 		if err != nil {
 			return err
+		}
+		if *newest {
+			if c.Flags().Changed("order") && *order != "newest" {
+				return usageError{fmt.Errorf("--newest and --order %s exclude each other", *order)}
+			}
+			*order = "newest"
 		}
 		read := map[string]letterReader{"oldest": s.Letters, "newest": s.Newest}[*order]
 		if read == nil {
@@ -171,15 +178,16 @@ func (s *session) showGroups(f client.Filter, g *client.Groups) error {
 
 func newDeadShow(r *remote) *cobra.Command {
 	c := command("show ID", "Show one dead letter: why it is dead, its attempts, its headers, the beginning of its body, its last answer", `
+ID is that of the dead letter, or its call id if no other dead letter has the same.
 Headers that may hold secrets are hidden. The answer is the latest one of the function,
 kept up to dead_set_answer_bytes; on a terminal its body is shown too. --body writes the whole body and nothing
 else; not on a terminal it is exactly the bytes that came.`, codesPlain,
 		"queue-worker dead show 0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7",
 		"queue-worker dead show 0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7 --body > body")
-	c.Args = args(1, 1, "one id")
+	c.Args = args(1, 1, "one id or call id")
 	body := c.Flags().Bool("body", false, "write the whole body, and nothing else")
 	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
-		l, err := s.Letter(ctx, args[0], *body)
+		l, err := byEither(ctx, s, args[0], func(ctx context.Context, id string) (*client.Letter, error) { return s.Letter(ctx, id, *body) })
 		switch {
 		case err != nil:
 			return err

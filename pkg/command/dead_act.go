@@ -14,7 +14,8 @@ import (
 )
 
 const bulkHelp = `
-Dead letters are named by their ids, without a plan, or by a filter. With a filter, or
+Dead letters are named by their ids, or by call ids that no other dead letter has, without
+a plan, or by a filter. With a filter, or
 with --all for the whole dead set, the worker makes a plan: which dead letters, how many
 of what, how long it takes. The plan is shown, and carried out after a "yes", or at
 once with --yes. Where standard input is not a terminal, --yes is needed.
@@ -82,7 +83,7 @@ func newAct(r *remote, c *cobra.Command, verb string) *deadAct {
 	f := c.Flags()
 	f.BoolVar(&a.order.All, "all", false, "the whole dead set, instead of a filter")
 	f.IntVar(&a.limit, "limit", 0, "at most this many, the oldest (default: all that match)")
-	c.Args = args(0, -1, "ids of dead letters")
+	c.Args = args(0, -1, "ids or call ids of dead letters")
 	c.RunE = r.run(a.run)
 	return a
 }
@@ -133,7 +134,7 @@ func (a *deadAct) each(ctx context.Context, s *session, ids []string) error {
 	}
 	t := tally{of: len(ids)}
 	for _, id := range ids {
-		answer, err := do(ctx, id)
+		answer, err := byEither(ctx, s, id, do)
 		if err != nil {
 			if _, judged := errors.AsType[*client.Error](err); !judged || client.IsPassing(err) || len(ids) == 1 {
 				return t.failed(err)

@@ -56,13 +56,21 @@ func showFindings(c *term.Console, all []doctor.Finding) error {
 		if f.Status == doctor.Bad {
 			bad++
 		}
-		rows[i] = []term.Cell{term.Text(string(f.Status)), term.Text(f.Check), term.Text(f.Text), term.Text(f.Advice)}
+		rows[i] = []term.Cell{term.Text(string(f.Status)), term.Text(checkLabel(f.Check)), term.Text(f.Text), term.Text(f.Advice)}
 	}
 	err := writeFindings(c, all, rows)
 	if err == nil && bad > 0 {
 		err = fmt.Errorf("%d of %d checks failed", bad, len(all))
 	}
 	return err
+}
+
+// checkLabel is the name of a check for readers. Documents have the names that they always had.
+func checkLabel(check string) string {
+	if check == "door" {
+		return "source"
+	}
+	return check
 }
 
 func writeFindings(c *term.Console, all []doctor.Finding, rows [][]term.Cell) error {
@@ -80,7 +88,7 @@ func writeFindings(c *term.Console, all []doctor.Finding, rows [][]term.Cell) er
 		if f.Advice != "" {
 			text += " -- " + escape.Line(f.Advice)
 		}
-		if err := c.Marked(mark, string(f.Status), f.Check, text); err != nil {
+		if err := c.Marked(mark, string(f.Status), checkLabel(f.Check), text); err != nil {
 			return err
 		}
 	}

@@ -142,26 +142,46 @@ func (s *session) held(f *wire.Function) term.Cell {
 
 func newFunctionPause(r *remote) *cobra.Command {
 	c := command("pause FUNCTION", "Pause a function: no new calls start, running calls finish", `
-New invocations are accepted and stay pending. The pause survives a restart of the worker.`, codesPlain,
+New invocations are accepted and stay pending. The pause survives a restart of the worker.
+A function that certainly does not exist is refused, unless --force is given.`, codesPlain,
 		`queue-worker function pause figlet --reason "database is down" --for 1h`)
 	c.Args = args(1, 1, "one function")
-	reason := c.Flags().String("reason", "", "reason, shown with the function")
-	author := c.Flags().String("author", "", "name of the operator (default: the user of this system)")
-	length := c.Flags().String("for", "", "resume after this long, such as 90m or 7d (default: never)")
+	var what wire.PauseRequest
+	c.Flags().StringVar(&what.Reason, "reason", "", "reason, shown with the function")
+	c.Flags().StringVar(&what.Author, "author", "", "name of the operator (default: the user of this system)")
+	c.Flags().StringVar(&what.For, "for", "", "resume after this long, such as 90m or 7d (default: never)")
+	c.Flags().BoolVar(&what.Force, "force", false, "also a function that does not exist")
 	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
-		if c.Flags().Changed("for") && *length == "" {
+		if c.Flags().Changed("for") && what.For == "" {
 			return usageError{errors.New("--for has no value")}
 		}
-		if *author == "" {
-			*author = r.e.get("USER")
+		if what.Author == "" {
+			what.Author = r.e.get("USER")
 		}
-		all, err := s.PauseFunction(ctx, args[0], *reason, *author, *length)
+		all, err := s.PauseFunction(ctx, args[0], what)
+		if client.IsNotFound(err) {
+			return inForce(err)
+		}
 		if err != nil {
 			return err
+		}
+		if all.Note != "" {
+			s.Tell("warning: %s", all.Note)
 		}
 		return s.showFunctions(all)
 	})
 	return c
+}
+
+// inForce names the flag in a refusal that force overrules.
+func inForce(err error) error {
+	e, ok := errors.AsType[*client.Error](err)
+	if !ok {
+		return err
+	}
+	named := *e
+	named.Hint = strings.ReplaceAll(e.Hint, "with force", "with --force")
+	return &named
 }
 
 func newFunctionResume(r *remote) *cobra.Command {

@@ -3,8 +3,6 @@
 package command
 
 import (
-	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -50,11 +48,11 @@ func args(least, most int, what string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		for _, a := range args {
 			if strings.TrimSpace(a) == "" {
-				return usageError{errors.New("an argument is empty: " + what + "; see '" + c.CommandPath() + " --help'")}
+				return misused(c, "an argument is empty: %s", what)
 			}
 		}
 		if len(args) < least || most >= 0 && len(args) > most {
-			return usageError{fmt.Errorf("want arguments %s, got %d; see '%s --help'", what, len(args), c.CommandPath())}
+			return misused(c, "want arguments %s, got %d", what, len(args))
 		}
 		return nil
 	}

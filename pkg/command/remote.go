@@ -67,7 +67,7 @@ type session struct {
 
 // run makes the function of a command of one that asks a worker.
 func (r *remote) run(do func(ctx context.Context, s *session, args []string) error) func(*cobra.Command, []string) error {
-	return func(_ *cobra.Command, args []string) error {
+	return func(cmd *cobra.Command, args []string) error {
 		console, err := r.e.console(r.output)
 		if err != nil {
 			return err
@@ -77,7 +77,7 @@ func (r *remote) run(do func(ctx context.Context, s *session, args []string) err
 			return usageError{err}
 		}
 		defer c.Close()
-		return judged(do(r.e.drain, &session{c, console}, args))
+		return judged(inFlags(cmd, do(r.e.drain, &session{c, console}, args)))
 	}
 }
 
@@ -103,6 +103,9 @@ func (e *env) console(output string) (*term.Console, error) {
 
 // client is made for the server that the flags name.
 func (r *remote) client() (*client.Client, error) {
+	if r.timeout == 0 {
+		return nil, errors.New("--request-timeout: expected a duration above 0")
+	}
 	server := r.address()
 	user, password, err := r.credentials(server)
 	if err != nil {

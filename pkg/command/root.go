@@ -5,7 +5,6 @@ package command
 //go:generate go test -run ^TestCommandsPage$ . -update
 
 import (
-	"errors"
 	"io"
 	"log"
 	"log/slog"
@@ -20,11 +19,6 @@ import (
 	"queue-worker/pkg/escape"
 	"queue-worker/pkg/term"
 )
-
-// usageError is an error of how the program was called.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
 
 func newRoot(e *env) *cobra.Command {
 	root := &cobra.Command{
@@ -42,25 +36,19 @@ The other commands ask a running worker, at --server.
 Exit codes: 0 ended as it was asked to, 1 failed, 2 wrong usage or settings.`,
 		Example:       "  queue-worker\n  queue-worker dev\n  queue-worker dead ls --server http://127.0.0.1:8081",
 		Args:          noArgs,
+		Version:       e.Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE:          func(*cobra.Command, []string) error { return e.reported(runWorker(e)) },
 	}
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usageError{errors.Join(err, errors.New("see '"+c.CommandPath()+" --help'"))}
-	})
+	root.SetFlagErrorFunc(flagError)
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.CompletionOptions.DisableDefaultCmd = true // ours has examples and exit codes as well
 	root.AddCommand(
 		newDead(e), newJob(e), newReplay(e), newInvocation(e), newFunction(e), newSend(e), newPolicy(e), newStatus(e),
 		newDoctor(e), newConfig(e), newDev(e), newStore(e), newVersion(e), newCompletion(e))
+	completeAll(e, root)
 	return root
-}
-
-func noArgs(c *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usageError{errors.New("unknown command " + args[0] + "; see '" + c.CommandPath() + " --help'")}
-	}
-	return nil
 }
 
 func newVersion(e *env) *cobra.Command {

@@ -77,6 +77,8 @@ func (o *sendFlags) submission(ctx context.Context, c *cobra.Command, s *session
 	switch {
 	case function == "":
 		return sub, nothing, usageError{errors.New("no function given: FUNCTION or FUNCTION/PATH")}
+	case c.Flags().Changed("max-age") && o.maxAge == 0:
+		return sub, nothing, usageError{errors.New("--max-age: expected a duration above 0; at 0 the function would never be called")}
 	case o.timeout != 0 && !o.wait:
 		return sub, nothing, usageError{errors.New("--timeout needs --wait")}
 	case c.Flags().Changed("idempotency-key") && o.key == "":

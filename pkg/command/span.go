@@ -3,6 +3,7 @@
 package command
 
 import (
+	"errors"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -21,6 +22,8 @@ func spanVar(f *pflag.FlagSet, d *time.Duration, name string, value time.Duratio
 	f.Var((*span)(d), name, usage)
 }
 
+var errNegative = errors.New("expected a duration that is not below 0")
+
 // String implements pflag.Value.
 func (s *span) String() string { return duration.Format(time.Duration(*s)) }
 
@@ -29,6 +32,9 @@ func (s *span) Set(text string) error {
 	d, err := duration.Parse(text)
 	if err != nil {
 		return err
+	}
+	if d < 0 {
+		return errNegative
 	}
 	*s = span(d)
 	return nil

@@ -109,7 +109,7 @@ func (e *examiner) settings(context.Context) []Finding {
 		}
 	}
 	if all == nil {
-		all = append(all, fine(check, "all are valid"))
+		all = append(all, fine(check, "those of this environment are valid"))
 	}
 	return all
 }

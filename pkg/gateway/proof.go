@@ -9,7 +9,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"sync"
 	"time"
 )
@@ -80,9 +79,7 @@ func (f *Functions) accepts() bool {
 	}
 	ctx, cancel := context.WithTimeout(f.closed, askTimeout)
 	defer cancel()
-	u := f.o.URL.JoinPath("system", "functions")
-	u.RawQuery = url.Values{"namespace": {f.o.Names.DefaultNamespace}}.Encode()
-	status, body, named, err := f.send(ctx, u.String(), maxStart)
+	status, body, named, err := f.send(ctx, f.list(), maxStart)
 	if err == nil && named && status == http.StatusOK && isList(body) {
 		p.accepted = time.Now()
 		return true

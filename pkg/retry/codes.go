@@ -63,13 +63,13 @@ func ParseCodes(list string) (Codes, error) {
 }
 
 // ParseStatus reads a status such as 404, or a class of them such as 4xx, as the first and
-// the last status that it stands for. Functions answer with statuses up to 999.
+// the last status that it stands for. Functions answer with statuses up to 999, but only 1xx to 5xx are classes.
 func ParseStatus(s string) (first, last int, ok bool) {
 	if len(s) != 3 || s[0] < '1' || s[0] > '9' {
 		return 0, 0, false
 	}
 	class := int(s[0]-'0') * classSize
-	if strings.EqualFold(s[1:], "xx") {
+	if strings.EqualFold(s[1:], "xx") && class <= maxCode {
 		return class, class + classSize - 1, true
 	}
 	if !isDigit(s[1]) || !isDigit(s[2]) {

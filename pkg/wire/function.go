@@ -9,6 +9,7 @@ type FunctionList struct {
 	Functions []Function `json:"functions"`
 	Next      string     `json:"next,omitempty"`
 	Others    []Others   `json:"others,omitempty"`
+	Note      string     `json:"note,omitempty"` // what the caller should know of what was done
 }
 
 // Function is a function of one queue, or a host that callbacks are sent to.
@@ -79,4 +80,5 @@ type PauseRequest struct {
 	Author string `json:"author,omitzero"`
 	For    string `json:"for,omitzero"`   // a duration such as 90m or 7d
 	Until  string `json:"until,omitzero"` // a time
+	Force  bool   `json:"force,omitzero"` // also a function that does not exist
 }

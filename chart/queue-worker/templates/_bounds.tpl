@@ -119,7 +119,7 @@ backoff: backoff
 {{- else if eq $bound.kind "yesno" -}}
 {{- if regexMatch "(?i)^(1|t|true|on|yes|0|f|false|off|no)$" $value }}true{{ end -}}
 {{- else if eq $bound.kind "codes" -}}
-{{- if regexMatch "^!?[1-5]([0-9]{2}|xx)( *, *!?[1-5]([0-9]{2}|xx))*$" $value }}true{{ end -}}
+{{- if regexMatch "(?i)^!?[1-5]([0-9]{2}|xx)( *, *!?[1-5]([0-9]{2}|xx))*$" $value }}true{{ end -}}
 {{- else if eq $bound.kind "url" -}}
 {{- if regexMatch "^https?://[^/@?#]+(/[^?#]*)?$" $value }}true{{ end -}}
 {{- else if eq $bound.kind "host" -}}

@@ -160,6 +160,9 @@ type Gateway struct{ IsKnown, IsSure bool }
 // Known implements admin.Functions and ingest.Functions.
 func (g Gateway) Known(context.Context, string) (known, sure bool) { return g.IsKnown, g.IsSure }
 
+// Names implements admin.Functions.
+func (g Gateway) Names(context.Context) []string { return nil }
+
 // checkURL is egress's rule, as far as it matters here.
 func checkURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
