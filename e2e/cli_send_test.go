@@ -87,7 +87,7 @@ func TestCLI_SendSaysWhenAndHow(t *testing.T) {
 	w.cli(t, "send", "fn1", "-d", "y", "--idempotency-key", "order-7").want(t, 1, "key")
 	w.cli(t, "send", "fn1", "-d", "later", "--delay", "1h").want(t, 0)
 	w.cli(t, "send", "fn1", "-d", "later", "--not-before", "2026-01-31T12:00:00Z", "--delay", "1h").want(t, 2, "two ways")
-	w.cli(t, "send", "fn1", "-d", "late", "--max-age", "1s", "--delay", "1h").want(t, 2, "X-Max-Age")
+	w.cli(t, "send", "fn1", "-d", "late", "--max-age", "1s", "--delay", "1h").want(t, 2, "--max-age ends before the first call")
 	w.cli(t, "send", "a b", "-d", "x").want(t, 2)
 	waiting := w.cli(t, "invocation", "ls").want(t, 0).lines()
 	switch {

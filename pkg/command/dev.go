@@ -55,16 +55,37 @@ func runDev(e *env, o devOptions) error {
 			return usageError{err}
 		}
 	}
-	for _, address := range []*string{&o.gateway, &o.stan, &o.http} {
+	for flag, address := range map[string]*string{dev.FlagGatewayListen: &o.gateway, "--stan-listen": &o.stan, "--http-listen": &o.http} {
 		if err := fixPort(address); err != nil {
-			return usageError{err}
+			return usageError{fmt.Errorf("%s %q: expected an address that can be listened on, such as 127.0.0.1:8080: %w", flag, *address, err)}
 		}
 	}
 	c, err := config.Load(devEnviron(e.Environ, o))
 	if err != nil {
-		return usageError{err}
+		return usageError{inDevFlags(err)}
 	}
-	return runStand(e, o, c, functions)
+	return inDevFlags(runStand(e, o, c, functions))
+}
+
+// devFlags are the flags of dev in the place of settings.
+var devFlags = strings.NewReplacer("http_listen_address", "--http-listen", "stan_listen_address", "--stan-listen", "data_dir ", "--data ",
+	"data_dir=", "--data=", "set data_dir", "set --data", "gateway_url", dev.FlagGatewayListen)
+
+// reworded is an error with another text.
+type reworded struct {
+	error
+	text string
+}
+
+func (e reworded) Error() string { return e.text }
+func (e reworded) Unwrap() error { return e.error }
+
+// inDevFlags names flags in an error that names the settings that they set.
+func inDevFlags(err error) error {
+	if err == nil {
+		return nil
+	}
+	return reworded{err, devFlags.Replace(err.Error())}
 }
 
 // runStand runs gateway and chaos function around the worker. They end after

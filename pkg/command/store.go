@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -72,6 +73,9 @@ func checkStore(ctx context.Context, e *env, dir string) error {
 	dir, err := e.dataDir(dir)
 	if err != nil {
 		return err
+	}
+	if strings.HasPrefix(dir, "~/") {
+		return usageError{errors.New("--data-dir " + dir + ": only shells replace the ~, write the whole path")}
 	}
 	report, err := embedded.Check(ctx, dir, func(what string) { _, _ = fmt.Fprintf(e.Stderr, "checking: %s\n", what) })
 	if err != nil {

@@ -97,5 +97,8 @@ func areCodes(s string) bool {
 	return err == nil
 }
 
-// isPath accepts what an operating system takes as a path.
-func isPath(s string) bool { return !strings.ContainsRune(s, 0) }
+// isPath accepts what an operating system takes as a path. Only shells replace a ~ by the home folder:
+// here it would be the name of a folder.
+func isPath(s string) bool {
+	return !strings.ContainsRune(s, 0) && s != "~" && !strings.HasPrefix(s, "~/")
+}

@@ -5,6 +5,7 @@ package doctor
 import (
 	"context"
 	"errors"
+	"io/fs"
 
 	"queue-worker/pkg/datadir"
 	"queue-worker/pkg/store/embedded"
@@ -19,9 +20,12 @@ func (e *examiner) store(context.Context) []Finding {
 	}
 	place, err := embedded.Look(c.DataDir)
 	if err != nil {
-		advice := "Give the worker write permission there."
-		if errors.Is(err, datadir.ErrNotPlain) {
+		advice := "Set data_dir to a folder on a volume that the worker can write."
+		switch {
+		case errors.Is(err, datadir.ErrNotPlain):
 			advice = "Remove it or put the file itself in its place; the worker does not start with it."
+		case errors.Is(err, fs.ErrPermission):
+			advice = "Give the worker write permission there."
 		}
 		return []Finding{wrong(check, advice, "%s", firstLine(err))}
 	}

@@ -289,7 +289,20 @@ func startStreaming(o Options, ns *natsserver.Server) (*streaming.StanServer, er
 		s, err = runStreaming(o, ns, true)
 	}
 	if err != nil && o.Dir != "" {
-		return nil, fmt.Errorf("nats-streaming-server in %s: %w; if its files are damaged, move the folder away and start again", o.Dir, err)
+		return nil, fmt.Errorf("nats-streaming-server in %s: %w; %s", o.Dir, err, hintOf(err))
 	}
 	return s, err
+}
+
+// hintOf is what to do about an error of the files. The library has errors of the system as text.
+func hintOf(err error) string {
+	switch text := err.Error(); {
+	case strings.Contains(text, "permission denied"):
+		return "the user that runs this program must own the folder"
+	case strings.Contains(text, "no space left"):
+		return "free space on its volume"
+	case strings.Contains(text, "read-only"):
+		return "mount its volume for writing"
+	}
+	return "its files are damaged: copy the folder, then move it away and start again; what the worker has accepted is in its store, other messages in the folder are lost"
 }

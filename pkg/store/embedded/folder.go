@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -105,10 +107,20 @@ func lockDirectory(fsys vfs.FS, dir string) (*pebble.Lock, error) {
 
 const hintCheck = ": run `queue-worker store check` on it; `queue-worker store repair --to <folder>` saves what is readable"
 
+// isUnmakeable reports whether a file or folder could not be made although the folder above it is there, as in /proc.
+func isUnmakeable(err error) bool {
+	e, ok := errors.AsType[*fs.PathError](err)
+	return ok && errors.Is(err, fs.ErrNotExist) && (e.Op == "mkdir" || strings.HasPrefix(filepath.Base(e.Path), lookPrefix))
+}
+
 // explain turns an error of opening into one that says what to do.
 func explain(dir string, err error) error {
 	hint := ""
 	switch {
+	case errors.Is(err, syscall.ENOTDIR):
+		hint = ": a file is in the place of a folder; set data_dir to a folder"
+	case errors.Is(err, syscall.EPERM), isUnmakeable(err):
+		hint = ": nothing can be stored there; set data_dir to a folder on a volume of this machine"
 	case errors.Is(err, store.ErrLocked):
 		hint = ": each worker needs a folder of its own"
 	case errors.Is(err, fs.ErrPermission):

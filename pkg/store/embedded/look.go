@@ -66,10 +66,13 @@ func Look(dir string) (Place, error) {
 	return p, nil
 }
 
+// lookPrefix begins the names of the files that tryWriting makes.
+const lookPrefix = "doctor-"
+
 // tryWriting writes a file, syncs it, and removes it. Its name is new each time,
 // because several may look at once.
 func tryWriting(fsys vfs.FS, dir string) error {
-	name := fsys.PathJoin(dir, "doctor-"+rand.Text()+".tmp")
+	name := fsys.PathJoin(dir, lookPrefix+rand.Text()+".tmp")
 	f, err := fsys.Create(name, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
