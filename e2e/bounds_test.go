@@ -89,7 +89,7 @@ func TestEmbeddedNATSIsClosedWhileTheStoreIsFull(t *testing.T) {
 		return err != nil
 	})
 	if code := w.deadSet(t)[0].replay(t, w); code != http.StatusOK { // what is there can be worked on
-		t.Errorf("the replay is answered %d", code)
+		t.Errorf("the replay is answered %d, want %d", code, http.StatusOK)
 	}
 	s.gateway.awaitDone(t, 5)
 	for _, l := range w.deadSet(t) {

@@ -258,7 +258,7 @@ func TestTheHeaderWinsOverTheURLObject(t *testing.T) {
 			t.Errorf("the callback of %s went to %s, want %v", got.callID(), got.URI, want)
 		}
 		if lossy := got.callID() == "object"; lossy && got.Header["Authorization"] != nil {
-			t.Errorf("credentials that got lost on the wire are sent as %q", got.Header["Authorization"])
+			t.Errorf(`credentials that got lost on the wire are sent as %q, want got.Header["Authorization"] nil`, got.Header["Authorization"])
 		}
 	}
 }

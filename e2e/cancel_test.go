@@ -186,7 +186,7 @@ func TestCancellingRacesWithTheEndOfACall(t *testing.T) {
 			was, cancelled := after[m]
 			// A call that was broken off on its way may reach the gateway after the 202.
 			if now := len(s.gateway.of(m)); cancelled && now > was+1 {
-				t.Errorf("%s was called %d times more after it was cancelled", m.Function, now-was)
+				t.Errorf("%s was called %d times more after it was cancelled, want now at most %v", m.Function, now-was, was+1)
 			}
 			if state := w.invocation(t, id(m)).State; (state == "cancelled") != cancelled {
 				t.Errorf(`one that was cancelled (%v) is %s, want state == "cancelled" %v`, cancelled, state, cancelled)

@@ -110,7 +110,7 @@ func TestCLI_JSONIsWhatTheAPIAnswers(t *testing.T) {
 		}
 	}
 	if got := w.cli(t, "dead", "ls", "--limit", "2", "-o", "json").want(t, 0, "there are more"); !json.Valid([]byte(got.stdout)) {
-		t.Errorf("not JSON: %q", got.stdout)
+		t.Errorf("got %q, want valid JSON", got.stdout)
 	}
 }
 

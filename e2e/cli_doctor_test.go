@@ -143,8 +143,11 @@ func TestCLI_WhoAsks(t *testing.T) {
 		{"a password as an argument", "", nil, []string{"--user", "admin", "--password", "hunter2"}, 2},
 	} {
 		got := command(t, tt.stdin, append([]string{server}, tt.env...), append([]string{"dead", "ls"}, tt.args...)...)
-		if got.code != tt.code || tt.code == 1 && !strings.Contains(got.stderr, "unauthorized") {
-			t.Errorf("%s: exit code %d: %s", tt.name, got.code, got.stderr)
+		switch {
+		case got.code != tt.code:
+			t.Errorf("%s: exit code %d: %s, want code %v", tt.name, got.code, got.stderr, tt.code)
+		case tt.code == 1 && !strings.Contains(got.stderr, "unauthorized"):
+			t.Errorf(`%s: exit code %d: %s, want "unauthorized" in it`, tt.name, got.code, got.stderr)
 		}
 	}
 }

@@ -93,7 +93,7 @@ func TestReadinessFallsFirstAndNothingMoreIsTakenOrBegun(t *testing.T) {
 		w.signal(t, syscall.SIGTERM)
 		w.draining(t)
 		if w.isOver() {
-			t.Error("the worker ended under a call")
+			t.Error("the worker ended during a call, want it to wait")
 		}
 		if code, _ := w.ask(t, http.MethodGet, "/healthz"); code != http.StatusOK {
 			t.Errorf("/healthz answers %d while it drains, want %d", code, http.StatusOK)

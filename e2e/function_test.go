@@ -100,8 +100,13 @@ func TestAPausedFunctionIsNotCalledAlsoNotAfterAKillAndOthersAre(t *testing.T) {
 	inBothModes(t, func(t *testing.T, mode string) {
 		s := newStand(t, mode, "initial_retry_wait=10ms")
 		w := s.worker()
-		if v := w.pause(t, "fn1", `{"reason":"rollout","author":"ann"}`); len(v) != 1 || v[0].Topic != "fn1" || v[0].Paused == nil { // it has nothing yet
-			t.Errorf("the pause is answered %+v", v)
+		switch v := w.pause(t, "fn1", `{"reason":"rollout","author":"ann"}`); { // it has nothing yet
+		case len(v) != 1:
+			t.Errorf("the pause is answered %+v, want 1", v)
+		case v[0].Topic != "fn1":
+			t.Errorf(`the pause is answered %+v, want topic "fn1"`, v)
+		case v[0].Paused == nil:
+			t.Errorf("the pause is answered %+v, want paused set", v)
 		}
 		m, other := call("fn1", ""), call("fn2", "")
 		s.broker.publish(t, m, other)

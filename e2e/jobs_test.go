@@ -85,7 +85,7 @@ func TestABulkActTakesNoMoreThanItsPlan(t *testing.T) {
 	j := w.plan(t, `{"act":"drop","all":true,"limit":8}`)
 	late := s.bury(w, "fn1", "late")
 	if code, _ := w.ask(t, http.MethodPost, "/v1/dead_set/"+all[0].ID+"/replay"); code != http.StatusOK { // and is dead again
-		t.Errorf("the replay is answered %d", code)
+		t.Errorf("the replay is answered %d, want %d", code, http.StatusOK)
 	}
 	testkit.Eventually(t, "it to be dead again", func() bool { return w.counts(t).dead == 11 })
 	w.steer(t, j, "apply")
@@ -208,8 +208,11 @@ func TestACanaryStopsAndIsResumedWhenTheFunctionIsHealed(t *testing.T) {
 	s.gateway.tell(always(answer{}))
 	w.steer(t, j, "resume")
 	w.wantJob(t, j, 40, 0)
-	if c := w.idle(t); c.dead != 1 || c.done != 39 { // the one that failed again died after the plan
-		t.Errorf("the counts are %+v", c)
+	switch c := w.idle(t); { // the one that failed again died after the plan
+	case c.dead != 1:
+		t.Errorf("the counts are %+v, want dead 1", c)
+	case c.done != 39:
+		t.Errorf("the counts are %+v, want done 39", c)
 	}
 }
 

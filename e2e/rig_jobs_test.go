@@ -61,8 +61,11 @@ func (w *worker) planAt(t testing.TB, path, body string) (j job) {
 func (w *worker) steer(t testing.TB, j job, step string) job {
 	t.Helper()
 	code, text := w.ask(t, http.MethodPost, "/v1/jobs/"+j.ID+"/"+step)
-	if err := json.Unmarshal([]byte(text), &j); err != nil || code != http.StatusOK && code != http.StatusAccepted {
-		t.Fatalf("%s is answered %d %s", step, code, text)
+	switch err := json.Unmarshal([]byte(text), &j); {
+	case err != nil:
+		t.Fatalf("%s is answered %d %s: got %v, want no error", step, code, text, err)
+	case code != http.StatusOK && code != http.StatusAccepted:
+		t.Fatalf("%s is answered %d %s, want code %d or %d", step, code, text, http.StatusOK, http.StatusAccepted)
 	}
 	return j
 }

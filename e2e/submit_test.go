@@ -212,8 +212,11 @@ func TestAnUnknownFunctionIsRefusedWhenTheGatewayIsSure(t *testing.T) {
 			}
 			w := s.worker()
 			got := w.send(t, "/async-function/fn1.staging", "x")
-			if got.Status != tt.status || tt.status == 404 && got.reason() != "unknown_function" {
-				t.Fatalf("the answer is %d %s", got.Status, got.Body)
+			switch {
+			case got.Status != tt.status:
+				t.Fatalf("the answer is %d %s, want status %v", got.Status, got.Body, tt.status)
+			case tt.status == 404 && got.reason() != "unknown_function":
+				t.Fatalf(`the answer is %d %s, want reason "unknown_function"`, got.Status, got.Body)
 			}
 			if tt.gateway == 0 {
 				s.gateway.open()
@@ -222,7 +225,7 @@ func TestAnUnknownFunctionIsRefusedWhenTheGatewayIsSure(t *testing.T) {
 			all := s.gateway.inquiries()
 			first := len(all) > 0 && all[0].URI == "/system/function/fn1?namespace=staging" && all[0].Method == "GET"
 			if tt.question && !first { // otherwise it is asked for annotations at most
-				t.Errorf("the gateway was asked %+v", all)
+				t.Errorf("the gateway was asked %+v, want a question about the function first", all)
 			}
 			if called := len(s.gateway.calls()) > 0; called != (tt.status == 202) {
 				t.Errorf("called: %v, want %v", called, tt.status == 202)

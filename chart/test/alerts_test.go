@@ -195,7 +195,7 @@ func TestEveryAlertIsTestedAndHasARunbook(t *testing.T) {
 				t.Errorf("%s has no section in docs/runbook.md, or does not name it: %s, want %q", r.Alert, r.Annotations["runbook_url"], "docs/runbook.md#"+strings.ToLower(r.Alert))
 			}
 			if s := r.Labels["severity"]; s != "warning" && s != "critical" {
-				t.Errorf("%s has the severity %q", r.Alert, s)
+				t.Errorf(`%s has the severity %q, want "warning" or "critical"`, r.Alert, s)
 			}
 		}
 	}

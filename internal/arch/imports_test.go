@@ -136,7 +136,7 @@ func TestImportsPointDownwards(t *testing.T) {
 		for _, imp := range p.Imports {
 			imp, ours := strings.CutPrefix(imp, module)
 			if ours && !slices.Contains(layers[at].imports, imp) {
-				t.Errorf("%s imports %s; it may import %q", name, imp, layers[at].imports)
+				t.Errorf("%s imports %s; want one of %q", name, imp, layers[at].imports)
 			}
 		}
 	}

@@ -68,7 +68,7 @@ func valueOf(t *testing.T, l limit) string {
 	text := strings.NewReplacer("time.Hour", "3600000000000", "time.Minute", "60000000000").Replace(m[1])
 	v, err := types.Eval(token.NewFileSet(), nil, token.NoPos, "("+text+")/"+l.unit)
 	if err != nil {
-		t.Fatalf("%s: %s: %v", l.file, text, err)
+		t.Fatalf("%s: %s: %v, want no error", l.file, text, err)
 	}
 	return constant.ToInt(v.Value).ExactString()
 }

@@ -30,7 +30,7 @@ func TestEveryTestThatAPageNamesIsThere(t *testing.T) {
 		}
 		for _, name := range namedTest.FindAllString(string(b), -1) {
 			if !strings.Contains(funcs, "\n"+name) { // -run takes the beginning of a name too
-				t.Errorf("%s names %s, which is no test", page, name)
+				t.Errorf("%s: got %s, which is no test, want the name of one", page, name)
 			}
 		}
 	}

@@ -86,7 +86,7 @@ func TestAnAnswerIsExportedAndImported(t *testing.T) {
 	}
 	r.dropAll(t)
 	if so, got := r.load(t, lines); so.Imported != 3 {
-		t.Fatalf("the import answers %s", got.Body)
+		t.Fatalf("the import answers %s: got imported %v, want 3", got.Body, so.Imported)
 	}
 	if again := r.export(t, ""); again != lines {
 		t.Errorf("the second export differs:\n%s\nwant\n%s", again, lines)
@@ -97,8 +97,11 @@ func TestAnAnswerIsExportedAndImported(t *testing.T) {
 		strings.NewReplacer(`"body":"ANSWER`, `"body":"`+strings.Repeat("x", invocation.MaxAnswerBody)), strings.NewReplacer(`"status":500,"content`, `"status":-1,"content`),
 		strings.NewReplacer(`"truncated":true`, `"body_base64":true`), strings.NewReplacer("text/html", strings.Repeat("x", invocation.MaxAnswerType)),
 	} {
-		if so, got := r.load(t, change.Replace(line)); so.FailedTotal != 1 || so.Failed[0].Error != "answer cannot be" {
-			t.Errorf("a wrong answer is imported: %s", got.Body)
+		switch so, got := r.load(t, change.Replace(line)); {
+		case so.FailedTotal != 1:
+			t.Errorf("a wrong answer is imported: %s: got FailedTotal %v, want 1", got.Body, so.FailedTotal)
+		case so.Failed[0].Error != "answer cannot be":
+			t.Errorf(`a wrong answer is imported: %s: got error %v, want "answer cannot be"`, got.Body, so.Failed[0].Error)
 		}
 	}
 }

@@ -180,7 +180,7 @@ func TestOneImportAtATime(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	if !r.TryImport() {
-		t.Fatal("an import is running")
+		t.Fatal("got no turn to import, want one: no import is running")
 	}
 	switch got := r.Ask(t, http.MethodPost, "/v1/dead_set/import"); {
 	case got.Status != http.StatusServiceUnavailable:

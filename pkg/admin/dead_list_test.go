@@ -200,7 +200,7 @@ func FuzzCursor(f *testing.F) {
 			r.URL.RawQuery = url.Values{"cursor": {cursor}}.Encode()
 		}))
 		if w.Code != http.StatusOK && w.Code != http.StatusBadRequest {
-			t.Errorf("cursor %q answers %d %s", cursor, w.Code, w.Body)
+			t.Errorf("cursor %q answers %d %s, want %d or %d", cursor, w.Code, w.Body, http.StatusOK, http.StatusBadRequest)
 		}
 	})
 }

@@ -207,8 +207,13 @@ func FuzzMessage(f *testing.F) {
 			t.Fatalf("%s: %v, want no error", w.Body, err)
 		}
 		b, err := base64.StdEncoding.DecodeString(got.Message)
-		if err != nil || len(b) != got.Size || malformed && !bytes.Equal(b, raw) {
-			t.Fatalf("%d bytes of %d: %v", len(b), got.Size, err)
+		switch {
+		case err != nil:
+			t.Fatalf("%d bytes of %d: %v, want no error", len(b), got.Size, err)
+		case len(b) != got.Size:
+			t.Fatalf("%d bytes of %d: %v, want %d", len(b), got.Size, err, got.Size)
+		case malformed && !bytes.Equal(b, raw):
+			t.Fatalf("%d bytes of %d: %v, want %.100q", len(b), got.Size, err, raw)
 		}
 		if n := w.Header().Get("Content-Length"); n != strconv.Itoa(w.Body.Len()) {
 			t.Fatalf("Content-Length is %s, body has %d, want %v", n, w.Body.Len(), strconv.Itoa(w.Body.Len()))

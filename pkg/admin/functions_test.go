@@ -151,8 +151,11 @@ func TestAFunctionIsFoundWhereAnythingKnowsIt(t *testing.T) {
 		})
 		r.Put(t, apitest.DeadAt(0), nil)
 		got := r.Ask(t, http.MethodGet, "/v1/functions/"+tt.function)
-		if got.Status != tt.status || tt.status == 404 && got.ReasonOf(t) != wire.NotFound {
-			t.Errorf("%s: it is answered %d %s", tt.name, got.Status, got.Body)
+		switch {
+		case got.Status != tt.status:
+			t.Errorf("%s: it is answered %d %s, want status %v", tt.name, got.Status, got.Body, tt.status)
+		case tt.status == 404 && got.ReasonOf(t) != wire.NotFound:
+			t.Errorf("%s: it is answered %d %s, want reason %v", tt.name, got.Status, got.Body, wire.NotFound)
 		}
 	}
 }

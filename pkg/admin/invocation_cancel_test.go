@@ -73,8 +73,11 @@ func TestCancellingMeetsAnInvocationAtAnyPoint(t *testing.T) {
 				r.Calls.Settled = tt.settled(r)
 			}
 			got := r.Ask(t, http.MethodDelete, "/v1/invocations/call")
-			if got.Status != tt.status || tt.reason != "" && got.ReasonOf(t) != tt.reason {
-				t.Errorf("it answers %d %s", got.Status, got.Body)
+			switch {
+			case got.Status != tt.status:
+				t.Errorf("it answers %d %s, want status %v", got.Status, got.Body, tt.status)
+			case tt.reason != "" && got.ReasonOf(t) != tt.reason:
+				t.Errorf("it answers %d %s, want reason %v", got.Status, got.Body, tt.reason)
 			}
 			_, err := r.Store.Get(t.Context(), apitest.IDOf(0))
 			if gone := errors.Is(err, store.ErrNotFound); gone != (tt.reason != wire.IsDead) {
@@ -192,8 +195,11 @@ func TestWithoutADurableStoreCancellingWaitsForWhatIsOnItsWay(t *testing.T) {
 			}()
 			start = time.Now()
 			id, err := r.FindArriving(t.Context(), "call")
-			if found := err == nil && id == apitest.IDOf(0); found == durable || found && time.Since(start) != admin.Arrival/2 {
-				t.Errorf("what comes is found after %s: %v", time.Since(start), err)
+			switch found := err == nil && id == apitest.IDOf(0); {
+			case found == durable:
+				t.Errorf("what comes is found after %s: %v: got found %v, want other than %v", time.Since(start), err, found, durable)
+			case found && time.Since(start) != admin.Arrival/2:
+				t.Errorf("what comes is found after %s: %v, want time.Since(start) %v", time.Since(start), err, admin.Arrival/2)
 			}
 			time.Sleep(admin.Arrival) // the bubble waits for all that it has begun
 		})

@@ -154,7 +154,7 @@ func TestAJobIsPausedResumedAndCancelled(t *testing.T) {
 			t.Errorf(`paused it is %s, want "paused"`, v.State)
 		}
 		if v = r.steered(t, v, "resume", http.StatusOK); v.State != "running" && v.State != "waiting" {
-			t.Errorf("resumed it is %s", v.State)
+			t.Errorf(`resumed it is %s, want "running" or "waiting"`, v.State)
 		}
 		switch v = r.steered(t, v, "cancel", http.StatusOK); {
 		case v.State != "cancelled":

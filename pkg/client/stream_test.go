@@ -47,8 +47,11 @@ func TestAnExportThatIsCutIsAnErrorAfterWholeLines(t *testing.T) {
 			if got.String() != tt.want {
 				t.Errorf("written were %d bytes, want %d", got.Len(), len(tt.want))
 			}
-			if tt.reason == "" && err != nil || tt.reason != "" && asError(t, err).Reason != tt.reason {
-				t.Errorf("the error is %v", err)
+			switch {
+			case tt.reason == "" && err != nil:
+				t.Errorf("the error is %v, want no error", err)
+			case tt.reason != "" && asError(t, err).Reason != tt.reason:
+				t.Errorf("the error is %v, want reason %v", err, tt.reason)
 			}
 		})
 	}

@@ -98,7 +98,7 @@ func TestWithJSONEveryLineIsJSON(t *testing.T) {
 		}
 		for line := range strings.Lines(got.stdout + got.stderr) {
 			if !json.Valid([]byte(line)) {
-				t.Errorf("%s: line %q is not JSON", name, line)
+				t.Errorf("%s: got line %q, want valid JSON", name, line)
 			}
 		}
 	}

@@ -98,8 +98,17 @@ func TestTheQuestionNamesFunctionNamespaceAndCredentials(t *testing.T) {
 		f.Known(t.Context(), tt.function)
 		r := <-asked
 		user, got, ok := r.BasicAuth()
-		if r.RequestURI != tt.want || got != tt.password || ok != (tt.password != "") || ok && user != "admin" || r.UserAgent() != "queue-worker/v" {
-			t.Errorf("%s is asked about with %s %s %s %v", tt.function, r.RequestURI, user, got, r.Header)
+		switch {
+		case r.RequestURI != tt.want:
+			t.Errorf("%s is asked about with %s %s %s %v, want RequestURI %v", tt.function, r.RequestURI, user, got, r.Header, tt.want)
+		case got != tt.password:
+			t.Errorf("%s is asked about with %s %s %s %v, want %v", tt.function, r.RequestURI, user, got, r.Header, tt.password)
+		case ok != (tt.password != ""):
+			t.Errorf("%s is asked about with %s %s %s %v, want %v", tt.function, r.RequestURI, user, got, r.Header, tt.password != "")
+		case ok && user != "admin":
+			t.Errorf(`%s is asked about with %s %s %s %v, want user "admin"`, tt.function, r.RequestURI, user, got, r.Header)
+		case r.UserAgent() != "queue-worker/v":
+			t.Errorf(`%s is asked about with %s %s %s %v, want UserAgent "queue-worker/v"`, tt.function, r.RequestURI, user, got, r.Header)
 		}
 	}
 }

@@ -70,7 +70,7 @@ func TestWhyNothingIsTakenIsReportedWith503(t *testing.T) {
 				t.Errorf(`%s: %s answers %d %s, want no "CANARY" in it`, tt.name, path, got.Status, got.Body)
 			}
 			if tt.status == 503 && got.Header.Get("Retry-After") == "" {
-				t.Errorf("%s: %s answers without Retry-After", tt.name, path)
+				t.Errorf("%s: %s answers without Retry-After, want Retry-After not empty", tt.name, path)
 			}
 			if got.Header.Get("X-Invocation-Id") != "" {
 				t.Errorf("%s: %s answers with an id: got X-Invocation-Id %v, want empty", tt.name, path, got.Header.Get("X-Invocation-Id"))
@@ -107,7 +107,7 @@ func TestBodiesAreBounded(t *testing.T) {
 				t.Errorf("%s, %s: the largest answers %d %s, want %d", path, name, got.Status, got.Body, http.StatusAccepted)
 			} else if !strings.HasPrefix(path, "/queue") {
 				if _, body := apitest.Decoded(t, r.Accepts.Only(t).Raw); body != fits {
-					t.Errorf("%s, %s: the body has changed", path, name)
+					t.Errorf("%s, %s: the body has changed: got %v, want %v", path, name, body, fits)
 				}
 			} else {
 				r.Accepts.Only(t)

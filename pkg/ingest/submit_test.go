@@ -285,7 +285,7 @@ func TestAFunctionIsRefusedOnlyWhenTheGatewayIsSure(t *testing.T) {
 			t.Errorf("%+v: %s answers %d %s, want r.Accepts.Count() == 1 %v", tt.gateway, tt.path, got.Status, got.Body, tt.status == 202)
 		}
 		if tt.status == 404 && got.ReasonOf(t) != wire.UnknownFunction {
-			t.Errorf("%s", got.Body)
+			t.Errorf("%s, want reason %v", got.Body, wire.UnknownFunction)
 		}
 	}
 }

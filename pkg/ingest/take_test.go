@@ -226,8 +226,15 @@ func TestTheStoresAnswerIsTheReceipt(t *testing.T) {
 			tt.id = s.inv.ID
 		}
 		got, err := k.take(t.Context(), s)
-		if !errors.Is(err, tt.want) || err == nil && got.id != tt.id || taken != tt.taken || released.Load() != 1 {
-			t.Errorf("%v becomes %v, %v; taken %d, released %d", tt.says, got, err, taken, released.Load())
+		switch {
+		case !errors.Is(err, tt.want):
+			t.Errorf("%v becomes %v, %v; taken %d, released %d, want %v", tt.says, got, err, taken, released.Load(), tt.want)
+		case err == nil && got.id != tt.id:
+			t.Errorf("%v becomes %v, %v; taken %d, released %d, want id %v", tt.says, got, err, taken, released.Load(), tt.id)
+		case taken != tt.taken:
+			t.Errorf("%v becomes %v, %v; taken %d, released %d, want taken %v", tt.says, got, err, taken, released.Load(), tt.taken)
+		case released.Load() != 1:
+			t.Errorf("%v becomes %v, %v; taken %d, released %d, want released 1", tt.says, got, err, taken, released.Load())
 		}
 	}
 }

@@ -23,8 +23,11 @@ func TestAnAgeInTheHeaderCountsFromWhenTheMessageIsTaken(t *testing.T) {
 		publish(t, c, channel, []byte(`{"Header":`+tt.header+`,"Body":"aGk=","Method":"POST","Function":"figlet"}`))
 		inv := s.got(t, 1)[0].Inv
 		s.set(func() { s.taken = nil })
-		if want := inv.Accepted.Add(tt.age); tt.age == 0 && inv.Terms != nil || tt.age > 0 && !inv.Expires().Equal(want) {
-			t.Errorf("%s: it ends at %s, terms %+v", tt.header, inv.Expires(), inv.Terms)
+		switch want := inv.Accepted.Add(tt.age); {
+		case tt.age == 0 && inv.Terms != nil:
+			t.Errorf("%s: it ends at %s, terms %+v, want terms nil", tt.header, inv.Expires(), inv.Terms)
+		case tt.age > 0 && !inv.Expires().Equal(want):
+			t.Errorf("%s: it ends at %s, terms %+v, want expires %v", tt.header, inv.Expires(), inv.Terms, want)
 		}
 	}
 }

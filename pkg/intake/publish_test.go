@@ -156,7 +156,7 @@ func TestAnEnvelopeOfSomebodyElseCostsNoMoreThanItsMessage(t *testing.T) {
 	}
 	for _, a := range s.got(t, len(raws)) {
 		if name := a.Inv.Lane.Name; name != "f" && name != "" { // "" where the envelope is no JSON of ours
-			t.Errorf("it has the lane %.60q", a.Inv.Lane.Name)
+			t.Errorf(`it has the lane %.60q, want "f" or ""`, a.Inv.Lane.Name)
 		}
 		switch {
 		case a.Inv.State != invocation.Dead:

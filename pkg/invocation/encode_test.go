@@ -141,8 +141,11 @@ func TestTheEncoderTakesNoMoreRoomThanItSays(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if held != int64(cap(raw)) || tt.exact && held > whole+small {
-				t.Errorf("at the end it has %d bytes of %d", held, cap(raw))
+			switch {
+			case held != int64(cap(raw)):
+				t.Errorf("at the end it has %d bytes of %d, want held %v", held, cap(raw), int64(cap(raw)))
+			case tt.exact && held > whole+small:
+				t.Errorf("at the end it has %d bytes of %d, want held at most %v", held, cap(raw), whole+small)
 			}
 		})
 	}

@@ -378,8 +378,13 @@ func FuzzAnswer(f *testing.F) {
 		case r.Status < 200:
 			t.Fatalf("result is %+v, want Status at least 200", r)
 		}
-		if failed := r.Cause != ""; failed != (r.Header == nil) || failed != (r.Detail != "") || failed && r.Status != 503 {
-			t.Fatalf("result is %+v", r)
+		switch failed := r.Cause != ""; {
+		case failed != (r.Header == nil):
+			t.Fatalf("result is %+v, want failed %v", r, r.Header == nil)
+		case failed != (r.Detail != ""):
+			t.Fatalf("result is %+v, want failed %v", r, r.Detail != "")
+		case failed && r.Status != 503:
+			t.Fatalf("result is %+v, want status 503", r)
 		}
 		if r.Size > limit || int64(len(r.Body)) > limit || r.Truncated && r.Size != limit {
 			t.Fatalf("result is %+v", r)

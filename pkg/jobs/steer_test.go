@@ -320,7 +320,7 @@ func TestTheLogTellsOfProgressEveryTenSecondsAtMost(t *testing.T) {
 		r.want(v, Done, 600, 0)
 		log := r.logs.String()
 		if n := strings.Count(log, "job progress"); n != 5 && n != 6 {
-			t.Errorf("the log reports progress %d times in a minute", n)
+			t.Errorf("the log reports progress %d times in a minute, want 5 or 6", n)
 		}
 		for _, want := range []string{"job planned", "by=admin", "count=600", "job done", "done=600", "took=59.9s"} {
 			if !strings.Contains(log, want) {

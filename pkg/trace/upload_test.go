@@ -68,13 +68,18 @@ func TestDestinationComesFromTheVariables(t *testing.T) {
 			}
 			warned := strings.Join(s.warnings, "\n")
 			if got := d.header.Get("X-A") + "|" + d.header.Get("Authorization"); tt.header != "" && got != tt.header {
-				t.Errorf("header %q", d.header)
+				t.Errorf("header %q, want %q", d.header, tt.header)
 			}
 			if tt.timeout == 0 {
 				tt.timeout = sendTimeout
 			}
-			if tt.url != "" && d.url.String() != tt.url || d.timeout != tt.timeout || d.gzip != tt.gzip {
-				t.Errorf("%s, %v, gzip %v", d.url, d.timeout, d.gzip)
+			switch {
+			case tt.url != "" && d.url.String() != tt.url:
+				t.Errorf("%s, %v, gzip %v, want url %v", d.url, d.timeout, d.gzip, tt.url)
+			case d.timeout != tt.timeout:
+				t.Errorf("%s, %v, gzip %v, want timeout %v", d.url, d.timeout, d.gzip, tt.timeout)
+			case d.gzip != tt.gzip:
+				t.Errorf("%s, %v, gzip %v, want gzip %v", d.url, d.timeout, d.gzip, tt.gzip)
 			}
 			switch {
 			case (warned != "") != (tt.warned != ""):

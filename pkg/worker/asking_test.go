@@ -301,7 +301,7 @@ func TestAFunctionMaySayThatNoRetryHelps(t *testing.T) {
 					t.Errorf("%d calls, want %d", n, tt.calls)
 				}
 				if tt.reason != "" && r.letter(id).Reason != tt.reason {
-					t.Errorf("dead of %s", r.letter(id).Reason)
+					t.Errorf("dead of %s, want reason %v", r.letter(id).Reason, tt.reason)
 				}
 			})
 		})

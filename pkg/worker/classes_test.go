@@ -186,7 +186,7 @@ func TestANewHostIsCalledWithinAMinuteBesideSilentHosts(t *testing.T) {
 				r := besideSilent(t, s, f, 5000)
 				pass(tt.rest)
 				if n := len(r.lanes.unprovenNow()); tt.rest > 0 && n != 5000 {
-					t.Fatalf("%d of 5000 hosts are silent", n)
+					t.Fatalf("%d of 5000 hosts are silent, want 5000", n)
 				}
 				for n := range 20 {
 					accepted := time.Now()

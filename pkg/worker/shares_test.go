@@ -58,8 +58,11 @@ func TestAQueueHasALimitOfItsOwn(t *testing.T) {
 			many[h.Lane.Queue]++
 		}
 	}
-	if many["slow"] != 2 || many[queue] != 5 { // the reserve is for lanes with nothing in flight
-		t.Fatalf("in flight are %v", many)
+	switch { // the reserve is for lanes with nothing in flight
+	case many["slow"] != 2:
+		t.Fatalf(`in flight are %v, want many["slow"] 2`, many)
+	case many[queue] != 5:
+		t.Fatalf("in flight are %v, want many[queue] 5", many)
 	}
 	for _, h := range held {
 		if h.Lane == slow {

@@ -109,8 +109,13 @@ func TestMemoryIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, err := Check(t.Context(), o.Dir, nil)
-	if err != nil || !r.OK() || r.Invocations != n {
-		t.Errorf("check: %+v, %v", r, err)
+	switch {
+	case err != nil:
+		t.Errorf("check: %+v, %v, want no error", r, err)
+	case !r.OK():
+		t.Errorf("check: %+v, %v, want OK", r, err)
+	case r.Invocations != n:
+		t.Errorf("check: %+v, %v, want invocations %v", r, err, n)
 	}
 	t.Logf("checked after %s", time.Since(begin).Round(time.Millisecond))
 }

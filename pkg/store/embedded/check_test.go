@@ -184,13 +184,43 @@ func TestCheck(t *testing.T) {
 				}
 				return
 			}
-			if !r.OK() || r.Ready != st.Ready || r.Delayed != st.Delayed || r.Dead != st.Dead || r.Bytes != st.Bytes ||
-				r.Invocations != st.Ready+st.Delayed+st.Dead || r.Marks == 0 || r.InFlight != 0 || r.Notes != 1 ||
-				r.Keys != st.Keys || r.Keys != 1 || r.Results != st.Results || r.Results != 1 || r.ResultBytes != st.ResultBytes {
-				t.Errorf("report %+v, counts %+v", r, st)
+			switch {
+			case !r.OK():
+				t.Errorf("report %+v, counts %+v, want OK", r, st)
+			case r.Ready != st.Ready:
+				t.Errorf("report %+v, counts %+v, want ready %v", r, st, st.Ready)
+			case r.Delayed != st.Delayed:
+				t.Errorf("report %+v, counts %+v, want delayed %v", r, st, st.Delayed)
+			case r.Dead != st.Dead:
+				t.Errorf("report %+v, counts %+v, want dead %v", r, st, st.Dead)
+			case r.Bytes != st.Bytes:
+				t.Errorf("report %+v, counts %+v, want bytes %v", r, st, st.Bytes)
+			case r.Invocations != st.Ready+st.Delayed+st.Dead:
+				t.Errorf("report %+v, counts %+v, want invocations %v", r, st, st.Ready+st.Delayed+st.Dead)
+			case r.Marks == 0:
+				t.Errorf("report %+v, counts %+v, want marks not 0", r, st)
+			case r.InFlight != 0:
+				t.Errorf("report %+v, counts %+v, want InFlight 0", r, st)
+			case r.Notes != 1:
+				t.Errorf("report %+v, counts %+v, want notes 1", r, st)
+			case r.Keys != st.Keys:
+				t.Errorf("report %+v, counts %+v, want keys %v", r, st, st.Keys)
+			case r.Keys != 1:
+				t.Errorf("report %+v, counts %+v, want keys 1", r, st)
+			case r.Results != st.Results:
+				t.Errorf("report %+v, counts %+v, want results %v", r, st, st.Results)
+			case r.Results != 1:
+				t.Errorf("report %+v, counts %+v, want results 1", r, st)
+			case r.ResultBytes != st.ResultBytes:
+				t.Errorf("report %+v, counts %+v, want ResultBytes %v", r, st, st.ResultBytes)
 			}
-			if r, err := check(t.Context(), Options{Dir: "data", FS: mem2}, nil); err != nil || r.InFlight != 3 || !r.OK() {
-				t.Errorf("while it was in flight: %+v, %v", r, err)
+			switch r, err := check(t.Context(), Options{Dir: "data", FS: mem2}, nil); {
+			case err != nil:
+				t.Errorf("while it was in flight: %+v, %v, want no error", r, err)
+			case r.InFlight != 3:
+				t.Errorf("while it was in flight: %+v, %v, want InFlight 3", r, err)
+			case !r.OK():
+				t.Errorf("while it was in flight: %+v, %v, want OK", r, err)
 			}
 		})
 	}
@@ -268,8 +298,11 @@ func TestCheckRefusesWhatItCannotCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if r, err := Check(t.Context(), dir, nil); err != nil || !r.OK() {
-			t.Errorf("an empty store gives %+v, %v", r, err)
+		switch r, err := Check(t.Context(), dir, nil); {
+		case err != nil:
+			t.Errorf("an empty store gives %+v, %v, want no error", r, err)
+		case !r.OK():
+			t.Errorf("an empty store gives %+v, %v, want OK", r, err)
 		}
 	}
 }
@@ -283,8 +316,15 @@ func TestCheckNamesTheDamagedTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.OK() || len(r.Findings) != 3 || r.Tables < 2 || r.Invocations != 10 {
-		t.Errorf("report %+v", r)
+	switch {
+	case r.OK():
+		t.Errorf("report %+v, want not OK", r)
+	case len(r.Findings) != 3:
+		t.Errorf("report %+v, want 3 findings", r)
+	case r.Tables < 2:
+		t.Errorf("report %+v, want tables at least 2", r)
+	case r.Invocations != 10:
+		t.Errorf("report %+v, want invocations 10", r)
 	}
 	if !regexp.MustCompile(`^table [0-9]{6}\.sst is damaged: .*checksum mismatch`).MatchString(r.Findings[0]) {
 		t.Errorf("the first finding is %q", r.Findings[0])

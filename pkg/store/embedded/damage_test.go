@@ -110,8 +110,11 @@ func TestADamagedTableCostsOnlyWhatIsInIt(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || !bytes.Equal(raw, noise(uint64(i), 20_000)) { // #nosec G115 -- small
-			t.Errorf("loading number %d: %v", i, err)
+		switch { // #nosec G115 -- small
+		case err != nil:
+			t.Errorf("loading number %d: %v, want no error", i, err)
+		case !bytes.Equal(raw, noise(uint64(i), 20_000)):
+			t.Errorf("loading number %d: %v, want %.100q", i, err, noise(uint64(i), 20_000))
 		}
 		if err := p.settle(inv, invocation.OutcomeDone, nil, false); err != nil {
 			t.Errorf("settling number %d: %v, want no error", i, err)
@@ -212,8 +215,11 @@ func TestWhatIsDamagedAtOpenIsSaidWithAHint(t *testing.T) {
 				t.Errorf(`error is %q, want "store check" in it`, text)
 			}
 			r, err := Check(t.Context(), dir, nil)
-			if err != nil || r.OK() {
-				t.Errorf("the check finds %q, %v", r.Findings, err)
+			switch {
+			case err != nil:
+				t.Errorf("the check finds %q, %v, want no error", r.Findings, err)
+			case r.OK():
+				t.Errorf("the check finds %q, %v, want not OK", r.Findings, err)
 			}
 			t.Log(r.Findings)
 		})

@@ -238,8 +238,15 @@ func damagesOf(n int) (some []damage) {
 func TestCheckAndStartEndOnEveryDamage(t *testing.T) {
 	t.Parallel()
 	base := killed()
-	if r := checkAndOpen(t, base); !r.OK() || r.Invocations < 500 || r.Tables < 10 || r.InFlight != 1 {
-		t.Fatalf("undamaged: %+v", r)
+	switch r := checkAndOpen(t, base); {
+	case !r.OK():
+		t.Fatalf("undamaged: %+v, want OK", r)
+	case r.Invocations < 500:
+		t.Fatalf("undamaged: %+v, want invocations at least 500", r)
+	case r.Tables < 10:
+		t.Fatalf("undamaged: %+v, want tables at least 10", r)
+	case r.InFlight != 1:
+		t.Fatalf("undamaged: %+v, want InFlight 1", r)
 	}
 	for n, name := range base.names() {
 		if testing.Short() && n%3 != 0 {

@@ -34,7 +34,7 @@ func FuzzValues(f *testing.F) {
 			t.Errorf("%x is read as %+v", value, c)
 		}
 		if r, _, err := record.DecodeResult(invocation.ID{}, value); err == nil && r.Inv == nil {
-			t.Errorf("%x is a result without an invocation", value)
+			t.Errorf("%x: got a result without an invocation, want one with it", value)
 		}
 		for _, x := range indexes {
 			_, _ = parseEntry(x.in, key, value)

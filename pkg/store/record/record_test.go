@@ -97,7 +97,7 @@ func TestNoiseIsNoRecord(t *testing.T) {
 	t.Parallel()
 	for _, b := range [][]byte{nil, {0xc1}, {map16, 0, 1}, []byte("text"), {map16, 0, 1, 0xa1, 'c', 0x01}} {
 		if inv, err := Decode(invocation.ID{}, b); err == nil && inv.CallID != "" {
-			t.Errorf("%x is read as %+v", b, inv)
+			t.Errorf("%x is read as %+v, want CallID empty", b, inv)
 		}
 	}
 }
