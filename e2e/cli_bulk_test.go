@@ -23,7 +23,7 @@ func TestCLI_AScriptHasToSayYes(t *testing.T) {
 	if left := w.deadSet(t); len(left) != 4 {
 		t.Fatalf("%d letters are left, want 4 left", len(left))
 	}
-	w.cli(t, "dead", "replay", "--function", "fn1", "--limit", "2", "--rate", "100", "--yes").want(t, 0, "replay: 2, ", "replay done: 2 of 2 done, 0 skipped, 0 failed again")
+	w.cli(t, "dead", "replay", "--function", "fn1", "--limit", "2", "--rate", "100", "--yes").want(t, 0, "replay: 2, ", "replayed 2, succeeded 2, failed again 0, pending 0")
 	got := w.cli(t, "dead", "replay", "--all", "--yes", "-o", "json").want(t, 0, `"state":"done"`)
 	if len(got.lines()) != 1 {
 		t.Errorf("not one document: %q, want 1 line", got.stdout)
@@ -75,6 +75,29 @@ func TestCLI_WhatFailsAgainIsPartly(t *testing.T) {
 	testkit.Eventually(t, "the rest to be replayed", func() bool { return len(w.deadSet(t)) <= 1 })
 }
 
+// TestCLI_AReplaySaysWhatBecameOfIt: success is reported only for what succeeded.
+func TestCLI_AReplaySaysWhatBecameOfIt(t *testing.T) {
+	t.Parallel()
+	s, w := givingUp(t)
+	s.bury(w, "fn1", strings.Split(strings.Repeat("x", 15), "")...)
+	s.gateway.tell(always(status(400)))
+	replay := func(more ...string) said {
+		return w.cli(t, append([]string{"dead", "replay", "--all", "--rate", "1000", "--yes"}, more...)...)
+	}
+	replay().want(t, 3, "replayed 15, succeeded 0, failed again 15, pending 0", "15 of 15 have not succeeded")
+	replay("-o", "json").want(t, 3, `"succeeded":0,"failed_again":15`, `"pending":0`)
+	replay("--detach").want(t, 0, "not observed")
+	testkit.Eventually(t, "all to be dead again", func() bool { return len(w.deadSet(t)) == 15 })
+	w.kill()
+	w = s.worker("max_retry_attempts=3", "initial_retry_wait=1h", "max_retry_wait=1h")
+	s.gateway.tell(always(status(500)))
+	got := replay("--force", "--observe", "1s").want(t, 3, "replayed 15, succeeded 0, failed again 0, pending 15")
+	if strings.Contains(got.stdout, "skipped") {
+		t.Errorf("it says %q, want nothing of skipped ones", got.stdout)
+	}
+	w.cli(t, "dead", "replay", "--all", "--dry-run", "-o", "json").want(t, 0, `"plan":{"count":0`)
+}
+
 func TestCLI_CtrlCLeavesTheJobRunning(t *testing.T) {
 	t.Parallel()
 	s, w := givingUp(t)
@@ -103,7 +126,7 @@ func TestCLI_NoWaitReturnsAtOnce(t *testing.T) {
 	s, w := givingUp(t)
 	s.bury(w, "fn1", "a", "b")
 	s.gateway.tell(always(status(200)))
-	job := w.cli(t, "dead", "replay", "--all", "--rate", "1", "--yes", "--no-wait").want(t, 0, "continues in the worker").lines()
+	job := w.cli(t, "dead", "replay", "--all", "--rate", "1", "--yes", "--no-wait").want(t, 0, "not observed", "continues in the worker").lines()
 	if len(job) != 1 {
 		t.Fatalf("it writes %q, want 1", job)
 	}
@@ -121,5 +144,5 @@ func TestCLI_AJobIsWatchedOverARestart(t *testing.T) {
 	w.kill()
 	testkit.Eventually(t, "the watcher to notice", func() bool { return strings.Contains(p.screen(), "does not answer") })
 	s.worker("http_listen_address=" + strings.TrimPrefix(w.base, "http://"))
-	p.want(0, "replay done: 8 of 8 done")
+	p.want(0, "replayed 8, succeeded 8, failed again 0, pending 0")
 }

@@ -183,6 +183,39 @@ func TestAKillInTheMiddleOfAJobNeitherRepeatsNorForgetsALetter(t *testing.T) {
 	if c := w.counts(t); c.dead != letters {
 		t.Errorf("the counts are %+v, want dead %v", c, letters)
 	}
+	if got, want := w.job(t, j).jobOutcomes, (jobOutcomes{Replayed: letters, FailedAgain: letters}); got != want {
+		t.Errorf("the outcomes after %d kills: got %+v, want %+v", kills, got, want)
+	}
+}
+
+// TestACrashMiscountsNoReplay kills the worker between the end of a call and its settlement, and
+// just after that.
+func TestACrashMiscountsNoReplay(t *testing.T) {
+	t.Parallel()
+	for _, point := range []string{"before-settle", "after-settle"} {
+		t.Run(point, func(t *testing.T) {
+			t.Parallel()
+			s := newStand(t, "max_retry_attempts=0")
+			s.gateway.tell(always(status(400)))
+			w := s.worker()
+			s.bury(w, "fn1", "a", "b", "c", "d", "e", "f", "g")
+			w.kill()
+			w = s.crasher(point, 4).ready(t)
+			s.gateway.tell(func(a asked) answer {
+				if string(a.Body) < "d" {
+					return status(200)
+				}
+				return status(400)
+			})
+			j := w.begin(t, `{"act":"replay","all":true,"rate":1000}`)
+			w.crashed(t)
+			w = s.worker()
+			w.awaitJob(t, j, "every outcome", func(j job) bool { return j.State == "done" && j.Pending == 0 })
+			if got, want := w.job(t, j).jobOutcomes, (jobOutcomes{Replayed: 7, Succeeded: 3, FailedAgain: 4}); got != want {
+				t.Errorf("outcomes: got %+v, want %+v", got, want)
+			}
+		})
+	}
 }
 
 func TestACanaryStopsAndIsResumedWhenTheFunctionIsHealed(t *testing.T) {

@@ -34,9 +34,17 @@ type job struct {
 			Count    int    `json:"count"`
 		} `json:"groups"`
 	} `json:"plan"`
-	Done        int `json:"done"`
-	Skipped     int `json:"skipped"`
+	Done    int `json:"done"`
+	Skipped int `json:"skipped"`
+	jobOutcomes
+}
+
+// jobOutcomes are the counts of a replay; they are absent where they are not known.
+type jobOutcomes struct {
+	Replayed    int `json:"replayed"`
+	Succeeded   int `json:"succeeded"`
 	FailedAgain int `json:"failed_again"`
+	Pending     int `json:"pending"`
 }
 
 // plan plans on the dead set, and must succeed.

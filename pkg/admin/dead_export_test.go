@@ -148,7 +148,8 @@ func TestAnExportHasOnlyWhatPassesTheFilter(t *testing.T) {
 	}
 }
 
-// A field that is added to an invocation must not be forgotten here.
+// A field that is added to an invocation must not be forgotten here. A job is known in its own
+// store only.
 func TestALineHasEveryFieldOfALetter(t *testing.T) {
 	t.Parallel()
 	inv := &invocation.Invocation{
@@ -163,7 +164,7 @@ func TestALineHasEveryFieldOfALetter(t *testing.T) {
 	}
 	for _, v := range []any{*inv, inv.Attempts[0], *inv.Terms, *inv.Answer} {
 		for i := range reflect.TypeOf(v).NumField() {
-			if f := reflect.TypeOf(v).Field(i); f.Name != "Size" && reflect.ValueOf(v).Field(i).IsZero() {
+			if f := reflect.TypeOf(v).Field(i); f.Name != "Size" && f.Name != "Job" && reflect.ValueOf(v).Field(i).IsZero() {
 				t.Errorf("this test does not fill %s", f.Name)
 			}
 		}

@@ -168,7 +168,17 @@ func (a *Admin) jobView(j jobs.Job) wire.Job {
 			Count: j.Plan.Count, Bytes: j.Plan.Bytes, Oldest: j.Plan.Oldest, Newest: j.Plan.Newest, Groups: []wire.PlanGroup{},
 			MoreGroups: j.Plan.MoreGroups, NeedsForce: j.Plan.NeedsForce, Duration: j.Plan.Duration.Round(time.Millisecond).String(),
 		},
-		Done: j.Done, Skipped: j.Skipped, FailedAgain: j.Failed,
+		Done: j.Done, Skipped: j.Skipped,
+	}
+	if t := j.Tally; t != nil {
+		pending := t.Pending()
+		v.JobOutcomes = wire.JobOutcomes{
+			Replayed: &t.Replayed, Succeeded: &t.Succeeded, FailedAgain: &t.FailedAgain, Dropped: &t.Dropped, Cancelled: &t.Cancelled,
+			Pending: &pending,
+		}
+	}
+	if j.Plan.FirstWait > 0 {
+		v.Plan.FirstWait = j.Plan.FirstWait.String()
 	}
 	for _, g := range j.Plan.Groups {
 		v.Plan.Groups = append(v.Plan.Groups, wire.PlanGroup{Function: a.qualified(g.Function), Queue: g.Queue, Reason: string(g.Reason), Count: g.Count})

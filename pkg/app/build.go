@@ -253,7 +253,7 @@ func (a *App) makePauses(context.Context) error {
 func (a *App) makeJobs(context.Context) error {
 	a.jobs = jobs.New(jobs.Options{
 		Store: a.store, Filter: admin.FilterReader(a.names), Waiting: a.waiting, MaxInflight: a.Config.MaxInflight,
-		InFlight: a.worker.Running, Metrics: jobs.NewMetrics(a.registry), Logger: a.log,
+		FirstWait: a.worker.FirstWait, InFlight: a.worker.Running, Metrics: jobs.NewMetrics(a.registry), Logger: a.log,
 	})
 	return nil
 }

@@ -41,10 +41,10 @@ func (s *session) carryOut(ctx context.Context, job *client.Job, b *bulk) error 
 	if err != nil {
 		return err
 	}
-	if b.noWait {
+	if b.detach {
 		return s.begun(job)
 	}
-	return s.watch(ctx, job)
+	return s.watch(ctx, job, b.observe)
 }
 
 var errDeclined = errors.New("nothing was done")
@@ -82,6 +82,9 @@ func (s *session) forget(ctx context.Context, job *client.Job) error {
 
 // begun says that the job continues in the worker.
 func (s *session) begun(job *client.Job) error {
+	if job.Act == wire.ActReplay {
+		s.Tell("not observed: what becomes of the invocations is counted by the worker")
+	}
 	s.Tell("the job continues in the worker; show it:  queue-worker job status %s --watch", job.ID)
 	if s.JSON {
 		return s.Document(job.JSON())
@@ -97,14 +100,33 @@ const (
 	patience = 5 * time.Minute
 )
 
-// watch shows a job until it has finished, and prints its outcome.
-func (s *session) watch(ctx context.Context, job *client.Job) error {
+// observeMore is added to the longest first wait: the calls take their time, too.
+const observeMore = 30 * time.Second
+
+// observation is how long the outcomes of a replay are waited for.
+func observation(job *client.Job, asked time.Duration) time.Duration {
+	if asked > 0 {
+		return asked
+	}
+	first, _ := time.ParseDuration(job.Plan.FirstWait) // 0 when it is not known
+	return first + observeMore
+}
+
+// watch shows a job until it has finished, and of a replay until each outcome is known or was
+// observed for long enough, and prints what came of it.
+func (s *session) watch(ctx context.Context, job *client.Job, observe time.Duration) error {
 	p := s.Count(job.Act, int64(job.Plan.Count))
 	defer p.End()
 	tick := time.NewTicker(pollPeriod)
 	defer tick.Stop()
-	answered := time.Now()
-	for !job.Over() {
+	answered, over := time.Now(), time.Time{}
+	for !isSettled(job) {
+		if job.Over() && over.IsZero() {
+			over = time.Now()
+		}
+		if !over.IsZero() && time.Since(over) >= observation(job, observe) {
+			break
+		}
 		p.Set(int64(job.Done+job.Skipped), stateNote(job))
 		select {
 		case <-ctx.Done():
@@ -130,6 +152,11 @@ func (s *session) watch(ctx context.Context, job *client.Job) error {
 	return s.ended(job)
 }
 
+// isSettled reports whether a job makes no more progress and no outcome of it is pending.
+func isSettled(job *client.Job) bool {
+	return job.Over() && (job.State != wire.JobDone || !job.Known() || *job.Pending == 0)
+}
+
 // interrupted says what has become of a job that is no longer watched.
 func (s *session) interrupted(job *client.Job) error {
 	s.Tell("the job continues in the worker\n  show it:    queue-worker job status %s --watch\n  cancel it:  queue-worker job cancel %s", job.ID, job.ID)
@@ -150,8 +177,8 @@ func stateNote(job *client.Job) string {
 	if job.StateReason != "" {
 		note = join(note, job.StateReason)
 	}
-	if job.FailedAgain > 0 {
-		note = join(note, fmt.Sprintf("%d failed again", job.FailedAgain))
+	if job.Known() {
+		note = join(note, outcomes(job))
 	}
 	return note
 }
@@ -176,22 +203,49 @@ func (s *session) ended(job *client.Job) error {
 
 // outcome is a sentence about a job.
 func outcome(job *client.Job) string {
-	text := fmt.Sprintf("%s %s: %d of %d done, %d skipped, %d failed again", job.Act, job.State, job.Done, job.Plan.Count, job.Skipped, job.FailedAgain)
+	text := fmt.Sprintf("%s %s: %d of %d done, %d skipped", job.Act, job.State, job.Done, job.Plan.Count, job.Skipped)
+	switch {
+	case job.Known() && job.State == wire.JobDone && job.Skipped == 0:
+		text = outcomes(job)
+	case job.Known():
+		text += "; " + outcomes(job)
+	case job.Act == wire.ActReplay:
+		text += "; what became of them is not known"
+	}
 	if job.StateReason != "" {
 		text += " (" + job.StateReason + ")"
 	}
 	return text
 }
 
-// jobError is nil for a job that has done all of its plan with success.
+// outcomes are the counts of a replay, where they are known.
+func outcomes(job *client.Job) string {
+	text := fmt.Sprintf("replayed %d, succeeded %d, failed again %d", *job.Replayed, *job.Succeeded, *job.FailedAgain)
+	if *job.Dropped > 0 {
+		text += fmt.Sprintf(", dropped %d", *job.Dropped)
+	}
+	if *job.Cancelled > 0 {
+		text += fmt.Sprintf(", cancelled %d", *job.Cancelled)
+	}
+	return text + fmt.Sprintf(", pending %d", *job.Pending)
+}
+
+// jobError is nil for a job that has done all of its plan with success: of a replay, that all
+// invocations have succeeded.
 func jobError(job *client.Job) error {
 	switch {
-	case job.State == wire.JobDone && job.Skipped == 0 && job.FailedAgain == 0:
-		return nil
 	case job.Done == 0:
 		return errors.New("nothing was done")
-	case job.State == wire.JobDone:
-		return partlyError{fmt.Errorf("%d skipped, %d failed again", job.Skipped, job.FailedAgain)}
+	case job.State != wire.JobDone:
+		return partlyError{fmt.Errorf("job %s after %d of %d", job.State, job.Done, job.Plan.Count)}
+	case job.Skipped > 0:
+		return partlyError{fmt.Errorf("%d skipped", job.Skipped)}
+	case job.Act != wire.ActReplay:
+		return nil
+	case !job.Known():
+		return partlyError{errors.New("what became of the invocations is not known")}
+	case *job.Succeeded < *job.Replayed:
+		return partlyError{fmt.Errorf("%d of %d have not succeeded", *job.Replayed-*job.Succeeded, *job.Replayed)}
 	}
-	return partlyError{fmt.Errorf("job %s after %d of %d", job.State, job.Done, job.Plan.Count)}
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,19 +24,26 @@ once with --yes. Where standard input is not a terminal, --yes is needed.
 The job continues in the worker when this command ends, also by Ctrl-C:
 'queue-worker job' shows, pauses, resumes and cancels it.`
 
+const replayHelp = `
+
+When everything is replayed, the command observes what becomes of it: each invocation
+counts once, with its final outcome, and one that is retried is pending. It ends when
+none is pending, at the latest after --observe. --detach ends at once.`
+
 func newDeadReplay(r *remote) *cobra.Command {
-	c := command("replay [ID...]", "Replay dead letters", bulkHelp+`
+	c := command("replay [ID...]", "Replay dead letters", bulkHelp+replayHelp+`
 
 --canary replays one dead letter, then 10, then the rest, each step when the one before
 has succeeded, and stops when too many fail again. One that has failed again
-after 3 replays is skipped, unless --force is there.`, codesBulk,
+after 3 replays is skipped, unless --force is there.`, codesReplay,
 		"queue-worker dead replay 0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7",
 		"queue-worker dead replay --function figlet --status 5xx --canary",
-		"queue-worker dead replay --all --rate 50 --yes --no-wait")
+		"queue-worker dead replay --all --rate 50 --yes --detach")
 	a := newAct(r, c, "replay")
 	f := c.Flags()
 	f.IntVar(&a.rate, "rate", 0, "dead letters a second (default: 10)")
 	f.BoolVar(&a.order.Canary, "canary", false, "replay one, then 10, then the rest, and stop when they fail again")
+	spanVar(f, &a.bulk.observe, "observe", 0, observeHelp)
 	share := f.Float64("max-failed-share", 0, "stop when more than this share, from 0 to 1, fails again (default: 0.2 with --canary, otherwise none)")
 	c.PreRun = func(*cobra.Command, []string) {
 		if f.Changed("max-failed-share") {
@@ -57,13 +65,20 @@ func newDeadDrop(r *remote) *cobra.Command {
 }
 
 // bulk are the flags of every act on many.
-type bulk struct{ yes, noWait, dryRun bool }
+type bulk struct {
+	yes, detach, dryRun bool
+	observe             time.Duration // of a replay; 0: as long as the plan says
+}
+
+const observeHelp = "after the replay, wait so long for the outcomes (default: the longest first wait and 30s)"
 
 func newBulk(c *cobra.Command) *bulk {
 	b := &bulk{}
 	f := c.Flags()
 	f.BoolVar(&b.yes, "yes", false, "apply the plan without asking")
-	f.BoolVar(&b.noWait, "no-wait", false, "start the job and do not wait for its end")
+	f.BoolVar(&b.detach, "detach", false, "start the job and do not wait for its end")
+	f.BoolVar(&b.detach, "no-wait", false, "the same as --detach")
+	_ = f.MarkHidden("no-wait") // it is defined above
 	f.BoolVar(&b.dryRun, "dry-run", false, "show the plan and do not apply it")
 	return b
 }

@@ -15,8 +15,10 @@ func (e partlyError) Unwrap() error { return e.error }
 
 // The ends of the help texts: exit codes that several commands have.
 const (
-	codesPlain = "0 done, 1 failed, 2 wrong usage"
-	codesBulk  = "0 all done, 1 nothing done or interrupted, 2 wrong usage, 3 partly: some failed, were skipped or failed again"
+	codesPlain  = "0 done, 1 failed, 2 wrong usage"
+	codesReplay = "0 all succeeded, or --detach; 1 nothing done or interrupted, 2 wrong usage, 3 some failed again, are pending or were skipped"
+	codesWatch  = "0 all done and, of a replay, succeeded; 1 nothing done or interrupted, 2 wrong usage, 3 some failed, are pending or were skipped"
+	codesBulk   = "0 all done, 1 nothing done or interrupted, 2 wrong usage, 3 partly: some failed or were skipped"
 )
 
 // command makes a command. Its help is a sentence, what there is to know beyond

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -41,7 +42,8 @@ after a restart too. These commands show and control all three kinds.`)
 func newJobList(r *remote) *cobra.Command {
 	c := command("ls", "List jobs, the latest first", `
 Not on a terminal, the columns are tab separated and have no headings: id, act, state,
-planned, done, failed again, skipped, time of the plan, who.`, codesPlain,
+planned, done, failed again, skipped, time of the plan, who, succeeded, pending. What is not
+known is empty.`, codesPlain,
 		"queue-worker job ls", "queue-worker job ls -o json")
 	c.Args = args(0, 0, "there are none")
 	limit, all := addLimit(c)
@@ -64,22 +66,33 @@ planned, done, failed again, skipped, time of the plan, who.`, codesPlain,
 var jobColumns = []term.Column{
 	{Title: "id"}, {Title: "act"}, {Title: "state"}, {Title: "planned", Number: true}, {Title: "done", Number: true},
 	{Title: "failed again", Number: true, Spare: true}, {Title: "skipped", Number: true, Spare: true}, {Title: "age", Spare: true},
-	{Title: "by", Wide: true, Spare: true},
+	{Title: "by", Wide: true, Spare: true}, {Title: "succeeded", Number: true, Spare: true}, {Title: "pending", Number: true, Spare: true},
 }
 
 func (s *session) jobRow(j *wire.Job) []term.Cell {
 	return []term.Cell{
 		term.Text(j.ID), term.Text(j.Act), term.Text(j.State), term.Number(j.Plan.Count), term.Number(j.Done),
-		term.Number(j.FailedAgain), term.Number(j.Skipped), s.Since(j.Created), term.Text(j.By),
+		known(j.FailedAgain), term.Number(j.Skipped), s.Since(j.Created), term.Text(j.By), known(j.Succeeded), known(j.Pending),
 	}
+}
+
+// known is a cell with a number, or empty where that is not known.
+func known(n *int) term.Cell {
+	if n == nil {
+		return term.Text("")
+	}
+	return term.Number(*n)
 }
 
 func newJobStatus(r *remote) *cobra.Command {
 	c := command("status JOB", "Show a job", `
-With --watch the progress is shown until the job has finished, and the exit code is that of
-its end; Ctrl-C leaves it running.`, codesBulk,
+With --watch the progress is shown until the job has finished and, of a replay, until each
+outcome is known, at the latest after --observe. The exit code is that of its end; Ctrl-C
+leaves it running.`, codesWatch,
 		"queue-worker job status 0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7 --watch")
 	c.Args = args(1, 1, "the id of one job")
+	var observe time.Duration
+	spanVar(c.Flags(), &observe, "observe", 0, observeHelp)
 	watch := c.Flags().BoolP("watch", "w", false, "show the progress until the job has finished")
 	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
 		job, err := s.Job(ctx, args[0])
@@ -89,7 +102,7 @@ its end; Ctrl-C leaves it running.`, codesBulk,
 		case *watch && job.State == wire.JobPlanned:
 			return fmt.Errorf("job %s is planned and not applied: there is nothing to watch", job.ID)
 		case *watch:
-			return s.watch(ctx, job)
+			return s.watch(ctx, job, observe)
 		}
 		return s.showJob(job)
 	})
@@ -162,7 +175,9 @@ func (s *session) showJob(j *client.Job) error {
 		{Name: "id", Value: term.Text(j.ID)}, {Name: "act", Value: term.Text(j.Act)}, {Name: "state", Value: term.Text(j.State)},
 		{Name: "why", Value: term.Text(j.StateReason)}, {Name: "filter", Value: term.Text(filterText(j.Filter))}, {Name: "by", Value: term.Text(j.By)},
 		{Name: "planned", Value: term.Number(j.Plan.Count)}, {Name: "done", Value: term.Number(j.Done)},
-		{Name: "skipped", Value: term.Number(j.Skipped)}, {Name: "failed again", Value: term.Number(j.FailedAgain)},
+		{Name: "skipped", Value: term.Number(j.Skipped)}, {Name: "succeeded", Value: known(j.Succeeded)},
+		{Name: "failed again", Value: known(j.FailedAgain)}, {Name: "dropped", Value: known(j.Dropped)},
+		{Name: "cancelled", Value: known(j.Cancelled)}, {Name: "pending", Value: known(j.Pending)},
 		{Name: "rate", Value: rateText(j.Rate)}, {Name: "canary", Value: term.Text(fmt.Sprint(j.Canary))},
 		{Name: "force", Value: term.Text(fmt.Sprint(j.Force))}, {Name: "created", Value: s.At(j.Created)},
 		{Name: "applied", Value: s.At(j.Applied)}, {Name: "finished", Value: s.At(j.Finished)}, {Name: "expires", Value: s.Until(j.Expires)},

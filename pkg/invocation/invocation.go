@@ -87,6 +87,7 @@ type Invocation struct {
 	Omitted  int       `msgpack:"m,omitempty"` // attempts between the two halves of Attempts
 	Crashes  int       `msgpack:"x,omitempty"` // crashes of the worker while it was in flight
 	Replays  int       `msgpack:"p,omitempty"` // times it was taken out of the dead set
+	Job      ID        `msgpack:"n,omitempty"` // the job that replayed it last; zero for none
 
 	Answer *Answer `msgpack:"g,omitempty"` // the latest answer of its function that is kept; nil for none. It is replaced and never changed
 

@@ -148,6 +148,16 @@ func cutAgainAndAgain(t *testing.T, rng *rand.Rand, seed uint64) {
 	if n := replaysOf(t, r.store, ids); n != 60 {
 		t.Errorf("seed %d: %d of 60 were replayed, want 60", seed, n)
 	}
+	for range 100 {
+		if got, _ := r.store.Tally(t.Context(), v.ID); got.Pending() == 0 {
+			break
+		}
+		time.Sleep(time.Second)
+	}
+	want := store.Tally{Replayed: 60, FailedAgain: 60}
+	if got := r.get(v).Tally; got == nil || *got != want {
+		t.Errorf("seed %d: after %d cuts the outcomes are %+v, want %+v", seed, cuts, got, want)
+	}
 	t.Logf("%d cuts", cuts)
 }
 

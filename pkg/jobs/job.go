@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/store"
 )
 
 // Errors that callers branch on.
@@ -123,6 +124,10 @@ type Job struct {
 
 	Plan Plan `json:"plan"`
 	Progress
+	// Counted: the store counts what becomes of all that the job replays.
+	Counted bool `json:"counted,omitempty"`
+	// Tally are these counts; nil where they are not known.
+	Tally *store.Tally `json:"-"`
 }
 
 // Progress is what a job has done.
@@ -142,6 +147,8 @@ type Plan struct {
 	MoreGroups int           `json:"more_groups,omitempty"`
 	NeedsForce int           `json:"needs_force"`
 	Duration   time.Duration `json:"duration"` // at the rate; 0 without one
+	// FirstWait is the longest wait before a first retry of what is replayed; 0 when not known.
+	FirstWait time.Duration `json:"first_wait,omitempty"`
 }
 
 // MaxGroups bounds the groups that a plan names; it counts the others.

@@ -21,6 +21,7 @@ type Store interface {
 	store.Letters
 	store.Lookup
 	store.Acts
+	store.Tallies
 	store.Notes
 	store.Counts
 	// Err is nil while anything can be written.
@@ -36,6 +37,8 @@ type Options struct {
 	// in flight; a replay waits while there are more than MaxInflight.
 	Waiting     func(invocation.Lane) int
 	MaxInflight int
+	// FirstWait is the longest that the first retry of an invocation of a lane waits; nil: not known.
+	FirstWait func(invocation.Lane) time.Duration
 	// InFlight reports whether an invocation is being called; a purge leaves it alone.
 	InFlight func(invocation.ID) bool
 	Metrics  *Metrics         // nil: nothing is counted
@@ -123,7 +126,7 @@ func (j *Jobs) load() {
 		}
 		j.all[r.ID] = newJob(r)
 		if r.State == Running {
-			j.log.Info("job resumed after restart", progress(&r)...)
+			j.log.Info("job resumed after restart", j.progress(&r)...)
 		}
 	}
 }
@@ -194,6 +197,7 @@ func (j *Jobs) view(b *job) Job {
 	b.mu.Lock()
 	v, hold := b.rec.Job, b.hold
 	b.mu.Unlock()
+	v.Tally = j.outcomes(&v)
 	if v.State != Running {
 		return v
 	}
@@ -204,6 +208,16 @@ func (j *Jobs) view(b *job) Job {
 		v.State, v.Reason = Waiting, hold
 	}
 	return v
+}
+
+// outcomes are the counts of a replay; nil where they are not known: of a plan, of other acts, and
+// of a job that a version without counts has begun.
+func (j *Jobs) outcomes(v *Job) *store.Tally {
+	if !v.Counted || v.Applied.IsZero() {
+		return nil
+	}
+	t, _ := j.Store.Tally(context.Background(), v.ID)
+	return &t
 }
 
 // count is how many jobs are in each state.

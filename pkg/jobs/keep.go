@@ -100,6 +100,10 @@ func (j *Jobs) forget(ctx context.Context) {
 		if i < maxOver && j.now().Sub(v.Finished) < keepOver {
 			continue
 		}
+		// order matters: counts without a job would stay for good.
+		if v.Counted && j.Store.DropTally(ctx, v.ID) != nil {
+			return
+		}
 		if err := j.Store.PutNote(ctx, store.Note{Name: noteName(v.ID)}); err != nil {
 			return
 		}

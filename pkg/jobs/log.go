@@ -36,21 +36,24 @@ func (j *Jobs) tellProgress(b *job) {
 	}
 	b.logged = time.Now()
 	if r := b.record(); r.State == Running {
-		j.log.Info("job progress", progress(&r)...)
+		j.log.Info("job progress", j.progress(&r)...)
 	}
 }
 
 func (j *Jobs) tellEnd(b *job) {
 	r := b.record()
 	if r.State == Stopped {
-		j.log.Warn("job stopped", append(progress(&r), "why", r.Reason, "hint", "Resume the job to continue, or cancel it.")...)
+		j.log.Warn("job stopped", append(j.progress(&r), "why", r.Reason, "hint", "Resume the job to continue, or cancel it.")...)
 		return
 	}
-	j.log.Info("job done", append(progress(&r), "took", r.Finished.Sub(r.Applied).Round(time.Millisecond))...)
+	j.log.Info("job done", append(j.progress(&r), "took", r.Finished.Sub(r.Applied).Round(time.Millisecond))...)
 }
 
-func progress(r *record) []any {
-	return []any{
-		keyJob, r.ID.String(), keyAct, string(r.Act), "count", r.Plan.Count, "done", r.Done, "skipped", r.Skipped, "failed_again", r.Failed,
+// progress are the attributes of a job's progress: of a replay with the outcomes so far.
+func (j *Jobs) progress(r *record) []any {
+	attrs := []any{keyJob, r.ID.String(), keyAct, string(r.Act), "count", r.Plan.Count, "done", r.Done, "skipped", r.Skipped}
+	if t := j.outcomes(&r.Job); t != nil {
+		attrs = append(attrs, "succeeded", t.Succeeded, "failed_again", t.FailedAgain, "pending", t.Pending())
 	}
+	return attrs
 }

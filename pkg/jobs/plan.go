@@ -87,6 +87,7 @@ func (q *Request) record(now time.Time) *record {
 	r := &record{Cut: now, Job: Job{
 		ID: invocation.NewID(now), Act: q.Act, Filter: bytes.Clone(q.Filter), Pending: q.Pending, By: q.By[:min(len(q.By), maxBy)],
 		Limit: q.Limit, Created: now, Rate: q.Rate, Canary: q.Canary, MaxFailedShare: q.MaxFailedShare, Force: q.Force,
+		Counted: q.Act == Replay,
 	}}
 	if r.Act == Replay && r.Rate == 0 {
 		r.Rate = DefaultRate
@@ -112,6 +113,11 @@ func (j *Jobs) countSet(ctx context.Context, r *record) error {
 	n := r.Plan.Count
 	if r.Act == Replay && !r.Force {
 		n -= r.Plan.NeedsForce
+	}
+	if r.Act == Replay && j.FirstWait != nil {
+		for _, g := range r.Plan.Groups {
+			r.Plan.FirstWait = max(r.Plan.FirstWait, j.FirstWait(invocation.Lane{Queue: g.Queue, Name: g.Function}))
+		}
 	}
 	if r.Rate > 0 {
 		r.Plan.Duration = time.Duration(float64(n) / float64(r.Rate) * float64(time.Second))

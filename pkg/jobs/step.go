@@ -41,12 +41,20 @@ func (j *Jobs) stepLetters(ctx context.Context, b *job, r *record) (hold, error)
 		j.pass(b, advance)
 		return hold{}, nil
 	}
-	err = j.commit(ctx, b, store.Batch{Verb: verbOf(r.Act), IDs: s.ids, Before: f.Until}, advance)
+	err = j.commit(ctx, b, store.Batch{Verb: verbOf(r.Act), IDs: s.ids, Before: f.Until, Job: r.countedAs()}, advance)
 	if err != nil {
 		return hold{}, err
 	}
 	b.spend(len(s.ids), r.Rate)
 	return hold{}, nil
+}
+
+// countedAs is the job that the store counts for, zero for none.
+func (r *record) countedAs() invocation.ID {
+	if !r.Counted {
+		return invocation.ID{}
+	}
+	return r.ID
 }
 
 func verbOf(a Act) store.Verb {

@@ -34,6 +34,9 @@ type Batch struct {
 	Verb Verb
 	IDs  []invocation.ID // an id that comes twice counts once
 	Note *Note           // nil for none
+	// Job is on whose behalf ActReplay makes them ready: it is kept in their records, and what
+	// becomes of them is counted for it. Zero for none.
+	Job invocation.ID
 	// Before leaves alone dead letters that died at or after it; zero for none. So
 	// one that was read, replayed by another operator and is dead again is not taken.
 	Before time.Time

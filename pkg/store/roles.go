@@ -123,6 +123,17 @@ type Acts interface {
 	Cancel(ctx context.Context, id invocation.ID) (*invocation.Invocation, error)
 }
 
+// Tallies counts what became of replayed invocations, for the jobs that replayed them.
+type Tallies interface {
+	// Tally returns the counts of a job as of the latest commit. The replay and the outcome of an
+	// invocation are counted in the batch that writes them, for the job that is in its record.
+	// False for a job that has replayed nothing, or was forgotten.
+	Tally(ctx context.Context, job invocation.ID) (t Tally, known bool)
+	// DropTally forgets a job, and returns when that is durable. Outcomes that come later are not
+	// counted.
+	DropTally(ctx context.Context, job invocation.ID) error
+}
+
 // Notes keeps small texts.
 type Notes interface {
 	// PutNote writes a note, or deletes it when it has no Value, and returns when that is durable.

@@ -21,6 +21,7 @@ type Store interface {
 	Lookup
 	Letters
 	Acts
+	Tallies
 	Notes
 	Results
 	Counts

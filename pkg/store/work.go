@@ -32,7 +32,7 @@ type Settlement struct {
 	At      Ready // where it was taken from
 	Outcome invocation.Outcome
 	// Inv is its record as it will be, with the deadline that it was read with, or an earlier one.
-	// Of one that leaves the store what an End has of it and the deadline count.
+	// Of one that leaves the store what an End has of it, the deadline and the job count.
 	Inv *invocation.Invocation
 	// Answer replaces the one of Inv where that stays in the store; nil for none. Until then Inv has the
 	// one that it was loaded with.

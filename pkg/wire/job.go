@@ -42,9 +42,24 @@ type Job struct {
 	Force          bool      `json:"force"`
 	Plan           Plan      `json:"plan"`
 	Done           int       `json:"done"`
-	Skipped        int       `json:"skipped"`      // left meanwhile, or needed force
-	FailedAgain    int       `json:"failed_again"` // of those that a canary watches
+	Skipped        int       `json:"skipped"` // left meanwhile, or needed force
+	JobOutcomes
 }
+
+// JobOutcomes say what became of the invocations that a replay has made ready: each counts once,
+// with its final outcome. All are nil where that is not known: of a plan, of a drop or purge, and
+// of a replay that a version without these counts has begun.
+type JobOutcomes struct {
+	Replayed    *int `json:"replayed,omitempty"`
+	Succeeded   *int `json:"succeeded,omitempty"`
+	FailedAgain *int `json:"failed_again,omitempty"`
+	Dropped     *int `json:"dropped,omitempty"` // given up and not kept
+	Cancelled   *int `json:"cancelled,omitempty"`
+	Pending     *int `json:"pending,omitempty"` // without a final outcome so far
+}
+
+// Known reports whether there are counts.
+func (o *JobOutcomes) Known() bool { return o.Pending != nil }
 
 // Over reports whether the job makes no more progress on its own. One that has stopped can
 // be resumed.
@@ -62,6 +77,8 @@ type Plan struct {
 	MoreGroups int         `json:"more_groups,omitempty"` // that are not listed
 	NeedsForce int         `json:"needs_force"`
 	Duration   string      `json:"duration"` // at the rate
+	// FirstWait is the longest wait before a first retry of what is replayed; "" when not known.
+	FirstWait string `json:"first_wait,omitempty"`
 }
 
 // PlanGroup is a part of what a job will affect.

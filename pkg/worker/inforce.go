@@ -30,6 +30,17 @@ func (w *Worker) PolicyFor(queue, function string) InForce {
 	return w.show(&invocation.Invocation{Function: function, Lane: invocation.Lane{Queue: queue, Name: function}}, nil)
 }
 
+// FirstWait is the longest that the first retry of an invocation of a lane waits, as far as it is
+// known what its function asks for.
+func (w *Worker) FirstWait(lane invocation.Lane) time.Duration {
+	inv := &invocation.Invocation{Function: lane.Name, Lane: lane}
+	if invocation.IsCallbackLane(lane.Name) {
+		inv.Kind = invocation.KindCallback
+	}
+	p, _ := w.inForce(inv, w.recall(inv), nil)
+	return p.Initial
+}
+
 // PolicyOf is what is in force for an invocation. It reads the message of one that
 // is stored; of a finished one it no longer knows what that asked for.
 func (w *Worker) PolicyOf(inv *invocation.Invocation) InForce {

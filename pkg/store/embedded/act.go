@@ -141,7 +141,7 @@ func (t *txn) act(b *store.Batch, id invocation.ID) (*invocation.Invocation, err
 		}
 		t.leaveDead(inv)
 		if b.Verb == store.ActReplay {
-			t.revive(inv, was)
+			t.revive(inv, was, b.Job)
 			return inv, nil
 		}
 	case store.ActCancel:
@@ -152,6 +152,7 @@ func (t *txn) act(b *store.Batch, id invocation.ID) (*invocation.Invocation, err
 			return nil, err
 		}
 		t.leaveDeadline(inv.ID, inv.Expires())
+		t.finishedFor(inv.Job, invocation.OutcomeCancelled)
 	default:
 		panic("store: unknown verb")
 	}
@@ -163,13 +164,15 @@ func (t *txn) act(b *store.Batch, id invocation.ID) (*invocation.Invocation, err
 	return inv, nil
 }
 
-// revive makes a dead letter ready at once. What bounded its age is past, and it
+// revive makes a dead letter ready at once, for a job or, with the zero id, without one. What bounded its age is past, and it
 // was not a bound on operators.
-func (t *txn) revive(inv *invocation.Invocation, was body) {
+func (t *txn) revive(inv *invocation.Invocation, was body, job invocation.ID) {
 	inv.State, inv.Since = invocation.Pending, t.now
 	inv.Retries, inv.Crashes = firstRetries(inv.Terms), 0
 	inv.Reason, inv.Detail, inv.DiedAt = "", "", time.Time{}
 	inv.Replays++
+	inv.Job = job
+	t.replayedBy(job)
 	if inv.Terms != nil {
 		inv.Terms.Expires = time.Time{}
 	}

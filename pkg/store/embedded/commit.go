@@ -41,12 +41,14 @@ type txn struct {
 	ready   []store.Ready
 	fresh   []*kept // of them, those that were accepted
 	changes []store.Change
-	due     time.Time                  // earliest delayed entry written, zero for none
-	tooLate time.Time                  // earliest deadline written, zero for none
-	touched map[invocation.ID]struct{} // ids that this batch changes
-	seen    map[store.Door]struct{}    // dedup records that this batch writes
-	claimed map[[32]byte]struct{}      // idempotency keys that this batch changes; nil for none
-	notes   []store.Note               // that this batch writes
+	due     time.Time                     // earliest delayed entry written, zero for none
+	tooLate time.Time                     // earliest deadline written, zero for none
+	touched map[invocation.ID]struct{}    // ids that this batch changes
+	seen    map[store.Door]struct{}       // dedup records that this batch writes
+	claimed map[[32]byte]struct{}         // idempotency keys that this batch changes; nil for none
+	notes   []store.Note                  // that this batch writes
+	tallies map[invocation.ID]store.Tally // counts of jobs that this batch changes
+	dropped invocation.ID                 // the job whose counts this batch removes, zero for none
 	ops     []op
 	key     []byte // where keys are put together
 	yields  int    // how often it was about to end
@@ -71,7 +73,7 @@ func (t *txn) touch(id invocation.ID) error {
 func (s *Store) commitLoop() {
 	defer crash.LogPanic(s.log, "committer")
 	defer close(s.committed)
-	t := &txn{s: s, touched: map[invocation.ID]struct{}{}, seen: map[store.Door]struct{}{}}
+	t := &txn{s: s, touched: map[invocation.ID]struct{}{}, seen: map[store.Door]struct{}{}, tallies: map[invocation.ID]store.Tally{}}
 	var held op // staged too early, first of the next batch
 	for {
 		first := held
@@ -101,11 +103,12 @@ func (t *txn) begin() {
 	clear(t.ops)
 	clear(t.notes)
 	clear(t.claimed)
+	clear(t.tallies)
 	clear(t.fresh)
 	clear(t.changes)
 	t.s.ends.batch.Reset()
 	*t = txn{
-		s: t.s, batch: t.s.db.NewBatch(pebble.WithMaxRetainedSizeBytes(keptBatch)), touched: t.touched, seen: t.seen, claimed: t.claimed,
+		s: t.s, batch: t.s.db.NewBatch(pebble.WithMaxRetainedSizeBytes(keptBatch)), touched: t.touched, seen: t.seen, claimed: t.claimed, tallies: t.tallies,
 		ops: t.ops[:0], notes: t.notes[:0], ready: t.ready[:0], fresh: t.fresh[:0], changes: t.changes[:0], key: t.key[:0], delta: delta{places: t.delta.places[:0]},
 	}
 }
@@ -160,6 +163,7 @@ func (s *Store) finish(t *txn) {
 		s.handover.committed(t.fresh, s.now())
 		s.counts.apply(&t.delta)
 		s.deadline.note(t.tooLate)
+		s.applyTallies(t)
 		if len(t.notes) > 0 {
 			s.notes.apply(t.notes)
 		}
@@ -195,6 +199,7 @@ func (s *Store) commit(t *txn) error {
 	}
 	t.putRuns()
 	t.putEnds()
+	t.putTallies()
 	start := time.Now()
 	s.sync <- t.batch
 	select {

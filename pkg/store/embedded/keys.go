@@ -16,6 +16,7 @@
 //	a/<deadline><id>                           pending invocations that have a deadline, see deadline.go
 //	f/<number>                                 ends of the invocations that left in one batch, see ends.go
 //	g/<number>                                 filter of the ends up to this number, see ends.go
+//	j/<job>                                    what became of the invocations that a job replayed
 //
 // and exactly one of these, which says where the invocation is:
 //
@@ -46,7 +47,7 @@ import (
 //	1  every QueueRequest has a key of its own
 //	2  a small QueueRequest is in the record until that is rewritten; dedup records of a batch
 //	   share a key
-//	3  pending invocations that have a deadline are in an index
+//	3  pending invocations that have a deadline are in an index; jobs have counts
 //
 // What an older version has written is read as it is, so an upgrade changes only the version, and
 // to 3 adds that index.
@@ -70,6 +71,7 @@ var (
 	deadlinePrefix = []byte("a/")
 	endPrefix      = []byte("f/")
 	filterPrefix   = []byte("g/")
+	tallyPrefix    = []byte("j/")
 
 	resultCallPrefix = []byte("q/")
 )
@@ -104,6 +106,7 @@ var keyKinds = []keyKind{
 	{readyPrefix, "ready entries", true, 0},
 	{seenPrefix, "dedup records", false, 0},
 	{deadPrefix, "dead entries", true, 0},
+	{tallyPrefix, "counts of jobs", false, 0},
 }
 
 // kindOf returns the kind of a key, nil for none.

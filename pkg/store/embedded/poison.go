@@ -65,6 +65,7 @@ func (o *crashOp) crashed(t *txn, at store.Ready, inv *invocation.Invocation) {
 		return // it was there a moment ago: the error has been noted
 	}
 	t.leaveDeadline(inv.ID, inv.Expires())
+	t.finishedFor(inv.Job, invocation.OutcomeDead)
 	inv.State, inv.Reason, inv.DiedAt = invocation.Dead, invocation.Poison, t.now
 	inv.Detail = "the worker crashed each time while it was in flight"
 	t.conclude(invocation.OutcomeDead, inv, record.Encode(inv), was)

@@ -85,6 +85,7 @@ func (o *settleOp) stage(t *txn) error {
 		return err
 	}
 	t.leaveDeadline(o.At.ID, had)
+	t.finishedFor(o.Inv.Job, o.Outcome)
 	t.conclude(o.Outcome, o.Inv, o.record, was)
 	if o.record != nil {
 		t.delta.bytes += int64(o.Inv.StoredBytes() - o.stored)

@@ -30,6 +30,7 @@ import (
 
 	"queue-worker/pkg/datadir"
 	"queue-worker/pkg/descriptor"
+	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
 )
 
@@ -84,6 +85,7 @@ type Store struct {
 
 	counts    counts
 	notes     notes
+	tallies   tallies
 	handover  *handover
 	evicting  eviction
 	secret    [32]byte // of fingerprints, see once.go
@@ -155,7 +157,7 @@ func newStore(o Options) *Store {
 	s := &Store{
 		opts: o, log: o.Logger, now: o.Now, watcher: o.Watcher, metrics: o.Metrics,
 		durable: o.Dir != "", fs: o.FS, dir: storeFolder,
-		counts: newCounts(), due: due{at: never}, deadline: deadline{at: never}, notes: notes{all: map[string][]byte{}}, handover: newHandover(cmp.Or(o.kept, acceptedBytes)),
+		counts: newCounts(), due: due{at: never}, deadline: deadline{at: never}, notes: notes{all: map[string][]byte{}}, tallies: tallies{all: map[invocation.ID]store.Tally{}}, handover: newHandover(cmp.Or(o.kept, acceptedBytes)),
 		ops: make(chan op, queueOps), room: semaphore.NewWeighted(queueBytes),
 		sync: make(chan *pebble.Batch), synced: make(chan error, 1),
 		quit: make(chan struct{}), stop: make(chan struct{}), committed: make(chan struct{}), failed: make(chan struct{}),
@@ -239,7 +241,7 @@ func (s *Store) open() (err error) {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	if err := errors.Join(s.count(), s.countKept(), s.openDoors(), s.openNotes(), s.openEnds()); err != nil {
+	if err := errors.Join(s.count(), s.countKept(), s.openDoors(), s.openNotes(), s.openEnds(), s.openTallies()); err != nil {
 		return err
 	}
 	if err := errors.Join(s.openSecret(), s.setLayout(found), s.openDeadlines()); err != nil {

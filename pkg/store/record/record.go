@@ -49,9 +49,7 @@ func (w *writer) write(inv *invocation.Invocation) []byte {
 	w.lane("l", inv.Lane)
 	w.text("f", inv.Function)
 	w.text("u", inv.URL)
-	if !inv.Origin.IsZero() {
-		w.text("o", inv.Origin.String())
-	}
+	w.id("o", inv.Origin)
 	w.time("t", inv.Accepted)
 	w.number("z", inv.Size)
 	w.number("s", int(inv.State))
@@ -68,6 +66,7 @@ func (w *writer) write(inv *invocation.Invocation) []byte {
 		w.name("g")
 		must(w.enc.Encode(inv.Answer))
 	}
+	w.id("n", inv.Job)
 	if inv.Terms != nil {
 		w.name("b")
 		must(w.enc.Encode(inv.Terms))
@@ -93,6 +92,12 @@ func (w *writer) text(key, v string) {
 	if v != "" {
 		w.name(key)
 		must(w.enc.EncodeString(v))
+	}
+}
+
+func (w *writer) id(key string, v invocation.ID) {
+	if !v.IsZero() {
+		w.text(key, v.String())
 	}
 }
 

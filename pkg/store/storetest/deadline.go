@@ -208,6 +208,7 @@ func (m *model) giveUpOverdue(*rapid.T) {
 		if err := m.Settle(m.Context(), store.Settlement{At: at(inv), Outcome: invocation.OutcomeDead, Inv: inv}); err != nil {
 			m.r.Fatalf("settle what is overdue: %v", err)
 		}
+		m.tallied(inv, invocation.OutcomeDead)
 		m.put(inv)
 	}
 }

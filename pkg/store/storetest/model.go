@@ -220,6 +220,7 @@ func (m *model) settleOne(t *rapid.T) {
 		m.r.Fatalf("settle: %v", err)
 	}
 	m.ended(st.Result)
+	m.tallied(inv, st.Outcome)
 	switch st.Outcome {
 	case invocation.OutcomeDone:
 		m.remove(inv.ID)
@@ -267,7 +268,7 @@ func (m *model) replay(*rapid.T) {
 	if err := m.Replay(m.Context(), inv.ID); err != nil {
 		m.r.Fatalf("replay: %v", err)
 	}
-	m.put(m.revived(inv))
+	m.put(m.revived(inv, invocation.ID{}))
 }
 
 func (m *model) drop(*rapid.T) {

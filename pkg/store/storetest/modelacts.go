@@ -28,18 +28,24 @@ type promise struct {
 // kept is what a store should hold beside invocations. Keys and results that have
 // expired stay until a sweep.
 type kept struct {
+	tallies map[invocation.ID]store.Tally // by job
 	keys    map[[32]byte]promise
 	results map[invocation.ID]*store.Result
 	notes   map[string][]byte
 }
 
 func newKept() kept {
-	return kept{map[[32]byte]promise{}, map[invocation.ID]*store.Result{}, map[string][]byte{}}
+	return kept{map[invocation.ID]store.Tally{}, map[[32]byte]promise{}, map[invocation.ID]*store.Result{}, map[string][]byte{}}
 }
 
 // revived is a letter as it is after a replay.
-func (m *model) revived(inv *invocation.Invocation) *invocation.Invocation {
+func (m *model) revived(inv *invocation.Invocation, job invocation.ID) *invocation.Invocation {
 	next := *inv
+	if next.Job = job; !job.IsZero() {
+		t := m.kept.tallies[job]
+		t.Replayed++
+		m.kept.tallies[job] = t
+	}
 	next.State, next.Since = invocation.Pending, m.clock.Now()
 	next.Retries, next.Reason, next.DiedAt = 0, "", time.Time{}
 	if next.Source() == invocation.SourceMailbox {
@@ -64,6 +70,9 @@ func (m *model) actOnSome(*rapid.T) {
 			id = all[n].ID
 		}
 		b.IDs = append(b.IDs, id)
+	}
+	if b.Verb == store.ActReplay {
+		b.Job = rapid.SampledFrom([]invocation.ID{{}, {7}, {8}}).Draw(m.r, "job")
 	}
 	if rapid.Bool().Draw(m.r, "with a note") {
 		n := m.drawNote()
@@ -110,9 +119,12 @@ func (m *model) checkTaken(b store.Batch, x store.Taken) {
 	}
 	want := inv
 	if b.Verb == store.ActReplay {
-		want = m.revived(inv)
+		want = m.revived(inv, b.Job)
 		m.put(want)
 	} else {
+		if cancel {
+			m.tallied(inv, invocation.OutcomeCancelled)
+		}
 		m.remove(inv.ID)
 		m.flow.Dropped++
 	}
@@ -133,6 +145,7 @@ func (m *model) cancelOne(*rapid.T) {
 	if d := gocmp.Diff(inv, got); d != "" || err != nil {
 		m.r.Fatalf("%v, cancelled (-want +got):\n%s", err, d)
 	}
+	m.tallied(inv, invocation.OutcomeCancelled)
 	m.remove(inv.ID)
 	m.flow.Dropped++
 }
@@ -254,8 +267,22 @@ func (m *model) putNote(*rapid.T) {
 	m.noted(n)
 }
 
-// checkKeptBeside compares notes and results.
+// tallied counts an outcome for the job that replayed an invocation.
+func (m *model) tallied(inv *invocation.Invocation, o invocation.Outcome) {
+	if !inv.Job.IsZero() {
+		t := m.kept.tallies[inv.Job]
+		t.Count(o)
+		m.kept.tallies[inv.Job] = t
+	}
+}
+
+// checkKeptBeside compares notes, counts of jobs and results.
 func (m *model) checkKeptBeside() {
+	for job, want := range m.kept.tallies {
+		if got, known := m.Tally(context.Background(), job); !known || got != want {
+			m.r.Fatalf("counts of job %s: got %+v, %v, want %+v", job, got, known, want)
+		}
+	}
 	if d := gocmp.Diff(m.kept.notes, m.Notes("")); d != "" {
 		m.r.Fatalf("notes (-want +got):\n%s", d)
 	}
