@@ -32,8 +32,8 @@ be one.`, "0 no damage, 1 damage found or check interrupted, 2 wrong usage",
 	check.RunE = func(*cobra.Command, []string) error { return checkStore(e.drain, e, dir) }
 	check.Flags().StringVar(&dir, "data-dir", "", "the store's folder (default: data_dir of the environment)")
 	repair := command("repair", "Write what is readable of a damaged store to another folder", `
-Invocations, results, idempotency keys, dedup records and notes are read, and written to an
-empty folder; every index is made again from them. Files that cannot be read as a whole are
+Invocations, results, outcomes, idempotency keys, dedup records and notes are read, and written
+to an empty folder; every index is made again from them. Files that cannot be read as a whole are
 read part by part. The store of the stopped worker is opened for reading only and stays as it
 is. What was kept and what was lost is printed, with the id of each lost invocation, and the
 result is checked.
@@ -89,7 +89,7 @@ func checkStore(ctx context.Context, e *env, dir string) error {
 func printReport(w io.Writer, r embedded.Report) error {
 	_, _ = fmt.Fprintf(w, "invocations %d (%d bytes): ready %d, delayed %d, dead %d; in flight %d; dedup records %d; tables %d\n",
 		r.Invocations, r.Bytes, r.Ready, r.Delayed, r.Dead, r.InFlight, r.Marks, r.Tables)
-	_, _ = fmt.Fprintf(w, "results %d (%d bytes); idempotency keys %d; notes %d\n", r.Results, r.ResultBytes, r.Keys, r.Notes)
+	_, _ = fmt.Fprintf(w, "results %d (%d bytes); outcomes %d; idempotency keys %d; notes %d\n", r.Results, r.ResultBytes, r.Ends, r.Keys, r.Notes)
 	for _, f := range r.Findings {
 		_, _ = fmt.Fprintf(w, "found: %s\n", escape.Line(f))
 	}

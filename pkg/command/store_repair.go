@@ -53,8 +53,8 @@ func repairStore(e *env, dir, to string) error {
 // printRepaired writes what a repair has kept and lost.
 func printRepaired(w io.Writer, r *embedded.Repaired) {
 	say := func(format string, args ...any) { _, _ = fmt.Fprintln(w, escape.Line(fmt.Sprintf(format, args...))) }
-	say("kept: invocations %d (%d bytes), results %d, idempotency keys %d, dedup records %d, notes %d",
-		r.Invocations, r.Bytes, r.Results, r.Keys, r.Marks, r.Notes)
+	say("kept: invocations %d (%d bytes), results %d, outcomes %d, idempotency keys %d, dedup records %d, notes %d",
+		r.Invocations, r.Bytes, r.Results, r.Ends, r.Keys, r.Marks, r.Notes)
 	for _, l := range r.Losses {
 		what := l.Keys
 		if what != "" {
@@ -73,6 +73,7 @@ func printRepaired(w io.Writer, r *embedded.Repaired) {
 		{r.LostResults, "results: the API answers that the outcome is not known"},
 		{r.LostKeys, "idempotency keys: a submission that is repeated under one of them is accepted again"},
 		{r.LostMarks, "dedup records: a message that NATS Streaming delivers again may be called again"},
+		{r.LostEnds, "batches of outcomes: the API answers that these invocations are not known"},
 		{r.LostNotes, "notes: a pause or the progress of a job is forgotten"},
 	} {
 		if x.n > 0 {

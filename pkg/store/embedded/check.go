@@ -40,6 +40,7 @@ type Report struct {
 	Marks                int   // dedup records
 	InFlight             int   // in-flight markers left by a crash
 	Notes                int
+	Ends                 int   // outcomes that are remembered
 	Keys                 int   // idempotency keys
 	Results              int   // of finished invocations
 	ResultBytes          int64 // that they take

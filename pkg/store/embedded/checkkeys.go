@@ -293,13 +293,25 @@ func (c *checker) has(key []byte) bool {
 	return ok || err != nil
 }
 
-// rest counts dedup records and notes and looks for keys of no known kind.
+// rest counts dedup records, ends and notes and looks for keys of no known kind.
 func (c *checker) rest() {
 	c.each("dedup records", seenPrefix, func(_, _ []byte) { c.Marks++ })
 	c.each("dedup records of batches", runPrefix, func(key, value []byte) {
 		err := eachOfRun(key, value, func(position) bool { c.Marks++; return true })
 		if err != nil {
 			c.find("dedup records %x cannot be understood: %v", key, plainly(err))
+		}
+	})
+	c.each("ends", endPrefix, func(key, value []byte) {
+		if hashes, _, err := hashesOf(value); err != nil {
+			c.find("ends %x cannot be understood: %v", key, err)
+		} else {
+			c.Ends += len(hashes) / 2
+		}
+	})
+	c.each("filters of ends", filterPrefix, func(key, value []byte) {
+		if _, _, err := parseSegment(value); err != nil {
+			c.find("filter %x: %v", key, err)
 		}
 	})
 	c.each("notes", notePrefix, func(key, value []byte) {

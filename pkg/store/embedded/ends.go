@@ -91,19 +91,37 @@ func (t *txn) putEnds() {
 	if len(value) == 0 {
 		return
 	}
-	e.next++
-	t.set(appendEndKey(t.key[:0], e.next), value)
-	n := len(e.added) / 2
-	size := endKeyLen + len(value)
-	e.open.add(e.next, t.now, n, size)
-	e.hashes = append(e.hashes, e.added...)
+	t.insertEnds(value, t.now, e.added)
 	e.added = e.added[:0]
-	t.delta.ends += n
-	t.endBytes(int64(size))
-	if e.open.ends >= segmentEnds || t.now.Sub(e.open.begin) >= t.s.opts.EndTTL/segmentPart {
+	if e.open.ends > 0 && t.now.Sub(e.open.begin) >= t.s.opts.EndTTL/segmentPart {
 		t.closeSegment()
 	}
 	t.trimEnds()
+}
+
+// insertEnds writes the ends of one batch, all at the same time, with their hashes.
+func (t *txn) insertEnds(value []byte, at time.Time, hashes []uint64) {
+	e := &t.s.ends
+	e.next++
+	t.set(appendEndKey(t.key[:0], e.next), value)
+	size := endKeyLen + len(value)
+	e.open.add(e.next, at, len(hashes)/2, size)
+	e.hashes = append(e.hashes, hashes...)
+	t.delta.ends += len(hashes) / 2
+	t.endBytes(int64(size))
+	if e.open.ends >= segmentEnds {
+		t.closeSegment()
+	}
+}
+
+// hashesOf reads the ends of one batch: the hashes of their ids and call ids, and when they ended.
+func hashesOf(value []byte) (hashes []uint64, at time.Time, err error) {
+	err = record.EachEnd(value, func(end *store.End) bool {
+		at = end.At
+		hashes = append(hashes, hashOfID(end.Inv.ID), hashOfCall(end.Inv.CallID))
+		return true
+	})
+	return hashes, at, err
 }
 
 // endBytes counts what ends take from now on.
@@ -183,16 +201,11 @@ func (s *Store) openEnds() error {
 	e.next = max(from, 1) - 1
 	err = s.each(appendEndKey(nil, from), after(endPrefix), func(key, value []byte) (bool, error) {
 		e.next = numberOf(key)
-		had := len(e.hashes)
-		at := time.Time{}
-		_ = s.damaged(record.EachEnd(value, func(end *store.End) bool { // damage costs these ends
-			at = end.At
-			e.hashes = append(e.hashes, hashOfID(end.Inv.ID), hashOfCall(end.Inv.CallID))
-			return true
-		}))
-		n := (len(e.hashes) - had) / 2
-		e.open.add(e.next, at, n, len(key)+len(value))
-		d.ends += n
+		hashes, at, err := hashesOf(value)
+		_ = s.damaged(err) // costs these ends
+		e.hashes = append(e.hashes, hashes...)
+		e.open.add(e.next, at, len(hashes)/2, len(key)+len(value))
+		d.ends += len(hashes) / 2
 		d.endBytes += int64(len(key) + len(value))
 		return true, nil
 	})

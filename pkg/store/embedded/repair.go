@@ -2,7 +2,7 @@
 //
 //	source --(read-only)--> all of it, or what is readable of each file --> target --> checked
 //
-// Only invocations, results, idempotency keys, dedup records and notes are copied. The keys that
+// Only invocations, results, ends, idempotency keys, dedup records and notes are copied. The keys that
 // follow from them are written by the code that writes them for a worker.
 
 package embedded
@@ -11,7 +11,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path/filepath"
 	"strings"
@@ -34,6 +33,7 @@ type Repaired struct {
 	MoreLost                    int // lost invocations beyond those in Lost
 	LostResults, LostKeys       int
 	LostNotes, LostMarks        int
+	Ends, LostEnds              int    // outcomes that are remembered, and batches of them that are lost
 	LostSecret                  bool   // with which idempotency keys are compared
 	Losses                      []Loss // files that cannot be read as a whole
 }
@@ -58,7 +58,7 @@ func (r *Repaired) Whole() bool {
 			return false
 		}
 	}
-	return len(r.Lost)+r.MoreLost+r.LostResults+r.LostKeys+r.LostNotes+r.LostMarks == 0 && !r.LostSecret
+	return len(r.Lost)+r.MoreLost+r.LostResults+r.LostKeys+r.LostNotes+r.LostMarks+r.LostEnds == 0 && !r.LostSecret
 }
 
 // RepairProgress says how far a step of a repair has come. Total is 0 where it is not known.
@@ -286,25 +286,6 @@ func (r *repairer) verify(o Options) error {
 	return err
 }
 
-// copyMarkers copies the in-flight markers, so that a crash that ended the worker is counted. One that
-// cannot be read costs no more than that.
-func (r *repairer) copyMarkers() {
-	from, err := r.sourceFS.Open(r.sourceFS.PathJoin(r.from.Dir, storeFolder, marksFile))
-	if err != nil {
-		return
-	}
-	defer func() { _ = from.Close() }()
-	b, err := io.ReadAll(io.NewSectionReader(from, 0, maxMarks))
-	if err != nil {
-		return
-	}
-	to, err := r.disk.Create(r.disk.PathJoin(r.folder(), storeFolder, marksFile), vfs.WriteCategoryUnspecified)
-	if err == nil {
-		_, _ = to.Write(b)
-		_ = to.Close()
-	}
-}
-
 // place gives the repaired store its name.
 func (r *repairer) place() error {
 	err := r.disk.Rename(r.disk.PathJoin(r.folder(), storeFolder), r.disk.PathJoin(r.to.Dir, storeFolder))
@@ -323,7 +304,7 @@ func (r *repairer) work() error {
 		return err
 	}
 	for _, step := range []func() error{
-		r.copyNotes, r.copyMarks, r.copyInvocations, r.copyKeys, r.copyResults, r.write, r.findLost,
+		r.copyNotes, r.copyMarks, r.copyInvocations, r.copyKeys, r.copyResults, r.copyEnds, r.write, r.findLost,
 	} {
 		if err := step(); err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -50,7 +51,7 @@ func repairOf(t testing.TB, f folder) (Repaired, *vfs.MemFS, error) {
 // contents is what a store in memory holds, by key: all that a repair copies.
 func contents(t testing.TB, fsys vfs.FS, dir string) map[string]string {
 	t.Helper()
-	s, err := Open(Options{Dir: dir, FS: fsys, Slots: 4})
+	s, err := Open(Options{Dir: dir, FS: fsys, Slots: 4, EndTTL: 24 * time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +94,7 @@ func TestRepairOfASoundStoreKeepsEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !r.Whole() || r.Invocations < 500 || r.Notes == 0 || r.Marks < 500 || r.Results == 0 {
+	if !r.Whole() || r.Invocations < 500 || r.Notes == 0 || r.Marks < 500 || r.Results == 0 || r.Ends == 0 {
 		t.Errorf("got %+v, want everything", r)
 	}
 	if lacks := missingFrom(contents(t, mem, "to"), contents(t, base.onto(t), "data")); len(lacks) > 0 {
@@ -153,7 +154,7 @@ func TestRepairOfEachDamagedIndex(t *testing.T) {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
 			mem := base.onto(t)
-			s, err := Open(Options{Dir: "data", FS: mem, Slots: 4})
+			s, err := Open(Options{Dir: "data", FS: mem, Slots: 4, EndTTL: 24 * time.Hour})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -7,6 +7,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
@@ -167,6 +170,39 @@ func (r *repairer) copyResults() error {
 		e := &expiry{at: res.Expires, id: id, ending: endingOf(res, len(written), size)}
 		return r.add(len(written)+size, func(t *txn) { t.insertResult(e, written, body) })
 	})
+}
+
+// copyEnds copies the ends and makes their filters.
+func (r *repairer) copyEnds() error {
+	return r.each(endPrefix, func(_, value []byte) error {
+		hashes, at, err := hashesOf(value)
+		if err != nil {
+			r.LostEnds++
+			return nil
+		}
+		r.Ends += len(hashes) / 2
+		value = bytes.Clone(value)
+		return r.add(len(value), func(t *txn) { t.insertEnds(value, at, hashes) })
+	})
+}
+
+// copyMarkers copies the in-flight markers, so that a crash that ended the worker is counted. One that
+// cannot be read costs no more than that.
+func (r *repairer) copyMarkers() {
+	from, err := r.sourceFS.Open(r.sourceFS.PathJoin(r.from.Dir, storeFolder, marksFile))
+	if err != nil {
+		return
+	}
+	defer func() { _ = from.Close() }()
+	b, err := io.ReadAll(io.NewSectionReader(from, 0, maxMarks))
+	if err != nil {
+		return
+	}
+	to, err := r.disk.Create(r.disk.PathJoin(r.folder(), storeFolder, marksFile), vfs.WriteCategoryUnspecified)
+	if err == nil {
+		_, _ = to.Write(b)
+		_ = to.Close()
+	}
 }
 
 // lose notes a lost invocation, once.
