@@ -55,6 +55,7 @@ var families = map[string]dto.MetricType{
 	"queue_worker_nats_received_total":          dto.MetricType_COUNTER,
 	"queue_worker_nats_duplicates_total":        dto.MetricType_COUNTER,
 	"queue_worker_malformed_total":              dto.MetricType_COUNTER,
+	"queue_worker_nats_delays_ignored_total":    dto.MetricType_COUNTER,
 	"queue_worker_nats_unsettled_messages":      dto.MetricType_GAUGE,
 }
 

@@ -20,6 +20,9 @@ func viewOf(f *found) wire.Invocation {
 		First: l.First, Retries: l.Retries, Attempts: l.Attempts, Omitted: l.Omitted, Replays: l.Replays,
 		Size: l.Size, Status: l.Status, Finished: utc(f.ended), Expires: utc(inv.Expires()), HasResult: f.hasResult,
 	}
+	if inv.Terms != nil {
+		v.DelayIgnored = string(inv.Terms.DelayIgnored)
+	}
 	if f.state == wire.StateDelayed {
 		v.Due = utc(inv.Since)
 	}

@@ -28,7 +28,8 @@ func recordOf(inv *invocation.Invocation) *wire.Record {
 		r.Attempts[i] = wire.RecordAttempt{At: a.At.UTC(), Duration: int64(a.Duration), Status: a.Status, Cause: a.Cause}
 	}
 	if t := inv.Terms; t != nil {
-		r.Terms = &wire.RecordTerms{Source: t.Source.String(), MaxRetries: t.MaxRetries, Delay: int64(t.Delay), Expires: t.Expires.UTC()}
+		r.Terms = &wire.RecordTerms{Source: t.Source.String(), MaxRetries: t.MaxRetries, Delay: int64(t.Delay), Expires: t.Expires.UTC(),
+			Delayed: t.Delayed, Ignored: string(t.DelayIgnored)}
 	}
 	if t := inv.Trace; t != nil {
 		r.Trace = &wire.RecordTrace{Parent: t.Parent, State: t.State, Last: t.Last}
@@ -72,7 +73,8 @@ func invocationOf(r *wire.Record) (*invocation.Invocation, error) {
 		return nil, errors.New("kind is neither function nor callback")
 	}
 	if r.Terms != nil {
-		inv.Terms = &invocation.Terms{MaxRetries: r.Terms.MaxRetries, Delay: time.Duration(r.Terms.Delay), Expires: r.Terms.Expires}
+		inv.Terms = &invocation.Terms{MaxRetries: r.Terms.MaxRetries, Delay: time.Duration(r.Terms.Delay), Expires: r.Terms.Expires,
+			Delayed: r.Terms.Delayed, DelayIgnored: invocation.DelayIgnored(r.Terms.Ignored)}
 		if inv.Terms.Source, ok = sources[r.Terms.Source]; !ok {
 			return nil, errors.New("terms/source is not one of gateway, http, mailbox, producer")
 		}
@@ -166,5 +168,6 @@ func isWrongAttempt(a wire.RecordAttempt) bool {
 func areWrongTerms(t *wire.RecordTerms) bool {
 	return t.MaxRetries < invocation.Unlimited || t.MaxRetries > invocation.MaxCount ||
 		t.Delay < 0 || t.Delay > int64(invocation.MaxDelay) ||
+		t.Ignored != "" && !slices.Contains(invocation.DelaysIgnored(), invocation.DelayIgnored(t.Ignored)) ||
 		!t.Expires.IsZero() && !isStorable(t.Expires)
 }

@@ -277,6 +277,13 @@ func policyFields(p *wire.Policy) []term.Field {
 		}
 		fields = append(fields, term.Field{Name: name, Value: term.Text(value)})
 	}
+	for _, r := range p.Refused {
+		text := r.Name + ": " + r.Expected
+		if r.Value != "" {
+			text = r.Name + " is " + r.Value + ": expected " + r.Expected
+		}
+		fields = append(fields, term.Field{Name: "refused", Value: term.Text(text)})
+	}
 	return append(fields,
 		term.Field{Name: "waits", Value: term.Text(strings.Join(p.Schedule, " "))},
 		term.Field{Name: "all waits", Value: term.Text(p.TotalWait)})

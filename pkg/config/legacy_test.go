@@ -112,7 +112,6 @@ func TestWarnings(t *testing.T) {
 		{"the commercial gateway's stream", durable + "nats_stream=faas-request", "is not read; this worker reads [faas-request] from NATS Streaming at nats:4222"},
 		{"embedded NATS Streaming beside an address", durable + "stan_embedded=true faas_nats_address=nats", "faas_nats_address is not used"},
 		{"the store is synced at an interval", durable + "store_sync=100ms", "may take what was accepted and settled in the last 100ms"},
-		{"an interval without a store on disk", "store_sync=100ms", "data_dir is not set"},
 		{"the dead set may fill the store", durable + "store_max_bytes=1GiB", "set dead_set_max_bytes (1GiB) below store_max_bytes (1GiB)"},
 		{"the dead set leaves room in the store", durable + "store_max_bytes=2GiB", ""},
 		{"the dead set is off", durable + "store_max_bytes=1GiB dead_set=off", ""},

@@ -42,7 +42,9 @@ func List(environ []string) Overview {
 		o.Problems = append(o.Problems, p.Error())
 		expects[p.Name] = p.Want
 	}
-	if c != nil {
+	if c == nil {
+		o.Warnings = append(o.Warnings, nearMisses(variables(environ))...)
+	} else {
 		o.Warnings, o.Ignored = append(o.Warnings, c.Warnings()...), append(o.Ignored, c.Ignored()...)
 	}
 	l := loader{vars: variables(environ)}

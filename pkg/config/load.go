@@ -35,7 +35,7 @@ func Load(environ []string) (*Config, error) {
 		c.GatewayURL = gatewayFrom(c.GatewayAddress, c.GatewayPort)
 	}
 	c.ignored = ignoredIn(l.vars)
-	c.warnings = warningsOf(c, l.set)
+	c.warnings = append(warningsOf(c, l.set, l.changed), nearMisses(l.vars)...)
 	return c, nil
 }
 
@@ -76,6 +76,12 @@ func variables(environ []string) map[string]string {
 
 // set reports whether a variable has a value.
 func (l *loader) set(name string) bool { return l.vars[name] != "" }
+
+// changed reports whether a variable has another value than its default.
+func (l *loader) changed(name string) bool {
+	i := slices.IndexFunc(settings, func(s setting) bool { return s.name == name })
+	return l.set(name) && l.vars[name] != settings[i].standard()
+}
 
 // parse fills the fields by their types, and with zero where the word for it is
 // written.

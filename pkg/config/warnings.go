@@ -12,8 +12,8 @@ import (
 )
 
 // warningsOf judges a configuration that is otherwise right. Set reports whether
-// a variable is set.
-func warningsOf(c *Config, set func(name string) bool) []string {
+// a variable is set, changed whether it has another value than its default.
+func warningsOf(c *Config, set, changed func(name string) bool) []string {
 	var all []string
 	warn := func(when bool, format string, args ...any) {
 		if when {
@@ -23,6 +23,7 @@ func warningsOf(c *Config, set func(name string) bool) []string {
 	warnOfNames(c, set, warn)
 	warnOfDurability(c, warn)
 	warnOfFences(c, warn)
+	warnOfVoid(c, changed, warn)
 	return all
 }
 

@@ -27,3 +27,17 @@ func TestTheWorkerHasOtherSettings(t *testing.T) {
 		t.Errorf("it says %q, want %q in it", text, want)
 	}
 }
+
+func TestNamesThatDoNothingAreFound(t *testing.T) {
+	t.Parallel()
+	status, text := healthy(t).findings("max_infligth=C4N4RY").of("settings")
+	if status != Warn {
+		t.Errorf("the settings are %s, want %s", status, Warn)
+	}
+	if want := "max_infligth is not read: did you mean max_inflight?"; !strings.Contains(text, want) {
+		t.Errorf("it says %q, want %q in it", text, want)
+	}
+	if strings.Contains(text, "C4N4RY") {
+		t.Errorf("it says %q, want no value in it", text)
+	}
+}

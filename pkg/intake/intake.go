@@ -119,6 +119,7 @@ type Intake struct {
 	url     string // without credentials
 	durable bool
 	book    *book
+	delays  delays
 	toTake  signal // there is something to hand to the store
 	toAck   signal // there is something to ack
 	review  signal // the session should look at its subscriptions
@@ -175,6 +176,7 @@ func New(o Options) (*Intake, error) {
 		halt: make(chan struct{}), quit: make(chan struct{}),
 		down: errors.New("not started"), downAt: time.Now(),
 	}
+	i.delays = newDelays(i.durable, i.opts.MaxUnsettled)
 	i.book = newBook(i.limits(), i.toTake, i.toAck, i.review, i.watch)
 	if !i.durable {
 		i.book.identify = i.derivedID

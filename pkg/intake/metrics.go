@@ -1,6 +1,10 @@
 package intake
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"queue-worker/pkg/invocation"
+)
 
 // Metrics are the intake's. Every series is there from the start, at zero.
 type Metrics struct {
@@ -8,6 +12,7 @@ type Metrics struct {
 	submitted  *prometheus.CounterVec
 	duplicates *prometheus.CounterVec
 	malformed  *prometheus.CounterVec
+	ignored    *prometheus.CounterVec
 	refused    prometheus.Counter
 	discarded  prometheus.Counter
 	ackErrors  prometheus.Counter
@@ -27,6 +32,9 @@ func NewMetrics(r prometheus.Registerer, queues []string) *Metrics {
 		submitted:  newVec("queue_worker_messages_submitted_total", "Messages accepted, by queue."),
 		duplicates: newVec("queue_worker_nats_duplicates_total", "Redelivered messages of invocations in flight, stored or settled; they are ignored."),
 		malformed:  newVec("queue_worker_malformed_total", "Messages that could not be decoded or named no usable function; they become dead letters."),
+		ignored: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "queue_worker_nats_delays_ignored_total", Help: "Messages whose delay was not honoured, by reason; they are called at once.",
+		}, []string{"queue_name", "reason"}),
 		refused:    newCounter("queue_worker_nats_refused_total", "Messages that the store did not accept; they stay unacked and are fetched again."),
 		discarded:  newCounter("queue_worker_nats_discarded_total", "Messages that NATS Streaming removed at its own limits before the worker could accept them."),
 		ackErrors:  newCounter("queue_worker_nats_ack_errors_total", "Acks that could not be sent; those messages are redelivered and ignored."),
@@ -37,13 +45,16 @@ func NewMetrics(r prometheus.Registerer, queues []string) *Metrics {
 		bytes:      newGauge("queue_worker_nats_unsettled_bytes", "Bytes of the messages received and not acked yet."),
 		parked:     newGauge("queue_worker_nats_parked_messages", "Messages delivered while there was no room; NATS Streaming keeps them until they are fetched again."),
 	}
-	r.MustRegister(m.received, m.submitted, m.duplicates, m.malformed, m.refused, m.discarded, m.ackErrors,
+	r.MustRegister(m.received, m.submitted, m.duplicates, m.malformed, m.ignored, m.refused, m.discarded, m.ackErrors,
 		m.reconnects, m.connected, m.resting, m.unsettled, m.bytes, m.parked)
 	for _, q := range queues {
 		m.received.WithLabelValues(q)
 		m.submitted.WithLabelValues(q)
 		m.duplicates.WithLabelValues(q)
 		m.malformed.WithLabelValues(q)
+		for _, reason := range invocation.DelaysIgnored() {
+			m.ignored.WithLabelValues(q, string(reason))
+		}
 	}
 	return m
 }

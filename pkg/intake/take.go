@@ -106,7 +106,7 @@ func (i *Intake) admit(h *hold, now time.Time) store.Accept {
 	// it may be that of a dead letter which the book has forgotten.
 	a := store.Accept{Inv: inv, Raw: h.raw, Request: r, Once: !i.durable}
 	if err == nil {
-		err = i.name(inv, r, now)
+		err = i.name(inv, r, now, i.asked(h, now))
 	}
 	switch {
 	case err != nil:
@@ -134,15 +134,24 @@ func (i *Intake) derivedID(k key) invocation.ID {
 	return invocation.DerivedID(time.Unix(0, k.timestamp), identity)
 }
 
+// asked is when a delay begins: now, or without a durable store when the message was published, if it comes again.
+func (i *Intake) asked(h *hold, now time.Time) time.Time {
+	if i.durable || h.first {
+		return now
+	}
+	return time.Unix(0, h.key.timestamp)
+}
+
 // name gives an invocation its function or its URL, what its envelope says, and the
 // end that its header asks for.
-func (i *Intake) name(inv *invocation.Invocation, r *invocation.Request, now time.Time) error {
+func (i *Intake) name(inv *invocation.Invocation, r *invocation.Request, now, asked time.Time) error {
 	inv.Function = r.Function
 	inv.Lane.Name = i.opts.Names.Canonical(r.Function)
 	if r.Envelope == nil {
 		if age := policy.AgeOf(r.Header); age > 0 {
 			inv.Terms = &invocation.Terms{Expires: now.Add(age)}
 		}
+		i.delay(inv, r.Header, asked, now)
 		return nil
 	}
 	lane := inv.Lane.Name

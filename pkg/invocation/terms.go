@@ -47,7 +47,25 @@ type Terms struct {
 	Delay      time.Duration `msgpack:"d,omitempty"`
 	// Expires is when it is too late: no attempt begins after it. Zero for never.
 	Expires time.Time `msgpack:"x,omitempty"`
+	// Delayed: the delay that the header of a message asked for was honoured, so its fields are
+	// no function's business.
+	Delayed bool `msgpack:"h,omitempty"`
+	// DelayIgnored is why it was not honoured, "" when none was asked for or it was.
+	DelayIgnored DelayIgnored `msgpack:"i,omitempty"`
 }
+
+// DelayIgnored is why the delay that a message asked for was not honoured.
+type DelayIgnored string
+
+// The reasons.
+const (
+	DelayInvalid DelayIgnored = "invalid"  // no duration, no time, both, or beyond X-Max-Age
+	DelayTooLong DelayIgnored = "too_long" // 366 days; an hour without a durable store
+	DelayTooMany DelayIgnored = "too_many" // without a durable store: half of max_unsettled is delayed
+)
+
+// DelaysIgnored are all reasons.
+func DelaysIgnored() []DelayIgnored { return []DelayIgnored{DelayInvalid, DelayTooLong, DelayTooMany} }
 
 // Source returns where the invocation came from.
 func (i *Invocation) Source() Source {

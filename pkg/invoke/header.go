@@ -156,11 +156,15 @@ func (c *Client) functionHeader(f fields, call Call) (fields, error) {
 var (
 	oursAlways  = []string{invocation.HeaderCallID, HeaderRetry, HeaderRetryMax}
 	oursMailbox = append(oursAlways[:3:3], HeaderRetries, HeaderMaxRetries, HeaderDelayDuration)
+	oursDelayed = append(oursAlways[:3:3], HeaderDelayDuration, "X-Not-Before")
 )
 
 func ours(call Call) []string {
 	if call.source() == invocation.SourceMailbox {
 		return oursMailbox
+	}
+	if call.Terms != nil && call.Terms.Delayed {
+		return oursDelayed
 	}
 	return oursAlways
 }

@@ -35,9 +35,9 @@ const (
 )
 
 // Concerns reports whether an annotation may mean something here. One with our
-// prefix that means nothing is a slip of the pen, and reported.
+// prefix that means nothing, or that is close to one of ours, is a slip of the pen, and reported.
 func Concerns(key string) bool {
-	return strings.HasPrefix(key, openfaasPrefix) || strings.HasPrefix(key, ourPrefix)
+	return strings.HasPrefix(key, openfaasPrefix) || strings.HasPrefix(key, ourPrefix) || meant(key) != ""
 }
 
 // Forms are the annotations and what each takes, in the order of reports.
@@ -68,13 +68,18 @@ var forms = [...]Form{
 }
 
 // Problem is an annotation or a header field that could not be used. Its fields are
-// ready to be logged; Value is cut when it is long.
+// ready to be logged; Value is cut when it is long, and "" for an annotation that does not exist.
 type Problem struct {
 	Key, Value, Expected string
 }
 
 // String is the problem as one line.
-func (p Problem) String() string { return p.Key + " is " + p.Value + ": expected " + p.Expected }
+func (p Problem) String() string {
+	if p.Value == "" {
+		return p.Key + ": " + p.Expected
+	}
+	return p.Key + " is " + p.Value + ": expected " + p.Expected
+}
 
 // With is the policy with a function's own values in place of those it has. from is
 // where the annotations are from. One that is absent or empty changes nothing; one

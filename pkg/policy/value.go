@@ -67,17 +67,21 @@ func (r *reader) report(key, expected string) {
 	r.problems = append(r.problems, Problem{Key: key, Value: quote(r.get(key)), Expected: expected})
 }
 
-// strangers reports keys with our prefix that mean nothing.
+// strangers reports keys that mean nothing, with our prefix or close to one of ours. It repeats no value.
 func (r *reader) strangers(annotations map[string]string) {
 	var found []string
 	for key := range annotations {
-		if strings.HasPrefix(key, ourPrefix) && !slices.ContainsFunc(forms[:], func(f Form) bool { return f.Key == key }) {
+		if meant(key) != "" || strings.HasPrefix(key, ourPrefix) && !slices.ContainsFunc(forms[:], func(f Form) bool { return f.Key == key }) {
 			found = append(found, key)
 		}
 	}
 	slices.Sort(found)
 	for _, key := range found[:min(len(found), len(forms))] {
-		r.problems = append(r.problems, Problem{Key: cut(key), Value: quote(annotations[key]), Expected: "no annotation of this name"})
+		expected := "no annotation of this name"
+		if m := meant(key); m != "" {
+			expected += ", did you mean " + m + "?"
+		}
+		r.problems = append(r.problems, Problem{Key: cut(key), Expected: expected})
 	}
 }
 

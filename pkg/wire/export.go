@@ -52,6 +52,8 @@ type RecordTerms struct {
 	MaxRetries int       `json:"max_retries"`
 	Delay      int64     `json:"delay_ns"`
 	Expires    time.Time `json:"expires,omitzero"`
+	Delayed    bool      `json:"delayed,omitzero"`       // the delay of its header was honoured
+	Ignored    string    `json:"delay_ignored,omitzero"` // why it was not
 }
 
 // RecordTrace is the trace that an invocation belongs to.

@@ -21,31 +21,33 @@ const (
 
 // Invocation is an invocation in any state.
 type Invocation struct {
-	ID        string    `json:"id"`
-	CallID    string    `json:"call_id"`
-	Kind      string    `json:"kind"`   // function or callback
-	Source    string    `json:"source"` // gateway, http, mailbox or producer
-	Queue     string    `json:"queue"`
-	Function  string    `json:"function"`         // as the caller named it; of a callback, whose result it carries
-	Topic     string    `json:"topic-entity"`     // the function's short name, or url:<host:port>
-	Target    string    `json:"target,omitempty"` // of a callback: scheme://host:port
-	Origin    string    `json:"origin,omitempty"` // of a callback: the id of the invocation whose result it carries
-	State     string    `json:"state"`            // ready, running, delayed, done, dead, dropped or cancelled
-	Due       time.Time `json:"due,omitzero"`     // of a delayed one: when it is called
-	First     time.Time `json:"first_seen"`
-	Retries   int       `json:"retry-count"` // since it was accepted or replayed
-	Attempts  []Attempt `json:"attempts"`    // oldest first
-	Omitted   int       `json:"attempts_omitted"`
-	Replays   int       `json:"replays"`
-	Size      int64     `json:"size"`             // bytes of the QueueRequest
-	Expires   time.Time `json:"expires,omitzero"` // no attempt begins after it
-	Status    int       `json:"status"`           // of the last attempt, 0 without one
-	Reason    string    `json:"reason,omitempty"` // why it is dead
-	Detail    string    `json:"detail,omitempty"`
-	Died      time.Time `json:"died_at,omitzero"`
-	Finished  time.Time `json:"finished_at,omitzero"` // when it finished
-	HasResult bool      `json:"result,omitempty"`     // GET .../result has it
-	Policy    *Policy   `json:"policy,omitempty"`     // in force, unless it has finished; not in lists
+	ID       string    `json:"id"`
+	CallID   string    `json:"call_id"`
+	Kind     string    `json:"kind"`   // function or callback
+	Source   string    `json:"source"` // gateway, http, mailbox or producer
+	Queue    string    `json:"queue"`
+	Function string    `json:"function"`         // as the caller named it; of a callback, whose result it carries
+	Topic    string    `json:"topic-entity"`     // the function's short name, or url:<host:port>
+	Target   string    `json:"target,omitempty"` // of a callback: scheme://host:port
+	Origin   string    `json:"origin,omitempty"` // of a callback: the id of the invocation whose result it carries
+	State    string    `json:"state"`            // ready, running, delayed, done, dead, dropped or cancelled
+	Due      time.Time `json:"due,omitzero"`     // of a delayed one: when it is called
+	First    time.Time `json:"first_seen"`
+	Retries  int       `json:"retry-count"` // since it was accepted or replayed
+	Attempts []Attempt `json:"attempts"`    // oldest first
+	Omitted  int       `json:"attempts_omitted"`
+	Replays  int       `json:"replays"`
+	Size     int64     `json:"size"`             // bytes of the QueueRequest
+	Expires  time.Time `json:"expires,omitzero"` // no attempt begins after it
+	// DelayIgnored is why the delay that a message asked for was not honoured: invalid, too_long or too_many.
+	DelayIgnored string    `json:"delay_ignored,omitempty"`
+	Status       int       `json:"status"`           // of the last attempt, 0 without one
+	Reason       string    `json:"reason,omitempty"` // why it is dead
+	Detail       string    `json:"detail,omitempty"`
+	Died         time.Time `json:"died_at,omitzero"`
+	Finished     time.Time `json:"finished_at,omitzero"` // when it finished
+	HasResult    bool      `json:"result,omitempty"`     // GET .../result has it
+	Policy       *Policy   `json:"policy,omitempty"`     // in force, unless it has finished; not in lists
 }
 
 // Over reports whether nothing more happens to it on its own.
@@ -91,4 +93,12 @@ type Policy struct {
 	From          map[string]string `json:"from"`
 	Schedule      []string          `json:"schedule"`   // waits before the first retries, at most 20
 	TotalWait     string            `json:"total_wait"` // of all retries
+	Refused       []Refused         `json:"refused,omitempty"`
+}
+
+// Refused is what a function or a message asks for and does not get.
+type Refused struct {
+	Name     string `json:"name"`            // of the annotation or the header field
+	Value    string `json:"value,omitempty"` // quoted; absent for a header field, and for a name that means nothing
+	Expected string `json:"expected"`
 }

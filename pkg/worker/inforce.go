@@ -19,6 +19,9 @@ type InForce struct {
 	// message), header (of the message), mailbox (the delivery or what mailboxes do) or
 	// producer.
 	From map[string]string
+	// Refused are the values of annotations and header fields that could not be used. Those of a header
+	// are not repeated.
+	Refused []policy.Problem
 }
 
 // askedPatience is how long a request waits for what a function asks for.
@@ -58,6 +61,9 @@ func (w *Worker) show(inv *invocation.Invocation, req *invocation.Request) InFor
 		inv = &url
 	}
 	annotations, _ := w.annotations(context.Background(), inv, askedPatience)
-	p, _ := w.inForce(inv, annotations, req)
-	return InForce{p, p.Sources.Words()}
+	p, c := w.inForce(inv, annotations, req)
+	for i := range c.header {
+		c.header[i].Value = ""
+	}
+	return InForce{p, p.Sources.Words(), append(c.annotations, c.header...)}
 }

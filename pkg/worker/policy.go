@@ -181,8 +181,11 @@ func expire(inv *invocation.Invocation, age time.Duration) {
 func (w *Worker) complain(inv *invocation.Invocation, c complaints) {
 	for _, p := range c.annotations {
 		if w.warned.first(inv.Lane.Name + "\x00" + p.Key + "\x00" + p.Value) {
-			w.Logger.Warn("invalid annotation, worker setting applies", keyFunction, inv.Function,
-				"annotation", p.Key, "value", p.Value, "expected", p.Expected)
+			about := []any{keyFunction, inv.Function, "annotation", p.Key}
+			if p.Value != "" {
+				about = append(about, "value", p.Value)
+			}
+			w.Logger.Warn("invalid annotation, worker setting applies", append(about, "expected", p.Expected)...)
 		}
 	}
 	for _, p := range c.header {
