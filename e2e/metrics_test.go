@@ -24,6 +24,10 @@ var families = map[string]dto.MetricType{
 	// The mailbox's name.
 	"mailbox_queue_depth": dto.MetricType_GAUGE,
 	// Ours.
+	"queue_worker_build_info":                   dto.MetricType_GAUGE,
+	"queue_worker_paused":                       dto.MetricType_GAUGE,
+	"queue_worker_jobs":                         dto.MetricType_GAUGE,
+	"queue_worker_submissions_refused_total":    dto.MetricType_COUNTER,
 	"queue_worker_accepted_total":               dto.MetricType_COUNTER,
 	"queue_worker_done_total":                   dto.MetricType_COUNTER,
 	"queue_worker_dropped_total":                dto.MetricType_COUNTER,

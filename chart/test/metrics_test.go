@@ -143,6 +143,13 @@ func dashboard(t *testing.T) (panels []panel, queries []string) {
 func TestEveryQueryAsksForWhatIsThere(t *testing.T) {
 	t.Parallel()
 	series := exposed(t)
+	page := read(t, "../../docs/metrics.md")
+	for name := range series {
+		family := strings.NewReplacer("_bucket", "", "_sum", "", "_count", "").Replace(name)
+		if strings.HasPrefix(name, "queue_worker_") && !strings.Contains(page, "\n| `"+family+"` |") {
+			t.Errorf("docs/metrics.md: got no row for %s, want one", family)
+		}
+	}
 	panels, queries := dashboard(t)
 	for _, q := range queries {
 		checkQuery(t, "a variable of the dashboard", q, series)
@@ -272,5 +279,35 @@ func TestTheURLOfTheRunbookIsAValue(t *testing.T) {
 		if got := rules.Groups[0].Rules[0].Annotations["runbook_url"]; got != want {
 			t.Errorf("%s: got %q, want %q", values, got, want)
 		}
+	}
+}
+
+// TestThePageOfMetricsNamesWhatTheProgramHas: every name of the page stands in the code.
+func TestThePageOfMetricsNamesWhatTheProgramHas(t *testing.T) {
+	t.Parallel()
+	code := ""
+	for _, pattern := range []string{"../../pkg/*/*.go", "../../pkg/*/*/*.go"} {
+		sources, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, source := range sources {
+			code += read(t, source)
+		}
+	}
+	n := 0
+	for line := range strings.Lines(read(t, "../../docs/metrics.md")) {
+		name, is := strings.CutPrefix(line, "| `")
+		name, _, _ = strings.Cut(name, "`")
+		if !is {
+			continue
+		}
+		n++
+		if !strings.Contains(code, `"`+name+`"`) && !strings.Contains(code, `"`+strings.TrimPrefix(name, "queue_worker_")+`"`) {
+			t.Errorf("docs/metrics.md: got %s, want a metric of the program", name)
+		}
+	}
+	if n < 40 {
+		t.Errorf("got %d metrics, want at least 40", n)
 	}
 }
