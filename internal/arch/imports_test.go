@@ -187,7 +187,7 @@ func list(t *testing.T) []listed {
 
 // askedOnce asks the go command, which takes seconds.
 var askedOnce = sync.OnceValues(func() (all []listed, err error) {
-	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "./...") //nolint:noctx // it is asked for all tests
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "./...")
 	cmd.Dir = "../.."
 	out, err := cmd.Output()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {

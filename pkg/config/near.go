@@ -43,7 +43,7 @@ func nearest(name string) string {
 	meant, least := "", nearby+1
 	for _, s := range settings {
 		if plainName(s.name) == plainName(base) {
-			meant, least = s.name, 0
+			meant = s.name
 			break
 		}
 		if len(s.name) < leastNear {

@@ -39,8 +39,7 @@ type Report struct {
 	Ready, Delayed, Dead int   // index entries
 	Marks                int   // dedup records
 	InFlight             int   // in-flight markers left by a crash
-	Notes                int
-	Ends                 int   // outcomes that are remembered
+	Notes, Ends          int   // ends: outcomes that are remembered
 	Keys                 int   // idempotency keys
 	Results              int   // of finished invocations
 	ResultBytes          int64 // that they take
@@ -330,20 +329,6 @@ func (s *Store) openReadOnly() (err error) {
 	return err
 }
 
-// logs reads the logs and the MANIFEST.
-func (c *checker) logs() {
-	for _, d := range c.s.doubts() {
-		c.find("file %s: %v", d.file, plainly(d.err))
-	}
-}
-
-// levels checks that the keys of the tables of each level are in order.
-func (c *checker) levels() {
-	if err := c.s.db.CheckLevels(nil); err != nil {
-		c.find("the levels of the store do not agree: %v", plainly(err))
-	}
-}
-
 // layout returns ErrNewer, and notes any other thing wrong with the version.
 func (c *checker) layout() error {
 	_, err := c.s.layout()
@@ -356,24 +341,6 @@ func (c *checker) layout() error {
 		c.find("the layout version cannot be read: %v", plainly(err))
 	}
 	return nil
-}
-
-// tables reads every block of every table and compares its checksum.
-func (c *checker) tables() {
-	levels, err := c.s.db.SSTables()
-	if err != nil {
-		c.find("the tables cannot be listed: %v", plainly(err))
-		return
-	}
-	for _, level := range levels {
-		for _, t := range level {
-			c.Tables++
-			name := t.BackingSSTNum.String() + ".sst"
-			if err := c.s.checkTable(name); err != nil {
-				c.find("table %s is damaged: %v", name, plainly(err))
-			}
-		}
-	}
 }
 
 // openTable opens a table by itself.
@@ -397,20 +364,4 @@ func (s *Store) checkTable(name string) error {
 		return err
 	}
 	return closing(r.ValidateBlockChecksums(), r)
-}
-
-// inFlight counts the in-flight markers of the previous process.
-func (c *checker) inFlight() {
-	f, err := c.s.raw.Open(c.s.raw.PathJoin(c.s.dir, marksFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return
-	}
-	if err == nil {
-		ids, _, readErr := readMarks(f)
-		c.InFlight = len(ids)
-		err = closing(readErr, f)
-	}
-	if err != nil {
-		c.find("the in-flight markers cannot be read: %v", plainly(err))
-	}
 }

@@ -302,6 +302,11 @@ func (c *checker) rest() {
 			c.find("dedup records %x cannot be understood: %v", key, plainly(err))
 		}
 	})
+	c.each("counts of jobs", tallyPrefix, func(key, value []byte) {
+		if _, err := decodeTally(value); err != nil || len(key) != len(tallyPrefix)+idLen {
+			c.find("counts of job %x cannot be understood", key[len(tallyPrefix):])
+		}
+	})
 	c.each("ends", endPrefix, func(key, value []byte) {
 		if hashes, _, err := hashesOf(value); err != nil {
 			c.find("ends %x cannot be understood: %v", key, err)

@@ -102,6 +102,10 @@ var killed = sync.OnceValue(func() folder {
 			}
 			succeed(p.finish(context.Background(), inv, invocation.OutcomeDead, "an answer"))
 		}
+		if n >= 200 {
+			_, err := p.Act(context.Background(), store.Batch{IDs: []invocation.ID{all[1].ID}, Job: invocation.ID{byte(n)}})
+			succeed(err)
+		}
 		for _, inv := range all[n-n/10:] {
 			if n >= 200 && !inv.Since.After(p.time()) {
 				succeed(p.finish(context.Background(), inv, invocation.OutcomeDone, ""))

@@ -155,7 +155,7 @@ func (s *Store) addDeadlines() error {
 	err := s.each(recordPrefix, after(recordPrefix), func(key, value []byte) (bool, error) {
 		inv, err := recordOf(key, value)
 		if err != nil {
-			return true, nil // it is for the check
+			return true, nil //nolint:nilerr // it is for the check
 		}
 		if inv.State == invocation.Dead || inv.Expires().IsZero() {
 			return true, nil

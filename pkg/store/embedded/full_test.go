@@ -376,10 +376,10 @@ func TestResultsCountForMaxBytes(t *testing.T) {
 	clock.Add(int64(time.Hour))
 	switch n, err := s.Sweep(t.Context()); {
 	case n != 1:
-		t.Errorf("%d were swept, %v, full is %v, want 1", n, err, s.Full())
+		t.Errorf("swept: got %d, want 1", n)
 	case err != nil:
-		t.Errorf("%d were swept, %v, full is %v, want no error", n, err, s.Full())
+		t.Errorf("sweep: got %v, want no error", err)
 	case s.Full() != nil:
-		t.Errorf("%d were swept, %v, full is %v, want full nil", n, err, s.Full())
+		t.Errorf("full after the sweep: got %v, want nil", s.Full())
 	}
 }

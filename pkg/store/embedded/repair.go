@@ -183,14 +183,14 @@ func outside(source, target string) error {
 		return err
 	}
 	for dir := target; ; dir = filepath.Dir(dir) {
-		real, err := filepath.EvalSymlinks(dir)
+		physical, err := filepath.EvalSymlinks(dir)
 		if errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		if source, err = filepath.Abs(source); err == nil && strings.HasPrefix(real+"/", source+"/") {
+		if source, err = filepath.Abs(source); err == nil && strings.HasPrefix(physical+"/", source+"/") {
 			err = fmt.Errorf("%s is in the store that is to be repaired: choose another folder", target)
 		}
 		return err
@@ -304,7 +304,7 @@ func (r *repairer) work() error {
 		return err
 	}
 	for _, step := range []func() error{
-		r.copyNotes, r.copyMarks, r.copyInvocations, r.copyKeys, r.copyResults, r.copyEnds, r.write, r.findLost,
+		r.copyNotes, r.copyTallies, r.copyMarks, r.copyInvocations, r.copyKeys, r.copyResults, r.copyEnds, r.write, r.findLost,
 	} {
 		if err := step(); err != nil {
 			return err

@@ -70,7 +70,7 @@ func (r *repairer) copyNotes() error {
 			secret = true
 		case n.Name == secretNote, n.Check() != nil:
 			r.LostNotes++
-			return nil
+			return nil //nolint:nilerr // it is counted
 		default:
 			r.Notes++
 		}
@@ -85,7 +85,7 @@ func (r *repairer) copyMarks() error {
 	err := r.each(seenPrefix, func(key, value []byte) error {
 		if _, err := parsePosition(key); err != nil {
 			r.LostMarks++
-			return nil
+			return nil //nolint:nilerr // it is counted
 		}
 		r.Marks++
 		return r.copyKey(key, value)
@@ -97,7 +97,7 @@ func (r *repairer) copyMarks() error {
 		n := 0
 		if err := eachOfRun(key, value, func(position) bool { n++; return true }); err != nil {
 			r.LostMarks++
-			return nil
+			return nil //nolint:nilerr // it is counted
 		}
 		r.Marks += n
 		return r.copyKey(key, value)
@@ -141,7 +141,7 @@ func (r *repairer) copyKeys() error {
 		c, err := parseClaim(key[len(claimPrefix):], value)
 		if err != nil {
 			r.lostKeys[string(key[len(claimPrefix):])] = true
-			return nil
+			return nil //nolint:nilerr // it is counted
 		}
 		r.Keys++
 		return r.add(len(value), func(t *txn) { t.writeClaim(&c, nil) })
@@ -156,7 +156,7 @@ func (r *repairer) copyResults() error {
 		id := invocation.ID(key[len(resultPrefix):])
 		res, size, err := record.DecodeResult(id, value)
 		if err != nil {
-			return nil // findLost counts it
+			return nil //nolint:nilerr // findLost counts it
 		}
 		body, err := r.source.get(appendBodyKey(nil, id))
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -172,13 +172,24 @@ func (r *repairer) copyResults() error {
 	})
 }
 
+// copyTallies copies the counts of jobs.
+func (r *repairer) copyTallies() error {
+	return r.each(tallyPrefix, func(key, value []byte) error {
+		if _, err := decodeTally(value); err != nil || len(key) != len(tallyPrefix)+idLen {
+			r.LostNotes++
+			return nil //nolint:nilerr // it is counted
+		}
+		return r.copyKey(key, value)
+	})
+}
+
 // copyEnds copies the ends and makes their filters.
 func (r *repairer) copyEnds() error {
 	return r.each(endPrefix, func(_, value []byte) error {
 		hashes, at, err := hashesOf(value)
 		if err != nil {
 			r.LostEnds++
-			return nil
+			return nil //nolint:nilerr // it is counted
 		}
 		r.Ends += len(hashes) / 2
 		value = bytes.Clone(value)

@@ -108,7 +108,7 @@ func (v *salvage) pointsOf(r *sstable.Reader, t *table) (first error) {
 
 // point notes one version of a key of a table.
 func (v *salvage) point(kind pebble.InternalKeyKind, key []byte, value func([]byte) ([]byte, bool, error), at version) error {
-	switch kind {
+	switch kind { //nolint:exhaustive // no other kind is written
 	case pebble.InternalKeyKindSet, pebble.InternalKeyKindSetWithDelete:
 		b, _, err := value(nil)
 		if err != nil {

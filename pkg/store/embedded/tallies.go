@@ -130,7 +130,7 @@ func (s *Store) openTallies() error {
 		n, err := decodeTally(value)
 		if err != nil || len(key) != len(tallyPrefix)+idLen {
 			_ = s.damaged(errBadTally) // costs this job's counts only
-			return true, nil
+			return true, nil           //nolint:nilerr // it has been noted
 		}
 		s.tallies.all[invocation.ID(key[len(tallyPrefix):])] = n
 		return true, nil
