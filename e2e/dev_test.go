@@ -81,13 +81,13 @@ func TestTheWalkThrough(t *testing.T) {
 	m := d.async("hello")
 	switch e := w.next(t, m, "retry"); {
 	case e["status"] != 500.0:
-		t.Errorf(`the log tells the first attempt as %v, want e["status"] 500.0`, e)
+		t.Errorf(`the log shows the first attempt as %v, want e["status"] 500.0`, e)
 	case e.text("retry") != "0/10":
-		t.Errorf(`the log tells the first attempt as %v, want retry "0/10"`, e)
+		t.Errorf(`the log shows the first attempt as %v, want retry "0/10"`, e)
 	case e.text("wait") != "1s":
-		t.Errorf(`the log tells the first attempt as %v, want wait "1s"`, e)
+		t.Errorf(`the log shows the first attempt as %v, want wait "1s"`, e)
 	case e.text("function") != "chaos-fn":
-		t.Errorf(`the log tells the first attempt as %v, want function "chaos-fn"`, e)
+		t.Errorf(`the log shows the first attempt as %v, want function "chaos-fn"`, e)
 	}
 	d.set(`{"status":200,"delay":"1ms"}`)
 	w.next(t, m, "done")

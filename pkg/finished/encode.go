@@ -52,6 +52,7 @@ func (c *codec) end(e *store.End) {
 	number(c, &i.Omitted)
 	number(c, &i.Crashes)
 	number(c, &i.Replays)
+	c.id(&i.Job)
 	c.terms(&i.Terms)
 	c.trace(&i.Trace)
 	text(c, &i.Reason)
@@ -82,6 +83,8 @@ func (c *codec) terms(t **invocation.Terms) {
 	number(c, &(*t).MaxRetries)
 	number(c, &(*t).Delay)
 	c.time(&(*t).Expires)
+	c.flag(&(*t).Delayed)
+	text(c, &(*t).DelayIgnored)
 }
 
 func (c *codec) trace(t **invocation.Trace) {
@@ -110,17 +113,23 @@ func (c *codec) time(t *time.Time) {
 	}
 }
 
-// present reports whether *p is there, and makes it when it is read.
-func present[T any](c *codec, p **T) bool {
+func (c *codec) flag(f *bool) {
 	n := 0
-	if *p != nil {
+	if *f {
 		n = 1
 	}
 	number(c, &n)
-	if c.reading && n == 1 {
+	*f = n == 1
+}
+
+// present reports whether *p is there, and makes it when it is read.
+func present[T any](c *codec, p **T) bool {
+	is := *p != nil
+	c.flag(&is)
+	if c.reading && is {
 		*p = new(T)
 	}
-	return n == 1
+	return is
 }
 
 func number[T ~int | ~int64 | ~uint8](c *codec, v *T) {
