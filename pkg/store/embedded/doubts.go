@@ -90,7 +90,8 @@ func (s *Store) lostEnd(names []string, sequence uint64) error {
 		if !isTable(name) || named[name] {
 			continue
 		}
-		if last, err := s.lastSequence(name); err == nil && last > sequence && last < logged {
+		last, err := s.lastSequence(name)
+		if err == nil && last > sequence && last < logged || err != nil && s.opts.doubtful {
 			return errLostEnd
 		}
 	}

@@ -352,6 +352,7 @@ func (r *repairer) openSource() error {
 // openable makes a store for reading the source.
 func (r *repairer) openable() *Store {
 	s := newStore(r.from)
+	s.opts.doubtful = true
 	s.raw, s.fs, s.lock = r.sourceFS, r.sourceFS, r.lock
 	return s
 }

@@ -60,6 +60,8 @@ type Options struct {
 	Now         func() time.Time // nil for time.Now
 	FS          vfs.FS           // nil for the operating system's; without Dir it is one in memory
 
+	doubtful bool // a table that the MANIFEST does not name and that cannot be read may be one of the store
+
 	tune    func(*pebble.Options) // for tests: smaller sizes
 	lanes   int                   // for tests: lanes that are counted one by one; 0 for mostLanes
 	patient bool                  // for tests whose disk is slow: Close waits for as long as it takes
