@@ -272,7 +272,7 @@ func TestWaitAnswersWithTheStateThenWhenTheTimeHasPassed(t *testing.T) {
 		got := inStates(w.invocations(t, key, "wait=1s"))
 		switch took := time.Since(begun); {
 		case took < time.Second:
-			t.Errorf("%s is %q after %s, want took at least %v", key, got, took, time.Second)
+			t.Errorf("%s is %q after %s, want at least %v", key, got, took, time.Second)
 		case (got == "running") != (key == id(m)):
 			t.Errorf(`%s is %q after %s, want got == "running" %v`, key, got, took, key == id(m))
 		}

@@ -116,7 +116,7 @@ func TestAFunctionSaysByAnnotationsHowFastItIsCalled(t *testing.T) {
 	case len(rated) != 8:
 		t.Errorf("%d calls within %s, want 8 rated", len(rated), took)
 	case took < 1200*time.Millisecond:
-		t.Errorf("%d calls within %s, want took at least %v", len(rated), took, 1200*time.Millisecond)
+		t.Errorf("%d calls within %s, want at least %v", len(rated), took, 1200*time.Millisecond)
 	}
 }
 

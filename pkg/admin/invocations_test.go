@@ -305,7 +305,7 @@ func TestWaitAnswersAsSoonAsItIsOver(t *testing.T) {
 				case !strings.Contains(got.Body, `"state":"done"`):
 					t.Errorf(`after %s it answers %d %s, want "state":"done" in it`, took, got.Status, got.Body)
 				case took > 0:
-					t.Errorf("after %s it answers %d %s, want took at most 0", took, got.Status, got.Body)
+					t.Errorf("after %s it answers %d %s, want at most 0", took, got.Status, got.Body)
 				}
 			})
 		})
@@ -325,7 +325,7 @@ func TestWaitAnswersWithTheStateThenWhenTheTimeHasPassed(t *testing.T) {
 			case !strings.Contains(got.Body, `"state":"ready"`):
 				t.Errorf(`wait=%s answers after %s with %d %s, want "state":"ready" in it`, text, took, got.Status, got.Body)
 			case took != want:
-				t.Errorf("wait=%s answers after %s with %d %s, want took %v", text, took, got.Status, got.Body, want)
+				t.Errorf("wait=%s answers after %s with %d %s, want %v", text, took, got.Status, got.Body, want)
 			}
 		}
 	})
@@ -359,7 +359,7 @@ func TestWaitWaitsForWhatIsNotThereYet(t *testing.T) {
 		case got.ReasonOf(t) != wire.NotFound:
 			t.Errorf("what never comes is answered after %s with %d %s, want reason %v", took, got.Status, got.Body, wire.NotFound)
 		case took != time.Minute:
-			t.Errorf("what never comes is answered after %s with %d %s, want took %v", took, got.Status, got.Body, time.Minute)
+			t.Errorf("what never comes is answered after %s with %d %s, want %v", took, got.Status, got.Body, time.Minute)
 		}
 	})
 }

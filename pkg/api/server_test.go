@@ -32,9 +32,9 @@ func TestAClientThatTricklesItsHeaderIsCut(t *testing.T) {
 		}
 		switch took := time.Since(start); {
 		case took < api.ReadHeaderTimeout:
-			t.Errorf("cut after %s, want took at least %v", took, api.ReadHeaderTimeout)
+			t.Errorf("cut after %s, want at least %v", took, api.ReadHeaderTimeout)
 		case took > 6*time.Second:
-			t.Errorf("cut after %s, want took at most %v", took, 6*time.Second)
+			t.Errorf("cut after %s, want at most %v", took, 6*time.Second)
 		}
 	})
 }

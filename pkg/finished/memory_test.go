@@ -98,9 +98,9 @@ func TestWhatIsRememberedIsBoundedInNumberAndInBytes(t *testing.T) {
 	}
 	switch _, ok := w.Lately(idOf(9)); {
 	case ok:
-		t.Errorf("%d ends are kept, want not ok", w.memory.next-w.memory.first)
+		t.Error("the oldest end is kept, want it forgotten")
 	case w.memory.next-w.memory.first != mostEnds:
-		t.Errorf("%d ends are kept, want w.memory.next-w.memory.first %v", w.memory.next-w.memory.first, mostEnds)
+		t.Errorf("ends that are kept: got %d, want %d", w.memory.next-w.memory.first, mostEnds)
 	case len(w.LatelyByCall("a", 2*mostEnds)) != mostEnds:
 		t.Errorf("%d ends are kept, want %d", w.memory.next-w.memory.first, mostEnds)
 	}

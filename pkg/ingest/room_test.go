@@ -64,7 +64,7 @@ func TestSilentUploadsKeepNobodyOut(t *testing.T) {
 				case got.status != want:
 					t.Errorf("beside silent uploads, %s answers %+v, want status %v", path, got, want)
 				case got.took != 0:
-					t.Errorf("beside silent uploads, %s answers %+v, want took 0", path, got)
+					t.Errorf("beside silent uploads, %s answers %+v, want an answer at once", path, got)
 				}
 			}
 		}
@@ -99,7 +99,7 @@ func TestABodyThatTricklesIsEndedAndASlowOneIsNot(t *testing.T) {
 					case got.status != tt.status:
 						t.Errorf("the answer is %+v, want status %v", got, tt.status)
 					case got.took > tt.within:
-						t.Errorf("the answer is %+v, want took at most %v", got, tt.within)
+						t.Errorf("the answer is %+v, want at most %v", got, tt.within)
 					}
 				})
 			})
@@ -175,7 +175,7 @@ func TestPatientSendersGiveWayToAnHonestUpload(t *testing.T) {
 						case got.status != http.StatusAccepted:
 							t.Errorf("beside patient uploads, the answer is %+v, want status %d", got, http.StatusAccepted)
 						case got.took > 8*time.Second:
-							t.Errorf("beside patient uploads, the answer is %+v, want took at most %v", got, 8*time.Second)
+							t.Errorf("beside patient uploads, the answer is %+v, want at most %v", got, 8*time.Second)
 						}
 						seen := map[int]int{}
 						for _, end := range patient {
@@ -253,7 +253,7 @@ func TestTheBodiesInMemoryAreBoundedTogether(t *testing.T) {
 		case got.status != http.StatusAccepted:
 			t.Errorf("afterwards the answer is %+v, want status %d", got, http.StatusAccepted)
 		case got.took != 0:
-			t.Errorf("afterwards the answer is %+v, want took 0", got)
+			t.Errorf("afterwards the answer is %+v, want an answer at once", got)
 		}
 	})
 }
@@ -278,7 +278,7 @@ func TestUploadsWithoutCredentialsLeaveMemoryToOperators(t *testing.T) {
 			case got.status != http.StatusAccepted:
 				t.Errorf("with credentials, %d bytes are answered with %+v, want status %d", size, got, http.StatusAccepted)
 			case got.took > within:
-				t.Errorf("with credentials, %d bytes are answered with %+v, want took at most %v", size, got, within)
+				t.Errorf("with credentials, %d bytes are answered with %+v, want at most %v", size, got, within)
 			}
 		}
 		for _, end := range guests {

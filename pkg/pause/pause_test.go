@@ -160,7 +160,7 @@ func TestPausingTwiceReplacesAlsoWhatWouldEndSooner(t *testing.T) {
 		synctest.Wait()
 		switch _, ok := w.Of("fn"); {
 		case ok:
-			t.Error("it does not end: ok = true, want false")
+			t.Error("paused after its end: got true, want false")
 		case w.lanes.has("fn"):
 			t.Error("it does not end: w.lanes.has(\"fn\") = true, want false")
 		}
@@ -208,7 +208,7 @@ func TestAPauseOutlivesTheProcessAndOneThatIsOverDoesNot(t *testing.T) {
 		last.running(t)
 		switch _, ok := last.notes.all[notePrefix+"soon"]; {
 		case ok:
-			t.Errorf("what has ended is kept: %v: ok = true, want false", last.All())
+			t.Errorf("pauses that have ended: got %v, want none", last.All())
 		case len(last.All()) != 1:
 			t.Errorf("what has ended is kept: %v, want len 1", last.All())
 		}
@@ -282,7 +282,7 @@ func TestAnExpiredPauseEndsEvenIfItsNoteCannotBeDeletedYet(t *testing.T) {
 		synctest.Wait()
 		switch _, ok := w.Of("fn"); {
 		case ok:
-			t.Error("it is still paused: ok = true, want false")
+			t.Error("still paused: got true, want false")
 		case w.lanes.has("fn"):
 			t.Error("it is still paused: w.lanes.has(\"fn\") = true, want false")
 		}

@@ -191,7 +191,7 @@ func TestOnlyYesIsYes(t *testing.T) {
 	c, _, errs := console(false)
 	switch ok, err := c.Confirm("replay?"); {
 	case ok:
-		t.Errorf("a script: %v, %v, %q: ok = true, want false", ok, err, errs)
+		t.Errorf("a script: got %v, %v, %q, want false", ok, err, errs)
 	case !errors.Is(err, ErrNotTerminal):
 		t.Errorf("a script: %v, want %v", err, ErrNotTerminal)
 	case errs.Len() > 0:
@@ -204,7 +204,7 @@ func TestOnlyYesIsYes(t *testing.T) {
 	cancel()
 	switch ok, err := c.Confirm("replay?"); {
 	case ok:
-		t.Errorf("interrupted: %v, %v: ok = true, want false", ok, err)
+		t.Errorf("interrupted: got %v, %v, want false", ok, err)
 	case !errors.Is(err, context.Canceled):
 		t.Errorf("interrupted: %v, want %v", err, context.Canceled)
 	}

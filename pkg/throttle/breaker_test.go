@@ -56,9 +56,9 @@ func TestAnOpenBreakerLetsOneProbeWithGrowingPauses(t *testing.T) {
 	for _, pause := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 30 * time.Second, 30 * time.Second} {
 		switch {
 		case b.Admit(now):
-			t.Fatalf("a call begins before the pause of %s has ended: b.Admit(now) = true, want false", pause)
+			t.Fatalf("a call begins before the pause of %s has ended, want none", pause)
 		case b.Admit(now.Add(pause - 1)):
-			t.Fatalf("a call begins before the pause of %s has ended: b.Admit(now.Add(pause-1)) = true, want false", pause)
+			t.Fatalf("a call begins before the pause of %s has ended by one nanosecond, want none", pause)
 		}
 		now = now.Add(pause)
 		if next := b.Status().Next; !next.Equal(now) {
@@ -68,7 +68,7 @@ func TestAnOpenBreakerLetsOneProbeWithGrowingPauses(t *testing.T) {
 		case !b.Admit(now):
 			t.Fatalf("after %s there is not exactly one probe: b.Admit(now) = false, want true", pause)
 		case b.Admit(now.Add(time.Hour)):
-			t.Fatalf("after %s there is not exactly one probe: b.Admit(now.Add(time.Hour)) = true, want false", pause)
+			t.Fatalf("after %s a second probe is admitted, want one", pause)
 		}
 		switch {
 		case b.Missed(id(99), invocation.CauseTimeout, false, now):

@@ -226,7 +226,7 @@ func TestTurnsGoRound(t *testing.T) {
 	}
 	switch _, ok := l.take(t.Context(), 0, s); {
 	case ok:
-		t.Errorf("%d lanes are left when all is done: ok = true, want false", len(l.lanes))
+		t.Errorf("%d lanes are left when all is done, want none", len(l.lanes))
 	case len(l.lanes) != 0:
 		t.Errorf("%d lanes are left when all is done, want 0", len(l.lanes))
 	}
@@ -353,7 +353,7 @@ func TestWhatIsSettledWhileItsLaneIsReadIsNotCalledOnceMore(t *testing.T) {
 	s.settle(second.Ready)
 	l.finish(second.Ready)
 	if third, ok := l.take(t.Context(), 0, s); ok {
-		t.Errorf("%v is handed out again: ok = true, want false", third)
+		t.Errorf("%v is handed out again, want nothing", third)
 	}
 	l.running.Wait()
 }
@@ -365,7 +365,7 @@ func TestNothingIsTakenAfterAStopThatCameWhileALaneWasRead(t *testing.T) {
 	l := s.open(1)
 	s.do = l.stop
 	if r, ok := l.take(t.Context(), 0, s); ok {
-		t.Errorf("%v is taken: ok = true, want false", r)
+		t.Errorf("%v is taken, want nothing", r)
 	}
 }
 

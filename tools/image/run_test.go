@@ -65,7 +65,7 @@ func TestEveryGenerationOfChartsStartsIt(t *testing.T) {
 			}
 			jetstream := strings.Contains(name, "jetstream")
 			if w.said("is not read; this worker reads") != jetstream {
-				t.Errorf(`that the commercial gateway's stream is not read is said: %t, want w.said("is not read; this worker reads") %v`, !jetstream, jetstream)
+				t.Errorf("says that the stream of the commercial gateway is not read: got %t, want %t", !jetstream, jetstream)
 			}
 			if !w.said("data_dir is not set") {
 				t.Error("nothing is said of the missing volume: w.said(\"data_dir is not set\") = false, want true")

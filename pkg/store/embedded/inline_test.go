@@ -86,7 +86,7 @@ func TestNothingIsLeftOfAFinishedInvocation(t *testing.T) {
 				for _, key := range [][]byte{appendRecordKey(nil, inv.ID), appendBytesKey(nil, inv.ID), appendCallKey(nil, inv.CallID, inv.ID)} {
 					switch ok, err := p.has(key); {
 					case ok:
-						t.Errorf("%d bytes: key %q is left: %v, want not ok", size, key, err)
+						t.Errorf("%d bytes: key %q is left: %v, want it gone", size, key, err)
 					case err != nil:
 						t.Errorf("%d bytes: key %q is left: %v, want no error", size, key, err)
 					}
@@ -117,7 +117,7 @@ func TestARetryMovesARequestOnce(t *testing.T) {
 	own := appendBytesKey(nil, inv.ID)
 	switch ok, err := p.has(own); {
 	case ok:
-		t.Fatalf("a small request has a key of its own: %v, %v, want not ok", ok, err)
+		t.Fatalf("a small request has a key of its own: got %v, %v, want false", ok, err)
 	case err != nil:
 		t.Fatalf("a small request has a key of its own: %v, %v, want no error", ok, err)
 	}
