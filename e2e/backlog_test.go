@@ -39,7 +39,7 @@ func TestNoConfirmedMessageIsRemovedBehindAPausedFunction(t *testing.T) {
 	const kept = 64 << 20
 	publish := func(m *message) error { return c.Publish(defaultQueue, []byte(encode(t, m))) }
 	confirmed, refused := fillQueue(4*kept, publish, func(int) string { return "paused" })
-	_ = c.Close() // the door may be shut
+	_ = c.Close() // the server may have ended
 	if refused == nil {
 		t.Fatalf("all of %d messages were confirmed: got refused %v, want set", len(confirmed), refused)
 	}

@@ -81,7 +81,7 @@ func TestEmbeddedNATSIsClosedWhileTheStoreIsFull(t *testing.T) {
 	body := strings.Repeat("x", 200_000)
 	s.bury(w, "fn1", body, body, body, body)
 	w.unready(t, "store_max_bytes")
-	testkit.Eventually(t, "the door to be shut", func() bool {
+	testkit.Eventually(t, "the embedded server to refuse connections", func() bool {
 		c, err := net.DialTimeout("tcp", "127.0.0.1:"+strconv.Itoa(s.broker.port), time.Second)
 		if err == nil {
 			_ = c.Close()

@@ -90,13 +90,13 @@ func TestEmbeddedNATSSurvivesAKillOnItsFolder(t *testing.T) {
 	w.idle(t)
 	checkCalled(t, s, want)
 
-	after := call("after", "") // the door of the second life takes more
+	after := call("after", "") // the server of the second life takes more
 	s.broker.publish(t, after)
 	w.next(t, after, "done")
 }
 
 // TestWhatEmbeddedNATSConfirmedSurvivesAKillBeforeTheStore kills the worker
-// when some of the messages that its door has confirmed are not in its store yet.
+// when some of the messages that its embedded server has confirmed are not in its store yet.
 func TestWhatEmbeddedNATSConfirmedSurvivesAKillBeforeTheStore(t *testing.T) {
 	t.Parallel()
 	for _, point := range []string{"before-commit", "before-ack"} {
@@ -161,7 +161,7 @@ func TestEmbeddedNATSListensOnLoopbackByDefault(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = c.Close()
-	w.event(t, "the door", func(e entry) bool {
+	w.event(t, "the embedded server", func(e entry) bool {
 		return e.message() == "embedded NATS Streaming open" && strings.Contains(e.text("url"), "127.0.0.1")
 	})
 }

@@ -70,7 +70,7 @@ func TestWhatIsThereAlready(t *testing.T) {
 		{"a worker made by hand", "{}", "Deployment openfaas/queue-worker", "belongs to no release of Helm"},
 		{"a worker in another namespace", "{}", "Deployment faas/queue-worker of openfaas", ""},
 		{"a Service of that name", "{}", "Service openfaas/queue-worker of x", "Service queue-worker is in the namespace openfaas already"},
-		{"OpenFaaS's NATS Streaming, and a door of our own", "stanEmbedded: true", "Service openfaas/nats of openfaas",
+		{"OpenFaaS's NATS Streaming, and an embedded server", "stanEmbedded: true", "Service openfaas/nats of openfaas",
 			"--set async=false,nats.external.enabled=true,nats.external.host=nats.openfaas.svc.cluster.local"},
 		{"OpenFaaS's NATS Streaming, which is what we read", "{}", "Service openfaas/nats of openfaas", ""},
 		{"a mailbox", "{}", "Service openfaas/mailbox of old", "set mailbox.enabled=false"},

@@ -98,7 +98,7 @@ func TestWithoutAVolumeNothingIsMountedAndTheNotesSayIt(t *testing.T) {
 		t.Errorf("%d claims; notes, want \"dead set is lost\" in it\n%s", n, r.notes)
 	}
 	if got := render(t, "persistence: {enabled: false}\nstanEmbedded: true").deployment(t).Spec.Strategy.Type; got != appsv1.RecreateDeploymentStrategyType {
-		t.Errorf("two doors would be open during a rollout: the strategy is %s, want %q", got, appsv1.RecreateDeploymentStrategyType)
+		t.Errorf("two embedded servers would run during a rollout: the strategy is %s, want %q", got, appsv1.RecreateDeploymentStrategyType)
 	}
 }
 
@@ -203,9 +203,9 @@ func TestServicesReachTheWorker(t *testing.T) {
 	}
 	switch {
 	case r.service(t, "nats").Spec.PublishNotReadyAddresses:
-		t.Error("the door is reached while not ready, or the API is not: r.service(t, \"nats\").Spec.PublishNotReadyAddresses = true, want false")
+		t.Error("the embedded server is reached while not ready, or the API is not: r.service(t, \"nats\").Spec.PublishNotReadyAddresses = true, want false")
 	case !r.service(t, "queue-worker").Spec.PublishNotReadyAddresses:
-		t.Error("the door is reached while not ready, or the API is not: r.service(t, \"queue-worker\").Spec.PublishNotReadyAddresses = false, want true")
+		t.Error("the embedded server is reached while not ready, or the API is not: r.service(t, \"queue-worker\").Spec.PublishNotReadyAddresses = false, want true")
 	}
 	switch s := r.service(t, "openfaas-fn/mailbox"); {
 	case s.Spec.Type != corev1.ServiceTypeExternalName:

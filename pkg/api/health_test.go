@@ -16,14 +16,14 @@ func TestCausesOfBadHealthAreForThoseWithCredentials(t *testing.T) {
 	source := errors.New("not connected to NATS Streaming at nats://nats:4222: dial tcp: lookup CANARY on 10.0.0.10:53: no such host")
 	r := newRig(t, apitest.WithBasicAuth(t), func(o *apitest.Options) {
 		o.API.Healthy = func() error { return disk }
-		o.API.Ready = func() error { return errors.Join(fmt.Errorf("store: %w", disk), fmt.Errorf("door: %w", source)) }
+		o.API.Ready = func() error { return errors.Join(fmt.Errorf("store: %w", disk), fmt.Errorf("source: %w", source)) }
 	})
 	tests := []struct {
 		path string
 		open []string // shown to every client
 	}{
 		{"/healthz", []string{"store failed"}},
-		{"/readyz", []string{"store: store failed", "door: not connected to NATS Streaming at nats://nats:4222"}},
+		{"/readyz", []string{"store: store failed", "source: not connected to NATS Streaming at nats://nats:4222"}},
 	}
 	for _, tt := range tests {
 		for name, edits := range map[string][]func(*http.Request){

@@ -99,7 +99,7 @@ func TestPing(t *testing.T) {
 
 func TestHealthAndReadinessNameEveryReason(t *testing.T) {
 	t.Parallel()
-	source, disk := errors.New("door: not connected to nats:4222"), errors.New("store: disk full")
+	source, disk := errors.New("source: not connected to nats:4222"), errors.New("store: disk full")
 	tests := []struct {
 		name           string
 		healthy, ready error

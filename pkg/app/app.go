@@ -66,7 +66,7 @@ type App struct {
 
 	listener  net.Listener
 	store     store.Store
-	door      embeddedServer // nil without one
+	server    embeddedServer // nil without one
 	lanes     *worker.Lanes
 	worker    *worker.Worker
 	retention *worker.Retention
@@ -146,7 +146,7 @@ func orNone(s string) string {
 func (a *App) build(ctx context.Context) error {
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(a.Version))
 	for _, step := range []func(context.Context) error{
-		a.listen, a.openStore, a.openDoor, a.makeTracer, a.makeWorker, a.makePauses, a.makeIntake, a.makeJobs, a.serve,
+		a.listen, a.openStore, a.openServer, a.makeTracer, a.makeWorker, a.makePauses, a.makeIntake, a.makeJobs, a.serve,
 	} {
 		if err := step(ctx); err != nil {
 			return err

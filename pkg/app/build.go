@@ -130,8 +130,8 @@ type embeddedServer interface {
 	Close()
 }
 
-// openDoor opens NATS Streaming in the process, when it is asked for.
-func (a *App) openDoor(ctx context.Context) error {
+// openServer opens NATS Streaming in the process, when it is asked for.
+func (a *App) openServer(ctx context.Context) error {
 	if !a.Config.StanEmbedded {
 		return nil
 	}
@@ -143,13 +143,13 @@ func (a *App) openDoor(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	door, err := a.startEmbedded(ctx, dir, credentials)
+	server, err := a.startEmbedded(ctx, dir, credentials)
 	if err != nil {
 		return err
 	}
-	a.door = door
-	a.onTeardown("embedded NATS Streaming", func() error { door.Close(); return nil })
-	a.log.Info("embedded NATS Streaming open", "url", door.URL(), "cluster", a.Config.NATSCluster)
+	a.server = server
+	a.onTeardown("embedded NATS Streaming", func() error { server.Close(); return nil })
+	a.log.Info("embedded NATS Streaming open", "url", server.URL(), "cluster", a.Config.NATSCluster)
 	return nil
 }
 
@@ -195,8 +195,8 @@ func (a *App) makeWorker(ctx context.Context) error {
 // listeners are our own addresses, where no callback may lead.
 func (a *App) listeners() []string {
 	own := []string{a.listener.Addr().String()}
-	if a.door != nil {
-		own = append(own, a.door.Addr())
+	if a.server != nil {
+		own = append(own, a.server.Addr())
 	}
 	return own
 }
@@ -221,8 +221,8 @@ func (a *App) makeIntake(context.Context) error {
 		MaxUnsettled: c.MaxUnsettled, MaxUnsettledBytes: c.MaxUnsettledBytes, Names: a.names, CheckURL: a.checkURL,
 		Store: accepting{a.worker, a.store}, Metrics: a.submitted, Logger: a.log,
 	}
-	if a.door != nil {
-		o.URL, o.Embedded, o.Backlog, o.OnRest = a.door.URL(), a.door, a.door, a.onRest
+	if a.server != nil {
+		o.URL, o.Embedded, o.Backlog, o.OnRest = a.server.URL(), a.server, a.server, a.onRest
 	}
 	a.intake, err = intake.New(o)
 	if err != nil {
@@ -236,10 +236,10 @@ func (a *App) makeIntake(context.Context) error {
 // is confirmed to a publisher that would wait there without bound.
 func (a *App) onRest(resting bool) {
 	if resting {
-		a.door.Pause()
+		a.server.Pause()
 		return
 	}
-	if err := a.door.Resume(); err != nil {
+	if err := a.server.Resume(); err != nil {
 		a.log.Error("embedded NATS Streaming not reopened", "error", err)
 	}
 }

@@ -28,7 +28,7 @@ func (a *App) ready() error {
 		errs = append(errs, fmt.Errorf("store: %w", err))
 	}
 	if err := a.intake.Ready(); err != nil {
-		errs = append(errs, fmt.Errorf("door: %w", err))
+		errs = append(errs, fmt.Errorf("source: %w", err))
 	}
 	if err := a.descriptors.Lacks(); err != nil {
 		errs = append(errs, err)

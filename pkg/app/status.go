@@ -38,7 +38,7 @@ func (a *App) queueStatus() []wire.QueueStatus {
 }
 
 func (a *App) sourceStatus() wire.SourceStatus {
-	s := wire.SourceStatus{URL: a.intake.URL(), Embedded: a.door != nil, Connected: true}
+	s := wire.SourceStatus{URL: a.intake.URL(), Embedded: a.server != nil, Connected: true}
 	since, down := a.intake.Down()
 	if down != nil {
 		s.Connected, s.Since, s.Error = false, since.UTC(), down.Error()

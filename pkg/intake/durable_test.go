@@ -216,14 +216,14 @@ func TestAllChannelsOfTheListAreRead(t *testing.T) {
 	for _, a := range s.got(t, 2) {
 		queues[a.Inv.Lane.Queue] = a.Inv.Lane.Name
 		switch {
-		case a.Door.Channel != a.Inv.Lane.Queue:
-			t.Errorf("source is %+v, want Channel %q", a.Door, a.Inv.Lane.Queue)
-		case a.Door.Cluster != cluster:
-			t.Errorf("source is %+v, want Cluster %q", a.Door, cluster)
-		case a.Door.Timestamp == 0:
-			t.Errorf("source is %+v, want Timestamp not 0", a.Door)
-		case a.Door.Sequence != 1:
-			t.Errorf("source is %+v, want Sequence 1", a.Door)
+		case a.Source.Channel != a.Inv.Lane.Queue:
+			t.Errorf("source is %+v, want Channel %q", a.Source, a.Inv.Lane.Queue)
+		case a.Source.Cluster != cluster:
+			t.Errorf("source is %+v, want Cluster %q", a.Source, cluster)
+		case a.Source.Timestamp == 0:
+			t.Errorf("source is %+v, want Timestamp not 0", a.Source)
+		case a.Source.Sequence != 1:
+			t.Errorf("source is %+v, want Sequence 1", a.Source)
 		}
 	}
 	switch {

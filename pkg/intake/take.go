@@ -122,7 +122,7 @@ func (i *Intake) admit(h *hold, now time.Time) store.Accept {
 	if i.durable {
 		// Without a durable store the book knows what came before, for as long as it
 		// is unacked and a while longer, in bounded memory.
-		a.Door = &store.Door{Cluster: i.opts.Cluster, Channel: queue, Sequence: k.sequence, Timestamp: k.timestamp}
+		a.Source = &store.Source{Cluster: i.opts.Cluster, Channel: queue, Sequence: k.sequence, Timestamp: k.timestamp}
 	}
 	return a
 }

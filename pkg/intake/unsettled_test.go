@@ -41,8 +41,8 @@ func TestAMessageStaysUnackedUntilItIsSettled(t *testing.T) {
 	r.settle(got[0])                                                                                  // a second time does nothing
 	r.Changed([]store.Change{{Inv: got[1].Inv}, {Inv: got[1].Inv, Outcome: invocation.OutcomeRetry}}) // neither settles it
 	r.close(t)
-	if got[0].Door != nil {
-		t.Errorf("the store is asked to remember the source, which costs memory without a bound: got[0].Door = %+v, want nil", got[0].Door)
+	if got[0].Source != nil {
+		t.Errorf("the store is asked to remember the source, which costs memory without a bound: got[0].Source = %+v, want nil", got[0].Source)
 	}
 
 	next := newRecorder(t, false)

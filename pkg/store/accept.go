@@ -9,10 +9,10 @@ import (
 	"queue-worker/pkg/invocation"
 )
 
-// Door is the source of a message, by which a redelivery is recognised.
+// Source is the source of a message, by which a redelivery is recognised.
 // The timestamp is part of it because a NATS Streaming server that keeps its
 // messages in memory begins again at sequence 1 after a restart.
-type Door struct {
+type Source struct {
 	Cluster, Channel string
 	Sequence         uint64
 	Timestamp        int64 // Unix time in nanoseconds, given by the server
@@ -23,10 +23,10 @@ type Door struct {
 // or Dead with its reason. Raw is the QueueRequest as it came; the store sets
 // Inv.Size to its length, and neither may change afterwards.
 type Accept struct {
-	Inv  *invocation.Invocation
-	Raw  []byte
-	Door *Door // nil when it is not from a message
-	Key  *Key  // nil for none; when it is known, nothing is taken: see KeyError
+	Inv    *invocation.Invocation
+	Raw    []byte
+	Source *Source // nil when it is not from a message
+	Key    *Key    // nil for none; when it is known, nothing is taken: see KeyError
 	// Request is what Raw decodes to, for who calls it soon; nil when the caller did not
 	// decode it. It is the store's from then on.
 	Request *invocation.Request

@@ -174,8 +174,8 @@ func feedCounted(t *testing.T, s *embedded.Store, raw []byte, ended <-chan struc
 		}
 		now := time.Now()
 		inv := newInvocation("fn", "")
-		source := &store.Door{Cluster: "faas-cluster", Channel: queue, Sequence: uint64(first + i + 1), Timestamp: now.UnixNano()}
-		s.Accept(store.Accept{Inv: inv, Raw: raw, Door: source}, func(err error) {
+		source := &store.Source{Cluster: "faas-cluster", Channel: queue, Sequence: uint64(first + i + 1), Timestamp: now.UnixNano()}
+		s.Accept(store.Accept{Inv: inv, Raw: raw, Source: source}, func(err error) {
 			if err != nil {
 				t.Error(err)
 			}

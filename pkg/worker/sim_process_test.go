@@ -47,11 +47,11 @@ func (p *process) deliver(m *plan) {
 		p.passed("accepted")
 		p.acked(p, m, err)
 	}
-	source := &store.Door{Cluster: "c", Channel: queue, Sequence: m.sequence, Timestamp: 1}
+	source := &store.Source{Cluster: "c", Channel: queue, Sequence: m.sequence, Timestamp: 1}
 	if p.ackEarly {
 		p.acked(p, m, nil)
 	}
-	p.store.Accept(store.Accept{Inv: inv, Raw: raw, Door: source}, done)
+	p.store.Accept(store.Accept{Inv: inv, Raw: raw, Source: source}, done)
 }
 
 // simStore is the store with steps in it, and with the planted bugs.

@@ -68,7 +68,7 @@ func TestTheFragmentsForFaasd(t *testing.T) {
 			}
 			embedded := slices.Contains(s.Environment, "stan_embedded=true")
 			if embedded == slices.Contains(s.Depends, "nats") {
-				t.Errorf("with a door of its own %t, it depends on %v, want not %v", embedded, s.Depends, slices.Contains(s.Depends, "nats"))
+				t.Errorf("with an embedded server %t, it depends on %v, want not %v", embedded, s.Depends, slices.Contains(s.Depends, "nats"))
 			}
 		})
 	}

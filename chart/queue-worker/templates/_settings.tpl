@@ -29,7 +29,7 @@ of its own is not among settings, so that no name comes twice.
 {{- else -}}
 {{- $_ := set $env "faas_gateway_address" (include "queue-worker.service" (dict "root" . "name" "gateway")) -}}
 {{- end -}}
-{{- $_ := merge $env (fromYaml (include "queue-worker.door" .)) -}}
+{{- $_ := merge $env (fromYaml (include "queue-worker.messages" .)) -}}
 {{- range $name, $value := $v.settings -}}
 {{- $_ := set $env $name $value -}}
 {{- end -}}
@@ -61,7 +61,7 @@ of its own is not among settings, so that no name comes twice.
 {{- end }}
 
 {{/* Where NATS Streaming is: in the process, elsewhere, or beside the gateway. */}}
-{{- define "queue-worker.door" -}}
+{{- define "queue-worker.messages" -}}
 {{- $external := .Values.nats.external -}}
 {{- if .Values.stanEmbedded -}}
 stan_embedded: "true"

@@ -75,8 +75,8 @@ func (o *acceptOp) stage(t *txn) error {
 			return err
 		}
 	}
-	if o.Door != nil {
-		if err := t.markSeen(o.Door); err != nil {
+	if o.Source != nil {
+		if err := t.markSeen(o.Source); err != nil {
 			return err
 		}
 	}

@@ -67,8 +67,8 @@ func (l *backlog) accept(n int) {
 			ID: invocation.NewID(now), CallID: "9d8aaa1a-0000-4000-8000-0123456789ab", Function: l.lanes[i%len(l.lanes)].Name,
 			Lane: l.lanes[i%len(l.lanes)], Accepted: now, Since: now,
 		}
-		door := &store.Door{Cluster: "faas-cluster", Channel: "faas-request", Sequence: uint64(i), Timestamp: now.UnixNano()} // #nosec G115 -- not negative
-		l.Store.Accept(store.Accept{Inv: inv, Raw: raw, Door: door}, func(err error) {
+		source := &store.Source{Cluster: "faas-cluster", Channel: "faas-request", Sequence: uint64(i), Timestamp: now.UnixNano()} // #nosec G115 -- not negative
+		l.Store.Accept(store.Accept{Inv: inv, Raw: raw, Source: source}, func(err error) {
 			if err != nil {
 				l.Error(err)
 			}

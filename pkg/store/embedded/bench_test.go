@@ -17,7 +17,7 @@ import (
 const inFlight = 1024
 
 // BenchmarkAcceptLoadSettle takes invocations through the store as the worker
-// does: accepted through a door, loaded and settled by 64 goroutines. Behind a
+// does: accepted from a source, loaded and settled by 64 goroutines. Behind a
 // backlog, what is accepted is called after all that was there before.
 func BenchmarkAcceptLoadSettle(b *testing.B) {
 	for _, m := range []struct {
@@ -133,8 +133,8 @@ func (f *flow) accept() {
 		key = &store.Key{Expires: now.Add(time.Hour)}
 		binary.BigEndian.PutUint64(key.Hash[:], f.seq)
 	}
-	door := &store.Door{Cluster: "faas-cluster", Channel: "faas-request", Sequence: f.seq, Timestamp: now.UnixNano()}
-	f.Accept(store.Accept{Inv: inv, Raw: f.raw[:], Door: door, Key: key},
+	source := &store.Source{Cluster: "faas-cluster", Channel: "faas-request", Sequence: f.seq, Timestamp: now.UnixNano()}
+	f.Accept(store.Accept{Inv: inv, Raw: f.raw[:], Source: source, Key: key},
 		func(err error) {
 			if err != nil {
 				f.Error(err)

@@ -44,7 +44,7 @@ type txn struct {
 	due     time.Time                     // earliest delayed entry written, zero for none
 	tooLate time.Time                     // earliest deadline written, zero for none
 	touched map[invocation.ID]struct{}    // ids that this batch changes
-	seen    map[store.Door]struct{}       // dedup records that this batch writes
+	seen    map[store.Source]struct{}     // dedup records that this batch writes
 	claimed map[[32]byte]struct{}         // idempotency keys that this batch changes; nil for none
 	notes   []store.Note                  // that this batch writes
 	tallies map[invocation.ID]store.Tally // counts of jobs that this batch changes
@@ -73,7 +73,7 @@ func (t *txn) touch(id invocation.ID) error {
 func (s *Store) commitLoop() {
 	defer crash.LogPanic(s.log, "committer")
 	defer close(s.committed)
-	t := &txn{s: s, touched: map[invocation.ID]struct{}{}, seen: map[store.Door]struct{}{}, tallies: map[invocation.ID]store.Tally{}}
+	t := &txn{s: s, touched: map[invocation.ID]struct{}{}, seen: map[store.Source]struct{}{}, tallies: map[invocation.ID]store.Tally{}}
 	var held op // staged too early, first of the next batch
 	for {
 		first := held

@@ -129,7 +129,7 @@ func (p *player) burst(n, size int) error {
 	answers := make(chan error, n)
 	for range n {
 		inv, raw := p.make(size)
-		p.accept(store.Accept{Inv: inv, Raw: raw, Door: p.door()}, func(err error) { answers <- err })
+		p.accept(store.Accept{Inv: inv, Raw: raw, Source: p.source()}, func(err error) { answers <- err })
 	}
 	var err error
 	for range n {

@@ -42,7 +42,7 @@ func filled(t *testing.T, n int) (dir string, all []*invocation.Invocation) {
 	for i := range n {
 		inv, _ := p.make(0)
 		done := make(chan error, 1)
-		s.Accept(store.Accept{Inv: inv, Raw: noise(uint64(i), 20_000), Door: &store.Door{Sequence: uint64(i)}}, func(err error) { done <- err }) // #nosec G115 -- small
+		s.Accept(store.Accept{Inv: inv, Raw: noise(uint64(i), 20_000), Source: &store.Source{Sequence: uint64(i)}}, func(err error) { done <- err }) // #nosec G115 -- small
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}

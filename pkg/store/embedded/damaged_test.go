@@ -92,7 +92,7 @@ var killed = sync.OnceValue(func() folder {
 				inv.Since = p.time().Add(time.Hour)
 			}
 			done := make(chan error, 1)
-			p.Accept(store.Accept{Inv: inv, Raw: noise(uint64(i), 100+i*3), Door: &store.Door{Sequence: seq, Timestamp: int64(seq)}}, func(err error) { done <- err }) // #nosec G115 -- small
+			p.Accept(store.Accept{Inv: inv, Raw: noise(uint64(i), 100+i*3), Source: &store.Source{Sequence: seq, Timestamp: int64(seq)}}, func(err error) { done <- err }) // #nosec G115 -- small
 			succeed(<-done)
 			all = append(all, inv)
 		}

@@ -126,7 +126,7 @@ func TestAFilterLetsFewAbsentIDsPass(t *testing.T) {
 // fillEnds writes ends of so many bytes as batches of a busy worker would have them.
 func fillEnds(b *testing.B, s *Store, bytes int64) {
 	b.Helper()
-	t := &txn{s: s, touched: map[invocation.ID]struct{}{}, seen: map[store.Door]struct{}{}}
+	t := &txn{s: s, touched: map[invocation.ID]struct{}{}, seen: map[store.Source]struct{}{}}
 	start := time.Now()
 	for held := int64(0); held < bytes; held = s.ends.bytes {
 		t.begin()

@@ -89,9 +89,9 @@ func (p footprint) pass(tb testing.TB, s *Store, first int) {
 			Lane: invocation.Lane{Queue: "faas-request", Name: "figlet"}, Accepted: now, Since: now,
 		}
 		raw := make([]byte, p.size)
-		_, _ = noise.Read(raw)                                                                                                               // never fails
-		door := &store.Door{Cluster: "faas-cluster", Channel: "faas-request", Sequence: uint64(seq), Timestamp: now.UnixNano() + int64(seq)} // #nosec G115 -- small
-		s.Accept(store.Accept{Inv: invs[n], Raw: raw, Door: door}, answer)
+		_, _ = noise.Read(raw)                                                                                                                   // never fails
+		source := &store.Source{Cluster: "faas-cluster", Channel: "faas-request", Sequence: uint64(seq), Timestamp: now.UnixNano() + int64(seq)} // #nosec G115 -- small
+		s.Accept(store.Accept{Inv: invs[n], Raw: raw, Source: source}, answer)
 	})
 	inOneBatch(tb, s, p.batch, func(n int, answer func(error)) {
 		at := store.Ready{Lane: invs[n].Lane, Since: invs[n].Since, ID: invs[n].ID}

@@ -5,7 +5,7 @@
 //	i/<id>                                     record of an invocation (msgpack), see pkg/store/record
 //	b/<id>                                     its QueueRequest, byte for byte, unless it is in i/
 //	c/<hash of call id><id>                    for look-ups by call id
-//	s/<generation><source>                     dedup record of one message, see seen.go
+//	s/<generation><source>                     dedup record of one message, see dedup.go
 //	m/<generation><source> -> sources          dedup records of a batch, see runs.go
 //	n/<name>                                   notes, see notes.go
 //	k/<hash>                                   idempotency keys, see once.go
@@ -223,9 +223,9 @@ func parseTail(key []byte) (time.Time, invocation.ID) {
 	return unstamp(tail), invocation.ID(tail[stampLen:])
 }
 
-// appendSeenKey makes the key of one message in one generation of dedup records. The
+// appendDedupKey makes the key of one message in one generation of dedup records. The
 // timestamp comes first, so that the latest message of a channel is the last.
-func appendSeenKey(b []byte, generation uint32, d *store.Door) []byte {
+func appendDedupKey(b []byte, generation uint32, d *store.Source) []byte {
 	return at(d).append(appendChannelPrefix(b, seenPrefix, generation, channelOf(d)))
 }
 
@@ -244,7 +244,7 @@ type position struct {
 
 const positionLen = 16
 
-func at(d *store.Door) position { return position{d.Timestamp, d.Sequence} }
+func at(d *store.Source) position { return position{d.Timestamp, d.Sequence} }
 
 func (p position) append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(max(p.timestamp, 0))) // #nosec G115 -- not negative

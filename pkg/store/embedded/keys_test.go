@@ -92,8 +92,8 @@ func TestAKeyThatIsSetTwiceIsNoticed(t *testing.T) {
 	_ = p.Close()
 }
 
-// TestMarksOfTheDoorAreDropped bounds what the marks take.
-func TestMarksOfTheDoorAreDropped(t *testing.T) {
+// TestOldDedupRecordsAreDropped bounds what they take.
+func TestOldDedupRecordsAreDropped(t *testing.T) {
 	t.Parallel()
 	p := playerOn(t, vfs.NewMem())
 	defer func() { _ = p.Close() }()

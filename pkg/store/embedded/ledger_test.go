@@ -44,25 +44,25 @@ func placeOf(inv *invocation.Invocation, now time.Time) place {
 // change is one operation in the ledger: it turns every invocation in it from
 // one state into another, all of them or none.
 type change struct {
-	to   map[invocation.ID]state
-	door *store.Door
+	to     map[invocation.ID]state
+	source *store.Source
 }
 
 // ledger knows what the store has confirmed. Operations on the same invocation
 // come one after the other, so each has at most one change open.
 type ledger struct {
-	mu    sync.Mutex
-	is    map[invocation.ID]state // confirmed
-	sum   map[invocation.ID][32]byte
-	doors map[store.Door]invocation.ID // confirmed
-	open  map[int]change               // submitted and not answered
-	next  int
+	mu      sync.Mutex
+	is      map[invocation.ID]state // confirmed
+	sum     map[invocation.ID][32]byte
+	sources map[store.Source]invocation.ID // confirmed
+	open    map[int]change                 // submitted and not answered
+	next    int
 }
 
 func newLedger() *ledger {
 	return &ledger{
 		is: map[invocation.ID]state{}, sum: map[invocation.ID][32]byte{},
-		doors: map[store.Door]invocation.ID{}, open: map[int]change{},
+		sources: map[store.Source]invocation.ID{}, open: map[int]change{},
 	}
 }
 
@@ -82,9 +82,9 @@ func (l *ledger) begin(c change) (end func(error)) {
 		}
 		delete(l.open, n)
 		maps.Copy(l.is, c.to)
-		if c.door != nil {
+		if c.source != nil {
 			for id := range c.to {
-				l.doors[*c.door] = id
+				l.sources[*c.source] = id
 			}
 		}
 	}
@@ -95,7 +95,7 @@ func (l *ledger) copy() *ledger {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return &ledger{
-		is: maps.Clone(l.is), sum: maps.Clone(l.sum), doors: maps.Clone(l.doors), open: maps.Clone(l.open),
+		is: maps.Clone(l.is), sum: maps.Clone(l.sum), sources: maps.Clone(l.sources), open: maps.Clone(l.open),
 	}
 }
 
@@ -130,7 +130,7 @@ func (l *ledger) verify(s *Store) error {
 	if st := s.Stats(); int(st.AtStart) != invocations || st.Difference() != 0 { // #nosec G115 -- small
 		all = append(all, fmt.Errorf("%d are there, counted are %+v", invocations, st))
 	}
-	return errors.Join(append(all, l.verifyDoors(s, found))...)
+	return errors.Join(append(all, l.verifySources(s, found))...)
 }
 
 // verifyOpen accepts either side of a change, as long as it is one side.
@@ -147,25 +147,25 @@ func (l *ledger) verifyOpen(c change, found map[invocation.ID]state, settled map
 	return nil
 }
 
-// verifyDoors sends every message again: one whose invocation was kept is known,
+// verifySources sends every message again: one whose invocation was kept is known,
 // one whose was not is taken.
-func (l *ledger) verifyDoors(s *Store, found map[invocation.ID]state) error {
+func (l *ledger) verifySources(s *Store, found map[invocation.ID]state) error {
 	var all []error
-	again := func(d store.Door, wantSeen bool) {
+	again := func(d store.Source, wantSeen bool) {
 		inv := &invocation.Invocation{ID: invocation.NewID(time.Now()), Lane: invocation.Lane{Queue: "q", Name: "again"}}
 		done := make(chan error, 1)
-		s.Accept(store.Accept{Inv: inv, Raw: []byte("again"), Door: &d}, func(err error) { done <- err })
+		s.Accept(store.Accept{Inv: inv, Raw: []byte("again"), Source: &d}, func(err error) { done <- err })
 		if err := <-done; errors.Is(err, store.ErrSeen) != wantSeen || !wantSeen && err != nil {
-			all = append(all, fmt.Errorf("the door %+v gives %w, want seen %v", d, err, wantSeen))
+			all = append(all, fmt.Errorf("the source %+v gives %w, want seen %v", d, err, wantSeen))
 		}
 	}
-	for d := range l.doors {
+	for d := range l.sources {
 		again(d, true)
 	}
 	for _, c := range l.open {
 		for id := range c.to {
-			if c.door != nil {
-				again(*c.door, found[id] != "")
+			if c.source != nil {
+				again(*c.source, found[id] != "")
 			}
 		}
 	}
@@ -282,12 +282,12 @@ func (p *player) make(size int) (*invocation.Invocation, []byte) {
 	return inv, raw
 }
 
-// door is where the next message comes in. One of three is out of order.
-func (p *player) door() *store.Door {
+// source is where the next message comes from. One of three is out of order.
+func (p *player) source() *store.Source {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.messages++
-	d := &store.Door{Cluster: "c", Channel: "ch", Sequence: p.messages, Timestamp: 5}
+	d := &store.Source{Cluster: "c", Channel: "ch", Sequence: p.messages, Timestamp: 5}
 	if p.messages%3 != 2 {
 		d.Timestamp = int64(1000 * p.messages) // #nosec G115 -- small
 	}
@@ -296,7 +296,7 @@ func (p *player) door() *store.Door {
 
 // accept submits, and calls answered once the ledger knows of the answer.
 func (p *player) accept(a store.Accept, answered func(error)) {
-	end := p.begin(change{map[invocation.ID]state{a.Inv.ID: stateOf(placeOf(a.Inv, p.time()), a.Inv)}, a.Door})
+	end := p.begin(change{map[invocation.ID]state{a.Inv.ID: stateOf(placeOf(a.Inv, p.time()), a.Inv)}, a.Source})
 	p.Accept(a, func(err error) { end(err); answered(err) })
 }
 
@@ -307,7 +307,7 @@ func (p *player) do(size int, change func(*invocation.Invocation)) (*invocation.
 		change(inv)
 	}
 	done := make(chan error, 1)
-	p.accept(store.Accept{Inv: inv, Raw: raw, Door: p.door()}, func(err error) { done <- err })
+	p.accept(store.Accept{Inv: inv, Raw: raw, Source: p.source()}, func(err error) { done <- err })
 	return inv, <-done
 }
 

@@ -16,7 +16,7 @@ import (
 
 // putRuns writes the runs of the batch.
 func (t *txn) putRuns() {
-	d := &t.s.doors
+	d := &t.s.dedup
 	for ch, run := range d.runs {
 		if len(run) > 0 {
 			key := appendChannelPrefix(t.key[:0], runPrefix, d.generation, ch)
@@ -56,7 +56,7 @@ func eachOfRun(key, value []byte, f func(position) (more bool)) error {
 }
 
 // inRun reports whether a message is in a run of a generation.
-func (s *Store) inRun(generation uint32, d *store.Door) (found bool, err error) {
+func (s *Store) inRun(generation uint32, d *store.Source) (found bool, err error) {
 	prefix := appendChannelPrefix(nil, runPrefix, generation, channelOf(d))
 	from := position{timestamp: d.Timestamp}.append(prefix[:len(prefix):len(prefix)])
 	err = s.each(from, after(prefix), func(key, value []byte) (bool, error) {

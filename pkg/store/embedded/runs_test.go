@@ -12,10 +12,10 @@ import (
 )
 
 // through sends a message.
-func (p *player) through(d store.Door) error {
+func (p *player) through(d store.Source) error {
 	inv, raw := p.make(10)
 	done := make(chan error, 1)
-	p.Accept(store.Accept{Inv: inv, Raw: raw, Door: &d}, func(err error) { done <- err })
+	p.Accept(store.Accept{Inv: inv, Raw: raw, Source: &d}, func(err error) { done <- err })
 	return <-done
 }
 
@@ -25,15 +25,15 @@ func TestMessagesOfABatchShareAKey(t *testing.T) {
 	const n = 64
 	mem := vfs.NewMem()
 	p := playerOn(t, mem)
-	message := func(channel string, i int) store.Door {
-		return store.Door{Cluster: "c", Channel: channel, Sequence: uint64(100 + i), Timestamp: int64(1000 * (i + 1))} // #nosec G115 -- small
+	message := func(channel string, i int) store.Source {
+		return store.Source{Cluster: "c", Channel: channel, Sequence: uint64(100 + i), Timestamp: int64(1000 * (i + 1))} // #nosec G115 -- small
 	}
 	send := func(channels ...string) {
 		t.Helper()
 		inOneBatch(t, p.Store, n, func(i int, answer func(error)) {
 			inv, raw := p.make(10)
 			d := message(channels[i%len(channels)], i)
-			p.Accept(store.Accept{Inv: inv, Raw: raw, Door: &d}, answer)
+			p.Accept(store.Accept{Inv: inv, Raw: raw, Source: &d}, answer)
 		})
 	}
 	keys := func(prefix []byte) (count int) {
@@ -51,7 +51,7 @@ func TestMessagesOfABatchShareAKey(t *testing.T) {
 	verify := func(when string) {
 		t.Helper()
 		for i := range n {
-			for _, d := range []store.Door{message("one", i), message([]string{"two", "three"}[i%2], i)} {
+			for _, d := range []store.Source{message("one", i), message([]string{"two", "three"}[i%2], i)} {
 				if err := p.through(d); !errors.Is(err, store.ErrSeen) {
 					t.Errorf("%s: %+v gives %v, want ErrSeen", when, d, err)
 				}
@@ -59,12 +59,12 @@ func TestMessagesOfABatchShareAKey(t *testing.T) {
 		}
 	}
 	verify("at once")
-	for _, change := range []func(*store.Door){
-		func(d *store.Door) { d.Timestamp++ },
-		func(d *store.Door) { d.Timestamp-- },
-		func(d *store.Door) { d.Timestamp = 1 },
-		func(d *store.Door) { d.Sequence++ },
-		func(d *store.Door) { d.Cluster = "other" },
+	for _, change := range []func(*store.Source){
+		func(d *store.Source) { d.Timestamp++ },
+		func(d *store.Source) { d.Timestamp-- },
+		func(d *store.Source) { d.Timestamp = 1 },
+		func(d *store.Source) { d.Sequence++ },
+		func(d *store.Source) { d.Cluster = "other" },
 	} {
 		d := message("one", n/2)
 		change(&d)

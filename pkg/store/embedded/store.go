@@ -97,7 +97,7 @@ type Store struct {
 	recovered store.Recovered
 
 	// for the committer alone
-	doors     doors
+	dedup     dedup
 	ends      ends
 	dueCursor []byte
 	dueWait   time.Duration // after the latest error of reading due invocations; 0 for none
@@ -243,7 +243,7 @@ func (s *Store) open() (err error) {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	if err := errors.Join(s.count(), s.countKept(), s.openDoors(), s.openNotes(), s.openEnds(), s.openTallies()); err != nil {
+	if err := errors.Join(s.count(), s.countKept(), s.openDedup(), s.openNotes(), s.openEnds(), s.openTallies()); err != nil {
 		return err
 	}
 	if err := errors.Join(s.openSecret(), s.setLayout(found), s.openDeadlines()); err != nil {

@@ -43,7 +43,7 @@ type layout1 struct {
 		Size     int    `json:"size"`
 		Sum      string `json:"sum"` // the first bytes of the request's SHA-256
 	} `json:"invocations"`
-	Messages []store.Door      `json:"messages"`
+	Messages []store.Source    `json:"messages"`
 	Keys     map[string]string `json:"keys"` // idempotency keys, with the invocation of each
 	Results  []struct{ ID, Outcome, Body string }
 }
@@ -134,10 +134,10 @@ func (l *layout1) verify(s *Store) (err error) {
 
 // verifyKnown sends all messages again, and submits something under each idempotency key.
 func (l *layout1) verifyKnown(s *Store) (err error) {
-	again := func(d *store.Door, k *store.Key) error {
+	again := func(d *store.Source, k *store.Key) error {
 		inv := &invocation.Invocation{ID: invocation.NewID(l.Now), Lane: invocation.Lane{Queue: "q", Name: "again"}, Since: l.Now}
 		done := make(chan error, 1)
-		s.Accept(store.Accept{Inv: inv, Raw: []byte("again"), Door: d, Key: k}, func(err error) { done <- err })
+		s.Accept(store.Accept{Inv: inv, Raw: []byte("again"), Source: d, Key: k}, func(err error) { done <- err })
 		return <-done
 	}
 	for _, d := range l.Messages {

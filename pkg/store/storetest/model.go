@@ -20,7 +20,7 @@ import (
 // restarts among them, and after each of them both have to say the same.
 func Model(t *testing.T, k Kind) {
 	rapid.Check(t, func(r *rapid.T) {
-		m := &model{world: newWorld(quiet{t, r}, k), r: r, held: map[invocation.ID]*invocation.Invocation{}, seen: map[store.Door]time.Time{}, kept: newKept()}
+		m := &model{world: newWorld(quiet{t, r}, k), r: r, held: map[invocation.ID]*invocation.Invocation{}, seen: map[store.Source]time.Time{}, kept: newKept()}
 		defer m.stop()
 		actions := map[string]func(*rapid.T){
 			"accept": m.accept, "accept again": m.acceptAgain, "load": m.loadOne, "settle": m.settleOne, "settle wrongly": m.settleWrongly,
@@ -60,7 +60,7 @@ type model struct {
 	r       *rapid.T
 	held    map[invocation.ID]*invocation.Invocation
 	delayed map[invocation.ID]bool
-	seen    map[store.Door]time.Time
+	seen    map[store.Source]time.Time
 	kept    kept
 	flow    store.Stats // AtStart, Accepted, Done, Dropped
 	checks  int
@@ -144,9 +144,9 @@ func (m *model) draw() *invocation.Invocation {
 func (m *model) accept(*rapid.T) {
 	inv := m.draw()
 	a := store.Accept{Inv: inv, Raw: raw(inv)}
-	if rapid.Bool().Draw(m.r, "through a door") {
-		d := store.Door{Cluster: "c", Channel: "ch", Sequence: uint64(len(m.seen)), Timestamp: m.clock.Now().UnixNano()}
-		a.Door, m.seen[d] = &d, m.clock.Now()
+	if rapid.Bool().Draw(m.r, "from a message") {
+		d := store.Source{Cluster: "c", Channel: "ch", Sequence: uint64(len(m.seen)), Timestamp: m.clock.Now().UnixNano()}
+		a.Source, m.seen[d] = &d, m.clock.Now()
 	}
 	if err := m.try(a); err != nil {
 		m.r.Fatalf("accept: %v", err)
@@ -159,7 +159,7 @@ func (m *model) acceptAgain(*rapid.T) {
 	for d, t := range m.seen {
 		if m.clock.Now().Sub(t) < minimum {
 			inv := m.draw()
-			if err := m.try(store.Accept{Inv: inv, Raw: raw(inv), Door: &d}); !errors.Is(err, store.ErrSeen) {
+			if err := m.try(store.Accept{Inv: inv, Raw: raw(inv), Source: &d}); !errors.Is(err, store.ErrSeen) {
 				m.r.Fatalf("accept again: %v", err)
 			}
 			return

@@ -171,23 +171,23 @@ var once = []test{
 			w.Errorf("counts %+v", st)
 		}
 	}},
-	{"what is refused at the door leaves its key alone, and the other way round", func(w *world) {
-		d := store.Door{Cluster: "c", Channel: "ch", Sequence: 1, Timestamp: 1}
+	{"what is refused for its source leaves its key alone, and the other way round", func(w *world) {
+		d := store.Source{Cluster: "c", Channel: "ch", Sequence: 1, Timestamp: 1}
 		first := w.now("fn")
-		if err := w.try(store.Accept{Inv: first, Raw: raw(first), Door: &d, Key: w.key(1, 1)}); err != nil {
+		if err := w.try(store.Accept{Inv: first, Raw: raw(first), Source: &d, Key: w.key(1, 1)}); err != nil {
 			w.Fatal(err)
 		}
 		again := w.now("fn")
-		if err := w.try(store.Accept{Inv: again, Raw: raw(again), Door: &d, Key: w.key(2, 1)}); !errors.Is(err, store.ErrSeen) {
-			w.Errorf("at the same door: %v", err)
+		if err := w.try(store.Accept{Inv: again, Raw: raw(again), Source: &d, Key: w.key(2, 1)}); !errors.Is(err, store.ErrSeen) {
+			w.Errorf("from the same source: %v", err)
 		}
 		if err := w.under(w.now("fn"), w.key(2, 1)); err != nil {
 			w.Errorf("its key: %v", err)
 		}
 		d.Sequence = 2
-		w.wantKnown(w.try(store.Accept{Inv: again, Raw: raw(again), Door: &d, Key: w.key(1, 1)}), first, true)
-		if err := w.try(store.Accept{Inv: again, Raw: raw(again), Door: &d}); err != nil {
-			w.Errorf("its door: %v", err)
+		w.wantKnown(w.try(store.Accept{Inv: again, Raw: raw(again), Source: &d, Key: w.key(1, 1)}), first, true)
+		if err := w.try(store.Accept{Inv: again, Raw: raw(again), Source: &d}); err != nil {
+			w.Errorf("its source: %v", err)
 		}
 	}},
 	{"an id that is there already is not taken again, but again after it has left", func(w *world) {

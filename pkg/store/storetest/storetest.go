@@ -43,7 +43,7 @@ func Run(t *testing.T, k Kind) {
 		name  string
 		tests []test
 	}{
-		{"accepting", accepting}, {"the door", door}, {"settling", settling}, {"answers", answers}, {"handing over", handover}, {"falling due", fallingDue}, {"deadlines", deadlines},
+		{"accepting", accepting}, {"sources", sources}, {"settling", settling}, {"answers", answers}, {"handing over", handover}, {"falling due", fallingDue}, {"deadlines", deadlines},
 		{"the dead set", deadSet}, {"letters by filter", letters}, {"acts", acts}, {"counts of jobs", tallying}, {"what is pending", pending},
 		{"taking once", once}, {"results", results}, {"ends", ends}, {"notes", notes}, {"changes", changes}, {"its life", life}, {"many at once", crowd},
 	}

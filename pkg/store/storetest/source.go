@@ -13,13 +13,13 @@ import (
 const minimum = 10 * time.Minute
 
 // through accepts a new invocation from a source.
-func (w *world) through(d store.Door) error {
+func (w *world) through(d store.Source) error {
 	inv := w.now("fn")
-	return w.try(store.Accept{Inv: inv, Raw: raw(inv), Door: &d})
+	return w.try(store.Accept{Inv: inv, Raw: raw(inv), Source: &d})
 }
 
 // enter is through for a source that must not be known.
-func (w *world) enter(d store.Door) {
+func (w *world) enter(d store.Source) {
 	w.Helper()
 	if err := w.through(d); err != nil {
 		w.Errorf("%+v gives %v, it was never seen", d, err)
@@ -27,16 +27,16 @@ func (w *world) enter(d store.Door) {
 }
 
 // wantSeen checks that a source is known.
-func (w *world) wantSeen(d store.Door) {
+func (w *world) wantSeen(d store.Source) {
 	w.Helper()
 	if err := w.through(d); !errors.Is(err, store.ErrSeen) {
 		w.Errorf("%+v gives %v, want ErrSeen", d, err)
 	}
 }
 
-var somewhere = store.Door{Cluster: "faas-cluster", Channel: "faas-request", Sequence: 7, Timestamp: 1_772_000_000_000_000_000}
+var somewhere = store.Source{Cluster: "faas-cluster", Channel: "faas-request", Sequence: 7, Timestamp: 1_772_000_000_000_000_000}
 
-var door = []test{
+var sources = []test{
 	{"a message that comes again is seen, and nothing of it is kept", func(w *world) {
 		w.enter(somewhere)
 		before := w.Stats()
@@ -50,12 +50,12 @@ var door = []test{
 	}},
 	{"another cluster, channel, sequence or time is another message", func(w *world) {
 		w.enter(somewhere)
-		for _, change := range []func(*store.Door){
-			func(d *store.Door) { d.Cluster += "x" },
-			func(d *store.Door) { d.Channel += "x" },
-			func(d *store.Door) { d.Sequence++ },
-			func(d *store.Door) { d.Timestamp++ },
-			func(d *store.Door) { d.Cluster, d.Channel = d.Cluster+d.Channel[:1], d.Channel[1:] },
+		for _, change := range []func(*store.Source){
+			func(d *store.Source) { d.Cluster += "x" },
+			func(d *store.Source) { d.Channel += "x" },
+			func(d *store.Source) { d.Sequence++ },
+			func(d *store.Source) { d.Timestamp++ },
+			func(d *store.Source) { d.Cluster, d.Channel = d.Cluster+d.Channel[:1], d.Channel[1:] },
 		} {
 			d := somewhere
 			change(&d)
@@ -66,18 +66,18 @@ var door = []test{
 	{"a server without a memory begins again at sequence 1, and is not seen", func(w *world) {
 		for restart := range int64(3) {
 			for seq := range uint64(3) {
-				w.enter(store.Door{Cluster: "c", Channel: "ch", Sequence: seq + 1, Timestamp: 1000*restart + int64(seq)}) // #nosec G115 -- small
+				w.enter(store.Source{Cluster: "c", Channel: "ch", Sequence: seq + 1, Timestamp: 1000*restart + int64(seq)}) // #nosec G115 -- small
 			}
 		}
 	}},
-	{"what came without a door is never seen", func(w *world) {
+	{"what came without a source is never seen", func(w *world) {
 		a, b := w.now("fn"), w.now("fn")
 		w.take(a, b)
 		w.wantReady("fn", a, b)
 	}},
 	{"a message is seen for ten minutes, whenever it came", func(w *world) {
 		for seq := range uint64(25) { // the clock goes over every part of a generation
-			d := store.Door{Cluster: "c", Channel: "ch", Sequence: seq}
+			d := store.Source{Cluster: "c", Channel: "ch", Sequence: seq}
 			w.enter(d)
 			w.clock.add(minimum - time.Nanosecond)
 			w.wantSeen(d)
@@ -85,24 +85,24 @@ var door = []test{
 		}
 	}},
 	{"a server that was away for a day delivers again what is still known", func(w *world) {
-		door := func(seq uint64) store.Door {
-			return store.Door{Cluster: "c", Channel: "ch", Sequence: seq, Timestamp: int64(seq)} // #nosec G115 -- small
+		source := func(seq uint64) store.Source {
+			return store.Source{Cluster: "c", Channel: "ch", Sequence: seq, Timestamp: int64(seq)} // #nosec G115 -- small
 		}
 		for seq := range uint64(5) {
-			w.enter(door(seq))
+			w.enter(source(seq))
 		}
 		w.clock.add(24 * time.Hour)
 		for seq := range uint64(5) {
-			w.wantSeen(door(seq))
+			w.wantSeen(source(seq))
 		}
-		w.enter(door(5))
+		w.enter(source(5))
 		for seq := range uint64(6) {
-			w.wantSeen(door(seq))
+			w.wantSeen(source(seq))
 		}
 	}},
 	{"a message that comes late, after younger ones, is taken once", func(w *world) {
 		for _, seq := range []int64{9, 3, 7, 1} {
-			d := store.Door{Cluster: "c", Channel: "ch", Sequence: uint64(seq), Timestamp: seq} // #nosec G115 -- small
+			d := store.Source{Cluster: "c", Channel: "ch", Sequence: uint64(seq), Timestamp: seq} // #nosec G115 -- small
 			w.enter(d)
 			w.wantSeen(d)
 			w.restart()
@@ -120,13 +120,13 @@ var door = []test{
 	}},
 	{"a message is seen when its invocation is long settled", func(w *world) {
 		inv := w.now("fn")
-		if err := w.try(store.Accept{Inv: inv, Raw: raw(inv), Door: &somewhere}); err != nil {
+		if err := w.try(store.Accept{Inv: inv, Raw: raw(inv), Source: &somewhere}); err != nil {
 			w.Fatal(err)
 		}
 		w.settle(inv, invocation.OutcomeDone, nil)
 		w.wantSeen(somewhere)
 	}},
-	{"of many with one door one is taken, and it is there when the others hear that it was seen", func(w *world) {
+	{"of many from one source one is taken, and it is there when the others hear that it was seen", func(w *world) {
 		var wg sync.WaitGroup
 		var mu sync.Mutex
 		taken := 0
@@ -136,7 +136,7 @@ var door = []test{
 				for range 20 {
 					again := *inv
 					again.ID = invocation.NewID(w.clock.Now())
-					err := w.try(store.Accept{Inv: &again, Raw: raw(&again), Door: &somewhere})
+					err := w.try(store.Accept{Inv: &again, Raw: raw(&again), Source: &somewhere})
 					switch {
 					case err == nil:
 						mu.Lock()

@@ -1,4 +1,4 @@
-// File seen.go has the dedup records of messages, by which a redelivery is recognised.
+// File dedup.go has the dedup records of messages, by which a redelivery is recognised.
 //
 // Dedup records are kept in generations. A new one begins with the first record after ten
 // minutes of the one before, and all but the latest two are dropped. So they age only while
@@ -21,8 +21,8 @@ import (
 // seenGeneration is how long one generation of dedup records lasts at least.
 const seenGeneration = 10 * time.Minute
 
-// doors is what the committer knows of dedup records.
-type doors struct {
+// dedup is what the committer knows of dedup records.
+type dedup struct {
 	generation uint32                 // the one that new records go to
 	began      time.Time              // zero until the first record of this process
 	youngest   map[channel]int64      // timestamps of the newest records
@@ -31,18 +31,18 @@ type doors struct {
 
 type channel struct{ cluster, name string }
 
-func channelOf(d *store.Door) channel { return channel{d.Cluster, d.Channel} }
+func channelOf(d *store.Source) channel { return channel{d.Cluster, d.Channel} }
 
-// openDoors finds the generation that dedup records go to.
-func (s *Store) openDoors() error {
-	s.doors = doors{generation: 1, youngest: map[channel]int64{}, runs: map[channel][]position{}}
+// openDedup finds the generation that dedup records go to.
+func (s *Store) openDedup() error {
+	s.dedup = dedup{generation: 1, youngest: map[channel]int64{}, runs: map[channel][]position{}}
 	for _, prefix := range [][]byte{seenPrefix, runPrefix} {
 		last, err := s.lastKey(prefix)
 		if err != nil {
 			return err
 		}
 		if len(last) >= len(prefix)+4 {
-			s.doors.generation = max(s.doors.generation, binary.BigEndian.Uint32(last[len(prefix):]))
+			s.dedup.generation = max(s.dedup.generation, binary.BigEndian.Uint32(last[len(prefix):]))
 		}
 	}
 	return nil
@@ -62,20 +62,20 @@ func (s *Store) lastKey(prefix []byte) (key []byte, err error) {
 
 // markSeen writes the dedup record of a message, or returns ErrSeen. One that cannot be
 // read counts as none: better a message twice than one that is never taken.
-func (t *txn) markSeen(d *store.Door) error {
+func (t *txn) markSeen(d *store.Source) error {
 	s := t.s
 	ch := channelOf(d)
-	youngest, ok := s.doors.youngest[ch]
+	youngest, ok := s.dedup.youngest[ch]
 	if !ok {
 		youngest = s.youngestMark(d)
-		s.doors.youngest[ch] = youngest
+		s.dedup.youngest[ch] = youngest
 	}
 	if d.Timestamp <= youngest {
 		if _, ok := t.seen[*d]; ok {
 			return errConflict // ErrSeen would be too early: the first one is not durable yet
 		}
-		for _, g := range s.doors.kept() {
-			if ok, err := s.has(appendSeenKey(t.key[:0], g, d)); ok && err == nil {
+		for _, g := range s.dedup.kept() {
+			if ok, err := s.has(appendDedupKey(t.key[:0], g, d)); ok && err == nil {
 				return store.ErrSeen
 			}
 			if ok, err := s.inRun(g, d); ok && err == nil {
@@ -86,20 +86,20 @@ func (t *txn) markSeen(d *store.Door) error {
 	t.turnGeneration()
 	t.seen[*d] = struct{}{}
 	if d.Timestamp <= youngest {
-		t.set(appendSeenKey(t.key[:0], s.doors.generation, d), nil)
+		t.set(appendDedupKey(t.key[:0], s.dedup.generation, d), nil)
 		return nil
 	}
-	s.doors.runs[ch] = append(s.doors.runs[ch], at(d))
-	s.doors.youngest[ch] = d.Timestamp
+	s.dedup.runs[ch] = append(s.dedup.runs[ch], at(d))
+	s.dedup.youngest[ch] = d.Timestamp
 	return nil
 }
 
 // kept are the generations whose records apply.
-func (d *doors) kept() [2]uint32 { return [2]uint32{d.generation, d.generation - 1} }
+func (d *dedup) kept() [2]uint32 { return [2]uint32{d.generation, d.generation - 1} }
 
 // turnGeneration begins a new generation when it is time, and drops the old ones.
 func (t *txn) turnGeneration() {
-	d := &t.s.doors
+	d := &t.s.dedup
 	if d.began.IsZero() {
 		d.began = t.now
 	}
@@ -117,10 +117,10 @@ func (t *txn) turnGeneration() {
 
 // youngestMark is the latest timestamp that a channel has a dedup record of. Without any,
 // or when it cannot be read, every message is compared with the records.
-func (s *Store) youngestMark(d *store.Door) int64 {
+func (s *Store) youngestMark(d *store.Source) int64 {
 	const all = int64(^uint64(0) >> 1)
 	youngest := int64(-1)
-	for _, g := range s.doors.kept() {
+	for _, g := range s.dedup.kept() {
 		for _, prefix := range [][]byte{seenPrefix, runPrefix} {
 			last, err := s.lastKey(appendChannelPrefix(nil, prefix, g, channelOf(d)))
 			if err != nil {
