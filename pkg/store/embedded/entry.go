@@ -46,6 +46,14 @@ func parseEntry(in place, key, value []byte) (e entry, err error) {
 	return e, err
 }
 
+// holds reports whether an invocation is where the entry says, as far as its record shows.
+func (e *entry) holds(inv *invocation.Invocation) bool {
+	if e.in == inDead {
+		return inv.State == invocation.Dead && sameStamp(inv.DiedAt, e.at)
+	}
+	return inv.State == invocation.Pending && sameStamp(inv.Since, e.at)
+}
+
 var indexes = []struct {
 	in     place
 	prefix []byte

@@ -47,47 +47,15 @@ func (s *Store) Letters(ctx context.Context, f store.Filter, cursor string, limi
 	return page, nil
 }
 
-// Bounds of one step of a walk, so that it holds up neither Close nor Pebble's
-// removal of old files, and answers in good time.
-const (
-	lookEntries = 50_000   // index entries
-	lookRecord  = 5        // what the reading of a record counts, in entries
-	lookBytes   = 64 << 20 // QueueRequests that Match reads
-	lookPause   = 256      // entries between two looks at the context
-)
-
-// look is what is left of a step.
-type look struct {
-	entries int
-	bytes   int64
-	begun   int // entries, to look at the context now and then
-}
-
-func newLook() look { return look{entries: lookEntries, bytes: lookBytes} }
-
-// next takes one entry. An error is that of the context.
-func (l *look) next(ctx context.Context) error {
-	l.entries--
-	l.begun++
-	if l.begun%lookPause == 1 {
-		return ctx.Err()
-	}
-	return nil
-}
-
-func (l *look) over() bool { return l.entries < 0 || l.bytes <= 0 }
-
 // deadWalk goes over the letters that pass a filter, in steps.
 type deadWalk struct {
-	s            *Store
+	walk
 	f            *store.Filter
 	lower, upper []byte
-	last         []byte // key of the latest entry that was looked at
-	more         bool   // there may be more
 }
 
 func newDeadWalk(s *Store, f *store.Filter) *deadWalk {
-	w := &deadWalk{s: s, f: f, lower: deadPrefix, upper: after(deadPrefix)}
+	w := &deadWalk{walk: walk{s: s}, f: f, lower: deadPrefix, upper: after(deadPrefix)}
 	if !f.Since.IsZero() {
 		w.lower = stamp(bytes.Clone(deadPrefix), f.Since)
 	}
@@ -118,38 +86,17 @@ func (w *deadWalk) step(ctx context.Context, limit int, records bool, visit func
 	if w.last != nil {
 		w.after(w.last)
 	}
-	w.more = false
-	left := newLook()
-	err := w.each(func(key, value []byte) (bool, error) {
-		if err := left.next(ctx); err != nil {
-			return false, err
-		}
-		e, err := parseEntry(inDead, key, value)
-		passes := err == nil && w.passes(&e)
-		if left.over() || passes && limit == 0 {
-			w.more = true
-			return false, nil
-		}
-		w.last = append(w.last[:0], key...)
-		_ = w.s.damaged(err) // costs this entry only
-		if !passes {
-			return true, nil
-		}
-		if inv, ok := w.read(&e, records, &left); ok {
+	w.more, w.left = false, newLook()
+	take := func(e *entry) {
+		if inv, ok := w.read(e, records); ok {
 			limit--
-			visit(&e, inv)
+			visit(e, inv)
 		}
-		return true, nil
+	}
+	err := w.each(func(key, value []byte) (bool, error) {
+		return w.visit(ctx, inDead, key, value, limit > 0, w.passes, take)
 	})
 	return w.s.unlessOver(ctx, err)
-}
-
-// unlessOver is damaged for a reading that may have been given up.
-func (s *Store) unlessOver(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return s.damaged(err)
 }
 
 // passes reports whether the index entry of a letter passes.
@@ -218,25 +165,22 @@ func (s *Store) deadOfCall(callID string) (found []*invocation.Invocation, few b
 
 // read reads the record of a letter, where it is asked for or the filter needs
 // it, and reports whether the letter passes and is still dead.
-func (w *deadWalk) read(e *entry, records bool, left *look) (*invocation.Invocation, bool) {
+func (w *deadWalk) read(e *entry, records bool) (*invocation.Invocation, bool) {
 	if !records && !w.deep() {
 		return nil, true
 	}
-	left.entries -= lookRecord
-	inv, err := w.s.get(e.id)
+	inv, err := w.record(e)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return nil, false
-	case err != nil: // s.get has noted the damage
+	case err != nil:
 		return e.letter.Invocation(e.id, e.at), !w.deep()
-	case inv.State != invocation.Dead || !sameStamp(inv.DiedAt, e.at):
-		return nil, false
 	case w.f.CallID != "" && w.f.CallID != inv.CallID:
 		return nil, false
 	case w.f.Match == nil:
 		return inv, true
 	}
-	left.bytes -= int64(inv.StoredBytes())
+	w.left.bytes -= int64(inv.StoredBytes())
 	match := false
 	err = w.s.lookBody(e.id, func(raw []byte) error {
 		match = w.f.Match(inv, raw)

@@ -21,7 +21,7 @@ import (
 // number of invocations. What stays in its place is listed exactly once; what
 // moves from one to another meanwhile may come twice or not at all.
 func (s *Store) Pending(ctx context.Context, f store.PendingFilter, cursor string, limit int) (page []*invocation.Invocation, next string, err error) {
-	w := pendingWalk{s: s, f: &f, left: newLook(), limit: limit}
+	w := pendingWalk{walk: walk{s: s, left: newLook()}, f: &f}
 	if w.last, err = parsePendingCursor(cursor); err != nil {
 		return nil, "", err
 	}
@@ -33,7 +33,9 @@ func (s *Store) Pending(ctx context.Context, f store.PendingFilter, cursor strin
 	}
 	defer s.leave()
 	for _, r := range w.ranges() {
-		err := s.each(r.lower, r.upper, func(key, value []byte) (bool, error) { return w.visit(ctx, r.in, key, value) })
+		err := s.each(r.lower, r.upper, func(key, value []byte) (bool, error) {
+			return w.visit(ctx, r.in, key, value, len(w.page) < limit, w.passes, w.read)
+		})
 		if err != nil {
 			return nil, "", s.unlessOver(ctx, err)
 		}
@@ -68,17 +70,15 @@ func parsePendingCursor(cursor string) ([]byte, error) {
 
 // pendingWalk goes over pending invocations for one page.
 type pendingWalk struct {
-	s     *Store
-	f     *store.PendingFilter
-	left  look
-	limit int
-	page  []*invocation.Invocation
-	last  []byte // key of the latest entry that was looked at, or the cursor
-	more  bool
+	walk
+	f    *store.PendingFilter
+	page []*invocation.Invocation
 }
 
-// passes reports whether a lane passes the filter.
-func (w *pendingWalk) passes(l invocation.Lane) bool {
+// passes reports whether the lane of an entry passes.
+func (w *pendingWalk) passes(e *entry) bool { return w.passesLane(e.lane) }
+
+func (w *pendingWalk) passesLane(l invocation.Lane) bool {
 	f := w.f
 	return (f.Queue == "" || f.Queue == l.Queue) && (f.Function == "" || f.Function == l.Name)
 }
@@ -133,7 +133,7 @@ func (w *pendingWalk) readyRanges() (all []span) {
 		lanes[l] = n
 	}
 	for l, n := range lanes {
-		if n.Ready > 0 && w.passes(l) {
+		if n.Ready > 0 && w.passesLane(l) {
 			prefix := appendLaneRange(nil, l)
 			all = append(all, span{inReady, prefix, after(prefix)})
 		}
@@ -142,39 +142,18 @@ func (w *pendingWalk) readyRanges() (all []span) {
 	return all
 }
 
-// visit takes one index entry.
-func (w *pendingWalk) visit(ctx context.Context, in place, key, value []byte) (bool, error) {
-	if err := w.left.next(ctx); err != nil {
-		return false, err
-	}
-	e, err := parseEntry(in, key, value)
-	passes := err == nil && w.passes(e.lane)
-	if w.left.over() || passes && len(w.page) == w.limit {
-		w.more = true
-		return false, nil
-	}
-	w.last = append(w.last[:0], key...)
-	_ = w.s.damaged(err) // costs this entry only
-	if passes {
-		w.read(&e)
-	}
-	return true, nil
-}
-
 // read adds an invocation to the page, if it is still where its entry says. One
 // whose record cannot be read is listed with what the entry has.
 func (w *pendingWalk) read(e *entry) {
-	w.left.entries -= lookRecord
-	inv, err := w.s.get(e.id)
+	inv, err := w.record(e)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-	case err != nil: // s.get has noted the damage
+	case err != nil:
 		if w.f.Until.IsZero() {
 			w.page = append(w.page, &invocation.Invocation{
 				ID: e.id, Lane: e.lane, Since: e.at, Size: e.size, Detail: "its record cannot be read; run the store check",
 			})
 		}
-	case inv.State != invocation.Pending || !sameStamp(inv.Since, e.at):
 	case !w.f.Until.IsZero() && !inv.Accepted.Before(w.f.Until):
 	default:
 		w.page = append(w.page, inv)

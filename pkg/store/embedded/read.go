@@ -172,15 +172,15 @@ func (s *Store) each(lower, upper []byte, f func(key, value []byte) (more bool, 
 }
 
 func (s *Store) eachIn(from pebble.Reader, lower, upper []byte, f func(key, value []byte) (more bool, err error)) error {
-	return walk(from, lower, upper, (*ordered).First, (*ordered).Next, f)
+	return visitAll(from, lower, upper, (*ordered).First, (*ordered).Next, f)
 }
 
 // eachBack is each from the last key to the first.
 func (s *Store) eachBack(lower, upper []byte, f func(key, value []byte) (more bool, err error)) error {
-	return walk(s.db, lower, upper, (*ordered).Last, (*ordered).Prev, f)
+	return visitAll(s.db, lower, upper, (*ordered).Last, (*ordered).Prev, f)
 }
 
-func walk(from pebble.Reader, lower, upper []byte, first, next func(*ordered) bool, f func(key, value []byte) (more bool, err error)) error {
+func visitAll(from pebble.Reader, lower, upper []byte, first, next func(*ordered) bool, f func(key, value []byte) (more bool, err error)) error {
 	it, err := iterate(from, lower, upper)
 	if err != nil {
 		return err
