@@ -22,7 +22,7 @@ FUZZTIME ?= 15s
 # the program is built from.
 TOOL := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: build run test test-quick lint vuln fuzz chaos bench test-nostan test-chart image image-tar test-image clean help
+.PHONY: build run test test-quick lint vuln fuzz chaos bench test-nostan test-chart test-console browser image image-tar test-image clean help
 
 build: ## build bin/queue-worker, static
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/queue-worker ./cmd/queue-worker
@@ -30,12 +30,13 @@ build: ## build bin/queue-worker, static
 run: build ## run everything on this machine: NATS Streaming, store, gateway on :8080, chaos function
 	exec bin/queue-worker dev $(ARGS)
 
-test: ## run all tests; with the race detector but for long forms and the black-box ones, which run the built binary
+test: browser ## run all tests; with the race detector but for long forms and the black-box ones, which run the built binary
 	@if [[ -n "$(RACE)" ]] && ! command -v "$$($(GO) env CC)" >/dev/null; then \
 		echo "make test: the race detector needs the C compiler $$($(GO) env CC); install it, or run: make test RACE=" >&2; exit 1; fi
 	$(GO) test $(RACE) -short -shuffle=on -timeout $(TESTTIME) $$($(GO) list ./... | grep -v '/e2e')
 	$(GO) test -p 1 -shuffle=on -timeout $(TESTTIME) $(LONG)
 	$(GO) test -shuffle=on -timeout $(TESTTIME) ./e2e/...
+	$(GO) test -C e2e/console -short -timeout $(TESTTIME) ./...
 	$(GO) test -C bench -timeout $(TESTTIME) ./...
 
 test-quick: ## before each commit: all tests but the black-box ones, in their short form, without the race detector
@@ -49,8 +50,10 @@ lint: ## gofmt, go mod tidy, go vet and the linters of .golangci.yml
 	$(GO) mod tidy -C tools -diff
 	$(GO) mod tidy -C tools/image -diff
 	$(GO) mod tidy -C chart/test -diff
+	$(GO) mod tidy -C e2e/console -diff
 	$(GO) vet ./...
 	$(GO) vet -C bench ./...
+	$(GO) vet -C e2e/console ./...
 	$(TOOL) golangci-lint run ./...
 
 vuln: ## look for known vulnerabilities in what the program calls; needs vuln.go.dev
@@ -77,6 +80,12 @@ test-nostan: ## build without embedded NATS Streaming and test that it is refuse
 test-chart: ## lint and render the Helm chart, and check what comes out
 	$(GO) test -C chart/test -vet=all -count=1 ./...
 
+test-console: browser ## look at every page of the console with Chromium, in every look and by keyboard
+	$(GO) test -C e2e/console -count=1 -timeout $(TESTTIME) ./...
+
+browser: ## install what the browser tests need: Chromium and npm by apt-get as root, axe-core by npm
+	@e2e/console/install
+
 image: ## build the container image with docker, podman, buildah or BuildKit
 	@VERSION='$(VERSION)' IMAGE='$(IMAGE)' ./.ci/image
 
@@ -94,4 +103,4 @@ clean: ## remove what the other targets made
 	rm -rf bin dist coverage.out
 
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -141,5 +141,5 @@ var readOnce = sync.OnceValues(func() (all []written, err error) {
 
 // skippedFolder reports whether a folder is no part of the repository.
 func skippedFolder(file string) bool {
-	return file != "." && strings.HasPrefix(file, ".") || file == "bin" || file == "dist"
+	return file != "." && strings.HasPrefix(file, ".") || file == "bin" || file == "dist" || file == "e2e/console/node_modules"
 }
