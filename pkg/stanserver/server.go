@@ -27,6 +27,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
@@ -295,14 +296,24 @@ func startStreaming(o Options, ns *natsserver.Server) (*streaming.StanServer, er
 }
 
 // hintOf is what to do about an error of the files. The library has errors of the system as text.
+// Without a known one the files themselves are at fault.
 func hintOf(err error) string {
-	switch text := err.Error(); {
-	case strings.Contains(text, "permission denied"):
-		return "the user that runs this program must own the folder"
-	case strings.Contains(text, "no space left"):
-		return "free space on its volume"
-	case strings.Contains(text, "read-only"):
-		return "mount its volume for writing"
+	for _, h := range []struct {
+		cause error
+		hint  string
+	}{
+		{syscall.EACCES, "the user that runs this program must own the folder"},
+		{syscall.EPERM, "the user that runs this program must own the folder"},
+		{syscall.ENOSPC, "free space on its volume"},
+		{syscall.EDQUOT, "raise the quota of its user, or free space"},
+		{syscall.EROFS, "mount its volume for writing"},
+		{syscall.ENFILE, "the machine has no free file descriptor: raise fs.file-max"},
+		{syscall.EMFILE, "raise the limit of open files (ulimit -n)"}, // its text begins that of ENFILE
+		{syscall.EIO, "its volume fails: look at the disk and the kernel's log"},
+	} {
+		if strings.Contains(err.Error(), h.cause.Error()) {
+			return h.hint
+		}
 	}
 	return "its files are damaged: copy the folder, then move it away and start again; what the worker has accepted is in its store, other messages in the folder are lost"
 }

@@ -17,6 +17,7 @@ package embedded
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -41,6 +42,7 @@ type disk struct {
 
 	waiting atomic.Int64 // writes that wait for room just now
 	since   atomic.Int64 // when the first of them began, Unix nanoseconds
+	quota   atomic.Bool  // the first of them met a quota
 	mu      sync.Mutex   // keeps the two log lines in order
 
 	descriptors *descriptor.Monitor
@@ -112,12 +114,16 @@ func (d *disk) await(f func() error, err error) error {
 	}
 }
 
-// full returns since when writes wait for room, if any does.
-func (d *disk) full() (since time.Time, is bool) {
+// full returns nil, or since when and why writes wait for room.
+func (d *disk) full() error {
 	if d.waiting.Load() == 0 {
-		return time.Time{}, false
+		return nil
 	}
-	return time.Unix(0, d.since.Load()), true
+	why := syscall.ENOSPC
+	if d.quota.Load() {
+		why = syscall.EDQUOT
+	}
+	return fmt.Errorf("disk full since %s: %w", time.Unix(0, d.since.Load()).Format(time.RFC3339), why)
 }
 
 // isWaiting reports whether an operation waits for room or for a free descriptor.
@@ -132,6 +138,7 @@ func (d *disk) begin(err error) {
 	first := d.waiting.Load() == 0
 	if first {
 		d.since.Store(time.Now().UnixNano())
+		d.quota.Store(errors.Is(err, syscall.EDQUOT))
 	}
 	d.waiting.Add(1) // before it is said, so that who has read it finds it so
 	if first {

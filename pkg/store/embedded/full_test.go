@@ -6,6 +6,7 @@ package embedded
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -29,7 +30,8 @@ type tightFS struct {
 }
 
 type room struct {
-	suffix string // of the files that need room; "" for all
+	suffix string        // of the files that need room; "" for all
+	err    syscall.Errno // of a write that does not fit
 
 	mu   sync.Mutex
 	left int // bytes; negative for no bound
@@ -51,7 +53,7 @@ func (r *room) take(n int) (int, error) {
 	fits := min(n, r.left)
 	r.left -= fits
 	if fits < n {
-		return fits, syscall.ENOSPC
+		return fits, r.err
 	}
 	return n, nil
 }
@@ -105,10 +107,10 @@ func (e events) wait(t *testing.T, want string) {
 	}
 }
 
-// tight opens a store on a file system that has room, for now.
-func tight(t *testing.T, suffix string) (*player, *vfs.MemFS, *room, events) {
+// tight opens a store on a file system that has room, for now; full is the error of a write later on.
+func tight(t *testing.T, suffix string, full syscall.Errno) (*player, *vfs.MemFS, *room, events) {
 	t.Helper()
-	mem, r, log := vfs.NewCrashableMem(), &room{suffix: suffix, left: -1}, make(events, 100)
+	mem, r, log := vfs.NewCrashableMem(), &room{suffix: suffix, err: full, left: -1}, make(events, 100)
 	p := newPlayer(nil)
 	s, err := Open(Options{Dir: "data", FS: tightFS{mem, r}, Logger: log.logger(), Now: p.time, tune: small})
 	if err != nil {
@@ -120,42 +122,51 @@ func tight(t *testing.T, suffix string) (*player, *vfs.MemFS, *room, events) {
 
 func TestAFullDiskIsWaitedFor(t *testing.T) {
 	t.Parallel()
-	for _, suffix := range []string{"", ".log", ".sst"} {
-		for _, left := range []int{0, 1, 333, 40_000} {
-			p, mem, r, log := tight(t, suffix)
-			if err := p.lives(); err != nil {
-				t.Fatal(err)
+	for _, full := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT} {
+		for _, suffix := range []string{"", ".log", ".sst"} {
+			for _, left := range []int{0, 1, 333, 40_000} {
+				t.Run(fmt.Sprintf("%d bytes left for %q, then %v", left, suffix, full), func(t *testing.T) {
+					waitsForRoom(t, suffix, left, full)
+				})
 			}
-			r.set(left)
-			working := make(chan error, 1)
-			go func() { working <- errors.Join(p.burst(150, 1000), p.lives(), p.dies(context.Background())) }()
-			log.wait(t, "disk full, waiting for room")
-			for name, f := range map[string]func() error{"Err": p.Err, "Full": p.Full, "Health": p.Health} {
-				if err := f(); !errors.Is(err, syscall.ENOSPC) {
-					t.Errorf("%s is %v while the disk is full, want %v", name, err, syscall.ENOSPC)
-				}
-			}
-			if err := p.Failed(); err != nil {
-				t.Errorf("failed: %v, want no error", err)
-			}
-			p.verifyClone(t, mem)
-			r.set(-1)
-			if err := <-working; err != nil {
-				t.Fatalf("after there was room: %v, want no error", err)
-			}
-			log.wait(t, "disk has room again")
-			for name, f := range map[string]func() error{"Err": p.Err, "Full": p.Full, "Health": p.Health} {
-				if err := f(); err != nil {
-					t.Errorf("%s is %v after there was room, want no error", name, err)
-				}
-			}
-			p.verifyClone(t, mem)
-			if err := p.Close(); err != nil {
-				t.Error(err)
-			}
-			p.verifyClone(t, mem)
 		}
 	}
+}
+
+// waitsForRoom fills the disk under a store that works, and looks at what it says until there is room.
+func waitsForRoom(t *testing.T, suffix string, left int, full syscall.Errno) {
+	p, mem, r, log := tight(t, suffix, full)
+	if err := p.lives(); err != nil {
+		t.Fatal(err)
+	}
+	r.set(left)
+	working := make(chan error, 1)
+	go func() { working <- errors.Join(p.burst(150, 1000), p.lives(), p.dies(context.Background())) }()
+	log.wait(t, "disk full, waiting for room")
+	for name, f := range map[string]func() error{"Err": p.Err, "Full": p.Full, "Health": p.Health} {
+		if err := f(); !errors.Is(err, full) {
+			t.Errorf("%s is %v while the disk is full, want %v", name, err, full)
+		}
+	}
+	if err := p.Failed(); err != nil {
+		t.Errorf("failed: %v, want no error", err)
+	}
+	p.verifyClone(t, mem)
+	r.set(-1)
+	if err := <-working; err != nil {
+		t.Fatalf("after there was room: %v, want no error", err)
+	}
+	log.wait(t, "disk has room again")
+	for name, f := range map[string]func() error{"Err": p.Err, "Full": p.Full, "Health": p.Health} {
+		if err := f(); err != nil {
+			t.Errorf("%s is %v after there was room, want no error", name, err)
+		}
+	}
+	p.verifyClone(t, mem)
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	p.verifyClone(t, mem)
 }
 
 // asker is a log that queries the store with each line.
@@ -191,7 +202,7 @@ func TestWhoReadsThatTheDiskIsFullFindsItSo(t *testing.T) {
 
 func TestReadingGoesOnWhileTheDiskIsFull(t *testing.T) {
 	t.Parallel()
-	p, _, r, log := tight(t, "")
+	p, _, r, log := tight(t, "", syscall.ENOSPC)
 	inv, err := p.do(5000, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -226,7 +237,7 @@ func TestReadingGoesOnWhileTheDiskIsFull(t *testing.T) {
 func TestCloseDoesNotWaitForRoom(t *testing.T) {
 	t.Parallel()
 	for _, suffix := range []string{".log", ".sst", ""} {
-		p, mem, r, log := tight(t, suffix)
+		p, mem, r, log := tight(t, suffix, syscall.ENOSPC)
 		inv, err := p.do(100, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -252,7 +263,7 @@ func TestCloseDoesNotWaitForRoom(t *testing.T) {
 
 func TestCloseItselfCanMeetAFullDisk(t *testing.T) {
 	t.Parallel()
-	p, mem, r, _ := tight(t, "")
+	p, mem, r, _ := tight(t, "", syscall.ENOSPC)
 	if err := p.lives(); err != nil {
 		t.Fatal(err)
 	}

@@ -101,8 +101,8 @@ func (s *Store) Err() error {
 	if err := s.Failed(); err != nil {
 		return err
 	}
-	if since, is := s.disk.full(); is {
-		return fmt.Errorf("disk full since %s: %w", since.Format(time.RFC3339), syscall.ENOSPC)
+	if err := s.disk.full(); err != nil {
+		return err
 	}
 	if s.disk.starving.Load() > 0 {
 		return fmt.Errorf("no free file descriptor: %w", syscall.EMFILE)
