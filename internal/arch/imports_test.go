@@ -73,7 +73,8 @@ var layers = []struct {
 	{"pkg/basicauth", []string{"pkg/descriptor"}},
 	{"pkg/descriptor", nil},
 	{"internal/testkit", nil}, // tests and what serves them import it
-	{"e2e", nil},              // knows the program only as a binary
+	{"internal/pgtest", nil},
+	{"e2e", nil}, // knows the program only as a binary
 	{"internal/arch", nil},
 }
 
@@ -89,7 +90,7 @@ var confined = []confinement{
 	{"github.com/schollz/progressbar", []string{"pkg/term"}, "how things look is decided in one place"},
 	{"go.opentelemetry.io", []string{"pkg/trace", "pkg/trace/tracetest"}, "without traces nothing else knows of them"},
 	{"os", []string{
-		"cmd/queue-worker", "internal/testkit", "pkg/command", "pkg/app", "pkg/api/apitest", "pkg/ingest", "pkg/basicauth", "pkg/stanserver", "pkg/term", "pkg/config", "pkg/datadir", "pkg/dev", "pkg/doctor", "pkg/intake", "pkg/store/embedded", "pkg/trace", "e2e",
+		"cmd/queue-worker", "internal/testkit", "internal/pgtest", "pkg/command", "pkg/app", "pkg/api/apitest", "pkg/ingest", "pkg/basicauth", "pkg/stanserver", "pkg/term", "pkg/config", "pkg/datadir", "pkg/dev", "pkg/doctor", "pkg/intake", "pkg/store/embedded", "pkg/trace", "e2e",
 	}, "the packages that decide and call work without files and environment"},
 	{"log", []string{"pkg/command", "pkg/dev"}, "logging goes through a *slog.Logger that is passed in"},
 }
