@@ -16,8 +16,11 @@ const (
 	quickStep = 4 * time.Second
 	wholeBand = 1.05 // the ratio of both bounds at which it ends
 	quickBand = 1.25
-	// The bounds at the start, of the rate of a backlog.
+	// The bounds at the start, of the rate of a backlog. A bound that every step went towards is
+	// moved by widening, at most mostWidenings times.
 	lowest, highest = 0.3, 1.05
+	widening        = 1.25
+	mostWidenings   = 6
 )
 
 // search is the bisection of one program.
@@ -28,10 +31,29 @@ type search struct {
 	highSeen  bool
 	costs     costs // of the latest step that was steady
 	disturbed int   // steps
+	widened   int
 }
 
 // next is the rate of the next step.
 func (s *search) next() float64 { return math.Sqrt(s.low * s.high) }
+
+// busy reports whether a further step is needed. A bound that was come close to and never tried is
+// only a guess: it is moved on.
+func (s *search) busy(band float64) bool {
+	if s.high/s.low > band {
+		return true
+	}
+	if s.lowSeen && s.highSeen || s.widened == mostWidenings {
+		return false
+	}
+	s.widened++
+	if !s.highSeen {
+		s.high *= widening
+	} else {
+		s.low /= widening
+	}
+	return true
+}
 
 // note takes the outcome of a step.
 func (s *search) note(rate float64, steady bool, c costs) {
@@ -74,7 +96,7 @@ func (b *bench) measureSustained(ctx context.Context) error {
 	for step, busy := 1, true; busy; step++ {
 		busy = false
 		for _, s := range searches {
-			if s.high/s.low <= band {
+			if !s.busy(band) {
 				continue
 			}
 			busy = true
