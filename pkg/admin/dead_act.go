@@ -19,13 +19,30 @@ import (
 // milliseconds, unless the disk is full or stalled.
 const actTimeout = 10 * time.Second
 
-// ReplayDead makes one dead letter ready.
+// ReplayDead makes one dead letter ready. A superseded callback needs force=true.
 func (a *Admin) ReplayDead(w http.ResponseWriter, r *http.Request) error {
-	return a.act(w, r, "replay", wire.StateReady, a.Store.Replay)
+	p, err := readParams(r, "force")
+	if err != nil {
+		return err
+	}
+	force, err := p.flag("force")
+	if err != nil {
+		return err
+	}
+	return a.act(w, r, "replay", wire.StateReady, func(ctx context.Context, id invocation.ID) error {
+		taken, err := a.Store.Act(ctx, store.Batch{Verb: store.ActReplay, IDs: []invocation.ID{id}, Force: force})
+		if err != nil {
+			return err
+		}
+		return taken[0].Err
+	})
 }
 
 // DropDead removes one dead letter.
 func (a *Admin) DropDead(w http.ResponseWriter, r *http.Request) error {
+	if _, err := readParams(r); err != nil {
+		return err
+	}
 	return a.act(w, r, "drop", wire.StateDropped, a.Store.Drop)
 }
 
@@ -36,15 +53,15 @@ func (a *Admin) act(w http.ResponseWriter, r *http.Request, name, state string, 
 	if err != nil {
 		return err
 	}
-	if _, err := readParams(r); err != nil {
-		return err
-	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), a.wait)
 	defer cancel()
 	err = do(ctx, id)
 	a.tell(r, name, id, err)
-	if errors.Is(err, store.ErrNotFound) {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
 		return a.whyNot(ctx, id)
+	case errors.Is(err, store.ErrSuperseded):
+		return problemSuperseded
 	}
 	if err != nil {
 		return err
@@ -65,6 +82,9 @@ func (a *Admin) tell(r *http.Request, act string, id invocation.ID, err error) {
 
 var problemNotDead = respond.NewProblem(http.StatusConflict, wire.NotDead, "the invocation is not in the dead set",
 	"GET it for its state; it is pending or in flight, perhaps because it was replayed.")
+
+var problemSuperseded = respond.NewProblem(http.StatusConflict, wire.Superseded, "the callback is of an earlier outcome: its invocation was replayed since",
+	"The receiver gets the newer outcome. Replay it with force=true to send this one all the same.")
 
 // whyNot distinguishes an unknown invocation from one that is not dead.
 func (a *Admin) whyNot(ctx context.Context, id invocation.ID) error {

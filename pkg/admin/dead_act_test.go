@@ -65,6 +65,22 @@ func TestReplayAndDropTakeOneLetterAndSayWho(t *testing.T) {
 	}
 }
 
+func TestASupersededCallbackIsReplayedWithForceOnly(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	letter := apitest.DeadAt(0)
+	letter.Kind, letter.Origin, letter.URL, letter.Superseded = invocation.KindCallback, apitest.IDOf(9), "http://h/x", true
+	r.Put(t, letter, nil)
+	path := "/v1/dead_set/" + apitest.IDOf(0).String() + "/replay"
+	got := r.Ask(t, http.MethodPost, path)
+	if got.Status != http.StatusConflict || got.ReasonOf(t) != wire.Superseded {
+		t.Errorf("without force: got %d %s, want %d %s", got.Status, got.Body, http.StatusConflict, wire.Superseded)
+	}
+	if got = r.Ask(t, http.MethodPost, path+"?force=true"); got.Status != http.StatusOK {
+		t.Errorf("with force: got %d %s, want %d", got.Status, got.Body, http.StatusOK)
+	}
+}
+
 func TestWithoutBasicAuthTheLogSaysFromWhere(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -272,7 +272,8 @@ func (s brokenStore) Get(context.Context, invocation.ID) (*invocation.Invocation
 func (s brokenStore) Load(context.Context, invocation.ID) (*invocation.Invocation, []byte, error) {
 	return nil, nil, s.err
 }
-func (s brokenStore) Replay(context.Context, invocation.ID) error { return s.err }
+
+func (s brokenStore) Act(context.Context, store.Batch) ([]store.Taken, error) { return nil, s.err }
 
 func TestALetterThatCannotBeReadHidesNoOther(t *testing.T) {
 	t.Parallel()

@@ -16,7 +16,7 @@ func viewOf(f *found) wire.Invocation {
 	l := letterOf(inv)
 	v := wire.Invocation{
 		ID: inv.ID.String(), CallID: inv.CallID, Kind: l.Kind, Source: inv.Source().String(), Queue: l.Queue,
-		Function: l.Function, Topic: l.Topic, Target: l.Target, Origin: l.Origin, State: f.state,
+		Function: l.Function, Topic: l.Topic, Target: l.Target, Origin: l.Origin, Sequence: l.Sequence, State: f.state,
 		First: l.First, Retries: l.Retries, Attempts: l.Attempts, Omitted: l.Omitted, Replays: l.Replays,
 		Size: l.Size, Status: l.Status, Finished: utc(f.ended), Expires: utc(inv.Expires()), HasResult: f.hasResult,
 	}
@@ -25,6 +25,9 @@ func viewOf(f *found) wire.Invocation {
 	}
 	if f.state == wire.StateDelayed {
 		v.Due = utc(inv.Since)
+	}
+	if inv.Reason == invocation.Superseded {
+		v.Reason, v.Detail = string(inv.Reason), inv.Detail
 	}
 	if inv.State == invocation.Dead { // given up, be it kept or not
 		v.Reason, v.Detail, v.Died = string(inv.Reason), inv.Detail, l.Died

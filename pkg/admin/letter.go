@@ -25,6 +25,10 @@ func letterOf(inv *invocation.Invocation) wire.Letter {
 	}
 	if inv.Kind == invocation.KindCallback {
 		l.Target, l.Origin = originOf(inv.URL), inv.Origin.String()
+		l.Superseded = inv.Superseded
+	}
+	if inv.Kind == invocation.KindCallback && !inv.Origin.IsZero() {
+		l.Sequence = max(inv.Sequence, 1)
 	}
 	return l
 }

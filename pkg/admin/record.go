@@ -22,6 +22,7 @@ func recordOf(inv *invocation.Invocation) *wire.Record {
 		ID: inv.ID, CallID: inv.CallID, Kind: inv.Kind.String(), Queue: inv.Lane.Queue, Topic: inv.Lane.Name,
 		Function: inv.Function, URL: inv.URL, Origin: inv.Origin, First: inv.Accepted.UTC(), Since: inv.Since.UTC(),
 		Retries: inv.Retries, Attempts: make([]wire.RecordAttempt, len(inv.Attempts)), Omitted: inv.Omitted,
+		Sequence: inv.Sequence, Superseded: inv.Superseded,
 		Crashes: inv.Crashes, Replays: inv.Replays, Reason: inv.Reason, Detail: inv.Detail, Died: inv.DiedAt.UTC(),
 	}
 	for i, a := range inv.Attempts {
@@ -63,6 +64,7 @@ func invocationOf(r *wire.Record) (*invocation.Invocation, error) {
 	inv := &invocation.Invocation{
 		ID: r.ID, CallID: r.CallID, Lane: invocation.Lane{Queue: r.Queue, Name: r.Topic}, Function: r.Function,
 		URL: r.URL, Origin: r.Origin, Accepted: r.First, Since: r.Since, State: invocation.Dead, Retries: r.Retries,
+		Sequence: r.Sequence, Superseded: r.Superseded,
 		Omitted: r.Omitted, Crashes: r.Crashes, Replays: r.Replays, Reason: r.Reason, Detail: r.Detail, DiedAt: r.Died,
 	}
 	for _, a := range r.Attempts {
@@ -127,7 +129,7 @@ func checkRecord(r *wire.Record) error {
 		{!isStorable(r.First), "first_seen is missing or out of range"},
 		{!r.Since.IsZero() && !isStorable(r.Since), "since is out of range"},
 		{max(len(r.CallID), len(r.Function), len(r.URL), len(r.Detail)) > maxRecordText, "a text is too long"},
-		{!areCounts(r.Retries, r.Omitted, r.Crashes, r.Replays), "a count is out of range"},
+		{!areCounts(r.Retries, r.Omitted, r.Crashes, r.Replays, r.Sequence), "a count is out of range"},
 		{len(r.Attempts) > invocation.MaxHistory, "there are more attempts than are remembered"},
 		{slices.ContainsFunc(r.Attempts, isWrongAttempt), "an attempt cannot be"},
 		{r.Terms != nil && areWrongTerms(r.Terms), "terms cannot be"},

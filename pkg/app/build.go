@@ -60,6 +60,7 @@ func (a *App) openStore(ctx context.Context) error {
 	o := embedded.Options{
 		Dir: c.DataDir, Sync: c.StoreSync, MaxBytes: c.StoreMaxBytes, MinFree: c.StoreMinFree,
 		EndTTL: c.EndTTL, EndBytes: c.EndBytes, Slots: a.lanes.Slots(), Watcher: watcher{a.lanes, a}, Metrics: embedded.NewMetrics(a.registry), Descriptors: a.descriptors, Logger: a.log,
+		LastCallback: func(inv *invocation.Invocation, raw []byte) *store.Accept { return a.worker.LastCallback(inv, raw) },
 	}
 	if c.DataDir == "" {
 		o.EndTTL = 0 // memory has the latest of them already

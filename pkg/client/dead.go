@@ -89,10 +89,15 @@ type Acted struct {
 	wire.Acted
 }
 
-// Replay makes one dead letter ready to be called at once.
-func (c *Client) Replay(ctx context.Context, id string) (*Acted, error) {
+// Replay makes one dead letter ready to be called at once; with force also a callback of an outcome
+// before a replay.
+func (c *Client) Replay(ctx context.Context, id string, force bool) (*Acted, error) {
 	a := &Acted{}
-	return a, c.read(ctx, act(http.MethodPost, "/v1/dead_set/"+segment(id)+"/replay", http.StatusOK), a)
+	q := act(http.MethodPost, "/v1/dead_set/"+segment(id)+"/replay", http.StatusOK)
+	if force {
+		q.query = url.Values{"force": {strconv.FormatBool(true)}}
+	}
+	return a, c.read(ctx, q, a)
 }
 
 // Drop removes one dead letter for good.

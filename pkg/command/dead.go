@@ -135,6 +135,22 @@ func status(n int) term.Cell {
 	return term.Number(n)
 }
 
+// numberAbove0 is a cell with a number; 0 stands for none.
+func numberAbove0(n int) term.Cell {
+	if n == 0 {
+		return term.Text("")
+	}
+	return term.Number(n)
+}
+
+// superseded is a cell that says so of a callback of an outcome before a replay.
+func superseded(is bool) term.Cell {
+	if !is {
+		return term.Text("")
+	}
+	return term.Cell{Short: "by a replay of its origin: its replay needs --force", Long: "true"}
+}
+
 func newDeadGroups(r *remote) *cobra.Command {
 	c := command("groups", "Count dead letters by function, queue, reason and status, the largest group first", `
 Not on a terminal, the columns are tab separated and have no headings: count, bytes,
@@ -206,6 +222,7 @@ func (s *session) showLetter(l *client.Letter) error {
 		{Name: "id", Value: term.Text(l.ID)}, {Name: "call id", Value: term.Text(l.CallID)}, {Name: "kind", Value: term.Text(l.Kind)},
 		{Name: "function", Value: term.Text(l.Function)}, {Name: "queue", Value: term.Text(l.Queue)}, {Name: "path", Value: term.Text(l.Path)},
 		{Name: "target", Value: term.Text(l.Target)}, {Name: "origin", Value: term.Text(l.Origin)},
+		{Name: "callback sequence", Value: numberAbove0(l.Sequence)}, {Name: "superseded", Value: superseded(l.Superseded)},
 		{Name: "reason", Value: term.Text(l.Reason)}, {Name: "detail", Value: term.Text(l.Detail)}, {Name: "status", Value: status(l.Status)},
 		{Name: "first seen", Value: s.At(l.First)}, {Name: "died", Value: s.At(l.Died)},
 		{Name: "retries", Value: term.Number(l.Retries)}, {Name: "replays", Value: term.Number(l.Replays)}, {Name: "crashes", Value: term.Number(l.Crashes)},

@@ -50,7 +50,7 @@ after 3 replays is skipped, unless --force is there.`, codesReplay,
 			a.order.MaxFailedShare = share
 		}
 	}
-	f.BoolVar(&a.order.Force, "force", false, "also those that failed again after 3 replays")
+	f.BoolVar(&a.order.Force, "force", false, "also those that failed again after 3 replays, and callbacks of an outcome before a replay")
 	return c
 }
 
@@ -143,7 +143,7 @@ func (a *deadAct) run(ctx context.Context, s *session, ids []string) error {
 // each acts on letters one by one. What cannot be done to one does not hinder the
 // others; what keeps the worker from answering does.
 func (a *deadAct) each(ctx context.Context, s *session, ids []string) error {
-	do, done := s.Replay, "replayed"
+	do, done := func(ctx context.Context, id string) (*client.Acted, error) { return s.Replay(ctx, id, a.order.Force) }, "replayed"
 	if a.order.Act == "drop" {
 		do, done = s.Drop, "dropped"
 	}

@@ -196,6 +196,12 @@ func identityOf(d *wire.LetterDetails) []pair {
 	if d.Origin != "" {
 		all = append(all, pair{Name: "Result of", Value: Text(d.Origin)})
 	}
+	if d.Sequence > 0 {
+		all = append(all, pair{Name: "Callback sequence", Value: Count(d.Sequence)})
+	}
+	if d.Superseded {
+		all = append(all, pair{Name: "Superseded", Value: "by a replay of its invocation; its replay needs force"})
+	}
 	if !d.Expires.IsZero() {
 		all = append(all, pair{Name: "Too old since", Value: stamp(d.Expires)})
 	}

@@ -53,6 +53,8 @@ func (c *codec) end(e *store.End) {
 	number(c, &i.Crashes)
 	number(c, &i.Replays)
 	c.id(&i.Job)
+	number(c, &i.Sequence)
+	c.flag(&i.Superseded)
 	c.terms(&i.Terms)
 	c.trace(&i.Trace)
 	text(c, &i.Reason)

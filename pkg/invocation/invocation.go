@@ -91,6 +91,12 @@ type Invocation struct {
 
 	Answer *Answer `msgpack:"g,omitempty"` // the latest answer of its function that is kept; nil for none. It is replaced and never changed
 
+	// Sequence is, of a callback, its number among the callbacks of its origin: 1 or, from an earlier
+	// version, 0 for the first. Of any other it is how many callbacks it has had.
+	Sequence int `msgpack:"h,omitempty"`
+	// Superseded: of a dead callback, its origin was replayed since it was written.
+	Superseded bool `msgpack:"v,omitempty"`
+
 	Terms *Terms `msgpack:"b,omitempty"` // what came with it and holds for it alone; nil for nothing
 	Trace *Trace `msgpack:"j,omitempty"` // its trace context; nil without tracing. It is replaced and never changed
 

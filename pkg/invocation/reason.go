@@ -24,6 +24,15 @@ const (
 	FunctionNotFound Reason = "function_not_found"
 )
 
+// Superseded is why a pending callback was cancelled: its origin was replayed. It is no reason of a
+// dead letter.
+const Superseded Reason = "superseded"
+
+// Supersede gives a pending callback, which leaves the store, its reason.
+func (i *Invocation) Supersede() {
+	i.Reason, i.Detail = Superseded, "The invocation was replayed before this callback was delivered."
+}
+
 // Reasons lists the closed set, for label sets that are complete from the start.
 func Reasons() []Reason {
 	return []Reason{AttemptsExhausted, NonRetryable, Malformed, Poison, CallbackRefused, MaxAgeExceeded, FunctionNotFound}

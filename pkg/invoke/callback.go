@@ -25,6 +25,10 @@ const (
 	HeaderStatus       = "X-Function-Status"
 	HeaderFunctionName = "X-Function-Name"
 	HeaderTruncated    = "X-Body-Truncated"
+	// HeaderSequence counts the callbacks of one invocation, and HeaderCompleted is when it got the
+	// outcome that the callback carries.
+	HeaderSequence  = "X-Callback-Sequence"
+	HeaderCompleted = "X-Completed-At"
 )
 
 // Meta is what a callback says of the invocation beside its result.
@@ -77,7 +81,7 @@ var (
 
 	// notCalledBack are those of an answer, which does not tell of its invocation either.
 	notCalledBack = append(neverPosted[:len(neverPosted):len(neverPosted)],
-		HeaderDuration, HeaderStatus, HeaderFunctionName, HeaderTruncated,
+		HeaderDuration, HeaderStatus, HeaderFunctionName, HeaderTruncated, HeaderSequence, HeaderCompleted,
 		invocation.HeaderCallID, HeaderRetry, HeaderRetryMax, "User-Agent")
 )
 

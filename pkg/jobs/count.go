@@ -139,7 +139,7 @@ func (t *tally) addGroups(groups []store.Group) {
 
 func (t *tally) addLetter(inv *invocation.Invocation) {
 	t.add(Group{Function: inv.Lane.Name, Queue: inv.Lane.Queue, Reason: inv.Reason, Count: 1}, int64(inv.Size), inv.DiedAt, inv.DiedAt)
-	if inv.Replays >= store.ManyReplays {
+	if inv.Replays >= store.ManyReplays || inv.Superseded {
 		t.plan.NeedsForce++
 	}
 }

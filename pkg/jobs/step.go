@@ -41,7 +41,7 @@ func (j *Jobs) stepLetters(ctx context.Context, b *job, r *record) (hold, error)
 		j.pass(b, advance)
 		return hold{}, nil
 	}
-	err = j.commit(ctx, b, store.Batch{Verb: verbOf(r.Act), IDs: s.ids, Before: f.Until, Job: r.countedAs()}, advance)
+	err = j.commit(ctx, b, store.Batch{Verb: verbOf(r.Act), IDs: s.ids, Before: f.Until, Job: r.countedAs(), Force: r.Force}, advance)
 	if err != nil {
 		return hold{}, err
 	}
@@ -134,7 +134,7 @@ func sift(r *record, page store.LetterPage) (s sifted) {
 		case r.End != nil && r.End.isBefore(inv):
 			s.pastEnd = true
 			return s
-		case r.Act == Replay && !r.Force && inv.Replays >= store.ManyReplays, r.mayHaveDiedAgain(inv):
+		case r.Act == Replay && !r.Force && (inv.Replays >= store.ManyReplays || inv.Superseded), r.mayHaveDiedAgain(inv):
 			s.leftOut++
 		default:
 			s.ids = append(s.ids, inv.ID)

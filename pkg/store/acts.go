@@ -12,11 +12,18 @@ import (
 // ErrDead is returned for a dead letter, which can be dropped but not cancelled.
 var ErrDead = errors.New("dead already")
 
+// ErrSuperseded: it is a callback whose origin was replayed since it was written. Batch.Force
+// replays it all the same.
+var ErrSuperseded = errors.New("superseded by a replay of its origin")
+
 // Verb is what is done with the invocations of a Batch.
 type Verb uint8
 
 const (
-	// ActReplay takes dead letters out of the dead set and makes them ready at once.
+	// ActReplay takes dead letters out of the dead set and makes them ready at once. Of each the
+	// callbacks that its outcomes so far have sent are superseded: pending ones leave the store as
+	// cancelled, with the reason superseded, one in flight too, whose call is not ended; dead ones
+	// stay and are marked.
 	ActReplay Verb = iota
 	// ActDrop removes dead letters for good.
 	ActDrop
@@ -37,6 +44,8 @@ type Batch struct {
 	// Job is on whose behalf ActReplay makes them ready: it is kept in their records, and what
 	// becomes of them is counted for it. Zero for none.
 	Job invocation.ID
+	// Force lets ActReplay take callbacks that are superseded.
+	Force bool
 	// Before leaves alone dead letters that died at or after it; zero for none. So
 	// one that was read, replayed by another operator and is dead again is not taken.
 	Before time.Time
@@ -52,7 +61,9 @@ type Taken struct {
 	// Inv is the invocation: as it is now when it was replayed, as it was when it
 	// has left the store.
 	Inv *invocation.Invocation
-	// Err is nil, ErrNotFound for what is not there or not in the state that the
+	// Superseded are the pending callbacks that its replay has cancelled.
+	Superseded []*invocation.Invocation
+	// Err is nil, ErrSuperseded, ErrNotFound for what is not there or not in the state that the
 	// verb needs, or anything else for what cannot be read.
 	Err error
 }

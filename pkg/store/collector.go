@@ -27,6 +27,7 @@ var (
 	descAccepted = desc("queue_worker_accepted_total", "Invocations accepted since the start, callbacks included.")
 	descDone     = desc("queue_worker_done_total", "Invocations with outcome done since the start, callbacks included.")
 	descDropped  = desc("queue_worker_dropped_total", "Invocations that were discarded, cancelled, dropped or removed by a bound of the dead set since the start.")
+	descStale    = desc("queue_worker_callbacks_superseded_total", "Pending callbacks that were cancelled since the start, because their invocation was replayed.")
 	descLost     = desc("queue_worker_unaccounted", "Accepted minus stored minus finished invocations. Anything but 0 is a bug.")
 	descBytes    = desc("queue_worker_store_request_bytes", "Bytes of stored requests by state, of kept results and of remembered outcomes.", "state")
 	descResults  = desc("queue_worker_store_results", "Stored results of finished invocations, kept for result_ttl.")
@@ -45,7 +46,7 @@ var (
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descAccepted, descDone, descDropped, descLost, descBytes, descResults, descEnds, descRemoved, descKeys, descDisk, descFree, descLimit, descUsable, descDurable,
+		descAccepted, descDone, descDropped, descStale, descLost, descBytes, descResults, descEnds, descRemoved, descKeys, descDisk, descFree, descLimit, descUsable, descDurable,
 		descMailbox,
 	} {
 		ch <- d
@@ -64,6 +65,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	counter(descAccepted, t.Accepted)
 	counter(descDone, t.Done)
 	counter(descDropped, t.Dropped)
+	counter(descStale, t.Superseded)
 	gauge(descLost, float64(t.Difference()))
 	gauge(descBytes, float64(t.Bytes-t.DeadBytes), "pending")
 	gauge(descBytes, float64(t.DeadBytes), "dead")

@@ -18,6 +18,9 @@ type Stats struct {
 	Done     uint64
 	Dropped  uint64 // discarded, dropped by an operator or removed by the dead set's bounds
 
+	// Superseded are the callbacks that a replay of their origin cancelled; Dropped has them too.
+	Superseded uint64
+
 	Ready, Delayed, Dead int
 	Bytes                int64 // QueueRequests of all that is there, and the answers kept with them
 	DeadBytes            int64 // likewise, in the dead set

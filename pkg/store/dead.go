@@ -45,7 +45,7 @@ type Group struct {
 	Count           int
 	Bytes           int64     // of their QueueRequests and answers
 	First, Last     time.Time // when the oldest and the youngest died
-	Replayed        int       // those that were replayed ManyReplays times or more
+	Replayed        int       // those that were replayed ManyReplays times or more, and superseded callbacks
 }
 
 // OtherLanes is the Function of the groups of all lanes beyond mostGroups.

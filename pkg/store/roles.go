@@ -113,7 +113,8 @@ type Acts interface {
 	// the note. When ctx ends first, the batch may still be carried out, all of it.
 	Act(ctx context.Context, b Batch) ([]Taken, error)
 	// Replay takes a dead letter out of the dead set and makes it ready at once. ErrNotFound when
-	// no dead letter has this id; so a second replay does nothing.
+	// no dead letter has this id; so a second replay does nothing. ErrSuperseded for a callback
+	// whose origin was replayed since.
 	Replay(ctx context.Context, id invocation.ID) error
 	// Drop removes a dead letter for good. ErrNotFound when no dead letter has this id.
 	Drop(ctx context.Context, id invocation.ID) error

@@ -10,28 +10,32 @@ import (
 
 // Letter is a dead letter.
 type Letter struct {
-	ID       string    `json:"id"`
-	CallID   string    `json:"call_id"`
-	Kind     string    `json:"kind"`   // function or callback
-	Source   string    `json:"source"` // how it came in: gateway, http, mailbox or producer
-	Queue    string    `json:"queue"`
-	Function string    `json:"function"`         // as the caller named it; of a callback, whose result it carries
-	Topic    string    `json:"topic-entity"`     // the function's short name, or url:<host:port>
-	Target   string    `json:"target,omitempty"` // of a callback: scheme://host:port
-	Origin   string    `json:"origin,omitempty"` // of a callback: the id of the invocation whose result it carries
-	Reason   string    `json:"reason"`           // why it is dead, one of a closed set
-	Detail   string    `json:"detail"`           // a sentence beside it, or nothing
-	Status   int       `json:"status"`           // of the last attempt, 0 without one
-	Retries  int       `json:"retry-count"`      // since it was accepted or replayed
-	Attempts []Attempt `json:"attempts"`         // oldest first
-	Omitted  int       `json:"attempts_omitted"` // between the first half and the latest half of them
-	Crashes  int       `json:"crashes"`          // crashes of the worker while it was in flight
-	Replays  int       `json:"replays"`          // times it was taken out of the dead set
-	First    time.Time `json:"first_seen"`       // when it was accepted
-	Died     time.Time `json:"died_at"`          // when it was given up
-	Expires  time.Time `json:"expires,omitzero"` // when it would have been too late to call, if ever
-	Size     int64     `json:"size"`             // bytes of the QueueRequest
-	Metadata Metadata  `json:"metadata"`         // as ziggurat has it
+	ID       string `json:"id"`
+	CallID   string `json:"call_id"`
+	Kind     string `json:"kind"`   // function or callback
+	Source   string `json:"source"` // how it came in: gateway, http, mailbox or producer
+	Queue    string `json:"queue"`
+	Function string `json:"function"`         // as the caller named it; of a callback, whose result it carries
+	Topic    string `json:"topic-entity"`     // the function's short name, or url:<host:port>
+	Target   string `json:"target,omitempty"` // of a callback: scheme://host:port
+	Origin   string `json:"origin,omitempty"` // of a callback: the id of the invocation whose result it carries
+	// Sequence is the number of a callback among those of its origin; Superseded that its origin
+	// was replayed since, so that a replay needs force.
+	Sequence   int       `json:"callback_sequence,omitempty"`
+	Superseded bool      `json:"superseded,omitempty"`
+	Reason     string    `json:"reason"`           // why it is dead, one of a closed set
+	Detail     string    `json:"detail"`           // a sentence beside it, or nothing
+	Status     int       `json:"status"`           // of the last attempt, 0 without one
+	Retries    int       `json:"retry-count"`      // since it was accepted or replayed
+	Attempts   []Attempt `json:"attempts"`         // oldest first
+	Omitted    int       `json:"attempts_omitted"` // between the first half and the latest half of them
+	Crashes    int       `json:"crashes"`          // crashes of the worker while it was in flight
+	Replays    int       `json:"replays"`          // times it was taken out of the dead set
+	First      time.Time `json:"first_seen"`       // when it was accepted
+	Died       time.Time `json:"died_at"`          // when it was given up
+	Expires    time.Time `json:"expires,omitzero"` // when it would have been too late to call, if ever
+	Size       int64     `json:"size"`             // bytes of the QueueRequest
+	Metadata   Metadata  `json:"metadata"`         // as ziggurat has it
 	// Unreadable: the store has lost the message or cannot read it.
 	Unreadable bool `json:"unreadable,omitempty"`
 

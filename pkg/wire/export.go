@@ -10,14 +10,18 @@ import (
 
 // Record is a line of an export: a whole dead letter. Times are exact to the nanosecond.
 type Record struct {
-	ID       invocation.ID     `json:"id"`
-	CallID   string            `json:"call_id"`
-	Kind     string            `json:"kind"`
-	Queue    string            `json:"queue"`
-	Topic    string            `json:"topic-entity"` // the lane's name
-	Function string            `json:"function"`
-	URL      string            `json:"url,omitempty"` // of a callback, as it is called
-	Origin   invocation.ID     `json:"origin,omitzero"`
+	ID       invocation.ID `json:"id"`
+	CallID   string        `json:"call_id"`
+	Kind     string        `json:"kind"`
+	Queue    string        `json:"queue"`
+	Topic    string        `json:"topic-entity"` // the lane's name
+	Function string        `json:"function"`
+	URL      string        `json:"url,omitempty"` // of a callback, as it is called
+	Origin   invocation.ID `json:"origin,omitzero"`
+	// Sequence and Superseded are those of the record; see invocation.Invocation.
+	Sequence   int  `json:"callback_sequence,omitempty"`
+	Superseded bool `json:"superseded,omitempty"`
+
 	First    time.Time         `json:"first_seen"`
 	Since    time.Time         `json:"since,omitzero"`
 	Retries  int               `json:"retry-count"`

@@ -21,17 +21,19 @@ const (
 
 // Invocation is an invocation in any state.
 type Invocation struct {
-	ID       string    `json:"id"`
-	CallID   string    `json:"call_id"`
-	Kind     string    `json:"kind"`   // function or callback
-	Source   string    `json:"source"` // gateway, http, mailbox or producer
-	Queue    string    `json:"queue"`
-	Function string    `json:"function"`         // as the caller named it; of a callback, whose result it carries
-	Topic    string    `json:"topic-entity"`     // the function's short name, or url:<host:port>
-	Target   string    `json:"target,omitempty"` // of a callback: scheme://host:port
-	Origin   string    `json:"origin,omitempty"` // of a callback: the id of the invocation whose result it carries
-	State    string    `json:"state"`            // ready, running, delayed, done, dead, dropped or cancelled
-	Due      time.Time `json:"due,omitzero"`     // of a delayed one: when it is called
+	ID       string `json:"id"`
+	CallID   string `json:"call_id"`
+	Kind     string `json:"kind"`   // function or callback
+	Source   string `json:"source"` // gateway, http, mailbox or producer
+	Queue    string `json:"queue"`
+	Function string `json:"function"`         // as the caller named it; of a callback, whose result it carries
+	Topic    string `json:"topic-entity"`     // the function's short name, or url:<host:port>
+	Target   string `json:"target,omitempty"` // of a callback: scheme://host:port
+	Origin   string `json:"origin,omitempty"` // of a callback: the id of the invocation whose result it carries
+	// Sequence is the number of a callback among those of its origin.
+	Sequence int       `json:"callback_sequence,omitempty"`
+	State    string    `json:"state"`        // ready, running, delayed, done, dead, dropped or cancelled
+	Due      time.Time `json:"due,omitzero"` // of a delayed one: when it is called
 	First    time.Time `json:"first_seen"`
 	Retries  int       `json:"retry-count"` // since it was accepted or replayed
 	Attempts []Attempt `json:"attempts"`    // oldest first
@@ -42,7 +44,7 @@ type Invocation struct {
 	// DelayIgnored is why the delay that a message asked for was not honoured: invalid, too_long or too_many.
 	DelayIgnored string    `json:"delay_ignored,omitempty"`
 	Status       int       `json:"status"`           // of the last attempt, 0 without one
-	Reason       string    `json:"reason,omitempty"` // why it is dead
+	Reason       string    `json:"reason,omitempty"` // why it is dead, or superseded for a callback that a replay of its origin cancelled
 	Detail       string    `json:"detail,omitempty"`
 	Died         time.Time `json:"died_at,omitzero"`
 	Finished     time.Time `json:"finished_at,omitzero"` // when it finished

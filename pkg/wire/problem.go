@@ -22,6 +22,7 @@ const (
 	NoResult         Reason = "no_result"          // 404: it has finished, and no result was kept
 	UnknownFunction  Reason = "unknown_function"   // 404: the gateway says that there is no such function
 	MethodNotAllowed Reason = "method_not_allowed" // 405
+	Superseded       Reason = "superseded"         // 409: a callback of an outcome before a replay
 	NotDead          Reason = "not_dead"           // 409: it is there, but not dead
 	IsDead           Reason = "dead"               // 409: it is in the dead set
 	NotOver          Reason = "not_over"           // 409: it is pending

@@ -190,6 +190,7 @@ func (w *Worker) send(ctx context.Context, a *attempt) invoke.Result {
 	a.span = w.Tracer.Attempt(a.inv, a.req.Header)
 	c.TraceParent, c.TraceState = a.span.Context()
 	if a.inv.Kind == invocation.KindCallback {
+		number(a.req.Header, a.inv)
 		return w.Caller.Callback(ctx, a.inv.URL, c)
 	}
 	if from := a.policy.Sources[policy.Timeout]; from != policy.Worker {

@@ -5,9 +5,13 @@
 package worker
 
 import (
+	"net/http"
 	"net/url"
+	"strconv"
+	"time"
 
 	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/invoke"
 	"queue-worker/pkg/store"
 )
 
@@ -36,10 +40,60 @@ func (w *Worker) callbackOf(a *attempt) *store.Accept {
 	} else {
 		inv.URL, inv.Lane.Name = u.String(), invocation.CallbackLane(u)
 	}
+	a.inv.Sequence = nextSequence(a.inv)
+	inv.Sequence = a.inv.Sequence
 	w.Tracer.Callback(inv, a.inv, a.req.Header)
 	raw, err := invocation.EncodeCallback(a.inv.Function, w.header(a), a.result.Body)
 	if err != nil {
 		panic("worker: encode callback: " + err.Error()) // strings and bytes encode always
 	}
 	return &store.Accept{Inv: inv, Raw: raw}
+}
+
+// nextSequence is the number of the next callback of an invocation. What was replayed and has none
+// was replayed by an earlier version, or given up without an answer: its next one is no longer the
+// first.
+func nextSequence(origin *invocation.Invocation) int {
+	return max(origin.Sequence, min(origin.Replays, 1)) + 1
+}
+
+// number gives the header of a callback its number and the time of the outcome that it carries.
+// One that an earlier version has stored counts as the first. What the producer posts has neither.
+func number(header http.Header, callback *invocation.Invocation) {
+	if callback.Origin.IsZero() {
+		return
+	}
+	header[invoke.HeaderSequence] = []string{strconv.Itoa(max(callback.Sequence, 1))}
+	header[invoke.HeaderCompleted] = []string{callback.Accepted.UTC().Format(time.RFC3339Nano)}
+}
+
+// statusCancelled is the status of a callback for a replayed invocation that was cancelled: the
+// client closed the request.
+const statusCancelled = 499
+
+// LastCallback makes the callback of a replayed invocation that is cancelled or purged while it is
+// pending, nil when none was asked for: its receiver has had an outcome that does not hold any
+// more. It does not block.
+func (w *Worker) LastCallback(inv *invocation.Invocation, raw []byte) (last *store.Accept) {
+	a := &attempt{inv: inv}
+	w.guarded(a, "callback", func() {
+		req, err := decode(raw)
+		if err != nil || req.CallbackURL == "" {
+			return
+		}
+		a.req = w.withoutBody(req)
+		a.policy, _ = w.inForce(inv, w.recall(inv), req)
+		last = w.lastCallbackOf(a)
+	})
+	if last != nil && !w.DeadSet && last.Inv.State == invocation.Dead {
+		return nil // it is refused, and nothing keeps it
+	}
+	return last
+}
+
+// lastCallbackOf is callbackOf for an invocation that was cancelled, whatever its call came to.
+func (w *Worker) lastCallbackOf(a *attempt) *store.Accept {
+	cancelled := *a
+	cancelled.result = invoke.Result{Status: statusCancelled}
+	return w.callbackOf(&cancelled)
 }

@@ -93,7 +93,8 @@ func build(t testing.TB, s setup) *rig {
 	s.lanes.MaxInflight = s.inflight
 	r.lanes = NewLanes(s.lanes)
 	var err error
-	r.store, err = embedded.Open(embedded.Options{Dir: s.dir, FS: s.fs, Slots: r.lanes.Slots(), Watcher: watching{r.lanes, r}, Logger: logger})
+	last := func(inv *invocation.Invocation, raw []byte) *store.Accept { return r.worker.LastCallback(inv, raw) }
+	r.store, err = embedded.Open(embedded.Options{Dir: s.dir, FS: s.fs, Slots: r.lanes.Slots(), Watcher: watching{r.lanes, r}, LastCallback: last, Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -76,8 +76,11 @@ func (w *Worker) conclude(a *attempt, st *store.Settlement) {
 	if st.Outcome = a.Outcome; st.Outcome == invocation.OutcomeRetry {
 		return
 	}
-	if a.Outcome != invocation.OutcomeCancelled {
+	switch {
+	case a.Outcome != invocation.OutcomeCancelled:
 		w.guarded(a, "callback", func() { a.callback = w.callbackOf(a) })
+	case a.inv.Replays > 0:
+		w.guarded(a, "callback", func() { a.callback = w.lastCallbackOf(a) })
 	}
 	if a.callback != nil && (w.DeadSet || a.callback.Inv.State != invocation.Dead) {
 		st.Callback = a.callback

@@ -50,6 +50,7 @@ func (s *Store) act(ctx context.Context, b store.Batch) ([]store.Taken, error) {
 	if err := s.wait(ctx, o, o.call); err != nil {
 		return nil, err
 	}
+	s.logSuperseded(o.taken)
 	return o.taken, nil
 }
 
@@ -89,6 +90,10 @@ type actOp struct {
 	store.Batch
 	call
 	taken []store.Taken
+	// Of ActReplay: the callbacks of what is replayed, by its id, and the dead ones among them that
+	// this act supersedes.
+	stale  map[invocation.ID][]*invocation.Invocation
+	marked map[invocation.ID]bool
 }
 
 func (o *actOp) size() int {
@@ -105,6 +110,11 @@ func (o *actOp) stage(t *txn) error {
 			return errConflict
 		}
 	}
+	if o.Verb == store.ActReplay {
+		if err := o.findStale(t); err != nil {
+			return err
+		}
+	}
 	if o.Note != nil {
 		if err := t.write(o.Note); err != nil {
 			return err
@@ -117,8 +127,14 @@ func (o *actOp) stage(t *txn) error {
 			x.Err = store.ErrNotFound
 			continue
 		}
+		if o.marked[x.ID] {
+			x.Err = store.ErrSuperseded
+			continue
+		}
 		t.s.handover.act(x.ID)
-		x.Inv, x.Err = t.act(&o.Batch, x.ID)
+		if x.Inv, x.Err = t.act(&o.Batch, x.ID); x.Err == nil {
+			x.Superseded = o.supersede(t, x.ID)
+		}
 	}
 	return nil
 }
@@ -139,6 +155,9 @@ func (t *txn) act(b *store.Batch, id invocation.ID) (*invocation.Invocation, err
 		if !dead || !b.Before.IsZero() && !inv.DiedAt.Before(b.Before) {
 			return nil, store.ErrNotFound
 		}
+		if b.Verb == store.ActReplay && inv.Superseded && !b.Force {
+			return nil, store.ErrSuperseded
+		}
 		t.leaveDead(inv)
 		if b.Verb == store.ActReplay {
 			t.revive(inv, was, b.Job)
@@ -156,12 +175,31 @@ func (t *txn) act(b *store.Batch, id invocation.ID) (*invocation.Invocation, err
 	default:
 		panic("store: unknown verb")
 	}
-	outcome := invocation.OutcomeDropped
-	if b.Verb == store.ActCancel {
-		outcome = invocation.OutcomeCancelled
+	if b.Verb == store.ActDrop {
+		t.conclude(invocation.OutcomeDropped, inv, nil, was)
+		return inv, nil
 	}
-	t.conclude(outcome, inv, nil, was)
+	last := t.lastCallback(inv, was)
+	t.conclude(invocation.OutcomeCancelled, inv, nil, was)
+	if last != nil {
+		t.follow(newArrival(*last))
+	}
 	return inv, nil
+}
+
+// lastCallback makes the callback of a replayed invocation that is cancelled, nil for none.
+func (t *txn) lastCallback(inv *invocation.Invocation, was body) (last *store.Accept) {
+	if inv.Replays == 0 || inv.Kind != invocation.KindFunction || t.s.opts.LastCallback == nil {
+		return nil
+	}
+	if was.inline {
+		return t.s.opts.LastCallback(inv, was.raw)
+	}
+	_ = t.s.lookBody(inv.ID, func(raw []byte) error { // an error has been noted
+		last = t.s.opts.LastCallback(inv, raw)
+		return nil
+	})
+	return last
 }
 
 // revive makes a dead letter ready at once, for a job or, with the zero id, without one. What bounded its age is past, and it

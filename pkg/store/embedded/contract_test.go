@@ -18,24 +18,24 @@ var kinds = map[string]storetest.Kind{
 	"on disk": {Durable: true, New: func(t testing.TB) func(storetest.Options) (store.Store, error) {
 		dir := t.TempDir()
 		return func(o storetest.Options) (store.Store, error) {
-			return embedded.Open(embedded.Options{Dir: dir, Slots: o.Slots, Now: o.Now, Watcher: o.Watcher, EndTTL: o.EndTTL, EndBytes: o.EndBytes})
+			return embedded.Open(embedded.Options{Dir: dir, Slots: o.Slots, Now: o.Now, Watcher: o.Watcher, EndTTL: o.EndTTL, EndBytes: o.EndBytes, LastCallback: o.LastCallback})
 		}
 	}},
 	"on a file system that can crash": {Durable: true, New: func(testing.TB) func(storetest.Options) (store.Store, error) {
 		fs := vfs.NewCrashableMem()
 		return func(o storetest.Options) (store.Store, error) {
-			return embedded.Open(embedded.Options{Dir: "data", FS: fs, Slots: o.Slots, Now: o.Now, Watcher: o.Watcher, EndTTL: o.EndTTL, EndBytes: o.EndBytes})
+			return embedded.Open(embedded.Options{Dir: "data", FS: fs, Slots: o.Slots, Now: o.Now, Watcher: o.Watcher, EndTTL: o.EndTTL, EndBytes: o.EndBytes, LastCallback: o.LastCallback})
 		}
 	}},
 	"that keeps nothing it accepts in memory": {Durable: true, New: func(testing.TB) func(storetest.Options) (store.Store, error) {
 		fs := vfs.NewMem()
 		return func(o storetest.Options) (store.Store, error) {
-			return embedded.Open(embedded.KeepNothing(embedded.Options{Dir: "data", FS: fs, Slots: o.Slots, Now: o.Now, Watcher: o.Watcher, EndTTL: o.EndTTL, EndBytes: o.EndBytes}))
+			return embedded.Open(embedded.KeepNothing(embedded.Options{Dir: "data", FS: fs, Slots: o.Slots, Now: o.Now, Watcher: o.Watcher, EndTTL: o.EndTTL, EndBytes: o.EndBytes, LastCallback: o.LastCallback}))
 		}
 	}},
 	"in memory": {New: func(testing.TB) func(storetest.Options) (store.Store, error) {
 		return func(o storetest.Options) (store.Store, error) {
-			return embedded.Open(embedded.Options{Slots: o.Slots, Now: o.Now, Watcher: o.Watcher, EndTTL: o.EndTTL, EndBytes: o.EndBytes})
+			return embedded.Open(embedded.Options{Slots: o.Slots, Now: o.Now, Watcher: o.Watcher, EndTTL: o.EndTTL, EndBytes: o.EndBytes, LastCallback: o.LastCallback})
 		}
 	}},
 }

@@ -37,6 +37,7 @@ func (p place) String() string {
 // delta is what one batch changes.
 type delta struct {
 	accepted, done, dropped uint64
+	superseded              uint64
 	bytes, deadBytes        int64
 	mailbox, keys, results  int
 	resultBytes             int64
@@ -111,6 +112,7 @@ func (c *counts) apply(d *delta) {
 	t.Accepted += d.accepted
 	t.Done += d.done
 	t.Dropped += d.dropped
+	t.Superseded += d.superseded
 	t.Bytes += d.bytes
 	t.DeadBytes += d.deadBytes
 	t.Mailbox += d.mailbox

@@ -22,7 +22,7 @@ func (e *entry) countIn(g *store.Group) {
 	if e.at.After(g.Last) {
 		g.Last = e.at
 	}
-	if e.letter.Replays >= store.ManyReplays {
+	if e.letter.Replays >= store.ManyReplays || e.letter.Superseded > 0 {
 		g.Replayed++
 	}
 }

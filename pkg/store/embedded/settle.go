@@ -91,15 +91,20 @@ func (o *settleOp) stage(t *txn) error {
 		t.delta.bytes += int64(o.Inv.StoredBytes() - o.stored)
 	}
 	if o.Callback != nil {
-		if o.Callback.Inv.State == invocation.Pending {
-			t.changes[len(t.changes)-1].Callback = o.Callback.Inv.ID
-		}
-		t.insert(o.callback)
+		t.follow(o.callback)
 	}
 	if o.result != nil {
 		t.putResult(o.At.ID, o.result)
 	}
 	return nil
+}
+
+// follow inserts the callback of the invocation that was concluded last.
+func (t *txn) follow(callback arrival) {
+	if callback.Inv.State == invocation.Pending {
+		t.changes[len(t.changes)-1].Callback = callback.Inv.ID
+	}
+	t.insert(callback)
 }
 
 // leavePlace deletes the index entry of an invocation that was not loaded: it is ready, or

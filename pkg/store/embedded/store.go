@@ -54,11 +54,15 @@ type Options struct {
 	Slots int
 	// Descriptors logs when no file descriptor is free; nil for a monitor of its own.
 	Descriptors *descriptor.Monitor
-	Watcher     store.Watcher // nil for none
-	Metrics     *Metrics
-	Logger      *slog.Logger
-	Now         func() time.Time // nil for time.Now
-	FS          vfs.FS           // nil for the operating system's; without Dir it is one in memory
+	// LastCallback makes the callback of a replayed invocation that is cancelled while it is
+	// pending, which is written in the batch that cancels it; nil for none. It must not block and
+	// must not call the store; the request is valid during the call only.
+	LastCallback func(inv *invocation.Invocation, raw []byte) *store.Accept
+	Watcher      store.Watcher // nil for none
+	Metrics      *Metrics
+	Logger       *slog.Logger
+	Now          func() time.Time // nil for time.Now
+	FS           vfs.FS           // nil for the operating system's; without Dir it is one in memory
 
 	doubtful bool // a table that the MANIFEST does not name and that cannot be read may be one of the store
 

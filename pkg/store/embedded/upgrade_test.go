@@ -161,17 +161,28 @@ func (l *layout1) options(fsys vfs.FS) Options {
 	return Options{Dir: "data", Slots: 4, FS: fsys, Now: func() time.Time { return l.Now }, tune: small}
 }
 
-// finish takes every invocation to its end: in place, or after a replay or a retry.
+// finish takes every invocation to its end: in place, or after a replay or a retry. Callbacks of
+// what is replayed have theirs by that.
 func (l *layout1) finish(ctx context.Context, s *Store) (err error) {
+	superseded := map[invocation.ID]bool{}
 	for _, want := range l.Invocations {
 		id, parseErr := invocation.ParseID(want.ID)
+		if superseded[id] {
+			continue
+		}
 		if err = errors.Join(err, parseErr); want.Place == "delayed" {
 			_, cancelErr := s.Cancel(ctx, id)
 			err = errors.Join(err, cancelErr)
 			continue
 		}
 		if want.Place == "dead" {
-			err = errors.Join(err, s.Replay(ctx, id))
+			taken, actErr := s.Act(ctx, store.Batch{Verb: store.ActReplay, IDs: []invocation.ID{id}, Force: true})
+			if err = errors.Join(err, actErr); actErr == nil {
+				err = errors.Join(err, taken[0].Err)
+				for _, callback := range taken[0].Superseded {
+					superseded[callback.ID] = true
+				}
+			}
 		}
 		err = errors.Join(err, s.call(ctx, id, invocation.OutcomeRetry), s.call(ctx, id, invocation.OutcomeDone))
 	}

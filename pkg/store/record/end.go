@@ -17,7 +17,7 @@ import (
 // Ends collects the ends of one batch:
 //
 //	form, when they ended, and for each
-//	flags, id, call id, origin, name, accepted, retries, replays, attempts, the latest of them
+//	flags, id, call id, origin, sequence, name, accepted, retries, replays, attempts, the latest of them
 //
 // Lanes and functions come once each, when they are first named; later ends have their number.
 // Times are differences to the end. A typical end takes 55 bytes. The zero value is empty.
@@ -42,6 +42,8 @@ const (
 	endIsUUID     // its call id
 	endHasOrigin
 	endWasCalled // it has a latest attempt
+	endIsSuperseded
+	endHasSequence // of a callback, beyond 1
 )
 
 // endOutcomes are the outcomes of what leaves a store, by their number.
@@ -73,6 +75,9 @@ func (e *Ends) Add(inv *invocation.Invocation, outcome invocation.Outcome, now t
 	if !inv.Origin.IsZero() {
 		e.bytes = append(e.bytes, inv.Origin[:]...)
 	}
+	if hasSequence(inv) {
+		e.number(inv.Sequence)
+	}
 	e.name(endName{inv.Lane.Queue, laneOfEnd(inv), inv.Function})
 	e.since(inv.Accepted)
 	e.number(inv.Retries)
@@ -95,6 +100,10 @@ func laneOfEnd(inv *invocation.Invocation) string {
 	return inv.Lane.Name
 }
 
+func hasSequence(inv *invocation.Invocation) bool {
+	return inv.Kind == invocation.KindCallback && inv.Sequence > 1
+}
+
 func endFlags(inv *invocation.Invocation, outcome invocation.Outcome, isUUID bool) byte {
 	n := slices.Index(endOutcomes, outcome)
 	if n < 0 {
@@ -112,6 +121,12 @@ func endFlags(inv *invocation.Invocation, outcome invocation.Outcome, isUUID boo
 	}
 	if len(inv.Attempts) > 0 {
 		flags |= endWasCalled
+	}
+	if inv.Reason == invocation.Superseded {
+		flags |= endIsSuperseded
+	}
+	if hasSequence(inv) {
+		flags |= endHasSequence
 	}
 	return flags
 }
@@ -180,6 +195,12 @@ func (r *endReader) end() *store.End {
 	}
 	if flags&endHasOrigin != 0 {
 		inv.Origin = r.id()
+	}
+	if flags&endHasSequence != 0 {
+		inv.Sequence = r.number()
+	}
+	if flags&endIsSuperseded != 0 {
+		inv.Supersede()
 	}
 	n := r.name()
 	inv.Lane, inv.Function = invocation.Lane{Queue: n.queue, Name: n.lane}, n.function

@@ -32,6 +32,13 @@ func FuzzEnds(f *testing.F) {
 	})
 }
 
+// supersededAt is a callback that a replay has cancelled.
+func supersededAt(t time.Time) *invocation.Invocation {
+	inv := &invocation.Invocation{ID: invocation.NewID(t), Kind: invocation.KindCallback, Lane: invocation.Lane{Queue: "q"}, Origin: invocation.NewID(t), Sequence: 2, Accepted: t}
+	inv.Supersede()
+	return inv
+}
+
 func TestEndsOfABatchAreReadAsTheyWereAdded(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_700_000_000, 123).UTC()
@@ -42,6 +49,7 @@ func TestEndsOfABatchAreReadAsTheyWereAdded(t *testing.T) {
 			ID: invocation.NewID(now), CallID: "\x00\xff", Kind: invocation.KindCallback, Lane: invocation.Lane{Queue: "q"}, Function: "fn", Origin: invocation.NewID(now), Accepted: now,
 			Attempts: []invocation.Attempt{{At: now.Add(-time.Minute), Duration: time.Hour, Status: 599, Cause: "dns"}}, Omitted: 7,
 		}, Outcome: invocation.OutcomeCancelled},
+		{Inv: supersededAt(now), Outcome: invocation.OutcomeCancelled},
 	}
 	var e Ends
 	for range 2 { // its memory is used again

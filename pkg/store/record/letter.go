@@ -22,12 +22,19 @@ type Letter struct {
 	Size     int               `msgpack:"z"` // StoredBytes of the invocation
 	Function string            `msgpack:"f,omitempty"`
 	Replays  int               `msgpack:"p,omitempty"`
+	// Superseded is 1 for a callback whose origin was replayed since it was written.
+	Superseded int `msgpack:"v,omitempty"`
 }
 
 // LetterOf is the index entry of a dead invocation.
 func LetterOf(inv *invocation.Invocation) Letter {
+	superseded := 0
+	if inv.Superseded {
+		superseded = 1
+	}
 	return Letter{
-		Queue: inv.Lane.Queue, Name: inv.Lane.Name, Reason: inv.Reason,
+		Superseded: superseded,
+		Queue:      inv.Lane.Queue, Name: inv.Lane.Name, Reason: inv.Reason,
 		Status: inv.LastStatus(), Size: inv.StoredBytes(), Function: inv.Function, Replays: inv.Replays,
 	}
 }
@@ -35,7 +42,7 @@ func LetterOf(inv *invocation.Invocation) Letter {
 // Invocation is what a letter alone says of a dead invocation.
 func (l Letter) Invocation(id invocation.ID, died time.Time) *invocation.Invocation {
 	return &invocation.Invocation{
-		ID: id, Lane: l.Lane(), Function: l.Function, Size: l.Size, State: invocation.Dead, Replays: l.Replays,
+		ID: id, Lane: l.Lane(), Function: l.Function, Size: l.Size, State: invocation.Dead, Replays: l.Replays, Superseded: l.Superseded > 0,
 		Reason: l.Reason, DiedAt: died, Detail: "its record cannot be read; run the store check",
 	}
 }
@@ -93,6 +100,8 @@ func readLetter(b []byte) (l Letter, ok bool) {
 			l.Size = r.number()
 		case 'p':
 			l.Replays = r.number()
+		case 'v':
+			l.Superseded = r.number()
 		default:
 			return l, false
 		}

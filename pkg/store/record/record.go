@@ -67,6 +67,11 @@ func (w *writer) write(inv *invocation.Invocation) []byte {
 		must(w.enc.Encode(inv.Answer))
 	}
 	w.id("n", inv.Job)
+	w.number("h", inv.Sequence)
+	if inv.Superseded {
+		w.name("v")
+		must(w.enc.EncodeBool(true))
+	}
 	if inv.Terms != nil {
 		w.name("b")
 		must(w.enc.Encode(inv.Terms))

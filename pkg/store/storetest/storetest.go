@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
 )
 
@@ -20,6 +21,8 @@ type Options struct {
 	// EndTTL is how long ends are remembered, 0 for not at all; EndBytes bounds them, 0 for no bound.
 	EndTTL   time.Duration
 	EndBytes int64
+	// LastCallback makes the callback of a replayed invocation that is cancelled; nil for none.
+	LastCallback func(inv *invocation.Invocation, raw []byte) *store.Accept
 }
 
 // Kind is one kind of store.
@@ -44,7 +47,7 @@ func Run(t *testing.T, k Kind) {
 		tests []test
 	}{
 		{"accepting", accepting}, {"sources", sources}, {"settling", settling}, {"answers", answers}, {"handing over", handover}, {"falling due", fallingDue}, {"deadlines", deadlines},
-		{"the dead set", deadSet}, {"letters by filter", letters}, {"acts", acts}, {"counts of jobs", tallying}, {"what is pending", pending},
+		{"the dead set", deadSet}, {"letters by filter", letters}, {"acts", acts}, {"counts of jobs", tallying}, {"superseding", superseding}, {"what is pending", pending},
 		{"taking once", once}, {"results", results}, {"ends", ends}, {"notes", notes}, {"changes", changes}, {"its life", life}, {"many at once", crowd},
 	}
 	for _, g := range groups {

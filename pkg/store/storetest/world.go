@@ -78,6 +78,14 @@ type world struct {
 
 	endTTL   time.Duration
 	endBytes int64
+	last     func(*invocation.Invocation, []byte) *store.Accept // nil: no last callback
+}
+
+func (w *world) lastCallback(inv *invocation.Invocation, raw []byte) *store.Accept {
+	if w.last == nil {
+		return nil
+	}
+	return w.last(inv, raw)
 }
 
 func newWorld(t testing.TB, k Kind) *world {
@@ -89,7 +97,7 @@ func newWorld(t testing.TB, k Kind) *world {
 
 func (w *world) start() {
 	w.Helper()
-	s, err := w.open(Options{Slots: 8, Now: w.clock.Now, Watcher: w.watcher, EndTTL: w.endTTL, EndBytes: w.endBytes})
+	s, err := w.open(Options{Slots: 8, Now: w.clock.Now, Watcher: w.watcher, EndTTL: w.endTTL, EndBytes: w.endBytes, LastCallback: w.lastCallback})
 	if err != nil {
 		w.Fatalf("open: %v", err)
 	}
