@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"queue-worker/pkg/admin"
+	"queue-worker/pkg/api"
 	"queue-worker/pkg/datadir"
 	"queue-worker/pkg/descriptor"
 	"queue-worker/pkg/egress"
@@ -65,8 +66,8 @@ func (a *App) openStore(ctx context.Context) error {
 	if c.DataDir == "" {
 		o.EndTTL = 0 // memory has the latest of them already
 	}
-	var state opening
-	end := state.serve(a.listener)
+	var state api.Opening
+	end := state.Serve(a.listener)
 	s, err := a.onceFree(ctx, &state, func() (store.Store, error) {
 		return unlessStopped(ctx, func() (store.Store, error) { return embedded.Open(o) }, func(s store.Store) { _ = s.Close() })
 	})

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"queue-worker/pkg/api"
 	"queue-worker/pkg/duration"
 	"queue-worker/pkg/store"
 )
@@ -15,16 +16,21 @@ import (
 // lockPeriod is how often a folder in use is tried again.
 const lockPeriod = 100 * time.Millisecond
 
+// inUse is what callers read meanwhile.
+var inUse = api.Wait{
+	Reason: "store: data_dir is in use by another process", Hint: "Wait: the store is opened when the other process has ended.",
+}
+
 // onceFree returns what open returns, once that is not store.ErrLocked. It gives up when data_dir_wait has
 // passed or ctx ends.
-func (a *App) onceFree(ctx context.Context, state *opening, open func() (store.Store, error)) (store.Store, error) {
+func (a *App) onceFree(ctx context.Context, state *api.Opening, open func() (store.Store, error)) (store.Store, error) {
 	s, err := open()
 	if !errors.Is(err, store.ErrLocked) || a.Config.DataDirWait == 0 {
 		return s, err
 	}
 	a.logHolder(err)
-	state.inUse.Store(true)
-	defer state.inUse.Store(false)
+	state.WaitFor(&inUse)
+	defer state.WaitFor(nil)
 	begun := time.Now()
 	tick := time.NewTicker(lockPeriod)
 	defer tick.Stop()

@@ -5,11 +5,14 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"queue-worker/pkg/api"
 	"queue-worker/pkg/config"
 	"queue-worker/pkg/store"
 )
@@ -22,17 +25,24 @@ func waiter(wait time.Duration) (*App, *bytes.Buffer) {
 
 var errHeld = &store.LockedError{Holder: "queue-worker-abc, process 7"}
 
+// saysInUse reports whether /readyz names the folder as the reason.
+func saysInUse(o *api.Opening) bool {
+	w := httptest.NewRecorder()
+	o.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil)) //nolint:noctx // nothing is sent
+	return w.Code == http.StatusServiceUnavailable && strings.Contains(w.Body.String(), "in use by another process")
+}
+
 func TestAFolderInUseIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a, log := waiter(time.Minute)
-		var state opening
+		var state api.Opening
 		free := time.Now().Add(30 * time.Second)
 		_, err := a.onceFree(t.Context(), &state, func() (store.Store, error) {
 			if time.Now().Before(free) {
 				return nil, errHeld
 			}
-			if !state.inUse.Load() {
+			if !saysInUse(&state) {
 				t.Error("the state does not say that the folder is in use")
 			}
 			return nil, nil
@@ -49,7 +59,7 @@ func TestAFolderInUseIsWaitedFor(t *testing.T) {
 		if !strings.Contains(log.String(), errHeld.Holder) {
 			t.Errorf("the log does not name the holder:\n%s", log)
 		}
-		if state.inUse.Load() {
+		if saysInUse(&state) {
 			t.Error("the state still says that the folder is in use")
 		}
 	})
@@ -78,7 +88,7 @@ func TestTheWaitForAFolderEnds(t *testing.T) {
 				}
 				a, _ := waiter(tt.wait)
 				begun := time.Now()
-				_, err := a.onceFree(ctx, &opening{}, func() (store.Store, error) { return nil, errHeld })
+				_, err := a.onceFree(ctx, &api.Opening{}, func() (store.Store, error) { return nil, errHeld })
 				if !errors.Is(err, tt.want) {
 					t.Errorf("error is %v, want %v", err, tt.want)
 				}

@@ -1,4 +1,4 @@
-package app
+package api_test
 
 import (
 	"io"
@@ -6,9 +6,11 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"queue-worker/pkg/api"
 )
 
-func get(t *testing.T, url string) (int, string) {
+func getFrom(t *testing.T, url string) (int, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
@@ -33,16 +35,19 @@ func TestHealthIsAnsweredWhileTheStoreIsBeingOpened(t *testing.T) {
 		t.Fatal(err)
 	}
 	base := "http://" + l.Addr().String()
-	var state opening
-	end := state.serve(l)
+	var state api.Opening
+	end := state.Serve(l)
 	for path, want := range map[string]int{"/healthz": 200, "/readyz": 503, "/v1/dead_set": 503} {
-		if code, body := get(t, base+path); code != want {
+		if code, body := getFrom(t, base+path); code != want {
 			t.Errorf("%s answers %d %q, want %d", path, code, body, want)
 		}
 	}
-	for inUse, want := range map[bool]string{false: `"reasons":["store: being opened"]`, true: `"reasons":["store: data_dir is in use by another process"]`} {
-		state.inUse.Store(inUse)
-		if _, body := get(t, base+"/readyz"); !strings.Contains(body, want) {
+	for want, waits := range map[string]*api.Wait{
+		`"reasons":["store: being opened"]`: nil,
+		`"reasons":["store: in use"]`:       {Reason: "store: in use", Hint: "Wait."},
+	} {
+		state.WaitFor(waits)
+		if _, body := getFrom(t, base+"/readyz"); !strings.Contains(body, want) {
 			t.Errorf("/readyz answers %q, want %q in it", body, want)
 		}
 	}
@@ -53,7 +58,7 @@ func TestHealthIsAnsweredWhileTheStoreIsBeingOpened(t *testing.T) {
 	server := &http.Server{Handler: http.NotFoundHandler()} // #nosec G112 -- a test
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(l) }()
-	if code, _ := get(t, base+"/healthz"); code != http.StatusNotFound {
+	if code, _ := getFrom(t, base+"/healthz"); code != http.StatusNotFound {
 		t.Errorf("the server after it answers %d, want %d", code, http.StatusNotFound)
 	}
 	if err := server.Close(); err != nil {

@@ -1,14 +1,13 @@
 // File opening.go answers health checks while the store is being opened, which may take long: it waits
 // for the process that has data_dir, for room and for file descriptors, and reads what a crash has left.
 
-package app
+package api
 
 import (
 	"errors"
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -28,7 +27,7 @@ type lent struct{ *net.TCPListener }
 // Accept implements net.Listener.
 func (l lent) Accept() (net.Conn, error) {
 	c, err := l.TCPListener.Accept()
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	if t, ok := errors.AsType[net.Error](err); ok && t.Timeout() {
 		err = net.ErrClosed
 	}
 	return c, err
@@ -37,12 +36,22 @@ func (l lent) Accept() (net.Conn, error) {
 // Close implements net.Listener.
 func (l lent) Close() error { return l.SetDeadline(time.Now()) }
 
-// opening is the state of the store before it is open.
-type opening struct{ inUse atomic.Bool }
+// Opening answers HTTP before the store is open. The zero Opening is ready for use.
+type Opening struct{ waits atomic.Pointer[Wait] }
 
-// serve answers on the listener until the returned function is called: /healthz is green, since
+// Wait is what the opening of the store waits for. Both texts are shown to anyone: they name no
+// process, no folder and no address, which are for the log.
+type Wait struct {
+	Reason string // such as "store: data_dir is in use by another process"
+	Hint   string
+}
+
+// WaitFor says what the opening waits for; nil for nothing that is known.
+func (o *Opening) WaitFor(w *Wait) { o.waits.Store(w) }
+
+// Serve answers on the listener until the returned function is called: /healthz is green, since
 // a restart would not help, and everything else is 503.
-func (o *opening) serve(l net.Listener) (end func() error) {
+func (o *Opening) Serve(l net.Listener) (end func() error) {
 	tcp, ok := l.(*net.TCPListener)
 	if !ok {
 		return func() error { return nil }
@@ -60,8 +69,8 @@ func (o *opening) serve(l net.Listener) (end func() error) {
 	}
 }
 
-// ServeHTTP implements http.Handler. It names no process and no folder: the log does.
-func (o *opening) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP implements http.Handler.
+func (o *Opening) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Connection", "close")
@@ -70,11 +79,11 @@ func (o *opening) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "ok")
 		return
 	}
-	hint, reason := "Wait: the store is being opened.", "store: being opened"
-	if o.inUse.Load() {
-		hint, reason = "Wait: the store is opened when the other process has ended.", "store: data_dir is in use by another process"
+	waits := o.waits.Load()
+	if waits == nil {
+		waits = &Wait{Reason: "store: being opened", Hint: "Wait: the store is being opened."}
 	}
-	p := respond.NewProblem(http.StatusServiceUnavailable, wire.NotReady, "not ready", hint)
-	p.Wait, p.Reasons = time.Second, []string{reason}
+	p := respond.NewProblem(http.StatusServiceUnavailable, wire.NotReady, "not ready", waits.Hint)
+	p.Wait, p.Reasons = time.Second, []string{waits.Reason}
 	p.Write(w)
 }
