@@ -5,7 +5,6 @@ package admin
 import (
 	"context"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -85,11 +84,9 @@ func (a *Admin) ShowPolicy(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	queue := a.Queues[0]
-	if p.has("queue") {
-		if queue = p.text("queue"); !slices.Contains(a.Queues, queue) {
-			return problemNoQueue
-		}
+	queue, err := a.queueOr(p, a.Queues[0])
+	if err != nil {
+		return err
 	}
 	return respond.JSON(w, http.StatusOK, policyViewOf(a.Worker.PolicyFor(queue, lane)))
 }

@@ -15,6 +15,7 @@ import (
 	"queue-worker/pkg/api/apitest"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/respond"
+	"queue-worker/pkg/retry"
 	"queue-worker/pkg/store"
 	"queue-worker/pkg/store/embedded"
 	"queue-worker/pkg/throttle"
@@ -296,6 +297,68 @@ func TestTheListOfFunctionsHasPages(t *testing.T) {
 	for _, query := range []string{"limit=0", "limit=501", "cursor=x", "cursor=_", "all=true"} {
 		if a := r.Ask(t, http.MethodGet, "/v1/functions?"+query); a.Status != http.StatusBadRequest {
 			t.Errorf("%s is answered %d, want %d", query, a.Status, http.StatusBadRequest)
+		}
+	}
+}
+
+func TestWhatBecomesDueIsCountedByMinute(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	now := time.Now()
+	for n, in := range []time.Duration{-time.Second, 30 * time.Second, 90 * time.Second, 90 * time.Second, 59*time.Minute + 30*time.Second, 2 * time.Hour} {
+		inv := apitest.PendingAt(n, "figlet")
+		inv.Since = now.Add(in).Round(0)
+		r.Put(t, inv, nil)
+	}
+	other := apitest.DelayedAt(10, "other")
+	other.Since = now.Add(time.Minute).Round(0)
+	r.Put(t, other, nil)
+	var got wire.Due
+	r.Get(t, "/v1/functions/figlet/due", &got)
+	if got.Step != 60 || len(got.Due) != 60 || !got.Whole {
+		t.Fatalf("got %d counts, whole %v, one for %d s, want 60, whole, one for a minute", len(got.Due), got.Whole, got.Step)
+	}
+	want := make([]int, 60)
+	want[0], want[1], want[59] = 1, 2, 1 // what was due at once is ready
+	if !slices.Equal(got.Due, want) {
+		t.Errorf("got %v, want %v", got.Due, want)
+	}
+	r.Get(t, "/v1/functions/figlet/due?queue=faas-request", &got)
+	if got.Due[1] != 2 {
+		t.Errorf("got %d in its queue, want 2", got.Due[1])
+	}
+	if a := r.Ask(t, http.MethodGet, "/v1/functions/figlet/due?queue=other"); a.Status != http.StatusNotFound {
+		t.Errorf("got %d for an unknown queue, want 404", a.Status)
+	}
+}
+
+func TestARunningInvocationSaysSinceWhen(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	inv := apitest.PendingAt(0, "figlet")
+	r.Put(t, inv, nil)
+	r.Calls.Start(inv.ID)
+	for _, path := range []string{"/v1/invocations/" + inv.ID.String(), "/v1/invocations?state=running"} {
+		var got wire.InvocationList
+		r.Get(t, path, &got)
+		if len(got.Invocations) != 1 {
+			t.Fatalf("%s: got %d invocations, want 1", path, len(got.Invocations))
+		}
+		if since := got.Invocations[0].Running; !since.Equal(apitest.RunningSince) {
+			t.Errorf("%s: got a call since %v, want %v", path, since, apitest.RunningSince)
+		}
+	}
+}
+
+func TestAPolicyWithJitterHasTheShortestWaits(t *testing.T) {
+	t.Parallel()
+	for mode, want := range map[retry.Mode][]string{
+		retry.Exponential: nil, retry.Constant: nil, retry.Full: {"0s", "0s"}, retry.Equal: {"5s", "10s"},
+	} {
+		var p worker.InForce
+		p.Attempts, p.Initial, p.Max, p.Mode = 2, 10*time.Second, time.Minute, mode
+		if got := admin.PolicyViewOf(p).Shortest; !slices.Equal(got, want) {
+			t.Errorf("%v: got %v, want %v", mode, got, want)
 		}
 	}
 }

@@ -18,7 +18,8 @@ import (
 
 // Calls are the calls in flight and the latest ones; see worker.Worker.
 type Calls interface {
-	Running(invocation.ID) bool
+	// RunningSince is since when an invocation is in flight; zero when it is not.
+	RunningSince(invocation.ID) time.Time
 	// InFlight are all that run.
 	InFlight() []invocation.ID
 	// Cancel ends the call of one that runs; its end is reported to the Watch. False
@@ -38,6 +39,7 @@ const mostOfCall = 1000
 type found struct {
 	inv       *invocation.Invocation
 	state     string
+	since     time.Time // when its call began, of one that runs
 	ended     time.Time // zero for what is pending or dead
 	hasResult bool
 }
@@ -135,7 +137,7 @@ func (a *Admin) merged(stored []*invocation.Invocation, results []*store.Result,
 		all[end.Inv.ID] = latest(all[end.Inv.ID], remembered(end))
 	}
 	for _, inv := range stored {
-		f := &found{inv: inv, state: a.stateOf(inv)}
+		f := a.inStore(inv)
 		f.hasResult = f.state == wire.StateDead && all[inv.ID] != nil && all[inv.ID].hasResult
 		all[inv.ID] = f
 	}
@@ -156,7 +158,7 @@ func newest(all map[invocation.ID]*found) []found {
 
 // stored is an invocation that is in the store. A dead one may have a result.
 func (a *Admin) stored(ctx context.Context, inv *invocation.Invocation) (*found, error) {
-	f := &found{inv: inv, state: a.stateOf(inv)}
+	f := a.inStore(inv)
 	if f.state != wire.StateDead {
 		return f, nil
 	}
@@ -168,17 +170,18 @@ func (a *Admin) stored(ctx context.Context, inv *invocation.Invocation) (*found,
 	return f, err
 }
 
-// stateOf is the state of what is in the store.
-func (a *Admin) stateOf(inv *invocation.Invocation) string {
+// inStore is what is in the store, with its state.
+func (a *Admin) inStore(inv *invocation.Invocation) *found {
 	switch {
 	case inv.State == invocation.Dead:
-		return wire.StateDead
+		return &found{inv: inv, state: wire.StateDead}
 	case inv.Since.After(time.Now()):
-		return wire.StateDelayed
-	case a.Calls.Running(inv.ID):
-		return wire.StateRunning
+		return &found{inv: inv, state: wire.StateDelayed}
 	}
-	return wire.StateReady
+	if since := a.Calls.RunningSince(inv.ID); !since.IsZero() {
+		return &found{inv: inv, state: wire.StateRunning, since: since}
+	}
+	return &found{inv: inv, state: wire.StateReady}
 }
 
 // withResult is what a result says of an invocation that is not in the store. One

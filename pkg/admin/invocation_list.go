@@ -67,7 +67,7 @@ func (a *Admin) pendingPage(ctx context.Context, f store.PendingFilter, state, c
 	}
 	page := &wire.InvocationList{Invocations: []wire.Invocation{}, Next: next}
 	for _, inv := range list {
-		it := &found{inv: inv, state: a.stateOf(inv)}
+		it := a.inStore(inv)
 		if state == "" || state == it.state {
 			page.Invocations = append(page.Invocations, viewOf(it))
 		}

@@ -29,6 +29,7 @@ func viewOf(f *found) wire.Invocation {
 	if inv.Reason == invocation.Superseded {
 		v.Reason, v.Detail = string(inv.Reason), inv.Detail
 	}
+	v.Running = utc(f.since)
 	if inv.State == invocation.Dead { // given up, be it kept or not
 		v.Reason, v.Detail, v.Died = string(inv.Reason), inv.Detail, l.Died
 	}

@@ -25,6 +25,9 @@ func policyViewOf(p worker.InForce) *wire.Policy {
 	for i, wait := range s.Waits {
 		v.Schedule[i] = wait.String()
 	}
+	for _, wait := range s.Shortest {
+		v.Shortest = append(v.Shortest, wait.String())
+	}
 	for _, r := range p.Refused {
 		v.Refused = append(v.Refused, wire.Refused{Name: r.Key, Value: r.Value, Expected: r.Expected})
 	}

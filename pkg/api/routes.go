@@ -74,6 +74,7 @@ func (a *api) table() []operation {
 
 		{get, "/v1/functions", guarded, d.ListFunctions},
 		{get, "/v1/functions/{fn}", guarded, d.ShowFunction},
+		{get, "/v1/functions/{fn}/due", guarded, d.ShowDue},
 		{post, "/v1/functions/{fn}/pause", guarded, d.PauseFunction},
 		{post, "/v1/functions/{fn}/resume", guarded, d.ResumeFunction},
 		{post, "/v1/functions/{fn}/purge", guarded, d.PlanPurge},

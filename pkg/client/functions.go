@@ -49,6 +49,22 @@ func (c *Client) ResumeFunction(ctx context.Context, name string) (*Functions, e
 	return all, c.read(ctx, act(http.MethodPost, "/v1/functions/"+segment(name)+"/resume", http.StatusOK), all)
 }
 
+// Due counts what becomes due in the next hour.
+type Due struct {
+	Document `json:"-"`
+	wire.Due
+}
+
+// Due counts the delayed invocations of a function, in one queue or in all ("").
+func (c *Client) Due(ctx context.Context, function, queue string) (*Due, error) {
+	q := url.Values{}
+	if queue != "" {
+		q.Set("queue", queue)
+	}
+	d := &Due{}
+	return d, c.read(ctx, get("/v1/functions/"+segment(function)+"/due", q), d)
+}
+
 // Policy reads the policy that is in force for a function in a queue; "" for the
 // first one.
 func (c *Client) Policy(ctx context.Context, function, queue string) (*Policy, error) {

@@ -23,7 +23,7 @@ func newFunction(e *env) *cobra.Command {
 	c := group("function", "List, pause, resume and purge functions", "")
 	c.Aliases = []string{"functions", "fn"}
 	r := newRemote(e, c)
-	c.AddCommand(newFunctionList(r), newFunctionPause(r), newFunctionResume(r), newFunctionPurge(r))
+	c.AddCommand(newFunctionList(r), newFunctionDue(r), newFunctionPause(r), newFunctionResume(r), newFunctionPurge(r))
 	return c
 }
 
@@ -47,6 +47,44 @@ to 500 functions.`, codesPlain,
 		return s.showFunctions(all)
 	})
 	return c
+}
+
+func newFunctionDue(r *remote) *cobra.Command {
+	c := command("due FUNCTION", "Count the delayed invocations of a function that become due in the next hour", `
+One row for each minute that has any. Not on a terminal, the columns are tab separated
+and have no headings: beginning of the minute, invocations.`, codesPlain,
+		"queue-worker function due figlet", "queue-worker function due figlet --queue slow-queue -o json")
+	c.Args = args(1, 1, "one function")
+	queue := c.Flags().String("queue", "", "in this queue (default: all)")
+	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
+		due, err := s.Due(ctx, args[0], *queue)
+		if err != nil {
+			return err
+		}
+		return s.showDue(due)
+	})
+	return c
+}
+
+func (s *session) showDue(due *client.Due) error {
+	var steps []int
+	for i, n := range due.Due.Due {
+		if n > 0 {
+			steps = append(steps, i)
+		}
+	}
+	l := listing{s: s, columns: []term.Column{{Title: "from"}, {Title: "invocations", Number: true}}}
+	err := l.page(due.JSON(), len(steps), func(i int) []term.Cell {
+		return []term.Cell{s.At(due.From.Add(time.Duration(steps[i]*due.Step) * time.Second)), term.Number(due.Due.Due[steps[i]])}
+	})
+	note := ""
+	if !due.Whole {
+		note = "there are more delayed invocations than could be counted"
+	}
+	if err != nil {
+		return err
+	}
+	return l.end("nothing becomes due in the next hour", false, note)
 }
 
 // nothingOfFunctions is what a listing without a row says.
@@ -286,5 +324,6 @@ func policyFields(p *wire.Policy) []term.Field {
 	}
 	return append(fields,
 		term.Field{Name: "waits", Value: term.Text(strings.Join(p.Schedule, " "))},
+		term.Field{Name: "shortest waits", Value: term.Text(strings.Join(p.Shortest, " "))},
 		term.Field{Name: "all waits", Value: term.Text(p.TotalWait)})
 }

@@ -52,3 +52,22 @@ func TestAListingOfFunctionsIsOneDocumentAPage(t *testing.T) {
 		t.Errorf("code %d, the documents have %v, want %v", got.code, pages, []string{"c"})
 	}
 }
+
+func TestWhatBecomesDueIsOneRowAMinute(t *testing.T) {
+	t.Parallel()
+	worker := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if got, want := r.URL.String(), "/v1/functions/figlet/due?queue=q"; got != want {
+			t.Errorf("got a request for %s, want %s", got, want)
+		}
+		_, _ = io.WriteString(w, `{"from":"2026-11-30T02:47:00Z","step_seconds":60,"due":[0,3,0,12],"whole":false}`)
+	}))
+	t.Cleanup(worker.Close)
+	got := with([]string{envServer + "=" + worker.URL}, "function", "due", "figlet", "--queue", "q")
+	if want := "2026-11-30T02:48:00Z\t3\n2026-11-30T02:50:00Z\t12\n"; got.stdout != want {
+		t.Errorf("got %q, want %q", got.stdout, want)
+	}
+	if want := "there are more delayed invocations than could be counted"; !strings.Contains(got.stderr, want) {
+		t.Errorf("got %q on stderr, want %q in it", got.stderr, want)
+	}
+}

@@ -82,7 +82,7 @@ func (s *session) showInvocation(i *wire.Invocation) error {
 	fields := []term.Field{
 		{Name: "id", Value: term.Text(i.ID)}, {Name: "call id", Value: term.Text(i.CallID)}, {Name: "kind", Value: term.Text(i.Kind)},
 		{Name: "source", Value: term.Text(i.Source)}, {Name: "target", Value: term.Text(i.Target)}, {Name: "callback sequence", Value: numberAbove0(i.Sequence)}, {Name: "function", Value: term.Text(i.Function)}, {Name: "queue", Value: term.Text(i.Queue)},
-		{Name: "state", Value: term.Text(i.State)}, {Name: "due", Value: s.Until(i.Due)}, {Name: "status", Value: status(i.Status)},
+		{Name: "state", Value: term.Text(i.State)}, {Name: "due", Value: s.Until(i.Due)}, {Name: "running since", Value: s.At(i.Running)}, {Name: "status", Value: status(i.Status)},
 		{Name: "reason", Value: term.Text(i.Reason)}, {Name: "detail", Value: term.Text(i.Detail)},
 		{Name: "first seen", Value: s.At(i.First)}, {Name: "died", Value: s.At(i.Died)}, {Name: "finished", Value: s.At(i.Finished)},
 		{Name: "expires", Value: s.Until(i.Expires)}, {Name: "delay ignored", Value: term.Text(i.DelayIgnored)}, {Name: "retries", Value: term.Number(i.Retries)}, {Name: "replays", Value: term.Number(i.Replays)},

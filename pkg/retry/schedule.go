@@ -12,6 +12,7 @@ import (
 // time that calls take and what a Retry-After asks for come on top.
 type Schedule struct {
 	Waits     []time.Duration // of the first retries
+	Shortest  []time.Duration // what modes Full and Equal may make of Waits; nil with other modes
 	Total     time.Duration   // of all retries; saturated, and MaxInt64 when they have no end
 	Unlimited bool            // there is no last retry
 }
@@ -25,7 +26,11 @@ func (p Policy) Schedule(most int) Schedule {
 		retries = math.MaxInt
 	}
 	for n := 1; n <= min(retries, most); n++ {
-		s.Waits = append(s.Waits, p.computed(n))
+		wait := p.computed(n)
+		s.Waits = append(s.Waits, wait)
+		if p.Mode == Full || p.Mode == Equal {
+			s.Shortest = append(s.Shortest, p.spread(wait, least))
+		}
 	}
 	if s.Unlimited {
 		s.Total = math.MaxInt64
@@ -42,6 +47,9 @@ func (p Policy) Schedule(most int) Schedule {
 	}
 	return s
 }
+
+// least is the random number of the shortest wait.
+func least() float64 { return 0 }
 
 // longest is the wait that computed comes to in the end; it is there after 63
 // doublings.

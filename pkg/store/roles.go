@@ -89,6 +89,11 @@ type Lookup interface {
 	// time. next is "" at the end; a page that has a next may be short or empty. What stays in its
 	// place is listed exactly once. ErrBadCursor for a cursor that it did not give.
 	Pending(ctx context.Context, f PendingFilter, cursor string, limit int) (page []*invocation.Invocation, next string, err error)
+	// Due counts delayed invocations of the lanes of f by when they become due: the first count has
+	// those due before the first of ends, and each other those due before its end and not before the
+	// one before. ends ascend. It looks at a bounded number of delayed invocations, those that are due
+	// first; whole is false when the counts are too small for that.
+	Due(ctx context.Context, f PendingFilter, ends []time.Time) (counts []int, whole bool, err error)
 }
 
 // Letters reads and bounds the dead set.

@@ -64,6 +64,14 @@ type Pause struct {
 	Until  *time.Time `json:"until"` // null: until it is resumed
 }
 
+// Due counts the delayed invocations of a function by when they become due.
+type Due struct {
+	From  time.Time `json:"from"`
+	Step  int       `json:"step_seconds"`
+	Due   []int     `json:"due"`   // by step; the first has what is due already, too
+	Whole bool      `json:"whole"` // false: there are more than could be counted
+}
+
 // Others counts what is in functions of a queue that are not listed one by one, because
 // there are too many.
 type Others struct {

@@ -34,6 +34,8 @@ type Invocation struct {
 	Sequence int       `json:"callback_sequence,omitempty"`
 	State    string    `json:"state"`        // ready, running, delayed, done, dead, dropped or cancelled
 	Due      time.Time `json:"due,omitzero"` // of a delayed one: when it is called
+	// Running is when the call of a running one began.
+	Running  time.Time `json:"running_since,omitzero"`
 	First    time.Time `json:"first_seen"`
 	Retries  int       `json:"retry-count"` // since it was accepted or replayed
 	Attempts []Attempt `json:"attempts"`    // oldest first
@@ -93,8 +95,9 @@ type Policy struct {
 	Rate          float64           `json:"rate"`         // calls per second; 0: no limit
 	Priority      int               `json:"priority"`
 	From          map[string]string `json:"from"`
-	Schedule      []string          `json:"schedule"`   // waits before the first retries, at most 20
-	TotalWait     string            `json:"total_wait"` // of all retries
+	Schedule      []string          `json:"schedule"`                    // longest waits before the first retries, at most 20
+	Shortest      []string          `json:"schedule_shortest,omitempty"` // the shortest, where backoff is random
+	TotalWait     string            `json:"total_wait"`                  // of all retries
 	Refused       []Refused         `json:"refused,omitempty"`
 }
 

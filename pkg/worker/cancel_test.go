@@ -39,6 +39,9 @@ func TestACancelledCallEndsAtOnceAndLeavesNothing(t *testing.T) {
 			case ids[0] != id:
 				t.Fatalf("it is not the one that runs: %v: ids[0] = %v, want %v", ids, ids[0], id)
 			}
+			if got := time.Since(r.worker.RunningSince(id)); got != time.Minute {
+				t.Errorf("got a call that runs for %v, want %v", got, time.Minute)
+			}
 			switch {
 			case r.worker.Cancel(next):
 				t.Error("what is not running was cancelled: r.worker.Cancel(next) = true, want false")

@@ -5,6 +5,7 @@ package worker
 import (
 	"context"
 	"sync"
+	"time"
 
 	"queue-worker/pkg/invocation"
 )
@@ -15,6 +16,7 @@ import (
 type callSlot struct {
 	mu        sync.Mutex
 	id        invocation.ID // zero for nothing
+	since     time.Time     // when its call began
 	settling  bool          // it is decided what becomes of it
 	cancelled bool
 
@@ -31,7 +33,7 @@ func (h *callSlot) begin(calls context.Context, id invocation.ID) context.Contex
 	if h.ctx == nil || h.cancelled {
 		h.ctx, h.cancel = context.WithCancel(calls)
 	}
-	h.id, h.settling, h.cancelled = id, false, false
+	h.id, h.since, h.settling, h.cancelled = id, time.Now(), false, false
 	return h.ctx
 }
 
@@ -63,11 +65,11 @@ func (h *callSlot) abandon(id invocation.ID) bool {
 	return true
 }
 
-// calling is what is in this slot, zero for nothing.
-func (h *callSlot) calling() invocation.ID {
+// calling is what is in this slot and since when, zero for nothing.
+func (h *callSlot) calling() (invocation.ID, time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.id
+	return h.id, h.since
 }
 
 // Cancel ends the call of an invocation, which is then settled as cancelled, with
@@ -85,20 +87,23 @@ func (w *Worker) Cancel(id invocation.ID) bool {
 }
 
 // Running reports whether an invocation is in flight: being called or settled.
-func (w *Worker) Running(id invocation.ID) bool {
+func (w *Worker) Running(id invocation.ID) bool { return !w.RunningSince(id).IsZero() }
+
+// RunningSince is since when an invocation is in flight; zero when it is not.
+func (w *Worker) RunningSince(id invocation.ID) time.Time {
 	for n := range w.slots {
-		if w.slots[n].calling() == id {
-			return true
+		if in, since := w.slots[n].calling(); in == id {
+			return since
 		}
 	}
-	return false
+	return time.Time{}
 }
 
 // InFlight lists the invocations that are in flight, in no order.
 func (w *Worker) InFlight() []invocation.ID {
 	var ids []invocation.ID
 	for n := range w.slots {
-		if id := w.slots[n].calling(); !id.IsZero() {
+		if id, _ := w.slots[n].calling(); !id.IsZero() {
 			ids = append(ids, id)
 		}
 	}

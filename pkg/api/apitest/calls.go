@@ -6,6 +6,7 @@ package apitest
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -64,14 +65,15 @@ func (c *Calls) InFlight() []invocation.ID {
 	return append([]invocation.ID{}, c.ids...)
 }
 
-// Running implements admin.Calls.
-func (c *Calls) Running(id invocation.ID) bool {
-	for _, other := range c.InFlight() {
-		if other == id {
-			return true
-		}
+// RunningSince is since when the calls of Calls are in flight.
+var RunningSince = Begin.Add(time.Hour)
+
+// RunningSince implements admin.Calls.
+func (c *Calls) RunningSince(id invocation.ID) time.Time {
+	if slices.Contains(c.InFlight(), id) {
+		return RunningSince
 	}
-	return false
+	return time.Time{}
 }
 
 // Activity implements admin.Calls.
@@ -79,7 +81,7 @@ func (c *Calls) Activity() map[invocation.Lane]worker.Activity { return c.Lately
 
 // Cancel implements admin.Calls.
 func (c *Calls) Cancel(id invocation.ID) bool {
-	if c.Settled == nil || !c.Running(id) {
+	if c.Settled == nil || !slices.Contains(c.InFlight(), id) {
 		return false
 	}
 	c.mu.Lock()

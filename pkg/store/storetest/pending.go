@@ -109,6 +109,40 @@ var pending = []test{
 			w.Errorf("who has gone gets %v", err)
 		}
 	}},
+	{"delayed invocations are counted by when they become due", func(w *world) {
+		now := w.clock.Now()
+		w.crowdOf()
+		ends := []time.Time{now.Add(time.Minute), now.Add(2 * time.Minute), now.Add(61 * time.Minute)}
+		for name, tt := range map[string]struct {
+			f    store.PendingFilter
+			ends []time.Time
+			want []int
+		}{
+			"of all lanes":    {store.PendingFilter{}, ends, []int{0, 1, 1}},
+			"of a function":   {store.PendingFilter{Function: "fn"}, ends, []int{0, 1, 1}},
+			"of one lane":     {store.PendingFilter{Queue: "slow", Function: "fn"}, ends, []int{0, 1, 0}},
+			"of another":      {store.PendingFilter{Function: "gn"}, ends, []int{0, 0, 0}},
+			"until the last":  {store.PendingFilter{}, []time.Time{now.Add(3 * time.Hour)}, []int{3}},
+			"of no time":      {store.PendingFilter{}, nil, []int{}},
+			"of what was due": {store.PendingFilter{}, []time.Time{now}, []int{0}},
+		} {
+			got, whole, err := w.Due(w.Context(), tt.f, tt.ends)
+			if err != nil {
+				w.Fatalf("%s: %v", name, err)
+			}
+			if d := cmp.Diff(tt.want, got); d != "" {
+				w.Errorf("%s (-want +got):\n%s", name, d)
+			}
+			if !whole {
+				w.Errorf("%s: got a part, want the whole of 3", name)
+			}
+		}
+		ctx, cancel := context.WithCancel(w.Context())
+		cancel()
+		if _, _, err := w.Due(ctx, store.PendingFilter{}, ends); !errors.Is(err, context.Canceled) {
+			w.Errorf("got %v for a context that has ended, want %v", err, context.Canceled)
+		}
+	}},
 	{"the oldest of a lane is the one that became ready first", func(w *world) {
 		if at, ok := w.Oldest(w.Context(), lane("fn")); ok {
 			w.Errorf("in an empty lane: %v", at)
