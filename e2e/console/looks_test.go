@@ -72,6 +72,7 @@ func (s *seeded) pages() map[string]string {
 	return map[string]string{
 		"overview": "/", "functions by name": "/?by=name", "dead letters": "/dead", "one group": "/dead?in=attempts_exhausted%7C502%7Cfaas-request%7Cmail-send",
 		"nothing with a filter": "/dead?function=other", "dead letter": "/dead/" + s.dead,
+		"function": "/functions/mail-send.openfaas-fn", "function in flight": "/functions/slow",
 	}
 }
 

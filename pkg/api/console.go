@@ -22,6 +22,7 @@ func (a *api) pages() []operation {
 		{get, "/{$}", guarded, a.Admin.ShowOverview},
 		{get, console.DeadPath, guarded, a.Admin.ShowDeadPage},
 		{get, console.DeadPath + "/{id}", guarded, a.Admin.ShowLetterPage},
+		{get, console.FunctionPrefix + "{fn}", guarded, a.Admin.ShowFunctionPage},
 	}
 	for _, asset := range console.Assets() {
 		all = append(all, operation{get, asset.Path, open, serveAsset(asset)})
@@ -56,7 +57,7 @@ func (a *api) wantsPage(r *http.Request) bool {
 
 // isPage reports whether a path is one of a page.
 func isPage(path string) bool {
-	return path == "/" || path == console.DeadPath || strings.HasPrefix(path, console.DeadPath+"/")
+	return path == "/" || path == console.DeadPath || strings.HasPrefix(path, console.DeadPath+"/") || strings.HasPrefix(path, console.FunctionPrefix)
 }
 
 // writePage answers with a problem as a page.

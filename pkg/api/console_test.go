@@ -15,7 +15,8 @@ import (
 
 // isOfConsole reports whether a path is one of a page or of what a page loads.
 func isOfConsole(path string) bool {
-	return path == "/{$}" || path == console.DeadPath || strings.HasPrefix(path, console.DeadPath+"/") || strings.HasPrefix(path, console.AssetPrefix)
+	return path == "/{$}" || path == console.DeadPath || strings.HasPrefix(path, console.DeadPath+"/") ||
+		strings.HasPrefix(path, console.FunctionPrefix) || strings.HasPrefix(path, console.AssetPrefix)
 }
 
 // browser asks as a browser does.
@@ -28,7 +29,7 @@ func TestAPageRunsNothingAndIsNeverCached(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.Bury(t, 1)
-	for _, line := range []string{"GET /", "HEAD /", "GET /dead", "HEAD /dead", "GET /dead/" + apitest.IDOf(0).String()} {
+	for _, line := range []string{"GET /", "HEAD /", "GET /dead", "HEAD /dead", "GET /dead/" + apitest.IDOf(0).String(), "GET /functions/figlet"} {
 		method, path, _ := strings.Cut(line, " ")
 		a := r.Ask(t, method, path, browser)
 		for name, want := range map[string]string{

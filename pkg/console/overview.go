@@ -54,6 +54,7 @@ type finding struct {
 	wire.Finding
 	Tone tone
 	Icon string
+	Link *link
 }
 
 // step is something to try.
@@ -75,7 +76,7 @@ type health struct {
 
 // row is a function in the table.
 type row struct {
-	Name, Queue                 string
+	Name, Queue, Link           string
 	Condition                   condition
 	Hour                        *picture
 	Rate, Ready, Running, Limit string
@@ -115,7 +116,10 @@ func title(s wire.Summary) string {
 
 func findingsOf(s wire.Summary) (all []finding) {
 	for _, f := range s.Findings {
-		x := finding{f, toneWarning, "clock"}
+		x := finding{f, toneWarning, "clock", nil}
+		if f.Function != "" {
+			x.Link = &link{Text(f.Function), FunctionPath(f.Function, f.Queue)}
+		}
 		switch {
 		case f.Level == wire.LevelCritical:
 			x.Tone, x.Icon = toneBad, "alert"
@@ -151,11 +155,11 @@ func (o Overview) rows() (all []row) {
 	for i := range o.Functions.Functions {
 		f := &o.Functions.Functions[i]
 		r := row{
-			Name: Text(f.Function), Condition: conditionOf(o.Status, f), Rate: Rate(f.Rate), Ready: Count(f.Ready),
+			Name: Text(f.Function), Link: FunctionPath(f.Function, ""), Condition: conditionOf(o.Status, f), Rate: Rate(f.Rate), Ready: Count(f.Ready),
 			Running: Count(f.Running), Limit: Count(f.Limit), Delayed: Count(f.Delayed), Dead: Count(f.Dead),
 		}
 		if len(o.Status.Worker.Queues) > 1 {
-			r.Queue = Text(f.Queue)
+			r.Queue, r.Link = Text(f.Queue), FunctionPath(f.Function, f.Queue)
 		}
 		if f.OldestAge > 0 {
 			r.Oldest = Seconds(f.OldestAge)

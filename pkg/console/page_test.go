@@ -53,7 +53,7 @@ func pages(s string) map[string]func() ([]byte, error) {
 	empty.Status.Store = emptyStore()
 	return map[string]func() ([]byte, error){
 		"overview": named(s).Page, "empty": empty.Page, "problem": Problem{Headline: s, Hint: s, Command: s}.Page,
-		"dead": deadSetOf(s).Page, "letter": letterOf(s).Page,
+		"dead": deadSetOf(s).Page, "letter": letterOf(s).Page, "function": functionOf(s).Page,
 	}
 }
 
@@ -205,7 +205,7 @@ func TestAPageOfThousandsShowsFiftyFunctions(t *testing.T) {
 			t.Errorf("got no %q on the page, want it", want)
 		}
 	}
-	if first, second := bytes.Index(page, []byte("resize-image</")), bytes.Index(page, []byte("<th scope=\"row\">mail-send")); first > second {
+	if first, second := bytes.Index(page, []byte(`<th scope="row"><a href="/functions/resize-image`)), bytes.Index(page, []byte(`<th scope="row"><a href="/functions/mail-send`)); first > second {
 		t.Error("got mail-send before resize-image, want the unreachable function first")
 	}
 }

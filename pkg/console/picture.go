@@ -108,6 +108,22 @@ func bars(h *wire.History, boxHeight int) picture {
 	return p
 }
 
+// dueBars draws what becomes due, one bar a minute, in a box of 600 by height.
+func dueBars(due []int, boxHeight int) picture {
+	var all [minutes]stack
+	p := picture{Sentence: "Nothing becomes due in the next hour."}
+	sum := 0
+	for i, n := range due[:min(len(due), minutes)] {
+		all[i], sum = stack{0, n, n}, sum+n
+		p.Most = max(p.Most, n)
+	}
+	if sum > 0 {
+		p.Sentence = fmt.Sprintf("Invocations that become due in the next hour: %s, at most %s a minute.", Count(sum), Count(p.Most))
+	}
+	p.Retried = bar(all, 1, p.Most, boxHeight)
+	return p
+}
+
 // bar is the path of one series of bars.
 func bar(all [minutes]stack, of, most, boxHeight int) string {
 	var b strings.Builder

@@ -68,7 +68,7 @@ type Pause struct {
 type Due struct {
 	From  time.Time `json:"from"`
 	Step  int       `json:"step_seconds"`
-	Due   []int     `json:"due"`   // by step; the first has what is due already, too
+	Due   []int     `json:"due"`   // by step; the first counts overdue ones, too
 	Whole bool      `json:"whole"` // false: there are more than could be counted
 }
 
