@@ -29,27 +29,14 @@ func (s *Store) Tally(_ context.Context, job invocation.ID) (store.Tally, bool) 
 	return t, ok
 }
 
-// DropTally forgets a job, and returns when that is durable.
+// DropTally forgets a job, and returns when that is durable. It begins a batch, so that no operation
+// of the same batch counts for the job.
 func (s *Store) DropTally(ctx context.Context, job invocation.ID) error {
-	o := &dropTallyOp{job: job, call: make(call, 1)}
-	return s.wait(ctx, o, o.call)
-}
-
-type dropTallyOp struct {
-	call
-	job invocation.ID
-}
-
-func (o *dropTallyOp) size() int { return 0 }
-
-// stage begins a batch, so that no operation of the same batch counts for the job.
-func (o *dropTallyOp) stage(t *txn) error {
-	if len(t.ops) > 0 {
-		return errConflict
-	}
-	t.dropped = o.job
-	_ = t.batch.Delete(appendTallyKey(nil, o.job), nil) // a batch in memory takes any write
-	return nil
+	return s.doAlone(ctx, func(t *txn) error {
+		t.dropped = job
+		_ = t.batch.Delete(appendTallyKey(nil, job), nil) // a batch in memory takes any write
+		return nil
+	})
 }
 
 // replayedBy counts an invocation for the job that replays it, zero for none.
