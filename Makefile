@@ -18,11 +18,15 @@ LONG := ./pkg/ingest ./pkg/store/embedded ./pkg/worker
 # FUZZTIME is per fuzz target.
 FUZZTIME ?= 15s
 
+# What the simulation does: histories, and the time after which none is begun.
+SEEDS   ?= 2000
+SIMTIME ?= 10m
+
 # Linters are pinned in a module of their own, so that go.mod holds only what
 # the program is built from.
 TOOL := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: build run test test-quick lint vuln fuzz chaos bench test-nostan test-chart test-console browser image image-tar test-image clean help
+.PHONY: build run test test-quick lint vuln fuzz chaos sim bench test-nostan test-chart test-console browser image image-tar test-image clean help
 
 build: ## build bin/queue-worker, static
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/queue-worker ./cmd/queue-worker
@@ -69,6 +73,9 @@ fuzz: ## run every fuzz target for FUZZTIME (15s)
 
 chaos: ## kill the worker and NATS Streaming for long, and count what is lost
 	CHAOS=long $(GO) test -count=1 -timeout 60m -v -run Chaos ./e2e/...
+
+sim: ## simulate up to SEEDS (2000) histories of a worker with crashes and power cuts, for at most SIMTIME (10m)
+	$(GO) test -C pkg/worker -run '^TestSimulation$$' -count=1 -timeout 0 -seeds $(SEEDS) -budget $(SIMTIME)
 
 bench: ## every figure beside its goal, at most 60 minutes; ARGS=-quick at most 5, ARGS=--help lists rows and flags
 	$(GO) run -C bench . $(ARGS)

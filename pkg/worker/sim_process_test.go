@@ -84,6 +84,9 @@ func (s simStore) Settle(ctx context.Context, st store.Settlement) error {
 	if s.p.markless {
 		st.Inv.Retries = 0
 	}
+	if s.p.countTwice && st.Outcome == invocation.OutcomeRetry {
+		st.Inv.Retries++
+	}
 	if s.p.settleEarly {
 		go func() { time.Sleep(time.Millisecond); _ = s.Store.Settle(context.WithoutCancel(ctx), st) }()
 		s.p.settled(s.p, a)
