@@ -29,6 +29,7 @@ type invocation struct {
 	Reason   string    `json:"reason"`
 	Finished time.Time `json:"finished_at"`
 	Result   bool      `json:"result"`
+	Repeats  string    `json:"repeats"`
 	Attempts []struct {
 		Status int `json:"status"`
 	} `json:"attempts"`

@@ -26,7 +26,7 @@ var limits = []limit{
 	{"URL of a callback", "pkg/egress/url.go", "MaxURL", "1"},
 	{"function name", "pkg/invocation/name.go", "MaxName", "1"},
 	{"`X-Call-Id`", "pkg/ingest/header.go", "maxCallID", "1"},
-	{"`Idempotency-Key`", "pkg/ingest/header.go", "maxKey", "1"},
+	{"`Idempotency-Key`", "pkg/invocation/idempotency.go", "MaxIdempotencyKey", "1"},
 	{"`X-Delay-Duration`, `X-Not-Before`", "pkg/invocation/envelope.go", "MaxDelay", day},
 	{"`X-Retries`, `X-Max-Retries` of the mailbox", "pkg/invocation/envelope.go", "MaxCount", "1"},
 	{"`X-Max-Age`", "pkg/policy/value.go", "maxWait", day},

@@ -157,7 +157,7 @@ func TestALineHasEveryFieldOfALetter(t *testing.T) {
 		URL: "http://u:p@h/x", Origin: apitest.IDOf(2), Accepted: apitest.Begin, State: invocation.Dead, Since: apitest.Begin.Add(1),
 		Retries: 3, Attempts: []invocation.Attempt{{At: apitest.Begin.Add(2), Duration: 123456789, Status: 503, Cause: invocation.CauseDNS}},
 		Omitted: 4, Crashes: 5, Replays: 6, Sequence: 2, Superseded: true,
-		Terms:  &invocation.Terms{Source: invocation.SourceMailbox, MaxRetries: 7, Delay: 8, Expires: apitest.Begin.Add(9), Delayed: true, DelayIgnored: invocation.DelayTooLong},
+		Terms:  &invocation.Terms{Source: invocation.SourceMailbox, MaxRetries: 7, Delay: 8, Expires: apitest.Begin.Add(9), Delayed: true, DelayIgnored: invocation.DelayTooLong, Repeats: apitest.IDOf(3)},
 		Trace:  &invocation.Trace{Parent: "00-p-01", State: "a=b", Last: "00-l-01"},
 		Answer: &invocation.Answer{At: apitest.Begin.Add(11), Status: 500, Type: "text/plain", Body: []byte("\xff"), Truncated: true},
 		Reason: invocation.Poison, Detail: "d", DiedAt: apitest.Begin.Add(10),

@@ -23,6 +23,9 @@ func viewOf(f *found) wire.Invocation {
 	if inv.Terms != nil {
 		v.DelayIgnored = string(inv.Terms.DelayIgnored)
 	}
+	if inv.Terms != nil && !inv.Terms.Repeats.IsZero() {
+		v.Repeats = inv.Terms.Repeats.String()
+	}
 	if f.state == wire.StateDelayed {
 		v.Due = utc(inv.Since)
 	}

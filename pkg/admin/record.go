@@ -30,7 +30,7 @@ func recordOf(inv *invocation.Invocation) *wire.Record {
 	}
 	if t := inv.Terms; t != nil {
 		r.Terms = &wire.RecordTerms{Source: t.Source.String(), MaxRetries: t.MaxRetries, Delay: int64(t.Delay), Expires: t.Expires.UTC(),
-			Delayed: t.Delayed, Ignored: string(t.DelayIgnored)}
+			Delayed: t.Delayed, Ignored: string(t.DelayIgnored), Repeats: t.Repeats}
 	}
 	if t := inv.Trace; t != nil {
 		r.Trace = &wire.RecordTrace{Parent: t.Parent, State: t.State, Last: t.Last}
@@ -76,7 +76,7 @@ func invocationOf(r *wire.Record) (*invocation.Invocation, error) {
 	}
 	if r.Terms != nil {
 		inv.Terms = &invocation.Terms{MaxRetries: r.Terms.MaxRetries, Delay: time.Duration(r.Terms.Delay), Expires: r.Terms.Expires,
-			Delayed: r.Terms.Delayed, DelayIgnored: invocation.DelayIgnored(r.Terms.Ignored)}
+			Delayed: r.Terms.Delayed, DelayIgnored: invocation.DelayIgnored(r.Terms.Ignored), Repeats: r.Terms.Repeats}
 		if inv.Terms.Source, ok = sources[r.Terms.Source]; !ok {
 			return nil, errors.New("terms/source is not one of gateway, http, mailbox, producer")
 		}

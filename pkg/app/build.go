@@ -184,7 +184,7 @@ func (a *App) makeWorker(ctx context.Context) error {
 	a.registry.MustRegister(worker.NewCollector(a.store, a.lanes, labels, c.Channels))
 	a.worker = worker.New(worker.Options{
 		Store: a.store, Lanes: a.lanes, Caller: caller, Policy: policy, Queues: queues, Functions: a.functions,
-		TrustHeader: c.HeaderPolicy == trustHeader, CallbackTimeout: c.CallbackTimeout, DeadSet: c.DeadSet, ResultTTL: c.ResultTTL, AnswerBytes: int(c.DeadSetAnswerBytes),
+		TrustHeader: c.HeaderPolicy == trustHeader, CallbackTimeout: c.CallbackTimeout, DeadSet: c.DeadSet, ResultTTL: c.ResultTTL, IdempotencyWindow: c.IdempotencyWindow, AnswerBytes: int(c.DeadSetAnswerBytes),
 		Discarded: a.discarded, Tracer: a.tracer, QuietAttempts: c.LogLevel == "warn", NumbersInLog: c.LogEncoding == "json",
 		CheckURL: guard.CheckURL, Version: a.Version, Metrics: a.metrics, Logger: a.log,
 	})

@@ -85,7 +85,7 @@ func (s *session) showInvocation(i *wire.Invocation) error {
 		{Name: "state", Value: term.Text(i.State)}, {Name: "due", Value: s.Until(i.Due)}, {Name: "running since", Value: s.At(i.Running)}, {Name: "status", Value: status(i.Status)},
 		{Name: "reason", Value: term.Text(i.Reason)}, {Name: "detail", Value: term.Text(i.Detail)},
 		{Name: "first seen", Value: s.At(i.First)}, {Name: "died", Value: s.At(i.Died)}, {Name: "finished", Value: s.At(i.Finished)},
-		{Name: "expires", Value: s.Until(i.Expires)}, {Name: "delay ignored", Value: term.Text(i.DelayIgnored)}, {Name: "retries", Value: term.Number(i.Retries)}, {Name: "replays", Value: term.Number(i.Replays)},
+		{Name: "expires", Value: s.Until(i.Expires)}, {Name: "repeats", Value: term.Text(i.Repeats)}, {Name: "delay ignored", Value: term.Text(i.DelayIgnored)}, {Name: "retries", Value: term.Number(i.Retries)}, {Name: "replays", Value: term.Number(i.Replays)},
 		{Name: "size", Value: term.Size(i.Size)},
 	}
 	fields = append(fields, attemptFields(s, i.Attempts, i.Omitted)...)

@@ -103,7 +103,7 @@ type Config struct {
 
 	// How work is accepted over HTTP.
 	MaxRequestBytes   int64         `group:"Taking work in" env:"max_request_bytes" envDefault:"8MiB" doc:"Bytes of a body that POST /async-function, /deadletter and /queue/producer take; 413 beyond. Without data_dir NATS Streaming's max_payload bounds it too, to about 780 kB by default."`
-	IdempotencyWindow time.Duration `env:"idempotency_window" envDefault:"1h" doc:"How long an Idempotency-Key of POST /async-function is remembered: a repetition of the request, with the same callback URL and credentials, gets the first call id, and nothing runs twice. Without data_dir a restart loses it. 0: the header is ignored."`
+	IdempotencyWindow time.Duration `env:"idempotency_window" envDefault:"1h" doc:"How long an Idempotency-Key of POST /async-function is remembered: a repetition of the request, with the same callback URL and credentials, gets the first call id, and nothing runs twice. So is that of a message, for functions annotated queue-worker.idempotency. Without data_dir a restart loses it. 0: the header is ignored."`
 	IngestCheck       bool          `env:"ingest_check" envDefault:"true" doc:"Ask the gateway whether a function exists before POST /async-function accepts an invocation of it, and answer 404 when it does not. If the gateway is unreachable, refuses the credentials under secret_mount_path, or proves nothing by its 404 (docs/policy.md), every name is accepted."`
 	IngestAuth        bool          `env:"ingest_auth" envDefault:"false" doc:"Require the credentials of OpenFaaS for submissions, too. false: every client that reaches the port may submit, as with the gateway."`
 

@@ -87,6 +87,7 @@ func (c *codec) terms(t **invocation.Terms) {
 	c.time(&(*t).Expires)
 	c.flag(&(*t).Delayed)
 	text(c, &(*t).DelayIgnored)
+	c.id(&(*t).Repeats)
 }
 
 func (c *codec) trace(t **invocation.Trace) {

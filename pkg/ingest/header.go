@@ -20,8 +20,6 @@ const (
 )
 
 const (
-	// maxKey bounds an Idempotency-Key in bytes, as most who know the field do.
-	maxKey = 255
 	// maxCallID bounds a call id in bytes, because the store has it in a key.
 	maxCallID = 256
 	// maxFields bounds the fields of a header. A call with more than 128, ours

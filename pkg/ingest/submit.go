@@ -3,8 +3,6 @@
 package ingest
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"hash"
 	"io"
 	"net/http"
@@ -192,46 +190,18 @@ type keyed struct {
 // readKey reads the key; nil when there is none. A key belongs to its function. A request is a repetition
 // only when it has the same path, query, content type and body, and the same sender.
 func (i *Ingest) readKey(r *http.Request, inv *invocation.Invocation, head types.QueueRequest) (*keyed, error) {
-	hint := "from 1 to " + strconv.Itoa(maxKey) + " bytes, such as a UUID"
+	hint := "from 1 to " + strconv.Itoa(invocation.MaxIdempotencyKey) + " bytes, such as a UUID"
 	value, there, err := field(r.Header, wire.HeaderIdempotencyKey, hint)
 	if err != nil || !there || i.Window == 0 {
 		return nil, err
 	}
-	if value == "" || len(value) > maxKey {
+	if value == "" || len(value) > invocation.MaxIdempotencyKey {
 		return nil, respond.Refuse(wire.HeaderIdempotencyKey+" has a wrong length", hint)
 	}
-	k := &keyed{digest: sha256.New()}
-	k.key.Hash = sha256.Sum256([]byte(inv.Lane.Name + "\x00" + value))
-	digestParts(k.digest, head.Path, head.QueryString, r.Header.Get("Content-Type"))
-	k.key.Sender = senderOf(r)
+	k := &keyed{digest: invocation.ContentDigest(head.Path, head.QueryString, r.Header.Get("Content-Type"))}
+	k.key.Hash = invocation.KeyHash(inv.Lane.Name, value)
+	k.key.Sender = invocation.SenderDigest(r.Method, r.Header)
 	return k, nil
-}
-
-// senderOf is the digest of what says on whose behalf a function is called and who gets its result: method,
-// callback URL and credentials. Another caller, who knows key and body, must not have the result sent elsewhere,
-// nor make the call with credentials of their own in place of the caller's.
-func senderOf(r *http.Request) (sum [32]byte) {
-	h := sha256.New()
-	digestParts(h, r.Method)
-	for _, name := range senderFields {
-		digestParts(h, append([]string{name, strconv.Itoa(len(r.Header[name]))}, r.Header[name]...)...)
-	}
-	h.Sum(sum[:0])
-	return sum
-}
-
-// senderFields are the fields that say who sends a request. Signatures are not among them: they often have a
-// time in them, and a repetition would never be one.
-var senderFields = []string{invocation.HeaderCallbackURL, "Authorization", "Cookie", "X-Api-Key"}
-
-// digestParts adds strings to a digest so that no two lists of strings are the same to it.
-func digestParts(h hash.Hash, parts ...string) {
-	for _, part := range parts {
-		var length [8]byte
-		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
-		_, _ = h.Write(length[:]) // a hash takes everything
-		_, _ = h.Write([]byte(part))
-	}
 }
 
 // done is the key when all of the content has been read.

@@ -52,6 +52,8 @@ type Terms struct {
 	Delayed bool `msgpack:"h,omitempty"`
 	// DelayIgnored is why it was not honoured, "" when none was asked for or it was.
 	DelayIgnored DelayIgnored `msgpack:"i,omitempty"`
+	// Repeats is the invocation that this one repeats under the same idempotency key; zero for none.
+	Repeats ID `msgpack:"r,omitempty"`
 }
 
 // DelayIgnored is why the delay that a message asked for was not honoured.

@@ -26,6 +26,7 @@ const (
 	AnnotationTimeout     = "queue-worker.timeout"
 	AnnotationDeadCodes   = "queue-worker.dead_codes"
 	AnnotationPriority    = "queue-worker.priority"
+	AnnotationIdempotency = "queue-worker.idempotency"
 )
 
 // Prefixes of the annotations that mean something here.
@@ -65,6 +66,7 @@ var forms = [...]Form{
 	{AnnotationTimeout, formTimeout},
 	{AnnotationDeadCodes, "none, or " + formCodes},
 	{AnnotationPriority, "a whole number from 1 to 10"},
+	{AnnotationIdempotency, "true or false"},
 }
 
 // Problem is an annotation or a header field that could not be used. Its fields are
@@ -110,6 +112,10 @@ func (p Policy) With(annotations map[string]string, from Source) (Policy, []Prob
 	take(Timeout, read(&r, forms[8], parseTimeout, &p.Timeout))
 	take(DeadCodes, read(&r, forms[9], parseDeadCodes, &p.DeadCodes))
 	take(Priority, read(&r, forms[10], parsePriority, &p.Lane.Priority))
+	var idempotent bool
+	if read(&r, forms[11], parseBool, &idempotent) && from == GatewayAnnotation {
+		p.Idempotent = idempotent
+	}
 	r.strangers(annotations)
 	return p, r.problems
 }

@@ -30,6 +30,9 @@ type Policy struct {
 	Timeout time.Duration
 	// Lane is how fast its function may be called.
 	Lane Lane
+	// Idempotent: the function's author wants an Idempotency-Key of a message to count. A message
+	// cannot ask for it.
+	Idempotent bool
 	// Sources says where each value is from.
 	Sources Sources
 }

@@ -92,6 +92,13 @@ func parseInflight(s string) (int, error) { return parseInt(s, 1, maxInflight) }
 
 func parsePriority(s string) (int, error) { return parseInt(s, minPriority, maxPriority) }
 
+func parseBool(s string) (bool, error) {
+	if s != "true" && s != "false" {
+		return false, fmt.Errorf("%s is neither true nor false", quote(s))
+	}
+	return s == "true", nil
+}
+
 func parseInt(s string, least, most int) (int, error) {
 	n, err := strconv.Atoi(s)
 	if err != nil || n < least || n > most {

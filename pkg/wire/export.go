@@ -58,6 +58,8 @@ type RecordTerms struct {
 	Expires    time.Time `json:"expires,omitzero"`
 	Delayed    bool      `json:"delayed,omitzero"`       // the delay of its header was honoured
 	Ignored    string    `json:"delay_ignored,omitzero"` // why it was not
+	// Repeats is the invocation that it repeats under the same Idempotency-Key.
+	Repeats invocation.ID `json:"repeats,omitzero"`
 }
 
 // RecordTrace is the trace that an invocation belongs to.

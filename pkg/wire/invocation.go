@@ -43,6 +43,9 @@ type Invocation struct {
 	Replays  int       `json:"replays"`
 	Size     int64     `json:"size"`             // bytes of the QueueRequest
 	Expires  time.Time `json:"expires,omitzero"` // no attempt begins after it
+	// Repeats is the invocation that this one repeats under the same Idempotency-Key: it is not
+	// called, and ends like that one.
+	Repeats string `json:"repeats,omitempty"`
 	// DelayIgnored is why the delay that a message asked for was not honoured: invalid, too_long or too_many.
 	DelayIgnored string    `json:"delay_ignored,omitempty"`
 	Status       int       `json:"status"`           // of the last attempt, 0 without one

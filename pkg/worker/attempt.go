@@ -35,8 +35,10 @@ type attempt struct {
 	// unspent: the call did not reach the function while that could not be reached
 	// at all; it counts as no retry.
 	unspent bool
-	// uncalled: it was given up without a call.
+	// uncalled: it was given up without a call, or repeats another invocation.
 	uncalled bool
+	keyed    bool        // it has claimed its idempotency key
+	repeated *repetition // what it repeats; nil for nothing
 	retry.Decision
 	next     time.Time      // of a retry: when it falls due
 	callback *store.Accept  // carries the result; nil when none was asked for
@@ -77,7 +79,7 @@ func (w *Worker) attempt(c contexts, h *callSlot, t taken) (over bool) {
 	crash.Point("before-call")
 	if reason, why := hopeless(a.inv, w.Store.Now()); reason != "" {
 		w.giveUp(a, reason, why)
-	} else {
+	} else if !w.repeats(calls, a) {
 		w.call(calls, a)
 	}
 	w.learn(a)
@@ -196,7 +198,7 @@ func (w *Worker) send(ctx context.Context, a *attempt) invoke.Result {
 	if from := a.policy.Sources[policy.Timeout]; from != policy.Worker {
 		c.Timeout = a.policy.Timeout
 	}
-	c.KeepBody = a.req.CallbackURL != "" || w.ResultTTL > 0
+	c.KeepBody = a.req.CallbackURL != "" || w.resultTTL(a) > 0
 	c.KeepBeginning = w.answerBytes(a)
 	return w.Caller.Function(ctx, c)
 }

@@ -48,7 +48,7 @@ func (w *Worker) logAttempt(a *attempt) {
 }
 
 // maxOutcomeAttrs is how many attributes the line of an attempt has at most.
-const maxOutcomeAttrs = 17
+const maxOutcomeAttrs = 18
 
 // appendOutcome appends the attributes of the line of an attempt.
 func (w *Worker) appendOutcome(s []slog.Attr, a *attempt) []slog.Attr {
@@ -76,6 +76,9 @@ func (w *Worker) appendOutcome(s []slog.Attr, a *attempt) []slog.Attr {
 			s = append(s, slog.String("detail", a.result.Detail))
 		}
 	case invocation.OutcomeDone, invocation.OutcomeCancelled:
+	}
+	if a.repeated != nil {
+		s = append(s, slog.String("repeats", a.repeated.first.String()))
 	}
 	if w.NumbersInLog {
 		s = appendNumbers(s, a)

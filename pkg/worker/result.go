@@ -14,13 +14,23 @@ import (
 // resultOf is what is kept of a function's invocation that has ended: its last
 // answer as a callback would carry it. It is nil where nothing is kept.
 func (w *Worker) resultOf(a *attempt, now time.Time) *store.Result {
-	if w.ResultTTL <= 0 || a.inv.Kind == invocation.KindCallback {
+	ttl := w.resultTTL(a)
+	if ttl <= 0 || a.inv.Kind == invocation.KindCallback {
 		return nil
 	}
 	return &store.Result{
 		Inv: a.inv, Outcome: a.Outcome, Status: a.result.Status, Header: w.header(a), Body: a.result.Body,
-		Truncated: a.result.Truncated, At: now, Expires: now.Add(w.ResultTTL),
+		Truncated: a.result.Truncated, At: now, Expires: now.Add(ttl),
 	}
+}
+
+// resultTTL is how long a result is kept: what others may repeat, and what repeats it, for as long as
+// its key.
+func (w *Worker) resultTTL(a *attempt) time.Duration {
+	if (a.keyed || a.repeated != nil) && w.Store.Durable() {
+		return max(w.ResultTTL, w.IdempotencyWindow)
+	}
+	return w.ResultTTL
 }
 
 // header is that of a callback that carries the result of an attempt.

@@ -43,6 +43,7 @@ type setup struct {
 	onEnd    func(store.Change) // is called for each end
 	keep     time.Duration      // result_ttl
 	answer   int                // dead_set_answer_bytes
+	window   time.Duration      // idempotency_window
 	level    slog.Level
 	tracer   *trace.Tracer
 	lanes    LanesOptions // beside MaxInflight, which is inflight
@@ -101,7 +102,7 @@ func build(t testing.TB, s setup) *rig {
 	labels := NewLabels(invocation.Names{DefaultNamespace: "openfaas-fn"})
 	o := Options{
 		Store: r.store, Lanes: r.lanes, Caller: s.caller, Policy: s.policy, DeadSet: !s.noDead, CheckURL: s.check,
-		Queues: s.queues, Functions: s.fns, TrustHeader: s.trust, Discarded: r.discarded, ResultTTL: s.keep, AnswerBytes: s.answer, Tracer: s.tracer,
+		Queues: s.queues, Functions: s.fns, TrustHeader: s.trust, Discarded: r.discarded, ResultTTL: s.keep, IdempotencyWindow: s.window, AnswerBytes: s.answer, Tracer: s.tracer,
 		Version: "test", Metrics: NewMetrics(r.registry, labels, []string{queue}), Logger: logger,
 	}
 	if s.wrap != nil {

@@ -28,6 +28,9 @@ func (w *Worker) settle(ctx context.Context, a *attempt) (over bool) {
 
 // report counts and logs what was settled.
 func (w *Worker) report(a *attempt, st store.Settlement) {
+	if a.uncalled && a.Outcome == invocation.OutcomeRetry {
+		return // a repetition waits for the first of its key
+	}
 	w.Metrics.settled(a, st)
 	w.remember(a)
 	w.logAttempt(a)
@@ -78,14 +81,14 @@ func (w *Worker) conclude(a *attempt, st *store.Settlement) {
 	}
 	switch {
 	case a.Outcome != invocation.OutcomeCancelled:
-		w.guarded(a, "callback", func() { a.callback = w.callbackOf(a) })
+		w.guarded(a, "callback", func() { a.callback = w.callbackOf(a.answered()) })
 	case a.inv.Replays > 0:
 		w.guarded(a, "callback", func() { a.callback = w.lastCallbackOf(a) })
 	}
 	if a.callback != nil && (w.DeadSet || a.callback.Inv.State != invocation.Dead) {
 		st.Callback = a.callback
 	}
-	w.guarded(a, "result", func() { st.Result = w.resultOf(a, now) })
+	w.guarded(a, "result", func() { st.Result = w.resultOf(a.answered(), now) })
 }
 
 // carryOut makes the decision the record's next state. Without a dead set what would be dead is dropped.

@@ -34,6 +34,11 @@ type Store interface {
 	store.Work
 	store.Schedule
 	store.Lookup
+	// Result and End are those of store.Results.
+	Result(ctx context.Context, id invocation.ID, withBody bool) (*store.Result, error)
+	End(ctx context.Context, id invocation.ID) (*store.End, error)
+	// Durable reports whether what is stored outlives the process.
+	Durable() bool
 	// Err is nil while outcomes can be stored; no call may begin otherwise.
 	Err() error
 }
@@ -71,6 +76,9 @@ type Options struct {
 	// ResultTTL is how long what became of a function's invocation is kept in the
 	// store, its last answer included; 0 keeps nothing.
 	ResultTTL time.Duration
+	// IdempotencyWindow is how long the idempotency key of a message counts, and its result is kept
+	// by a durable store, for functions that ask for it; 0 ignores the keys.
+	IdempotencyWindow time.Duration
 	// AnswerBytes is how much of the body of a function's latest answer is kept with an invocation that is
 	// retried or dead; 0 keeps no answer.
 	AnswerBytes int
