@@ -115,6 +115,8 @@ func (f Function) cause() string {
 		return pauseText(s, fn.Paused)
 	case fn.HeldUntil != nil && fn.HeldUntil.After(f.Status.At):
 		return "The function asked by Retry-After for no calls for another " + ended(Length(fn.HeldUntil.Sub(f.Status.At)))
+	case fn.Ready == 0 && fn.Delayed == 0 && fn.Running > 0:
+		return Things(fn.Running, "invocation is", "invocations are") + " in flight, and none is waiting."
 	case fn.Ready == 0 && fn.Delayed == 0:
 		return "No invocation is pending."
 	case fn.Ready == 0:

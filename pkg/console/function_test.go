@@ -62,7 +62,8 @@ func TestTheCauseOfAWaitIsSaid(t *testing.T) {
 			f.Function.Paused = &wire.Pause{Since: now.Add(-time.Minute)}
 		},
 		"The function asked by Retry-After for no calls for another 1 min.": func(f *Function) { f.Function.HeldUntil = &later },
-		"No invocation is pending.":                                         func(f *Function) { f.Function.Ready, f.Function.Delayed = 0, 0 },
+		"No invocation is pending.":                                         func(f *Function) { f.Function.Ready, f.Function.Delayed, f.Function.Running = 0, 0, 0 },
+		"1 invocation is in flight, and none is waiting.":                   func(f *Function) { f.Function.Ready, f.Function.Delayed = 0, 0 },
 		"Nothing is ready; 2 invocations are delayed until their time.":     func(f *Function) { f.Function.Ready = 0 },
 		"The worker calls it 4 times at a time, of 50 that the policy allows, because it pushed back.": func(f *Function) {
 			f.Function.Running, f.Function.Limit = 4, 4
