@@ -71,7 +71,8 @@ func seed(t *testing.T, s *stand) *seeded {
 func (s *seeded) pages() map[string]string {
 	return map[string]string{
 		"overview": "/", "functions by name": "/?by=name", "dead letters": "/dead", "one group": "/dead?in=attempts_exhausted%7C502%7Cfaas-request%7Cmail-send",
-		"nothing with a filter": "/dead?function=other", "dead letter": "/dead/" + s.dead,
+		"nothing with a filter": "/dead?function=other", "dead letter": "/invocations/" + s.dead, "body": "/invocations/" + s.dead + "?body=1",
+		"finished": "/invocations/" + s.done, "in flight": "/invocations/" + s.slow, "pending": "/invocations?function=slow",
 		"function": "/functions/mail-send.openfaas-fn", "function in flight": "/functions/slow",
 	}
 }

@@ -54,12 +54,12 @@ func TestADeadLetterIsShownWithItsAnswer(t *testing.T) {
 			}
 		}
 	}
-	page := r.page(t, "/dead/"+ids["text"].String())
+	page := r.page(t, "/invocations/"+ids["text"].String())
 	shows(t, page, http.StatusOK, "Last answer", "&lt;script&gt;alert(1)", `\x1b[2J\u202e`, "The beginning.")
 	if strings.Contains(page.Body, "<script") {
 		t.Error("got a script on the page, want text")
 	}
-	shows(t, r.page(t, "/dead/"+ids["binary"].String()), http.StatusOK, "It is not text.")
+	shows(t, r.page(t, "/invocations/"+ids["binary"].String()), http.StatusOK, "It is not text.")
 }
 
 func TestNoListingHasAnAnswer(t *testing.T) {

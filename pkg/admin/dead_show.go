@@ -39,7 +39,7 @@ func (a *Admin) ShowDead(w http.ResponseWriter, r *http.Request) error {
 			return store.ErrNotFound
 		}
 		if whole {
-			return writeWhole(w, inv, m)
+			return writeWholeLetter(w, inv, m)
 		}
 		return writePreview(w, inv, m)
 	})
@@ -70,17 +70,22 @@ func writePreview(w http.ResponseWriter, inv *invocation.Invocation, m message) 
 // are lists.
 const emptyMessage = `"message":""`
 
-// writeWhole writes the message while it is decoded, so that there is no copy of
-// it in memory. The length is said before, so a client can tell a cut answer.
-func writeWhole(w http.ResponseWriter, inv *invocation.Invocation, m message) error {
+// writeWholeLetter writes a dead letter with its message.
+func writeWholeLetter(w http.ResponseWriter, inv *invocation.Invocation, m message) error {
 	d := detailsOf(inv, m)
 	d.MessageSize, d.MessageRaw = m.size(), m.isRaw()
+	return writeWhole(w, d, m)
+}
+
+// writeWhole writes a document with its message, which is decoded meanwhile, so that there is
+// no copy of it in memory. The length is said before, so a client can tell a cut answer.
+func writeWhole(w http.ResponseWriter, d any, m message) error {
 	b, err := respond.Encode(d)
 	if err != nil {
 		return err
 	}
 	at := bytes.Index(b, []byte(emptyMessage)) + len(emptyMessage) - 1 // between its quotes
-	length := len(b) + base64.StdEncoding.EncodedLen(int(d.MessageSize))
+	length := len(b) + base64.StdEncoding.EncodedLen(int(m.size()))
 	w.Header().Set("Content-Length", strconv.Itoa(length))
 	respond.Bytes(w, http.StatusOK, respond.ContentJSON, b[:at])
 	e := base64.NewEncoder(base64.StdEncoding, w)

@@ -46,7 +46,7 @@ var (
 	WrittenFilter = writtenFilter
 	WriteLine     = writeLine
 	WriteResult   = writeResult
-	WriteWhole    = writeWhole
+	WriteWhole    = writeWholeLetter
 
 	ProblemApplied      = problemApplied
 	ProblemExpired      = problemExpired

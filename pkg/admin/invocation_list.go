@@ -31,19 +31,22 @@ func (a *Admin) ListInvocations(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var page *wire.InvocationList
-	switch state := p.text("state"); state {
-	case "", wire.StateDelayed, wire.StateReady:
-		page, err = a.pendingPage(r.Context(), f, state, p.text("cursor"), limit)
-	case wire.StateRunning:
-		page, err = a.runningPage(r.Context(), f, p.text("cursor"), limit)
-	default:
-		err = problemState
-	}
+	page, err := a.listPending(r.Context(), f, p.text("state"), p.text("cursor"), limit)
 	if err != nil {
 		return err
 	}
 	return respond.JSON(w, http.StatusOK, page)
+}
+
+// listPending reads a page of pending invocations in a state, "" for all.
+func (a *Admin) listPending(ctx context.Context, f store.PendingFilter, state, cursor string, limit int) (*wire.InvocationList, error) {
+	switch state {
+	case "", wire.StateDelayed, wire.StateReady:
+		return a.pendingPage(ctx, f, state, cursor, limit)
+	case wire.StateRunning:
+		return a.runningPage(ctx, f, cursor, limit)
+	}
+	return nil, problemState
 }
 
 // pendingFilter reads which lanes are meant.

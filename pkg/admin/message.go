@@ -62,8 +62,11 @@ func (m message) size() int64 {
 }
 
 // preview fills in what a letter shows of its message.
-func (m message) preview(l *wire.Letter) error {
-	b, err := io.ReadAll(io.LimitReader(m.reader(), previewBytes))
+func (m message) preview(l *wire.Letter) error { return m.previewUpTo(l, previewBytes) }
+
+// previewUpTo is preview with up to most bytes.
+func (m message) previewUpTo(l *wire.Letter, most int64) error {
+	b, err := io.ReadAll(io.LimitReader(m.reader(), most))
 	if err != nil {
 		return err
 	}

@@ -1,10 +1,9 @@
-// File page_dead.go serves the pages of the dead set and of one dead letter.
+// File page_dead.go serves the page of the dead set.
 
 package admin
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -86,49 +85,4 @@ func (a *Admin) newest(ctx context.Context, f store.Filter, cursor string, limit
 		}
 	}
 	return l, nil
-}
-
-// ShowLetterPage is the page of one dead letter.
-func (a *Admin) ShowLetterPage(w http.ResponseWriter, r *http.Request) error {
-	id, err := pathID(r)
-	if err != nil {
-		return err
-	}
-	if _, err := readParams(r); err != nil {
-		return err
-	}
-	d, err := a.details(r.Context(), id)
-	if err != nil {
-		return err
-	}
-	page := console.Letter{At: time.Now(), Version: a.State().Worker.Version, Letter: *d}
-	return a.writePage(w, r, page.Page)
-}
-
-// details are those of a dead letter, without its message. One whose message cannot be read
-// is shown without its header.
-func (a *Admin) details(ctx context.Context, id invocation.ID) (*wire.LetterDetails, error) {
-	inv, err := a.Store.Get(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	if inv.State != invocation.Dead {
-		return nil, store.ErrNotFound
-	}
-	var d *wire.LetterDetails
-	err = a.withMessage(ctx, inv, func(inv *invocation.Invocation, m message) error {
-		if inv.State != invocation.Dead {
-			return store.ErrNotFound
-		}
-		d = detailsOf(inv, m)
-		return nil
-	})
-	switch {
-	case err == nil, errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrFailed), errors.Is(err, store.ErrClosed),
-		errors.Is(err, problemBusy), ctx.Err() != nil:
-		return d, err
-	}
-	d = detailsOf(inv, message{}) // the store has logged why
-	d.Unreadable = true
-	return d, nil
 }

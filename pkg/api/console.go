@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"net/http"
+	"slices"
 	"strings"
 
 	"queue-worker/pkg/admin"
@@ -22,6 +23,9 @@ func (a *api) pages() []operation {
 		{get, "/{$}", guarded, a.Admin.ShowOverview},
 		{get, console.DeadPath, guarded, a.Admin.ShowDeadPage},
 		{get, console.DeadPath + "/{id}", guarded, a.Admin.ShowLetterPage},
+		{get, console.InvocationsPath, guarded, a.Admin.ListInvocationsPage},
+		{get, console.InvocationsPath + "/{id}", guarded, a.Admin.ShowInvocationPage},
+		{get, console.FindPath, guarded, a.Admin.FindInvocation},
 		{get, console.FunctionPrefix + "{fn}", guarded, a.Admin.ShowFunctionPage},
 	}
 	for _, asset := range console.Assets() {
@@ -57,7 +61,8 @@ func (a *api) wantsPage(r *http.Request) bool {
 
 // isPage reports whether a path is one of a page.
 func isPage(path string) bool {
-	return path == "/" || path == console.DeadPath || strings.HasPrefix(path, console.DeadPath+"/") || strings.HasPrefix(path, console.FunctionPrefix)
+	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return slices.Contains(console.Sections, "/"+first)
 }
 
 // writePage answers with a problem as a page.

@@ -4,6 +4,7 @@ package api_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,8 +16,8 @@ import (
 
 // isOfConsole reports whether a path is one of a page or of what a page loads.
 func isOfConsole(path string) bool {
-	return path == "/{$}" || path == console.DeadPath || strings.HasPrefix(path, console.DeadPath+"/") ||
-		strings.HasPrefix(path, console.FunctionPrefix) || strings.HasPrefix(path, console.AssetPrefix)
+	first, _, _ := strings.Cut(path[1:], "/")
+	return path == "/{$}" || slices.Contains(console.Sections, "/"+first) || strings.HasPrefix(path, console.AssetPrefix)
 }
 
 // browser asks as a browser does.
@@ -29,7 +30,7 @@ func TestAPageRunsNothingAndIsNeverCached(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.Bury(t, 1)
-	for _, line := range []string{"GET /", "HEAD /", "GET /dead", "HEAD /dead", "GET /dead/" + apitest.IDOf(0).String(), "GET /functions/figlet"} {
+	for _, line := range []string{"GET /", "HEAD /", "GET /dead", "HEAD /dead", "GET /invocations", "GET /invocations/" + apitest.IDOf(0).String(), "GET /functions/figlet"} {
 		method, path, _ := strings.Cut(line, " ")
 		a := r.Ask(t, method, path, browser)
 		for name, want := range map[string]string{

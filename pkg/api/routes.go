@@ -68,6 +68,7 @@ func (a *api) table() []operation {
 		{get, "/v1/invocations", guarded, d.ListInvocations},
 		{get, "/v1/invocations/{id}", guarded, d.ShowInvocation},
 		{del, "/v1/invocations/{id}", guarded, d.CancelInvocation},
+		{get, "/v1/invocations/{id}/request", guarded, d.ShowRequest},
 		{get, "/v1/invocations/{id}/result", guarded, d.ShowResult},
 
 		{get, "/v1/status", guarded, d.ShowStatus},

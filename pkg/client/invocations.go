@@ -35,6 +35,23 @@ const MaxWait = 5 * time.Minute
 // waitMargin is what the answer to a request that waits may take beyond that.
 const waitMargin = 15 * time.Second
 
+// Request is the request of an invocation.
+type Request struct {
+	Document `json:"-"`
+	wire.Request
+}
+
+// Request reads the request of an invocation that is stored, by its id or call id; with body the
+// whole of its message.
+func (c *Client) Request(ctx context.Context, id string, body bool) (*Request, error) {
+	q := url.Values{}
+	if body {
+		q.Set("body", "true")
+	}
+	r := &Request{}
+	return r, c.read(ctx, get("/v1/invocations/"+segment(id)+"/request", q), r)
+}
+
 // Invocation reads what an id or a call id stands for, newest first. With wait it
 // answers when that has finished, or after that long, at most MaxWait.
 func (c *Client) Invocation(ctx context.Context, id string, wait time.Duration) (*Invocations, error) {

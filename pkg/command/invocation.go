@@ -3,9 +3,13 @@
 package command
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,7 +26,7 @@ own id. If several invocations have one call id, it stands for all of them when 
 waiting, and cancelling needs the own id.`)
 	c.Aliases = []string{"invocations", "inv"}
 	r := newRemote(e, c)
-	c.AddCommand(newInvocationGet(r), newInvocationWait(r), newInvocationCancel(r), newInvocationList(r))
+	c.AddCommand(newInvocationGet(r), newInvocationRequest(r), newInvocationWait(r), newInvocationCancel(r), newInvocationList(r))
 	return c
 }
 
@@ -43,6 +47,32 @@ nothing else.`, codesPlain,
 			return err
 		}
 		return s.showInvocations(all)
+	})
+	return c
+}
+
+func newInvocationRequest(r *remote) *cobra.Command {
+	c := command("request ID", "Show the request of an invocation that is pending or dead", `
+Secrets in its header are hidden. With --body it writes the body and nothing else.`, codesPlain,
+		"queue-worker invocation request 5c5f2b7e-8f5c-4b57-9b0d-8c6d6f6f1a11",
+		"queue-worker invocation request 5c5f2b7e-8f5c-4b57-9b0d-8c6d6f6f1a11 --body > body")
+	c.Args = args(1, 1, "one id or call id")
+	body := c.Flags().Bool("body", false, "write the body of the request")
+	c.RunE = r.run(func(ctx context.Context, s *session, args []string) error {
+		q, err := s.Request(ctx, args[0], *body)
+		switch {
+		case err != nil:
+			return err
+		case s.JSON:
+			return s.Document(q.JSON())
+		case *body:
+			return s.Body(bytes.NewReader(q.Message))
+		}
+		fields := []term.Field{{Name: "id", Value: term.Text(q.ID)}, {Name: "path", Value: term.Text(q.Path)}, {Name: "query", Value: term.Text(q.Query)}}
+		for _, name := range slices.Sorted(maps.Keys(q.Headers)) {
+			fields = append(fields, term.Field{Name: name, Value: term.Text(strings.Join(q.Headers[name], ", "))})
+		}
+		return s.Fields(append(fields, term.Field{Name: "message", Value: term.Size(q.MessageSize)}))
 	})
 	return c
 }

@@ -199,16 +199,13 @@ func (d DeadSet) chosen() *chosen {
 
 func letterRowOf(l *wire.Letter) letterRow {
 	r := letterRow{
-		ID: l.ID, Link: LetterPath(l.ID), Died: stamp(l.Died), Answer: lastAnswer(l), Calls: Count(len(l.Attempts) + l.Omitted), Size: Bytes(bytesOf(l.Size)),
+		ID: l.ID, Link: InvocationPath(l.ID), Died: stamp(l.Died), Answer: lastAnswer(l), Calls: Count(len(l.Attempts) + l.Omitted), Size: Bytes(bytesOf(l.Size)),
 	}
 	if l.Replays > 0 {
 		r.Remark = "replayed " + Things(l.Replays, "time", "times")
 	}
 	return r
 }
-
-// LetterPath is the path of the page of a dead letter.
-func LetterPath(id string) string { return DeadPath + "/" + url.PathEscape(id) }
 
 // stamp writes a time with its date.
 func stamp(t time.Time) string { return t.UTC().Format("2 Jan 15:04:05") }

@@ -30,8 +30,8 @@ func deadSetOf(s string) DeadSet {
 	return d
 }
 
-// letterOf is a dead letter with eleven calls, in which every text of others is s.
-func letterOf(s string) Letter {
+// letterOf is a dead letter with ten calls, in which every text of others is s.
+func letterOf(s string) Invocation {
 	l := wire.Letter{
 		ID: "019c0a06-1f54-7b60-a7c1-53b3d0d8c5e2", CallID: s, Kind: "callback", Source: "gateway", Queue: s, Function: s, Topic: s, Target: s, Origin: s,
 		Reason: "attempts_exhausted", Detail: s, Status: 502, Retries: 10, Omitted: 2, Replays: 1, First: now.Add(-16 * time.Minute), Died: now.Add(-time.Minute), Size: 1900,
@@ -48,9 +48,16 @@ func letterOf(s string) Letter {
 		l.Attempts = append(l.Attempts, a)
 		at = at.Add(2 * time.Minute)
 	}
-	return Letter{
-		At: now, Version: "0.9.0", Letter: wire.LetterDetails{Letter: l, Path: s, Query: "hidden", Headers: http.Header{"X-Note": {s}, s: {"1"}},
-			Answer: &wire.Answer{At: now, Status: 502, Type: s, Body: strings.ToValidUTF8(s, "?"), Truncated: true}},
+	d := &wire.LetterDetails{Letter: l, Answer: &wire.Answer{At: now, Status: 502, Type: s, Body: strings.ToValidUTF8(s, "?"), Truncated: true}}
+	policy := policyOf(s)
+	return Invocation{
+		At: now, Version: "0.9.0", Letter: d, WithBody: true,
+		Request: &wire.Request{ID: l.ID, Path: s, Query: "hidden", Headers: http.Header{"X-Note": {s}, s: {"1"}}, Message: []byte(s), MessageSize: 9},
+		Invocation: wire.Invocation{
+			ID: l.ID, CallID: s, Kind: "callback", Source: "gateway", Queue: s, Function: s, Topic: s, Target: s, Origin: s, State: wire.StateDead, DelayIgnored: s,
+			Reason: l.Reason, Detail: s, Status: 502, Retries: 10, Omitted: 2, Replays: 1, First: l.First, Died: l.Died, Size: 1900, Attempts: l.Attempts, Policy: &policy, HasResult: true,
+		},
+		Callbacks: []wire.Invocation{{ID: s, Target: s, State: wire.StateReady}},
 	}
 }
 
@@ -73,7 +80,7 @@ func TestDeadSetShowsGroupsFirst(t *testing.T) {
 	has(t, page,
 		"300 dead letters in 2 groups with this filter", "502, retries used up", "no function", "14 s ago", "28 Nov 00:47", "3 died again after replays",
 		`href="/dead?function=mail-send&amp;header=X-Tenant%3A&#43;mail-send&amp;in=attempts_exhausted%7C502%7Cfaas-request%7Cmail-send#letters"`,
-		`cursor=mail-send`, `href="/dead/019c0a06-1f54-7b60-a7c1-53b3d0d8c5e2"`, `value="mail-send"`,
+		`cursor=mail-send`, `href="/invocations/019c0a06-1f54-7b60-a7c1-53b3d0d8c5e2"`, `value="mail-send"`,
 		"queue-worker dead ls --order newest --reason attempts_exhausted --status 502 --function mail-send",
 	)
 	if bytes.Index(page, []byte("<caption>Groups")) > bytes.Index(page, []byte(`id="letters"`)) {
@@ -88,66 +95,6 @@ func TestAnEmptyDeadSet(t *testing.T) {
 		t.Fatal(err)
 	}
 	has(t, page, "<h1 id=\"h\">No dead letters</h1>", "The store is in memory: they end with this process.")
-}
-
-func TestALetterShowsItsCallsToScale(t *testing.T) {
-	t.Parallel()
-	l := letterOf("mail-send")
-	page, err := l.Page()
-	if err != nil {
-		t.Fatal(err)
-	}
-	has(t, page, "Dead after 10 calls in 15 min: 502, retries used up", "no answer: timeout", "2 calls not kept", "X-Note", "Last answer", "queue-worker dead replay 019c0a06")
-	calls := callsOf(&l.Letter)
-	if got, want := len(calls), 9; got != want {
-		t.Fatalf("got %d lines, want %d: 8 calls, and one for those not kept", got, want)
-	}
-	third := calls[2]
-	if got, want := third.Span, (span{Wait: 134, WaitEnd: 266, X: 266, Width: 34, Class: "c3"}); got != want {
-		t.Errorf("got the third call at %+v, want %+v", got, want)
-	}
-	if got, want := third.Before, "after 1 min 58 s"; got != want {
-		t.Errorf("got the wait %q, want %q", got, want)
-	}
-	if got, want := calls[8].Number, "10"; got != want {
-		t.Errorf("got the last call as number %s, want %s", got, want)
-	}
-	for _, c := range calls {
-		if c.Omitted == "" && (c.Span.X < 0 || c.Span.X+c.Span.Width > lineWidth) {
-			t.Errorf("got a call at %+v, want it on the line", c.Span)
-		}
-	}
-}
-
-func TestALetterWithoutACall(t *testing.T) {
-	t.Parallel()
-	page, err := Letter{At: now, Letter: wire.LetterDetails{Letter: wire.Letter{ID: "x", Reason: "malformed", Detail: "no function", First: now, Died: now}}}.Page()
-	if err != nil {
-		t.Fatal(err)
-	}
-	has(t, page, "Dead without a call: malformed", "no function. Accepted at 30 Nov 02:47:31")
-}
-
-func TestAnAnswerIsShownAsText(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		answer     wire.Answer
-		text, note string
-	}{
-		"whole":               {wire.Answer{Body: "hello\n\tyou"}, "hello\n\tyou", ""},
-		"empty":               {wire.Answer{}, "", "It has no body."},
-		"not text":            {wire.Answer{Body: "//4=", Base64: true}, "", "It is not text. Its base64: queue-worker dead show x -o json"},
-		"cut":                 {wire.Answer{Body: "hel", Truncated: true}, "hel", "The beginning."},
-		"of a hostile sender": {wire.Answer{Body: "a\x1b[2J\u202e\r"}, `a\x1b[2J\u202e\r`, ""},
-	} {
-		got := answerText(&wire.LetterDetails{Letter: wire.Letter{ID: "x"}, Answer: &c.answer})
-		if got.Text != c.text {
-			t.Errorf("%s: got the text %.40q, want %.40q", name, got.Text, c.text)
-		}
-		if got.Note != c.note {
-			t.Errorf("%s: got the note %q, want %q", name, got.Note, c.note)
-		}
-	}
 }
 
 func TestWordsOfACommandAreQuoted(t *testing.T) {

@@ -56,7 +56,7 @@ type function struct {
 	RunningTitle string
 	Policy       []policyRow
 	Refused      []string
-	Dead         *link
+	Links        []link
 	Commands     string
 }
 
@@ -69,7 +69,7 @@ type choice struct {
 	Current bool
 }
 
-type runningRow struct{ ID, Call, Since string }
+type runningRow struct{ ID, Link, Call, Since string }
 
 // policyRow is a value of the policy, with its setting and its origin.
 type policyRow struct{ Name, Setting, Value, From string }
@@ -84,7 +84,7 @@ func (f Function) Page() ([]byte, error) {
 		From: s.At.Add(-(minutes - 1) * time.Minute).UTC().Format("15:04"), To: s.At.UTC().Format("15:04"), Started: s.Worker.Started.UTC().Format("15:04"),
 		Due: due, DueText: f.dueText(), DueTo: s.At.Add(time.Hour).UTC().Format("15:04"),
 		Schedule: scheduleOf(&f.Policy), Running: f.running(), RunningTitle: f.runningTitle(), Policy: policyRows(&f.Policy), Refused: refused(&f.Policy),
-		Dead: f.dead(), Commands: f.commands(),
+		Links: f.links(), Commands: f.commands(),
 	}
 	if fn.History != nil {
 		m.Hour = bars(fn.History, 1000)
@@ -182,7 +182,7 @@ func (f Function) dueText() string {
 func (f Function) running() (all []runningRow) {
 	for i := range f.Running {
 		v := &f.Running[i]
-		all = append(all, runningRow{ID: v.ID, Call: fmt.Sprintf("%d", len(v.Attempts)+v.Omitted+1), Since: Length(f.Status.At.Sub(v.Running))})
+		all = append(all, runningRow{ID: v.ID, Link: InvocationPath(v.ID), Call: fmt.Sprintf("%d", len(v.Attempts)+v.Omitted+1), Since: Length(f.Status.At.Sub(v.Running))})
 	}
 	return all
 }
@@ -194,13 +194,17 @@ func (f Function) runningTitle() string {
 	return Count(len(f.Running))
 }
 
-// dead leads to the dead letters of the function.
-func (f Function) dead() *link {
-	if f.Function.Dead == 0 {
-		return nil
+// links lead to the invocations of the function.
+func (f Function) links() (all []link) {
+	fn := &f.Function
+	q := url.Values{"function": {fn.Topic}, "queue": {fn.Queue}}
+	if n := fn.Ready + fn.Running + fn.Delayed; n > 0 {
+		all = append(all, link{Things(n, "invocation", "invocations") + " ready, in flight or delayed", InvocationsPath + "?" + q.Encode()})
 	}
-	q := url.Values{"function": {f.Function.Topic}, "queue": {f.Function.Queue}}
-	return &link{Things(f.Function.Dead, "dead letter", "dead letters"), DeadPath + "?" + q.Encode()}
+	if fn.Dead > 0 {
+		all = append(all, link{Things(fn.Dead, "dead letter", "dead letters"), DeadPath + "?" + q.Encode()})
+	}
+	return all
 }
 
 func (f Function) commands() string {

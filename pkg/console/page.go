@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"embed"
 	"html/template"
+	"strings"
 	"time"
 
 	"queue-worker/pkg/escape"
@@ -14,6 +15,9 @@ import (
 // Policy is the Content-Security-Policy of every page: nothing but our own style sheet,
 // icon and forms.
 const Policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// Sections are the beginnings of the paths of all pages.
+var Sections = []string{"/", DeadPath, strings.TrimSuffix(FunctionPrefix, "/"), InvocationsPath, FindPath}
 
 //go:embed templates
 var sources embed.FS

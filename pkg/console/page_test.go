@@ -53,7 +53,7 @@ func pages(s string) map[string]func() ([]byte, error) {
 	empty.Status.Store = emptyStore()
 	return map[string]func() ([]byte, error){
 		"overview": named(s).Page, "empty": empty.Page, "problem": Problem{Headline: s, Hint: s, Command: s}.Page,
-		"dead": deadSetOf(s).Page, "letter": letterOf(s).Page, "function": functionOf(s).Page,
+		"dead": deadSetOf(s).Page, "invocation": letterOf(s).Page, "invocations": invocationsOf(s).Page, "function": functionOf(s).Page,
 	}
 }
 

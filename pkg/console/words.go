@@ -122,3 +122,11 @@ func ended(s string) string {
 	}
 	return s + "."
 }
+
+// unless is a text for a claim that is false, and another for one that is true.
+func unless(claim bool, no, yes string) string {
+	if claim {
+		return yes
+	}
+	return no
+}

@@ -3,6 +3,7 @@
 package wire
 
 import (
+	"net/http"
 	"time"
 
 	"queue-worker/pkg/invocation"
@@ -55,6 +56,24 @@ type Invocation struct {
 	Finished     time.Time `json:"finished_at,omitzero"` // when it finished
 	HasResult    bool      `json:"result,omitempty"`     // GET .../result has it
 	Policy       *Policy   `json:"policy,omitempty"`     // in force, unless it has finished; not in lists
+}
+
+// Request is the request of an invocation that is stored. Of a callback these are the header and the
+// body that are posted.
+type Request struct {
+	ID      string      `json:"id"`
+	Path    string      `json:"path"`            // after the function's name
+	Query   string      `json:"query,omitempty"` // hidden, when there is one
+	Headers http.Header `json:"headers"`         // secrets hidden
+
+	MessageSize int64 `json:"message_size"` // bytes, before base64
+	// MessageCut: Message has only the first bytes, or none.
+	MessageCut bool `json:"message_cut"`
+	// MessageRaw: the request is malformed, and Message is the QueueRequest as it came.
+	MessageRaw bool `json:"message_raw"`
+	// MessageWithheld: it is raw and may contain credentials; only body=true gives it.
+	MessageWithheld bool   `json:"message_withheld,omitempty"`
+	Message         []byte `json:"message"`
 }
 
 // Over reports whether nothing more happens to it on its own.
