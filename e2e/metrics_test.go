@@ -61,6 +61,9 @@ var families = map[string]dto.MetricType{
 	"queue_worker_malformed_total":              dto.MetricType_COUNTER,
 	"queue_worker_nats_delays_ignored_total":    dto.MetricType_COUNTER,
 	"queue_worker_nats_unsettled_messages":      dto.MetricType_GAUGE,
+	"queue_worker_answers_truncated_total":      dto.MetricType_COUNTER,
+	"queue_worker_answer_memory_bytes":          dto.MetricType_GAUGE,
+	"queue_worker_answer_file_bytes":            dto.MetricType_GAUGE,
 }
 
 func TestEveryMetricIsThereFromTheStart(t *testing.T) {

@@ -111,7 +111,7 @@ func TestWhoMayReachTheWorkerAndWhomItMayReach(t *testing.T) {
 	stranger := other{namespace: "default", labels: map[string]string{"app": "gateway"}}
 	prometheus := other{namespace: "monitoring"}
 	billing := other{namespace: "payments", team: "billing"}
-	const guarded, door = "networkPolicy: {enabled: true}\n", "stanEmbedded: true\n"
+	const guarded, embedded = "networkPolicy: {enabled: true}\n", "stanEmbedded: true\n"
 	const named = "networkPolicy: {enabled: true, apiFrom: [{namespaceSelector: {matchLabels: {team: billing}}}], egressTo: [{namespaceSelector: {matchLabels: {team: billing}}}]}\n"
 	tests := []struct {
 		name, values string

@@ -42,6 +42,7 @@ type found struct {
 	since     time.Time // when its call began, of one that runs
 	ended     time.Time // zero for what is pending or dead
 	hasResult bool
+	truncated bool // the result has only the beginning of the answer
 }
 
 // isPending reports whether it will be called, or is.
@@ -139,6 +140,7 @@ func (a *Admin) merged(stored []*invocation.Invocation, results []*store.Result,
 	for _, inv := range stored {
 		f := a.inStore(inv)
 		f.hasResult = f.state == wire.StateDead && all[inv.ID] != nil && all[inv.ID].hasResult
+		f.truncated = f.hasResult && all[inv.ID].truncated
 		all[inv.ID] = f
 	}
 	return all
@@ -162,8 +164,9 @@ func (a *Admin) stored(ctx context.Context, inv *invocation.Invocation) (*found,
 	if f.state != wire.StateDead {
 		return f, nil
 	}
-	_, err := a.Store.Result(ctx, inv.ID, false)
+	r, err := a.Store.Result(ctx, inv.ID, false)
 	f.hasResult = err == nil
+	f.truncated = err == nil && r.Truncated
 	if errors.Is(err, store.ErrNotFound) {
 		err = nil
 	}
@@ -187,7 +190,7 @@ func (a *Admin) inStore(inv *invocation.Invocation) *found {
 // withResult is what a result says of an invocation that is not in the store. One
 // that was dead has left the dead set since.
 func withResult(r *store.Result) *found {
-	f := &found{inv: r.Inv, state: string(r.Outcome), ended: r.At, hasResult: true}
+	f := &found{inv: r.Inv, state: string(r.Outcome), ended: r.At, hasResult: true, truncated: r.Truncated}
 	if r.Outcome == invocation.OutcomeDead {
 		f.state = string(invocation.OutcomeDropped)
 	}
@@ -203,7 +206,7 @@ func latest(result, end *found) *found {
 	if end.ended.Before(result.ended) {
 		return result
 	}
-	end.hasResult = result.hasResult
+	end.hasResult, end.truncated = result.hasResult, result.truncated
 	return end
 }
 

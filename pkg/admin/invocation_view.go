@@ -18,7 +18,7 @@ func viewOf(f *found) wire.Invocation {
 		ID: inv.ID.String(), CallID: inv.CallID, Kind: l.Kind, Source: inv.Source().String(), Queue: l.Queue,
 		Function: l.Function, Topic: l.Topic, Target: l.Target, Origin: l.Origin, Sequence: l.Sequence, State: f.state,
 		First: l.First, Retries: l.Retries, Attempts: l.Attempts, Omitted: l.Omitted, Replays: l.Replays,
-		Size: l.Size, Status: l.Status, Finished: utc(f.ended), Expires: utc(inv.Expires()), HasResult: f.hasResult,
+		Size: l.Size, Status: l.Status, Finished: utc(f.ended), Expires: utc(inv.Expires()), HasResult: f.hasResult, Truncated: f.truncated,
 	}
 	if inv.Terms != nil {
 		v.DelayIgnored = string(inv.Terms.DelayIgnored)

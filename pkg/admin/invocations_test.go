@@ -57,7 +57,7 @@ func TestAnInvocationIsFoundInEveryStateByItsIDAndByItsCallID(t *testing.T) {
 	finished := apitest.PendingAt(4, "figlet")
 	finished.CallID = "call " + num(4)
 	r.Put(t, finished, nil)
-	r.Settle(t, finished, invocation.OutcomeDone, &store.Result{Inv: finished, Outcome: invocation.OutcomeDone, Status: 200, At: apitest.Begin, Expires: time.Now().Add(time.Hour)})
+	r.Settle(t, finished, invocation.OutcomeDone, &store.Result{Inv: finished, Outcome: invocation.OutcomeDone, Status: 200, Truncated: true, At: apitest.Begin, Expires: time.Now().Add(time.Hour)})
 	for n, outcome := range map[int]invocation.Outcome{5: invocation.OutcomeDone, 6: invocation.OutcomeDropped, 7: invocation.OutcomeCancelled} {
 		r.Watch.Ended(endAt(n, "call "+num(n), outcome))
 	}
@@ -79,6 +79,8 @@ func TestAnInvocationIsFoundInEveryStateByItsIDAndByItsCallID(t *testing.T) {
 				t.Errorf("%s, which is %s, is shown as %+v, want IsZero %v", key, want, v, n < 4)
 			case v.HasResult != (n == 4):
 				t.Errorf("%s, which is %s, is shown as %+v, want HasResult %v", key, want, v, n == 4)
+			case v.Truncated != (n == 4):
+				t.Errorf("%s: got truncated %t, want %t", key, v.Truncated, n == 4)
 			case (v.Policy == nil) != (n > 3):
 				t.Errorf("%s, which is %s, is shown as %+v, want v.Policy == nil %v", key, want, v, n > 3)
 			}

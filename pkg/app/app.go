@@ -101,7 +101,7 @@ func Run(drain, abort context.Context, o Options) (err error) {
 		descriptors: descriptor.NewMonitor(o.Logger),
 	}
 	defer func() { err = errors.Join(err, a.teardown()) }()
-	limitHeap()
+	limitHeap(false)
 	a.announce()
 	if err := a.build(drain); err != nil {
 		return err

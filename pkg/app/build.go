@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"queue-worker/pkg/admin"
 	"queue-worker/pkg/api"
 	"queue-worker/pkg/datadir"
@@ -22,6 +24,7 @@ import (
 	"queue-worker/pkg/invoke"
 	"queue-worker/pkg/jobs"
 	"queue-worker/pkg/pause"
+	"queue-worker/pkg/spool"
 	"queue-worker/pkg/store"
 	"queue-worker/pkg/store/embedded"
 	"queue-worker/pkg/worker"
@@ -173,10 +176,14 @@ func (a *App) makeWorker(ctx context.Context) error {
 		return fmt.Errorf("callback_allow: %w", err)
 	}
 	a.checkURL = guard.CheckURL
+	answers, err := a.openSpool()
+	if err != nil {
+		return err
+	}
 	caller := invoke.New(invoke.Options{
 		Gateway: c.GatewayURL, Timeout: c.UpstreamTimeout, CallbackTimeout: c.CallbackTimeout,
 		MaxResponseBytes: c.MaxResponseBytes, MaxInflight: c.MaxInflight, TLSInsecure: c.TLSInsecure,
-		Guard: guard, Version: a.Version, Descriptors: a.descriptors,
+		Guard: guard, Version: a.Version, Descriptors: a.descriptors, Spool: answers,
 	})
 	a.onTeardown("connections", func() error { caller.Close(); return nil })
 	labels := worker.NewLabels(a.names)
@@ -184,7 +191,7 @@ func (a *App) makeWorker(ctx context.Context) error {
 	a.registry.MustRegister(worker.NewCollector(a.store, a.lanes, labels, c.Channels))
 	a.worker = worker.New(worker.Options{
 		Store: a.store, Lanes: a.lanes, Caller: caller, Policy: policy, Queues: queues, Functions: a.functions,
-		TrustHeader: c.HeaderPolicy == trustHeader, CallbackTimeout: c.CallbackTimeout, DeadSet: c.DeadSet, ResultTTL: c.ResultTTL, IdempotencyWindow: c.IdempotencyWindow, AnswerBytes: int(c.DeadSetAnswerBytes),
+		TrustHeader: c.HeaderPolicy == trustHeader, CallbackTimeout: c.CallbackTimeout, DeadSet: c.DeadSet, ResultTTL: c.ResultTTL, IdempotencyWindow: c.IdempotencyWindow, AnswerBytes: int(c.DeadSetAnswerBytes), Answers: answers,
 		Discarded: a.discarded, Tracer: a.tracer, QuietAttempts: c.LogLevel == "warn", NumbersInLog: c.LogEncoding == "json",
 		CheckURL: guard.CheckURL, Version: a.Version, Metrics: a.metrics, Logger: a.log,
 	})
@@ -192,6 +199,22 @@ func (a *App) makeWorker(ctx context.Context) error {
 		Store: a.store, Lanes: a.lanes, Known: a.functions.Known, Logger: a.log, MaxAge: c.DeadSetMaxAge, MaxBytes: c.DeadSetMaxBytes,
 	}
 	return a.worker.Recover(ctx, a.store)
+}
+
+// openSpool makes the room for large answers. The store is open by then, so no other worker has the data_dir.
+func (a *App) openSpool() (*spool.Spool, error) {
+	c := a.Config
+	s, err := spool.New(spool.Options{Memory: c.MaxResponseMemory, Dir: c.DataDir, Full: a.store.Full, Many: limitHeap})
+	if err != nil {
+		return nil, fmt.Errorf("data_dir: folder of large answers: %w", err)
+	}
+	a.onTeardown("large answers", s.Close)
+	gauge := func(name, help string, held func() int64) {
+		a.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(held()) }))
+	}
+	gauge("queue_worker_answer_memory_bytes", "Bytes of answers longer than 64 KiB that are in memory, at most max_response_memory.", func() int64 { m, _ := s.Held(); return m })
+	gauge("queue_worker_answer_file_bytes", "Bytes of answers longer than 64 KiB that are in files under data_dir.", func() int64 { _, f := s.Held(); return f })
+	return s, nil
 }
 
 // listeners are our own addresses, where no callback may lead.

@@ -20,9 +20,17 @@ const memoryShare = 0.9
 // too. An invocation allocates little, so collecting twice as often costs little.
 const heapGrowth = 50
 
+// largeGrowth is heapGrowth while there are many bytes of large answers in memory. They are no reason to let the heap grow
+// by more, and hold no pointers, so a collection passes over them.
+const largeGrowth = 20
+
 // limitHeap bounds the growth of the heap, unless GOGC has set it.
-func limitHeap() {
-	if os.Getenv("GOGC") == "" {
+func limitHeap(large bool) {
+	switch {
+	case os.Getenv("GOGC") != "":
+	case large:
+		debug.SetGCPercent(largeGrowth)
+	default:
 		debug.SetGCPercent(heapGrowth)
 	}
 }

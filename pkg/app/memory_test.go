@@ -11,13 +11,15 @@ func TestTheHeapGrowsByHalfUnlessGOGCSaysOtherwise(t *testing.T) {
 	before := debug.SetGCPercent(100)
 	t.Cleanup(func() { debug.SetGCPercent(before) })
 	t.Setenv("GOGC", "70")
-	limitHeap()
+	limitHeap(false)
 	if got := debug.SetGCPercent(100); got != 100 {
 		t.Errorf("GOGC is set, and the heap grows by %d %%, want 100", got)
 	}
 	t.Setenv("GOGC", "")
-	limitHeap()
-	if got := debug.SetGCPercent(100); got != heapGrowth {
-		t.Errorf("the heap grows by %d %%, want %v", got, heapGrowth)
+	for large, want := range map[bool]int{false: heapGrowth, true: largeGrowth} {
+		limitHeap(large)
+		if got := debug.SetGCPercent(100); got != want {
+			t.Errorf("many bytes of large answers %t: the heap grows by %d %%, want %d", large, got, want)
+		}
 	}
 }

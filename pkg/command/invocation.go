@@ -86,7 +86,7 @@ func (s *session) writeResult(ctx context.Context, id string) error {
 	defer func() { _ = result.Body.Close() }()
 	err = s.Body(result.Body)
 	if err == nil && result.Truncated {
-		s.Tell("this is the beginning only: the answer was cut at max_response_bytes")
+		s.Tell("this is the beginning only: the answer was cut, see max_response_bytes and max_response_memory")
 	}
 	return err
 }
@@ -121,6 +121,9 @@ func (s *session) showInvocation(i *wire.Invocation) error {
 	fields = append(fields, attemptFields(s, i.Attempts, i.Omitted)...)
 	if i.Policy != nil {
 		fields = append(fields, policyFields(i.Policy)...)
+	}
+	if i.Truncated {
+		fields = append(fields, term.Field{Name: "truncated", Value: term.Text("true")})
 	}
 	if i.HasResult {
 		fields = append(fields, term.Field{Name: "result", Value: term.Cell{Short: "kept: --result writes it", Long: "kept"}})

@@ -59,6 +59,8 @@ const (
 	minUnsettledBytes = 1 << 20
 	// maxMemory bounds what is held in memory, above which the unit is wrong.
 	maxMemory = 64 << 30
+	// minAnswers is the least memory of large answers with which anything but files is of use.
+	minAnswers = 1 << 20
 	// maxResponse bounds one answer. It is held in memory and stored in one batch.
 	maxResponse = 256 << 20
 	// minRequest is the smallest bound on a body that leaves room for any use, and
@@ -92,6 +94,7 @@ var bounds = map[string]bound{
 	"upstream_timeout":       {min: int64(minTimeout), max: int64(maxWait), orZero: true},
 	"unknown_function_grace": {min: 0, max: int64(maxGrace)},
 	"max_response_bytes":     {min: 1, max: maxResponse},
+	"max_response_memory":    {min: minAnswers, max: maxMemory},
 	"drain_timeout":          {min: int64(minTimeout), max: int64(maxDrain)},
 	"data_dir_wait":          {min: 0, max: int64(maxDirWait)},
 	"store_sync":             {min: int64(minTimeout), max: int64(maxSync), orZero: true},

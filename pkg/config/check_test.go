@@ -34,6 +34,7 @@ func TestValues(t *testing.T) {
 		{"retry_http_codes", []string{"500", "429,502,500,504,408", "5xx,!501", " 408 , 429 "}, []string{"600", "50", "5x", "500 502", "!500", "abc"}},
 		{"backoff", []string{"exponential", "full", "equal", "constant"}, []string{"Full", "linear", "none"}},
 		{"upstream_timeout", []string{"none", "0", "60s", "1m", "48h"}, []string{"-1", "1ns", "never"}},
+		{"max_response_memory", []string{"1MiB", "64MiB", "64GiB"}, []string{"0", "1MiB-1", "65GiB"}},
 		{"max_response_bytes", []string{"1", "1MiB", "256Mi"}, []string{"0", "257MiB", "1MB"}},
 		{"drain_timeout", []string{"1ms", "25", "24h"}, []string{"0", "-1s", "25h"}},
 		{"data_dir", []string{"/data", "data", "none"}, []string{"a\x00b"}},

@@ -16,6 +16,7 @@ import (
 const (
 	Store = "store" // the files of the store
 	Stan  = "stan"  // the files of the embedded NATS Streaming
+	Spool = "spool" // parts of answers; emptied at the start
 )
 
 // ErrNotPlain is wrapped by the error about a path that is neither a file nor a folder.
@@ -24,7 +25,7 @@ var ErrNotPlain = errors.New("neither a file nor a folder")
 // Check walks the worker's folders in a data_dir, as CheckFolder does. The data_dir itself
 // may be a symbolic link.
 func Check(dataDir string) error {
-	for _, folder := range []string{Store, Stan} {
+	for _, folder := range []string{Store, Stan, Spool} {
 		if err := CheckFolder(filepath.Join(dataDir, folder)); err != nil {
 			return err
 		}

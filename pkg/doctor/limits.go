@@ -40,7 +40,9 @@ func (e *examiner) files(limit int64) Finding {
 const (
 	leastMemory    = 128 << 20
 	baseMemory     = 256 << 20
-	arrivingMemory = 64 << 20 // part of baseMemory, for bodies on their way in; more for those above 8 MiB
+	answerMemory   = 128 << 10 // of each call's answer, beside max_response_memory
+	storedMemory   = 32 << 20  // part of max_response_memory, for answers that are stored or sent; more for those above 10 MiB
+	arrivingMemory = 64 << 20  // part of baseMemory, for bodies on their way in; more for those above 8 MiB
 )
 
 // memory compares the limit of memory with the largest bodies and answers that all
@@ -48,10 +50,10 @@ const (
 func (e *examiner) memory(limit int64) Finding {
 	const check = "limits"
 	c := e.Config
-	need := baseMemory + int64(c.MaxInflight)*(c.MaxRequestBytes*4/3+c.MaxResponseBytes) + // requests are stored in base64
-		max(0, 8*c.MaxRequestBytes-arrivingMemory)
-	text := fmt.Sprintf("max_inflight=%d calls of max_request_bytes=%s and max_response_bytes=%s come to %s at most",
-		c.MaxInflight, size(c.MaxRequestBytes), size(c.MaxResponseBytes), size(need))
+	need := baseMemory + int64(c.MaxInflight)*(c.MaxRequestBytes*4/3+answerMemory) + // requests are stored in base64
+		c.MaxResponseMemory + max(0, 3*c.MaxResponseBytes-storedMemory) + max(0, 8*c.MaxRequestBytes-arrivingMemory)
+	text := fmt.Sprintf("max_inflight=%d calls of max_request_bytes=%s and max_response_memory=%s come to %s at most",
+		c.MaxInflight, size(c.MaxRequestBytes), size(c.MaxResponseMemory), size(need))
 	switch {
 	case limit <= 0:
 		return fine(check, "no limit of memory; %s", text)

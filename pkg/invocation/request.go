@@ -42,6 +42,7 @@ type Request struct {
 
 	body []byte // base64, a part of the bytes given to Decode; or the plain body
 	flat bool   // body is plain
+	kept Kept   // instead of body; nil for none
 }
 
 // Errors that Decode wraps. Both mean that no retry can help.
@@ -336,7 +337,10 @@ func (r *Request) CallID() string { return r.Header.Get(HeaderCallID) }
 
 // BodyLen is the length of the decoded body in bytes.
 func (r *Request) BodyLen() int64 {
-	if r.flat {
+	switch {
+	case r.kept != nil:
+		return r.kept.Size()
+	case r.flat:
 		return int64(len(r.body))
 	}
 	n := int64(len(r.body) / 4 * 3)
@@ -349,11 +353,23 @@ func (r *Request) BodyLen() int64 {
 // Body streams the decoded body: each read decodes straight from the bytes given to Decode into
 // the reader's buffer. Every call begins at the start.
 func (r *Request) Body() io.Reader {
-	if r.flat {
+	switch {
+	case r.kept != nil:
+		return r.kept.Reader()
+	case r.flat:
 		return bytes.NewReader(r.body)
 	}
 	return &bodyReader{rest: r.body}
 }
+
+// Kept is a decoded body that is kept elsewhere. Each reader begins at the start.
+type Kept interface {
+	Size() int64
+	Reader() io.Reader
+}
+
+// Keep takes the body from elsewhere. The request then needs the bytes given to Decode no more.
+func (r *Request) Keep(body Kept) { r.kept, r.body = body, nil }
 
 // canonical brings header names into the form that net/http looks for.
 func canonical(h http.Header) http.Header {
@@ -368,6 +384,18 @@ func canonical(h http.Header) http.Header {
 		}
 	}
 	return h
+}
+
+// EncodeCallbackFrom is EncodeCallback for a body of size bytes that writes itself.
+func EncodeCallbackFrom(function string, h http.Header, size int64, body io.WriterTo) ([]byte, error) {
+	e, err := NewEncoder(types.QueueRequest{Method: http.MethodPost, Function: function, Header: h}, size, true, nil)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := body.WriteTo(e); err != nil {
+		return nil, err
+	}
+	return e.Finish(nil)
 }
 
 // EncodeCallback makes the bytes of a callback: a QueueRequest whose header and

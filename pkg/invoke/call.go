@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/spool"
 )
 
 // What a call is given and what came of it.
@@ -62,11 +63,15 @@ type Result struct {
 	Cause  invocation.Cause
 	// Header is the answer's. It is nil when there was no whole answer.
 	Header http.Header
-	// Body is what was read of the answer's body with KeepBody; or its beginning, see KeepBeginning.
+	// Body is the answer's body with KeepBody, of a longer one the first 64 KiB; or its beginning, see
+	// KeepBeginning.
 	Body []byte
+	// Large is the whole body when it is longer than that, nil otherwise. It is the caller's to close.
+	Large *spool.Body
 	// Size is how many bytes of the answer's body were read, at most the limit.
 	Size      int64
-	Truncated bool // the body is longer than the limit
+	Truncated bool // the body is longer than the limit, or than there was room for
+	NoRoom    bool // the latter
 	Malformed bool
 	Refused   bool
 	// Redirected: the function asked by a 307 or 308 for a repetition that must not be made. Status is its own.
@@ -85,6 +90,12 @@ type Result struct {
 	Duration time.Duration
 }
 
+// Close lets a large body go.
+func (r *Result) Close() {
+	r.Large.Close()
+	r.Large = nil
+}
+
 // Function calls a function through the gateway. It returns when the answer is
 // read, the timeout has passed or ctx is done, the latter as Canceled. It never panics and never sends a
 // request twice, except to where a redirect asks for it (see redirect.go).
@@ -92,7 +103,7 @@ func (c *Client) Function(ctx context.Context, call Call) Result {
 	h := heads.Get().(*head)
 	defer h.free()
 	e := exchange{
-		request: call.Request, timeout: c.timeoutOf(call), limit: c.maxResponse, keep: call.KeepBody, beginning: int64(call.KeepBeginning), gateway: true,
+		request: call.Request, timeout: c.timeoutOf(call), limit: c.maxResponse, keep: call.KeepBody, spool: c.spool, beginning: int64(call.KeepBeginning), gateway: true,
 		descriptors: c.descriptors, expires: call.expires(),
 	}
 	err := c.address(&e, h, call)

@@ -64,6 +64,9 @@ func CallbackHeader(r Result, m Meta) http.Header {
 	}
 	h["User-Agent"] = []string{userAgent(m.Version)}
 	if r.Truncated {
+		for _, name := range ofWholeBody {
+			delete(h, name)
+		}
 		h[HeaderTruncated] = []string{"true"}
 	}
 	dropUnsendable(h)
@@ -84,6 +87,9 @@ var (
 		HeaderDuration, HeaderStatus, HeaderFunctionName, HeaderTruncated, HeaderSequence, HeaderCompleted,
 		invocation.HeaderCallID, HeaderRetry, HeaderRetryMax, "User-Agent")
 )
+
+// ofWholeBody are the fields of an answer that say what its whole body is. They are wrong about one that is cut.
+var ofWholeBody = []string{"Content-Md5", "Digest", "Content-Digest", "Repr-Digest", "Etag"}
 
 // dropUnsendable leaves out fields that cannot be written, such as a call id that
 // made its invocation malformed: the rest of the callback is worth sending.

@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"queue-worker/pkg/descriptor"
+	"queue-worker/pkg/spool"
 )
 
 const (
@@ -62,6 +63,8 @@ type Options struct {
 	CallbackTimeout time.Duration
 	// MaxResponseBytes is how much of an answer's body is read and kept.
 	MaxResponseBytes int64
+	// Spool has the room for answers of more than 64 KiB that are kept. Nil: they are in memory.
+	Spool *spool.Spool
 	// MaxInflight bounds the connections to one host. Zero means no bound.
 	MaxInflight int
 	// TLSInsecure accepts any certificate of a callback's host.
@@ -98,6 +101,7 @@ type Client struct {
 	maxResponse     int64
 	version         string
 	descriptors     *descriptor.Monitor
+	spool           *spool.Spool
 
 	functions *http.Transport // to the gateway, past the guard
 	direct    *direct         // nil for a gateway over TLS
@@ -120,6 +124,10 @@ func New(o Options) *Client {
 		maxResponse:     min(max(o.MaxResponseBytes, 0), math.MaxInt64-1), // one more is read
 		version:         o.Version,
 		descriptors:     o.Descriptors,
+		spool:           o.Spool,
+	}
+	if c.spool == nil {
+		c.spool = spool.InMemory()
 	}
 	if c.callbackTimeout <= 0 {
 		c.callbackTimeout = defaultCallbackTimeout

@@ -11,6 +11,7 @@ import (
 
 	"queue-worker/pkg/descriptor"
 	"queue-worker/pkg/invocation"
+	"queue-worker/pkg/spool"
 )
 
 // One request and its answer.
@@ -41,6 +42,7 @@ type exchange struct {
 	timeout   time.Duration       // over everything; 0: none
 	limit     int64               // bytes of the answer's body that are read
 	keep      bool                // the answer's body is wanted
+	spool     *spool.Spool        // for what is longer than firstRead
 	beginning int64               // or so many bytes of it, of an answer that may mean failure
 	gateway   bool                // it goes to the gateway, and an answer counts only when its body is whole
 

@@ -102,6 +102,7 @@ func (c *Client) redirected(ctx context.Context, e *exchange, h *head, call Call
 		if e.direct != nil {
 			e.direct, e.header, e.transport = nil, h.fields.header(), c.functions
 		}
+		r.Close()
 		r = ch.follow(ctx, to)
 	}
 	r.GatewayURL = gatewayURL
@@ -156,6 +157,7 @@ func ended(r Result, through bool, to *url.URL) Result {
 
 // notReached is the result of a call that was redirected before it came to the gateway.
 func notReached(r Result, to *url.URL) Result {
+	r.Close()
 	return Result{
 		Status: http.StatusServiceUnavailable, Cause: invocation.CauseRedirected, Size: r.Size,
 		Detail: fmt.Sprintf("%s with status %d before it came to the function", redirectedTo(to), r.Status),

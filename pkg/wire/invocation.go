@@ -55,6 +55,7 @@ type Invocation struct {
 	Died         time.Time `json:"died_at,omitzero"`
 	Finished     time.Time `json:"finished_at,omitzero"` // when it finished
 	HasResult    bool      `json:"result,omitempty"`     // GET .../result has it
+	Truncated    bool      `json:"truncated,omitempty"`  // the result has only the beginning of the answer
 	Policy       *Policy   `json:"policy,omitempty"`     // in force, unless it has finished; not in lists
 }
 

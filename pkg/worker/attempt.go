@@ -43,6 +43,7 @@ type attempt struct {
 	next     time.Time      // of a retry: when it falls due
 	callback *store.Accept  // carries the result; nil when none was asked for
 	span     *trace.Attempt // of the call; nil without traces, or without a call
+	large    large          // of a callback with a large body
 }
 
 // handle takes one entry through its attempt. The marker of the slot is set before
@@ -72,6 +73,7 @@ func (w *Worker) attempt(c contexts, h *callSlot, t taken) (over bool) {
 		w.Lanes.learn(t, effect{silent: true})
 		return w.unreadable(r, err)
 	}
+	defer a.close()
 	a.taken = t
 	if !w.guarded(a, "message", func() { w.read(calls, a) }) {
 		a.req = nil
@@ -100,11 +102,16 @@ func (w *Worker) attempt(c contexts, h *callSlot, t taken) (over bool) {
 // load reads what is to be called. ErrNotFound means that it is no longer there,
 // or waits in another place by now.
 func (w *Worker) load(ctx context.Context, r store.Ready) (*attempt, error) {
-	l, err := w.Store.LoadReady(ctx, r)
+	room, err := w.loadRoom(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	return &attempt{at: r, inv: l.Inv, raw: l.Raw, req: l.Request, policy: w.base(r.Lane.Queue)}, nil
+	l, err := w.Store.LoadReady(ctx, r)
+	if err != nil {
+		room.close()
+		return nil, err
+	}
+	return &attempt{large: room, at: r, inv: l.Inv, raw: l.Raw, req: l.Request, policy: w.base(r.Lane.Queue)}, nil
 }
 
 // read decodes the QueueRequest and finds out how it is to be called. One that cannot
@@ -118,6 +125,7 @@ func (w *Worker) read(ctx context.Context, a *attempt) {
 		}
 		a.req = req
 	}
+	w.moveBody(a)
 	w.apply(ctx, a)
 }
 
@@ -198,7 +206,7 @@ func (w *Worker) send(ctx context.Context, a *attempt) invoke.Result {
 	if from := a.policy.Sources[policy.Timeout]; from != policy.Worker {
 		c.Timeout = a.policy.Timeout
 	}
-	c.KeepBody = a.req.CallbackURL != "" || w.resultTTL(a) > 0
+	c.KeepBody = w.wantsBody(a)
 	c.KeepBeginning = w.answerBytes(a)
 	return w.Caller.Function(ctx, c)
 }

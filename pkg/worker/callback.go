@@ -43,11 +43,24 @@ func (w *Worker) callbackOf(a *attempt) *store.Accept {
 	a.inv.Sequence = nextSequence(a.inv)
 	inv.Sequence = a.inv.Sequence
 	w.Tracer.Callback(inv, a.inv, a.req.Header)
+	return &store.Accept{Inv: inv, Raw: w.encodeCallback(a)}
+}
+
+// encodeCallback makes the request of a callback. A large body that cannot be read from its file is cut
+// to its beginning, and marked.
+func (w *Worker) encodeCallback(a *attempt) []byte {
+	if large := a.result.Large; large != nil {
+		raw, err := invocation.EncodeCallbackFrom(a.inv.Function, w.header(a), large.Size(), large)
+		if err == nil {
+			return raw
+		}
+		w.cutToBeginning(a, err)
+	}
 	raw, err := invocation.EncodeCallback(a.inv.Function, w.header(a), a.result.Body)
 	if err != nil {
 		panic("worker: encode callback: " + err.Error()) // strings and bytes encode always
 	}
-	return &store.Accept{Inv: inv, Raw: raw}
+	return raw
 }
 
 // nextSequence is the number of the next callback of an invocation. What was replayed and has none

@@ -23,6 +23,7 @@ type Metrics struct {
 	causes    *prometheus.CounterVec
 	retries   *prometheus.CounterVec
 	dead      *prometheus.CounterVec
+	truncated *prometheus.CounterVec
 	discarded *prometheus.CounterVec
 	processed *prometheus.CounterVec
 	outcomes  *prometheus.CounterVec
@@ -50,6 +51,7 @@ func NewMetrics(r prometheus.Registerer, labels *Labels, queues []string) *Metri
 		callbacks: vec("queue_worker_callbacks_total", "Finished callbacks by outcome.", "outcome"),
 		discarded: vec("queue_worker_discarded_total", "Invocations that failed for good and were not kept, as dead_set or dead_set_codes says, by reason.", "reason"),
 		busiest:   newBusiest(),
+		truncated: vec("queue_worker_answers_truncated_total", "Answers that were cut although a callback or result_ttl wanted them whole: by max_response_bytes (limit), or for lack of room (memory).", "reason"),
 		lateness: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "queue_worker_lateness_seconds", Help: "Seconds from when an invocation became ready to its attempt.",
 			Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 5, 30, 120, 600, 3600},
@@ -72,6 +74,9 @@ func (m *Metrics) zero(queues []string) {
 	}
 	for _, cause := range invocation.Causes() {
 		m.causes.WithLabelValues(string(cause))
+	}
+	for _, reason := range []string{cutByLimit, cutByMemory} {
+		m.truncated.WithLabelValues(reason)
 	}
 	for _, q := range queues {
 		m.processed.WithLabelValues(q)

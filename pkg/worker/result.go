@@ -18,8 +18,16 @@ func (w *Worker) resultOf(a *attempt, now time.Time) *store.Result {
 	if ttl <= 0 || a.inv.Kind == invocation.KindCallback {
 		return nil
 	}
+	body := a.result.Body
+	if large := a.result.Large; large != nil {
+		var err error
+		if body, err = large.Bytes(); err != nil {
+			w.cutToBeginning(a, err)
+			body = a.result.Body
+		}
+	}
 	return &store.Result{
-		Inv: a.inv, Outcome: a.Outcome, Status: a.result.Status, Header: w.header(a), Body: a.result.Body,
+		Inv: a.inv, Outcome: a.Outcome, Status: a.result.Status, Header: w.header(a), Body: body,
 		Truncated: a.result.Truncated, At: now, Expires: now.Add(ttl),
 	}
 }

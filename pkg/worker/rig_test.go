@@ -20,6 +20,7 @@ import (
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/policy"
 	"queue-worker/pkg/retry"
+	"queue-worker/pkg/spool"
 	"queue-worker/pkg/store"
 	"queue-worker/pkg/store/embedded"
 	"queue-worker/pkg/trace"
@@ -44,6 +45,7 @@ type setup struct {
 	keep     time.Duration      // result_ttl
 	answer   int                // dead_set_answer_bytes
 	window   time.Duration      // idempotency_window
+	answers  *spool.Spool
 	level    slog.Level
 	tracer   *trace.Tracer
 	lanes    LanesOptions // beside MaxInflight, which is inflight
@@ -102,7 +104,7 @@ func build(t testing.TB, s setup) *rig {
 	labels := NewLabels(invocation.Names{DefaultNamespace: "openfaas-fn"})
 	o := Options{
 		Store: r.store, Lanes: r.lanes, Caller: s.caller, Policy: s.policy, DeadSet: !s.noDead, CheckURL: s.check,
-		Queues: s.queues, Functions: s.fns, TrustHeader: s.trust, Discarded: r.discarded, ResultTTL: s.keep, IdempotencyWindow: s.window, AnswerBytes: s.answer, Tracer: s.tracer,
+		Queues: s.queues, Functions: s.fns, TrustHeader: s.trust, Discarded: r.discarded, ResultTTL: s.keep, IdempotencyWindow: s.window, AnswerBytes: s.answer, Answers: s.answers, Tracer: s.tracer,
 		Version: "test", Metrics: NewMetrics(r.registry, labels, []string{queue}), Logger: logger,
 	}
 	if s.wrap != nil {

@@ -14,8 +14,10 @@ import (
 // settle writes what the attempt came to, and reports whether that is written.
 // Only then is it reported. order matters: see docs/guarantees.md
 func (w *Worker) settle(ctx context.Context, a *attempt) (over bool) {
+	defer w.settleRoom(ctx, a)()
 	st := store.Settlement{At: a.at, Inv: a.inv}
 	w.conclude(a, &st)
+	a.result.Close()
 	begun := time.Now()
 	err := w.Store.Settle(ctx, st)
 	w.traced(a, begun, err)
@@ -34,6 +36,7 @@ func (w *Worker) report(a *attempt, st store.Settlement) {
 	w.Metrics.settled(a, st)
 	w.remember(a)
 	w.logAttempt(a)
+	w.reportCut(a)
 	if a.callback != nil && st.Callback == nil {
 		w.discarded(a.callback.Inv)
 	}

@@ -24,6 +24,7 @@ import (
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/invoke"
 	"queue-worker/pkg/policy"
+	"queue-worker/pkg/spool"
 	"queue-worker/pkg/store"
 	"queue-worker/pkg/trace"
 )
@@ -82,10 +83,12 @@ type Options struct {
 	// AnswerBytes is how much of the body of a function's latest answer is kept with an invocation that is
 	// retried or dead; 0 keeps no answer.
 	AnswerBytes int
-	Tracer      *trace.Tracer // nil makes no spans
-	Version     string
-	Metrics     *Metrics
-	Logger      *slog.Logger
+	// Answers has the memory in which large answers are committed and sent; nil for no bound.
+	Answers *spool.Spool
+	Tracer  *trace.Tracer // nil makes no spans
+	Version string
+	Metrics *Metrics
+	Logger  *slog.Logger
 	// QuietAttempts leaves out the lines of attempts that succeeded, are retried or were cancelled.
 	QuietAttempts bool
 	// NumbersInLog adds keys with numbers to the lines of attempts, for logs that are read by programs.

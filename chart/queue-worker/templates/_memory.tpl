@@ -20,7 +20,9 @@ settings; it is never below the memory that the container asks for.
 The memory limit in bytes that follows from the settings; empty where they set no bound:
 
   1.5 * ( 256 MiB: the program, the store's cache, requests that arrive, what the API shows
-          + max_inflight * (4/3 max_request_bytes + max_response_bytes): calls
+          + max_inflight * (4/3 max_request_bytes + 128 KiB): calls
+          + max_response_memory: answers longer than 64 KiB
+          + 3 max_response_bytes - 32 MiB where that is more than nothing: answers that are stored or sent
           + 8 max_request_bytes - 64 MiB where that is more than nothing: requests that arrive
           + 256 MiB with stanEmbedded
           + max_unsettled_bytes + dead_set_max_bytes without a volume )
@@ -30,8 +32,9 @@ The 4/3 are those of base64, in which a request is stored.
 {{- define "queue-worker.memory" -}}
 {{- $env := fromYaml (include "queue-worker.env" .) -}}
 {{- $request := include "queue-worker.bytes" ($env.max_request_bytes | default "8MiB") | int64 -}}
-{{- $response := include "queue-worker.bytes" ($env.max_response_bytes | default "1MiB") | int64 -}}
-{{- $calls := mul (int64 ($env.max_inflight | default "50")) (add (div (mul $request 4) 3) $response) -}}
+{{- $answers := include "queue-worker.bytes" ($env.max_response_memory | default "64MiB") | int64 -}}
+{{- $answer := include "queue-worker.bytes" ($env.max_response_bytes | default "8MiB") | int64 -}}
+{{- $calls := add $answers (max 0 (sub (mul 3 $answer) 33554432)) (mul (int64 ($env.max_inflight | default "50")) (add (div (mul $request 4) 3) 131072)) -}}
 {{- $arriving := max 0 (sub (mul 8 $request) 67108864) -}}
 {{- $all := add 268435456 $calls $arriving (ternary 268435456 0 .Values.stanEmbedded) -}}
 {{- $bounded := true -}}

@@ -32,14 +32,16 @@ func (s *Store) Accept(a store.Accept, done func(error)) {
 type arrival struct {
 	store.Accept
 	record []byte
+	// inParts: the QueueRequest is in the store already, see parts.go.
+	inParts bool
 }
 
 func newArrival(a store.Accept) arrival {
 	a.Inv.Size = len(a.Raw)
 	if isInline(a.Raw) {
-		return arrival{a, record.EncodeInline(a.Inv, a.Raw)}
+		return arrival{Accept: a, record: record.EncodeInline(a.Inv, a.Raw)}
 	}
-	return arrival{a, record.Encode(a.Inv)}
+	return arrival{Accept: a, record: record.Encode(a.Inv)}
 }
 
 // inlineBytes is the largest QueueRequest that is stored in its record. A larger one would
@@ -98,7 +100,10 @@ func (t *txn) absent(id invocation.ID) error {
 
 // insert writes a new invocation.
 func (t *txn) insert(a arrival) {
-	if !isInline(a.Raw) {
+	switch {
+	case a.inParts:
+		t.unset(appendUnfinishedKey(t.key[:0], a.Inv.ID))
+	case !isInline(a.Raw):
 		t.set(appendBytesKey(t.key[:0], a.Inv.ID), a.Raw)
 	}
 	t.set(appendCallKey(t.key[:0], a.Inv.CallID, a.Inv.ID), nil)
@@ -184,7 +189,7 @@ func (t *txn) moveBody(id invocation.ID, was body) {
 // erase takes an invocation out of the store; its index entry is the caller's.
 func (t *txn) erase(inv *invocation.Invocation, was body) {
 	if !was.inline {
-		t.unset(appendBytesKey(t.key[:0], inv.ID))
+		t.eraseParts(inv.ID, inv.Size)
 	}
 	t.unset(appendCallKey(t.key[:0], inv.CallID, inv.ID))
 	t.unset(appendRecordKey(t.key[:0], inv.ID))

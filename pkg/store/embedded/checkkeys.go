@@ -47,7 +47,9 @@ func (c *checker) records() {
 	// orphan takes the QueueRequests before id, which have no record.
 	orphan := func(id []byte) {
 		for ; more && c.ended() == nil && (id == nil || bytes.Compare(raw.Key()[2:], id) < 0); more = raw.Next() {
-			c.find("QueueRequest %x belongs to no invocation", raw.Key()[2:])
+			if part := raw.Key()[2:]; len(part) < idLen || !c.has(appendUnfinishedKey(nil, invocation.ID(part[:idLen]))) {
+				c.find("QueueRequest %x belongs to no invocation", part)
+			}
 		}
 	}
 	whole := c.each("records", recordPrefix, func(key, value []byte) {
@@ -58,10 +60,10 @@ func (c *checker) records() {
 		id := invocation.ID(key[2:])
 		orphan(id[:])
 		size := lost
-		if more && bytes.Equal(raw.Key()[2:], id[:]) {
-			size = len(raw.Value())
-			more = raw.Next()
-		} else if raw.Error() != nil {
+		for ; more && bytes.HasPrefix(raw.Key()[2:], id[:]); more = raw.Next() { // its parts
+			size = max(size, 0) + len(raw.Value())
+		}
+		if raw.Error() != nil {
 			size = unreadable
 		}
 		c.record(id, value, size)

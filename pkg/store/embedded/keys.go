@@ -3,7 +3,8 @@
 //
 //	v                                          layout version
 //	i/<id>                                     record of an invocation (msgpack), see pkg/store/record
-//	b/<id>                                     its QueueRequest, byte for byte, unless it is in i/
+//	b/<id>, b/<id><part>                       its QueueRequest, byte for byte, unless it is in i/; see parts.go
+//	w/<id>                                     a QueueRequest of which parts are written, and no record yet
 //	c/<hash of call id><id>                    for look-ups by call id
 //	s/<generation><source>                     dedup record of one message, see dedup.go
 //	m/<generation><source> -> sources          dedup records of a batch, see runs.go
@@ -48,10 +49,11 @@ import (
 //	2  a small QueueRequest is in the record until that is rewritten; dedup records of a batch
 //	   share a key
 //	3  pending invocations that have a deadline are in an index; jobs have counts
+//	4  the QueueRequest of a large callback is in parts
 //
 // What an older version has written is read as it is, so an upgrade changes only the version, and
 // to 3 adds that index.
-const layoutVersion = 3
+const layoutVersion = 4
 
 var (
 	versionKey     = []byte("v")
@@ -72,6 +74,8 @@ var (
 	endPrefix      = []byte("f/")
 	filterPrefix   = []byte("g/")
 	tallyPrefix    = []byte("j/")
+
+	unfinishedPrefix = []byte("w/")
 
 	resultCallPrefix = []byte("q/")
 )
@@ -107,6 +111,7 @@ var keyKinds = []keyKind{
 	{seenPrefix, "dedup records", false, 0},
 	{deadPrefix, "dead entries", true, 0},
 	{tallyPrefix, "counts of jobs", false, 0},
+	{unfinishedPrefix, "unfinished QueueRequests", false, 0},
 }
 
 // kindOf returns the kind of a key, nil for none.

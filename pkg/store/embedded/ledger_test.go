@@ -5,6 +5,7 @@ package embedded
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -179,9 +180,19 @@ type holding struct {
 	sum     [32]byte
 	entries []entry
 	calls   int
+	parts   []byte
 }
 
 func (h *holding) hold(raw []byte) { h.raws, h.sum = h.raws+1, sha256.Sum256(raw) }
+
+// holdPart adds a part of a QueueRequest.
+func (h *holding) holdPart(raw []byte) {
+	if len(h.parts) > 0 {
+		h.raws--
+	}
+	h.parts = append(h.parts, raw...)
+	h.hold(h.parts)
+}
 
 // contents reads all that a store holds, once, and checks that it agrees with
 // itself: a record, a QueueRequest, a call id and exactly one place for each.
@@ -196,6 +207,9 @@ func (l *ledger) contents(s *Store) (map[invocation.ID]state, error) {
 	scan := func(prefix []byte, f func(h *holding, id invocation.ID, value []byte) error) error {
 		return s.each(prefix, after(prefix), func(key, value []byte) (bool, error) {
 			id := invocation.ID(key[len(key)-idLen:])
+			if bytes.HasPrefix(key, bytesPrefix) {
+				id = invocation.ID(key[len(prefix):][:idLen])
+			}
 			return true, f(of(id), id, value)
 		})
 	}
@@ -207,7 +221,7 @@ func (l *ledger) contents(s *Store) (map[invocation.ID]state, error) {
 			}
 			return err
 		}),
-		scan(bytesPrefix, func(h *holding, _ invocation.ID, v []byte) error { h.hold(v); return nil }),
+		scan(bytesPrefix, func(h *holding, _ invocation.ID, v []byte) error { h.holdPart(v); return nil }),
 		scan(callPrefix, func(h *holding, _ invocation.ID, _ []byte) error { h.calls++; return nil }),
 		s.scanIndexes(func(e entry) error { h := of(e.id); h.entries = append(h.entries, e); return nil }),
 	)
@@ -256,6 +270,7 @@ type player struct {
 	n     int
 
 	messages uint64
+	callback int // bytes of the callbacks, 0 for 300
 }
 
 func newPlayer(s *Store) *player {
@@ -324,7 +339,7 @@ func (p *player) settle(inv *invocation.Invocation, v invocation.Outcome, with f
 		c.to[inv.ID] = stateOf(placeOf(&next, p.time()), &next)
 	}
 	if callback {
-		cb, raw := p.make(300)
+		cb, raw := p.make(cmp.Or(p.callback, 300))
 		cb.Kind, cb.Origin = invocation.KindCallback, inv.ID
 		st.Callback = &store.Accept{Inv: cb, Raw: raw}
 		c.to[cb.ID] = stateOf(inReady, cb)

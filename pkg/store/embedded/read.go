@@ -40,10 +40,7 @@ func (s *Store) load(id invocation.ID) (inv *invocation.Invocation, raw []byte, 
 	if raw != nil {
 		return inv, raw, true, nil
 	}
-	err = s.look(appendBytesKey(nil, id), func(v []byte) error {
-		raw = bytes.Clone(v)
-		return nil
-	})
+	raw, err = s.loadRaw(id, inv.Size)
 	if errors.Is(err, store.ErrNotFound) {
 		err = s.bytesMissing(id)
 	}
@@ -220,7 +217,7 @@ func (s *Store) lookBody(id invocation.ID, f func(raw []byte) error) error {
 	if err != nil || inline {
 		return err
 	}
-	return s.look(appendBytesKey(nil, id), f)
+	return s.lookRaw(id, f)
 }
 
 // look calls f with the value of a key, which is valid during the call only.

@@ -116,7 +116,7 @@ func (r *repairer) copyInvocations() error {
 			return nil
 		}
 		if raw == nil {
-			raw, err = r.source.get(appendBytesKey(nil, id))
+			raw, err = r.raw(id)
 		}
 		switch {
 		case errors.Is(err, store.ErrNotFound):
@@ -133,6 +133,20 @@ func (r *repairer) copyInvocations() error {
 		a := newArrival(store.Accept{Inv: inv, Raw: raw})
 		return r.add(len(a.record)+len(raw), func(t *txn) { t.insert(a) })
 	})
+}
+
+// raw reads a QueueRequest, which may be in parts.
+func (r *repairer) raw(id invocation.ID) (raw []byte, err error) {
+	prefix := appendBytesKey(nil, id)
+	found := false
+	err = r.source.between(prefix, after(prefix), func(_, part []byte) error {
+		raw, found = append(raw, part...), true
+		return nil
+	})
+	if err == nil && !found {
+		err = store.ErrNotFound
+	}
+	return raw, err
 }
 
 // copyKeys copies idempotency keys.
@@ -269,6 +283,12 @@ func (r *repairer) findOwner(key, value []byte, results map[invocation.ID]bool) 
 		return nil // a key of no worker
 	}
 	id := invocation.ID(key[len(key)-idLen:])
+	if bytes.HasPrefix(key, bytesPrefix) {
+		id = invocation.ID(key[len(bytesPrefix):][:idLen])
+		if _, err := r.source.get(appendUnfinishedKey(nil, id)); !errors.Is(err, store.ErrNotFound) {
+			return err // no worker would have it
+		}
+	}
 	ofResult := bytes.HasPrefix(key, expiryPrefix) || bytes.HasPrefix(key, resultCallPrefix) ||
 		bytes.HasPrefix(key, bodyPrefix) || bytes.HasPrefix(key, resultPrefix)
 	own := appendRecordKey

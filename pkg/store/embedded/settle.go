@@ -35,6 +35,7 @@ func (s *Store) Settle(ctx context.Context, st store.Settlement) error {
 	}
 	if st.Callback != nil {
 		o.callback = newArrival(*st.Callback)
+		o.callback.inParts = len(st.Callback.Raw) > splitBytes
 	}
 	if st.Result != nil {
 		r := *st.Result
@@ -43,7 +44,23 @@ func (s *Store) Settle(ctx context.Context, st store.Settlement) error {
 		}
 		o.result = newOutgoing(&r)
 	}
+	if o.callback.inParts {
+		return s.settleInParts(ctx, o)
+	}
 	return s.wait(ctx, o, o.call)
+}
+
+// settleInParts settles with a large callback. Its QueueRequest is written before it.
+func (s *Store) settleInParts(ctx context.Context, o *settleOp) error {
+	id, raw := o.callback.Inv.ID, o.callback.Raw
+	if err := s.writeParts(ctx, id, raw); err != nil {
+		return err
+	}
+	err := s.wait(ctx, o, o.call)
+	if errors.Is(err, store.ErrNotFound) { // nothing was settled
+		err = cmp.Or(s.removeParts(ctx, id, len(raw)), err)
+	}
+	return err
 }
 
 type settleOp struct {
@@ -56,7 +73,10 @@ type settleOp struct {
 }
 
 func (o *settleOp) size() int {
-	n := len(o.callback.Raw)
+	n := 0
+	if !o.callback.inParts {
+		n = len(o.callback.Raw)
+	}
 	if o.result != nil {
 		n += len(o.result.Body)
 	}

@@ -250,7 +250,7 @@ func (s *Store) open() (err error) {
 	if err := errors.Join(s.count(), s.countKept(), s.openDedup(), s.openNotes(), s.openEnds(), s.openTallies()); err != nil {
 		return err
 	}
-	if err := errors.Join(s.openSecret(), s.setLayout(found), s.openDeadlines()); err != nil {
+	if err := errors.Join(s.openSecret(), s.setLayout(found), s.openDeadlines(), s.dropUnfinished()); err != nil {
 		return err
 	}
 	s.checkSpace()
@@ -274,7 +274,7 @@ func (s *Store) setLayout(found uint32) error {
 	if found == layoutVersion {
 		return nil
 	}
-	if found > 0 {
+	if found > 0 && found < 3 {
 		if err := s.addDeadlines(); err != nil {
 			return err
 		}

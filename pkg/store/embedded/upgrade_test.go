@@ -217,7 +217,7 @@ func TestAStoreOfLayout1IsUpgraded(t *testing.T) {
 			t.Fatalf("layout %d, %v, want found %v", found, err, layoutVersion)
 		}
 	}
-	if n := strings.Count(log.String(), `msg="store upgraded" from_layout=1 to_layout=3`); n != 1 {
+	if n := strings.Count(log.String(), `msg="store upgraded" from_layout=1 to_layout=4`); n != 1 {
 		t.Errorf("the upgrade is logged %d times, want once:\n%s", n, log.String())
 	}
 	checked(len(l.Invocations))

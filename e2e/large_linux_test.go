@@ -1,0 +1,44 @@
+// What large answers cost in memory.
+
+package e2e
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestFiftyLargeAnswersAtOnceArriveWhole has 50 functions that answer 8 MiB at the same time, with a callback each. It
+// reads the peak from the system, so it does not depend on the speed of the machine.
+func TestFiftyLargeAnswersAtOnceArriveWhole(t *testing.T) {
+	t.Parallel()
+	const many, size, most = 50, 8 << 20, 160 << 20
+	dir := t.TempDir()
+	s, target := newStand(t, "data_dir="+dir, "max_inflight=50"), newStub(t)
+	at, body := make(chan struct{}), strings.Repeat("0123456789abcdef", size/16)
+	s.gateway.tell(always(answer{Status: http.StatusOK, Body: body, Until: at}))
+	w := s.worker()
+	all := make([]*message, many)
+	for i := range all {
+		all[i] = call("fn"+strings.Repeat("x", i), "", withCallback(target.url()+"/cb"))
+		s.broker.publish(t, all[i])
+	}
+	s.gateway.awaitThat(t, "all calls to be in flight", func(calls []asked) bool { return len(calls) == many })
+	close(at)
+	for _, got := range target.awaitDone(t, many) {
+		if string(got.Body) != body {
+			t.Errorf("a callback has %d other bytes, want all %d", len(got.Body), size)
+		}
+	}
+	w.idle(t)
+	got := w.peakMemory(t)
+	t.Logf("memory at peak: %d MiB", got>>20)
+	if got >= most {
+		t.Errorf("memory at peak: got %d MiB, want less than %d", got>>20, most>>20)
+	}
+	if left, err := os.ReadDir(filepath.Join(dir, "spool")); err != nil || len(left) != 0 {
+		t.Errorf("files of answers that are left: got %v, %v, want none", left, err)
+	}
+}
