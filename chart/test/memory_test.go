@@ -14,7 +14,7 @@ func TestTheMemoryLimitFollowsFromTheSettings(t *testing.T) {
 		{"resources as OpenFaaS has them", "{queueWorker: {resources: {requests: {memory: 120Mi, cpu: 50m}}}}", "1290Mi"},
 		{"one call", "{queueWorkerPro: {maxInflight: 1}}", "497Mi"},
 		{"many calls", "{queueWorker: {maxInflight: 1000}}", "16668Mi"},
-		{"all that there may be", "{queueWorkerPro: {maxInflight: 10000}, settings: {max_request_bytes: 256MiB, max_response_bytes: 256MiB}}", "5125331Mi"},
+		{"all that there may be", "{queueWorkerPro: {maxInflight: 10000}, settings: {max_request_bytes: 256MiB, max_response_bytes: 256MiB}}", "5126435Mi"},
 		{"small bodies, in bytes", "{settings: {max_request_bytes: 1048576, max_response_bytes: '65536'}}", "590Mi"},
 		{"the embedded NATS Streaming", "{stanEmbedded: true}", "1674Mi"},
 		{"no volume", "{persistence: {enabled: false}}", "2922Mi"},
