@@ -63,6 +63,8 @@ var reached = map[string]struct{ values, want string }{
 var fixed = map[string]string{
 	"faas_gateway_port":   "the gateway's Service has port 8080; gatewayUrl takes any",
 	"http_listen_address": "ports inside the pod are the chart's own",
+	"store_url":           "the chart does not support PostgreSQL yet: it is set in extraEnv",
+	"store_url_file":      "the chart does not support PostgreSQL yet: it is set in extraEnv",
 	"secret_mount_path":   "paths inside the pod are the chart's own",
 }
 

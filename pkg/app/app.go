@@ -117,6 +117,9 @@ func (a *App) announce() {
 		"data_dir", orNone(c.DataDir), "max_inflight", c.MaxInflight, "max_retry_attempts", c.MaxRetryAttempts,
 		"initial_retry_wait", c.InitialRetryWait, "max_retry_wait", c.MaxRetryWait, "retry_http_codes", c.RetryCodes,
 	}
+	if c.IsShared() {
+		about = append(about, "store_url", orNone(c.StoreURL), "store_url_file", orNone(c.StoreURLFile))
+	}
 	if limit := limitMemory(); limit > 0 {
 		about = append(about, "memory_limit_bytes", limit)
 	}

@@ -59,21 +59,14 @@ func (a *App) shares() descriptor.Shares {
 // not answer: what is then left half open is in the state of a kill, which the store survives.
 func (a *App) openStore(ctx context.Context) error {
 	c := a.Config
-	a.warnWorldWritable()
 	a.lanes = worker.NewLanes(worker.LanesOptions{MaxInflight: c.MaxInflight, MaxURLs: c.CallbackMaxInflight, QueueLimits: c.QueueLimits, Greedy: !c.LimiterEnabled, NoBreaker: !c.Breaker})
-	o := embedded.Options{
-		Dir: c.DataDir, Sync: c.StoreSync, MaxBytes: c.StoreMaxBytes, MinFree: c.StoreMinFree,
-		EndTTL: c.EndTTL, EndBytes: c.EndBytes, Slots: a.lanes.Slots(), Watcher: watcher{a.lanes, a}, Metrics: embedded.NewMetrics(a.registry), Descriptors: a.descriptors, Logger: a.log,
-		LastCallback: func(inv *invocation.Invocation, raw []byte) *store.Accept { return a.worker.LastCallback(inv, raw) },
-	}
-	if c.DataDir == "" {
-		o.EndTTL = 0 // memory has the latest of them already
-	}
 	var state api.Opening
 	end := state.Serve(a.listener)
-	s, err := a.onceFree(ctx, &state, func() (store.Store, error) {
-		return unlessStopped(ctx, func() (store.Store, error) { return embedded.Open(o) }, func(s store.Store) { _ = s.Close() })
-	})
+	open := a.openEmbedded
+	if c.IsShared() {
+		open = a.openPostgres
+	}
+	s, err := open(ctx, &state)
 	if err := errors.Join(err, end()); err != nil {
 		return err
 	}
@@ -83,6 +76,23 @@ func (a *App) openStore(ctx context.Context) error {
 	held := s.Stats()
 	a.log.Info("store open", "durable", s.Durable(), "ready", held.Ready, "delayed", held.Delayed, "dead", held.Dead)
 	return nil
+}
+
+// openEmbedded opens the store in the process, below data_dir or in memory.
+func (a *App) openEmbedded(ctx context.Context, state *api.Opening) (store.Store, error) {
+	c := a.Config
+	a.warnWorldWritable()
+	o := embedded.Options{
+		Dir: c.DataDir, Sync: c.StoreSync, MaxBytes: c.StoreMaxBytes, MinFree: c.StoreMinFree,
+		EndTTL: c.EndTTL, EndBytes: c.EndBytes, Slots: a.lanes.Slots(), Watcher: watcher{a.lanes, a}, Metrics: embedded.NewMetrics(a.registry), Descriptors: a.descriptors, Logger: a.log,
+		LastCallback: func(inv *invocation.Invocation, raw []byte) *store.Accept { return a.worker.LastCallback(inv, raw) },
+	}
+	if c.DataDir == "" {
+		o.EndTTL = 0 // memory has the latest of them already
+	}
+	return a.onceFree(ctx, state, func() (store.Store, error) {
+		return unlessStopped(ctx, func() (store.Store, error) { return embedded.Open(o) }, func(s store.Store) { _ = s.Close() })
+	})
 }
 
 // warnWorldWritable says once when others could change what is stored. It is no reason to

@@ -53,10 +53,6 @@ func (a *App) onceFree(ctx context.Context, state *api.Opening, open func() (sto
 
 // logHolder names the process that has data_dir.
 func (a *App) logHolder(err error) {
-	holder := "unknown"
-	if l, ok := errors.AsType[*store.LockedError](err); ok && l.Holder != "" {
-		holder = l.Holder
-	}
-	a.log.Warn("data_dir in use, waiting for it", "data_dir", a.Config.DataDir, "holder", holder, "data_dir_wait", a.Config.DataDirWait,
+	a.log.Warn("data_dir in use, waiting for it", "data_dir", a.Config.DataDir, "holder", holderOf(err), "data_dir_wait", a.Config.DataDirWait,
 		"hint", "The start continues when that process has ended. Two workers that run side by side need a folder each.")
 }

@@ -23,6 +23,8 @@ var valid = map[string]func(string) bool{
 	"default_function_name":  isNamespace,
 	"retry_http_codes":       areCodes,
 	"data_dir":               isPath,
+	"store_url":              isDatabase,
+	"store_url_file":         isPath,
 	"dead_set_codes":         areCodes,
 	"callback_allow":         isHostOrRange,
 	"http_listen_address":    isListenAddress,
@@ -103,6 +105,7 @@ func (l *loader) checkTogether() {
 	if l.right("stan_cert_file", "stan_key_file") && (c.StanCert == "") != (c.StanKey == "") {
 		l.reportPair(c.StanCert, c.StanKey)
 	}
+	l.checkStore()
 	if l.right("stan_embedded", "stan_listen_address", "http_listen_address") && c.StanEmbedded && sameListener(c.StanListenAddress, c.ListenAddress) {
 		l.report("stan_listen_address", c.StanListenAddress,
 			fmt.Sprintf("another port than that of http_listen_address, which is %s", c.ListenAddress))

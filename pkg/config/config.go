@@ -74,11 +74,13 @@ type Config struct {
 	// What is accepted and not over. An empty DataDir keeps it in memory.
 	DataDir       string        `group:"The store" env:"data_dir" zero:"none" form:"a path, without the ~ of shells" doc:"The store's folder, on a volume that outlives the container. none: in memory. Then a message stays with NATS Streaming until it is settled, and the dead set is lost at a restart."`
 	DataDirWait   time.Duration `env:"data_dir_wait" envDefault:"10m" doc:"How long a start waits for data_dir while another process has it, such as a pod that finishes its calls. It is not ready meanwhile; after that it exits. Keep it above the drain_timeout of the other. 0s: it does not wait."`
+	StoreURL      string        `env:"store_url" zero:"none" form:"a URL such as postgres://queue-worker@postgres:5432/queue, without a password" doc:"A PostgreSQL, version 14 or later, that has the store instead of data_dir, in a database of its own. The tables are made there, in the schema queue_worker. One worker at a time uses a database; another one waits until it has ended. See docs/scaling.md."`
+	StoreURLFile  string        `env:"store_url_file" zero:"none" form:"a path, without the ~ of shells" doc:"File with such a URL on one line, with the password, in place of store_url. It is read at the start."`
 	StoreSync     time.Duration `env:"store_sync" zero:"always" doc:"When a change of state is on disk: always before it counts, or at this interval. With an interval a kill or a power cut may lose younger changes."`
 	StoreMaxBytes int64         `env:"store_max_bytes" envDefault:"0" doc:"Size at which the store accepts nothing new: the intake is paused and HTTP answers 503. 0: limited by the disk only."`
 	StoreMinFree  int64         `env:"store_min_free" envDefault:"256MiB" doc:"Free bytes on the disk below which the store accepts nothing new."`
 	ResultTTL     time.Duration `env:"result_ttl" envDefault:"0" doc:"How long the result of a function's invocation is kept: outcome, last status, headers and body up to max_response_bytes, for GET /v1/invocations/{id}/result. 0: not at all."`
-	EndTTL        time.Duration `env:"outcome_ttl" envDefault:"24h" doc:"With data_dir, how long it is remembered how an invocation ended: ids, function, outcome, status and times, about 60 bytes; no header, body or URL. 0: only the latest 10,000, until a restart."`
+	EndTTL        time.Duration `env:"outcome_ttl" envDefault:"24h" doc:"With data_dir or store_url, how long it is remembered how an invocation ended: ids, function, outcome, status and times, about 60 bytes; no header, body or URL. 0: only the latest 10,000, until a restart."`
 	EndBytes      int64         `env:"outcome_max_bytes" envDefault:"256MiB" doc:"Size above which the oldest of these outcomes are removed, and counted. 0: no bound."`
 
 	// What was given up.

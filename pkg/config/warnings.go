@@ -50,9 +50,9 @@ func warnOfNames(c *Config, set func(string) bool, warn warner) {
 
 // warnOfDurability reports what a crash may lose.
 func warnOfDurability(c *Config, warn warner) {
-	warn(c.DataDir == "" && !c.StanEmbedded,
+	warn(!c.IsDurable() && !c.StanEmbedded,
 		"data_dir is not set: messages stay unacked with NATS Streaming until they are settled, and the dead set is lost at a restart")
-	warn(c.DataDir == "" && c.StanEmbedded,
+	warn(!c.IsDurable() && c.StanEmbedded,
 		"data_dir is not set and stan_embedded=true: everything is in memory, and a restart loses what was accepted")
 	warn(c.DataDir != "" && c.DataDirWait > 0 && c.DataDirWait < c.DrainTimeout,
 		"data_dir_wait (%s) is below drain_timeout (%s): a worker that replaces this one may exit before this one has drained",
