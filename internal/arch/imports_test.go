@@ -28,7 +28,7 @@ var layers = []struct {
 		"pkg/api", "pkg/admin", "pkg/ingest", "pkg/respond", "pkg/wire", "pkg/basicauth", "pkg/jobs", "pkg/finished", "pkg/pause", "pkg/gateway", "pkg/intake", "pkg/stanserver", "pkg/worker", "pkg/config",
 		"pkg/datadir", "pkg/descriptor", "pkg/listen", "pkg/store/embedded", "pkg/store/postgres", "pkg/store", "pkg/invoke", "pkg/spool", "pkg/egress", "pkg/policy", "pkg/retry", "pkg/trace", "pkg/invocation", "pkg/duration",
 	}},
-	{"pkg/doctor", []string{"pkg/basicauth", "pkg/client", "pkg/intake", "pkg/config", "pkg/datadir", "pkg/store/embedded", "pkg/descriptor"}},
+	{"pkg/doctor", []string{"pkg/basicauth", "pkg/client", "pkg/intake", "pkg/config", "pkg/datadir", "pkg/store/embedded", "pkg/store/postgres", "pkg/descriptor"}},
 	{"pkg/term", []string{"pkg/escape"}},
 	{"pkg/client", []string{"pkg/wire"}}, // knows the program only by its HTTP surface
 	{"pkg/api/apitest", []string{

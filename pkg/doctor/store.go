@@ -1,4 +1,4 @@
-// File store.go checks data_dir.
+// File store.go checks the store: data_dir, or the server.
 
 package doctor
 
@@ -11,9 +11,12 @@ import (
 	"queue-worker/pkg/store/embedded"
 )
 
-func (e *examiner) store(context.Context) []Finding {
+func (e *examiner) store(ctx context.Context) []Finding {
 	const check = "store"
 	c := e.Config
+	if c.IsShared() {
+		return e.postgres(ctx)
+	}
 	if c.DataDir == "" {
 		return []Finding{look(check, "Set data_dir to a folder on a volume that outlives the container.",
 			"in memory: the dead set is lost at a restart, and unsettled messages stay with NATS Streaming")}

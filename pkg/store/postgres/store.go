@@ -147,7 +147,7 @@ func (s *Store) open(ctx context.Context) (err error) {
 		return err
 	}
 	for _, step := range []func(context.Context) error{
-		s.migrate, s.openMeta, s.beginSession, s.openNotes, s.openEnds, s.count,
+		s.warnOfServer, s.migrate, s.openMeta, s.beginSession, s.openNotes, s.openEnds, s.count,
 	} {
 		if err := step(ctx); err != nil {
 			return err
