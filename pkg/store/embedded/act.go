@@ -7,11 +7,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
-	"queue-worker/pkg/store/record"
 )
 
 // Act carries out a batch, and returns when it is durable what became of each
@@ -200,49 +198,4 @@ func (t *txn) lastCallback(inv *invocation.Invocation, was body) (last *store.Ac
 		return nil
 	})
 	return last
-}
-
-// revive makes a dead letter ready at once, for a job or, with the zero id, without one. What bounded its age is past, and it
-// was not a bound on operators.
-func (t *txn) revive(inv *invocation.Invocation, was body, job invocation.ID) {
-	inv.State, inv.Since = invocation.Pending, t.now
-	inv.Retries, inv.Crashes = firstRetries(inv.Terms), 0
-	inv.Reason, inv.Detail, inv.DiedAt = "", "", time.Time{}
-	inv.Replays++
-	inv.Job = job
-	t.replayedBy(job)
-	if inv.Terms != nil {
-		inv.Terms.Expires = time.Time{}
-	}
-	t.changed(inv, "")
-	t.rewrite(inv, record.Encode(inv), was)
-}
-
-// firstRetries is what an invocation begins with. One of the mailbox comes from a
-// caller who has tried already: its first call is the first retry.
-func firstRetries(terms *invocation.Terms) int {
-	if terms == nil || terms.Source != invocation.SourceMailbox || terms.MaxRetries == 0 {
-		return 0
-	}
-	return 1
-}
-
-// leavePending deletes the index entry of an invocation that is ready or delayed:
-// the record does not tell which.
-func (t *txn) leavePending(inv *invocation.Invocation) error {
-	err := t.leaveReady(store.Ready{Lane: inv.Lane, Since: inv.Since, ID: inv.ID})
-	if !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	key := appendTimedKey(t.key[:0], delayedPrefix, inv.Since, inv.ID)
-	ok, err := t.s.has(key)
-	if err == nil && !ok {
-		err = t.s.damaged(fmt.Errorf("%s is in no index", inv.ID))
-	}
-	if err != nil {
-		return err
-	}
-	t.unset(key)
-	t.delta.pend(inv.Lane, inDelayed, inv.Source(), -1)
-	return nil
 }

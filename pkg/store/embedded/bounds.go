@@ -12,12 +12,6 @@ import (
 	"queue-worker/pkg/store"
 )
 
-// leaveDead deletes the index entry of a dead letter.
-func (t *txn) leaveDead(inv *invocation.Invocation) {
-	t.unset(appendTimedKey(t.key[:0], deadPrefix, inv.DiedAt, inv.ID))
-	t.delta.dead(inv.Lane, -1, inv.StoredBytes())
-}
-
 func deadKey(inv *invocation.Invocation) []byte {
 	return appendTimedKey(nil, deadPrefix, inv.DiedAt, inv.ID)
 }

@@ -220,6 +220,18 @@ func (s *Store) lookBody(id invocation.ID, f func(raw []byte) error) error {
 	return s.lookRaw(id, f)
 }
 
+// has reports whether a key is there.
+func (s *Store) has(key []byte) (bool, error) {
+	_, closer, err := s.db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, s.damaged(err)
+	}
+	return true, closer.Close()
+}
+
 // look calls f with the value of a key, which is valid during the call only.
 func (s *Store) look(key []byte, f func(value []byte) error) error { return s.lookIn(s.db, key, f) }
 

@@ -101,8 +101,11 @@ func (o *settleOp) stage(t *txn) error {
 	if sure {
 		t.unset(appendReadyKey(t.key[:0], o.At))
 		t.delta.pend(o.At.Lane, inReady, o.Inv.Source(), -1)
-	} else if err := t.leavePlace(o.At, o.Inv.Source()); err != nil {
-		return err
+	} else { // it was not loaded: it may be delayed
+		t.s.handover.act(o.At.ID)
+		if err := t.leaveWaiting(o.At, o.Inv.Source()); err != nil {
+			return err
+		}
 	}
 	t.leaveDeadline(o.At.ID, had)
 	t.finishedFor(o.Inv.Job, o.Outcome)
@@ -117,66 +120,4 @@ func (o *settleOp) stage(t *txn) error {
 		t.putResult(o.At.ID, o.result)
 	}
 	return nil
-}
-
-// follow inserts the callback of the invocation that was concluded last.
-func (t *txn) follow(callback arrival) {
-	if callback.Inv.State == invocation.Pending {
-		t.changes[len(t.changes)-1].Callback = callback.Inv.ID
-	}
-	t.insert(callback)
-}
-
-// leavePlace deletes the index entry of an invocation that was not loaded: it is ready, or
-// delayed. ErrNotFound when it is neither.
-func (t *txn) leavePlace(r store.Ready, from invocation.Source) error {
-	t.s.handover.act(r.ID)
-	err := t.leaveReady(r)
-	if !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	key := appendTimedKey(t.key[:0], delayedPrefix, r.Since, r.ID)
-	if ok, err := t.s.has(key); err != nil || !ok {
-		return cmp.Or(err, store.ErrNotFound)
-	}
-	t.unset(key)
-	t.delta.pend(r.Lane, inDelayed, from, -1)
-	return nil
-}
-
-// leaveReady deletes the index entry of a ready invocation. ErrNotFound when
-// there is none.
-func (t *txn) leaveReady(r store.Ready) error {
-	key := appendReadyKey(t.key[:0], r)
-	var from invocation.Source
-	err := t.s.look(key, func(v []byte) error {
-		_, from, _ = parseReadyValue(v) // a damaged value stops nothing here
-		return nil
-	})
-	if err == nil {
-		t.unset(key)
-		t.delta.pend(r.Lane, inReady, from, -1)
-	}
-	return err
-}
-
-// conclude writes what an outcome means, apart from the index entry that was left. The record
-// is the new one of an invocation that stays in the store.
-func (t *txn) conclude(outcome invocation.Outcome, inv *invocation.Invocation, record []byte, was body) {
-	t.changed(inv, outcome)
-	if outcome.Leaves() {
-		t.ended(inv, outcome)
-	}
-	switch outcome {
-	case invocation.OutcomeDone:
-		t.erase(inv, was)
-		t.delta.done++
-	case invocation.OutcomeDropped, invocation.OutcomeCancelled:
-		t.erase(inv, was)
-		t.delta.dropped++
-	case invocation.OutcomeRetry, invocation.OutcomeDead:
-		t.rewrite(inv, record, was)
-	default:
-		panic("store: unknown outcome")
-	}
 }
