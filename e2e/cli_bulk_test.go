@@ -18,7 +18,9 @@ func TestCLI_AScriptHasToSayYes(t *testing.T) {
 	s.gateway.tell(always(status(200)))
 	w.cli(t, "dead", "replay", "--function", "fn1").want(t, 2, "--yes")
 	w.cli(t, "dead", "drop", "--all").want(t, 2, "--yes")
-	w.cli(t, "function", "purge", "fn1").want(t, 2, "--yes")
+	w.cli(t, "dead", "replay", "--function", "typo").want(t, 1, "no dead letters match")
+	w.cli(t, "dead", "drop", "--until", "7").want(t, 2, "until", "7d")
+	w.cli(t, "function", "purge", "fn1").want(t, 1, "no pending invocations match")
 	w.cli(t, "dead", "drop", "--all", "--dry-run").want(t, 0, "drop: 4, ", "3\tfn1.openfaas-fn\t"+defaultQueue+"\tattempts_exhausted\n")
 	if left := w.deadSet(t); len(left) != 4 {
 		t.Fatalf("%d letters are left, want 4 left", len(left))

@@ -133,6 +133,19 @@ func TestCLI_OneLetter(t *testing.T) {
 	w.cli(t, "dead", "show", "0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7").want(t, 1, "no dead letter has this id")
 }
 
+func TestCLI_AReplayByIdSaysWhatBecameOfIt(t *testing.T) {
+	t.Parallel()
+	s, w := givingUp(t)
+	s.bury(w, "fn1", "a", "b")
+	l := w.deadSet(t)
+	w.cli(t, "dead", "replay", l[0].ID).want(t, 3, "replayed 1, succeeded 0, failed again 1, pending 0", "1 of 1 have not succeeded")
+	w.cli(t, "dead", "replay", l[0].ID, "--detach").want(t, 0, "not observed")
+	release := make(chan struct{})
+	s.gateway.tell(always(answer{Until: release}))
+	w.cli(t, "dead", "replay", l[1].ID, "--observe", "50ms").want(t, 3, "failed again 0, pending 1")
+	close(release)
+}
+
 func TestCLI_LettersByTheirIds(t *testing.T) {
 	t.Parallel()
 	s, w := givingUp(t)
@@ -140,10 +153,10 @@ func TestCLI_LettersByTheirIds(t *testing.T) {
 	s.gateway.tell(always(status(200)))
 	l := w.deadSet(t)
 	const unknown = "0198f2a4-7c1e-7b3d-9f60-2a41c5d0e8b7"
-	w.cli(t, "dead", "replay", l[0].ID).want(t, 0, "replayed "+l[0].ID)
+	w.cli(t, "dead", "replay", l[0].ID).want(t, 0, "replayed "+l[0].ID, "replayed 1, succeeded 1, failed again 0, pending 0")
 	w.cli(t, "dead", "drop", l[1].ID, "-o", "json").want(t, 0, `{"id":"`+l[1].ID+`","state":"dropped"}`)
 	w.cli(t, "dead", "drop", l[1].ID).want(t, 1, "no dead letter has this id")
-	w.cli(t, "dead", "replay", unknown, l[2].ID, l[3].ID).want(t, 3, "no dead letter has this id", "replayed "+l[2].ID, "replayed "+l[3].ID, "2 of 3")
+	w.cli(t, "dead", "replay", unknown, l[2].ID, l[3].ID).want(t, 3, "no dead letter has this id", "replayed "+l[2].ID, "replayed "+l[3].ID, "replayed 2, succeeded 2,", "2 of 3")
 	s.gateway.await(t, 4+3)
 	if left := w.deadSet(t); len(left) != 0 {
 		t.Errorf("there are %d letters left, want 0 left", len(left))

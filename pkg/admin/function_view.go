@@ -173,7 +173,7 @@ func (s *snapshot) view(ctx context.Context, lane invocation.Lane) wire.Function
 	v := wire.Function{
 		Function: lane.Name, Topic: lane.Name, Queue: lane.Queue,
 		Ready: max(n.Ready-running, 0), Running: running, Delayed: n.Delayed, Dead: n.Dead,
-		Rate: s.activity[lane].Rate, GivenUp15: s.activity[lane].GivenUp15m, GivenUp1h: s.activity[lane].GivenUp1h,
+		Rate: s.activity[lane].Rate, GivenUp15: s.activity[lane].GivenUp15m, GivenUp1h: s.activity[lane].GivenUp1h, Discarded15: s.activity[lane].Discarded15m,
 	}
 	if !invocation.IsCallbackLane(lane.Name) {
 		v.Function = s.admin.Names.Qualified(lane.Name)

@@ -13,14 +13,6 @@ import (
 	"queue-worker/pkg/wire"
 )
 
-// ask refuses early a command that would need an answer without a terminal.
-func (b *bulk) ask(s *session) error {
-	if b.yes || b.dryRun || s.Asking {
-		return nil
-	}
-	return usageError{term.ErrNotTerminal}
-}
-
 // carryOut shows a plan, asks, begins and watches.
 func (s *session) carryOut(ctx context.Context, job *client.Job, b *bulk) error {
 	if !s.JSON {
@@ -30,6 +22,9 @@ func (s *session) carryOut(ctx context.Context, job *client.Job, b *bulk) error 
 	}
 	if job.Plan.Count == 0 || b.dryRun {
 		return errors.Join(s.leave(ctx, job), matched(job))
+	}
+	if !b.yes && !s.Asking {
+		return errors.Join(s.forget(ctx, job), usageError{term.ErrNotTerminal})
 	}
 	if !b.yes {
 		ok, err := s.Confirm(fmt.Sprintf("%s %d?", job.Act, job.Plan.Count))
@@ -103,8 +98,8 @@ const (
 // observeMore is added to the longest first wait: the calls take their time, too.
 const observeMore = 30 * time.Second
 
-// observation is how long the outcomes of a replay are waited for.
-func observation(job *client.Job, asked time.Duration) time.Duration {
+// jobObservation is how long the outcomes of a replay are waited for.
+func jobObservation(job *client.Job, asked time.Duration) time.Duration {
 	if asked > 0 {
 		return asked
 	}
@@ -124,7 +119,7 @@ func (s *session) watch(ctx context.Context, job *client.Job, observe time.Durat
 		if job.Over() && over.IsZero() {
 			over = time.Now()
 		}
-		if !over.IsZero() && time.Since(over) >= observation(job, observe) {
+		if !over.IsZero() && time.Since(over) >= jobObservation(job, observe) {
 			break
 		}
 		p.Set(int64(job.Done+job.Skipped), stateNote(job))

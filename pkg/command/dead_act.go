@@ -3,6 +3,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -123,9 +124,6 @@ func (a *deadAct) run(ctx context.Context, s *session, ids []string) error {
 	case !byFilter && !a.order.All:
 		return usageError{fmt.Errorf("no dead letters chosen: give ids, a filter, or --all for the whole dead set; see '%s --help'", a.c.CommandPath())}
 	}
-	if err := a.bulk.ask(s); err != nil {
-		return err
-	}
 	a.order.Filter = f
 	if a.limit > 0 {
 		a.order.Limit = &a.limit
@@ -148,6 +146,7 @@ func (a *deadAct) each(ctx context.Context, s *session, ids []string) error {
 		do, done = s.Drop, "dropped"
 	}
 	t := tally{of: len(ids)}
+	var replayed []string
 	for _, id := range ids {
 		answer, err := byEither(ctx, s, id, do)
 		if err != nil {
@@ -158,6 +157,7 @@ func (a *deadAct) each(ctx context.Context, s *session, ids []string) error {
 			continue
 		}
 		t.done++
+		replayed = append(replayed, answer.ID)
 		if s.JSON {
 			err = s.Document(answer.JSON())
 		} else {
@@ -167,7 +167,19 @@ func (a *deadAct) each(ctx context.Context, s *session, ids []string) error {
 			return err
 		}
 	}
-	return t.result()
+	if a.order.Act == "drop" || t.done == 0 {
+		return t.result()
+	}
+	return cmp.Or(a.outcomes(ctx, s, replayed), t.result())
+}
+
+// outcomes observes what becomes of letters that were replayed by their ids.
+func (a *deadAct) outcomes(ctx context.Context, s *session, ids []string) error {
+	if a.bulk.detach {
+		s.Tell("not observed: queue-worker invocation get ID shows what becomes of it")
+		return nil
+	}
+	return s.observe(ctx, ids, a.bulk.observe)
 }
 
 // tally counts what was done of how many.

@@ -249,9 +249,6 @@ purged is counted as dropped.`, codesBulk,
 		if c.Flags().Changed("queue") && *queue == "" {
 			return usageError{errors.New("--queue has no value")}
 		}
-		if err := b.ask(s); err != nil {
-			return err
-		}
 		job, err := s.Purge(ctx, args[0], *queue, *state)
 		if err != nil {
 			return err

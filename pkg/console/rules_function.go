@@ -63,8 +63,14 @@ func givenUp(s State) []wire.Finding {
 			Level: wire.LevelCritical,
 			Title: fmt.Sprintf("%s: %s given up in the last 15 minutes", Text(f.Function), Things(f.GivenUp15, "invocation", "invocations")),
 			Text:  sentences(statusOf(f), keptOf(f), delayed),
-		}, f.GivenUp15 > 0
+		}, isGivingUp(f)
 	})
+}
+
+// isGivingUp reports whether anything that a function has given up in the last 15 minutes is lost or
+// is a dead letter still: what was replayed with success is no trouble any more.
+func isGivingUp(f *wire.Function) bool {
+	return f.Discarded15 > 0 || f.GivenUp15 > 0 && f.Dead > 0
 }
 
 func paused(s State) []wire.Finding {

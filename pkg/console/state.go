@@ -35,7 +35,7 @@ func conditionOf(s wire.Status, f *wire.Function) condition {
 	switch {
 	case isOpen(f):
 		return condition{toneBad, "alert", "unreachable", "for " + Length(since(state, f.Breaker.Since)) + because(f.Breaker.Cause), 0}
-	case f.GivenUp15 > 0:
+	case isGivingUp(f):
 		return condition{toneBad, "alert", "giving up", Things(f.GivenUp15, "invocation", "invocations") + " in 15 min", 1}
 	case f.Paused != nil:
 		return condition{toneWarning, "pause", "paused", pauseWords(state, f.Paused), 2}

@@ -76,9 +76,9 @@ func TestSummary(t *testing.T) {
 			})), wire.LevelCritical, "One function needs attention. Nothing is lost.", "given_up",
 			"Latest failure: status 502. 4 dead letters in all. 2 more are delayed.",
 		},
-		"given up, and replayed since": {
+		"given up, and not kept": {
 			stateOf(well(), with(quiet("f"), func(f *wire.Function) {
-				f.GivenUp15, f.LastError = 1, &wire.LastError{Status: 502}
+				f.GivenUp15, f.Discarded15, f.LastError = 1, 1, &wire.LastError{Status: 502}
 			})), wire.LevelCritical, "One function needs attention. Nothing is lost.", "given_up",
 			"Latest failure: status 502. No dead letter of this function is in the dead set now. 2 more are delayed.",
 		},
@@ -168,6 +168,19 @@ func TestTheWorstFindingComesFirst(t *testing.T) {
 	}
 }
 
+func TestWhatWasReplayedWithSuccessIsNoTrouble(t *testing.T) {
+	t.Parallel()
+	s := stateOf(well(), with(quiet("f"), func(f *wire.Function) {
+		f.GivenUp15, f.LastError = 3, &wire.LastError{Status: 502}
+	}))
+	if got := Summarize(s); len(got.Findings) != 0 {
+		t.Errorf("findings: got %+v, want none", got.Findings)
+	}
+	if got := conditionOf(s.Status, &s.Functions[0]); got.Word != "ok" {
+		t.Errorf("condition: got %q, want ok", got.Word)
+	}
+}
+
 func TestOnlyADurableStoreLosesNothing(t *testing.T) {
 	t.Parallel()
 	s := stateOf(changed(func(s *wire.Status) { s.Store.Durable = false }), troubled()...)
@@ -180,7 +193,7 @@ func TestASummaryListsEightFindings(t *testing.T) {
 	t.Parallel()
 	var all []wire.Function
 	for i := range 11 {
-		all = append(all, with(quiet("f"+strconv.Itoa(i)), func(f *wire.Function) { f.GivenUp15 = i + 1 }))
+		all = append(all, with(quiet("f"+strconv.Itoa(i)), func(f *wire.Function) { f.GivenUp15, f.Dead = i+1, i+1 }))
 	}
 	got := Summarize(stateOf(well(), all...))
 	if len(got.Findings) != maxFindings {

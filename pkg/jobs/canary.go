@@ -82,8 +82,8 @@ func (j *Jobs) guard(ctx context.Context, b *job, r *record) (hold, error) {
 	return hold{}, nil
 }
 
-// look asks the store what became of those that are watched. Gone is good, dead
-// again is bad, and anything else is not decided.
+// look asks the store what became of those that are watched. Dead again is bad, what has left the
+// store is what its counts say, and anything else is not decided.
 func (j *Jobs) look(b *job, r *record) {
 	if len(r.Watch) == 0 || time.Since(b.polled) < watchPeriod {
 		return
@@ -94,7 +94,8 @@ func (j *Jobs) look(b *job, r *record) {
 		inv, err := j.Store.Get(context.Background(), id)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
-			r.Outcomes += good
+			t, _ := j.Store.Tally(context.Background(), r.ID)
+			r.left(t)
 		case err == nil && inv.State == invocation.Dead:
 			r.Outcomes += bad
 			r.Failed++
@@ -105,6 +106,23 @@ func (j *Jobs) look(b *job, r *record) {
 	r.Watch = left
 	r.Outcomes = r.Outcomes[max(0, len(r.Outcomes)-mostKnown):]
 	j.keepWay(b, r)
+}
+
+// left takes account of a letter that has left the store: discarded, which is bad; cancelled, which
+// says nothing, so that another one takes its place in the stage; or done. The counts of the job say
+// how many are which, without their ids.
+func (r *record) left(t store.Tally) {
+	switch {
+	case t.Dropped > r.Discarded:
+		r.Discarded++
+		r.Failed++
+		r.Outcomes += bad
+	case t.Cancelled > r.Cancelled:
+		r.Cancelled++
+		r.InStage = max(r.InStage-1, 0)
+	default:
+		r.Outcomes += good
+	}
 }
 
 // keepWay takes over what the job's goroutine has found out. It is stored with the

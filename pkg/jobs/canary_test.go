@@ -67,6 +67,35 @@ func TestACanaryStopsByItselfAndContinuesWhenResumed(t *testing.T) {
 	})
 }
 
+func TestACancelledLetterIsNoSuccessOfACanary(t *testing.T) {
+	for name, tt := range map[string]struct {
+		then  invocation.Outcome // after the first was cancelled
+		state State
+		done  int
+	}{
+		"another takes its place, and fails":    {invocation.OutcomeDead, Stopped, 2},
+		"another takes its place, and succeeds": {invocation.OutcomeDone, Done, 40},
+		"what is discarded has failed":          {invocation.OutcomeDropped, Stopped, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				r := newRig(t, embedded.Options{})
+				r.bury("fn", 40)
+				var n atomic.Int32
+				r.become(func(*invocation.Invocation) (invocation.Outcome, time.Duration) {
+					if n.Add(1) == 1 {
+						return invocation.OutcomeCancelled, time.Second
+					}
+					return tt.then, time.Second
+				})
+				v := r.begin(Request{Act: Replay, Canary: true})
+				pass(10 * time.Minute)
+				r.want(v, tt.state, tt.done, 0)
+			})
+		})
+	}
+}
+
 func TestTheRestIsWatchedToo(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, embedded.Options{})

@@ -47,6 +47,10 @@ type way struct {
 	InStage  int             `json:"in_stage,omitempty"`
 	Watch    []invocation.ID `json:"watch,omitempty"`    // replayed, and not over yet
 	Outcomes string          `json:"outcomes,omitempty"` // of those watched, latest last, good or bad
+	// Discarded and Cancelled are how many of those that left the store are in Outcomes as bad, and
+	// in none of them.
+	Discarded int `json:"discarded,omitempty"`
+	Cancelled int `json:"cancelled,omitempty"`
 }
 
 // fork is a copy that can be changed.

@@ -26,11 +26,13 @@ type Function struct {
 	LastError *LastError `json:"last_error"`         // since the start; null without one
 	GivenUp15 int        `json:"given_up_15m"`       // dead or dropped, in the last 15 minutes
 	GivenUp1h int        `json:"given_up_1h"`        // in the last hour
-	Limit     int        `json:"limit"`              // calls at a time
-	HeldUntil *time.Time `json:"held_until"`         // by a Retry-After; null: it is not held
-	Breaker   Breaker    `json:"breaker"`
-	Paused    *Pause     `json:"paused"`            // null: it is called
-	History   *History   `json:"history,omitempty"` // when it is asked for
+	// Discarded15 are those of the last 15 minutes that were dropped: no dead letter is of them.
+	Discarded15 int        `json:"discarded_15m"`
+	Limit       int        `json:"limit"`      // calls at a time
+	HeldUntil   *time.Time `json:"held_until"` // by a Retry-After; null: it is not held
+	Breaker     Breaker    `json:"breaker"`
+	Paused      *Pause     `json:"paused"`            // null: it is called
+	History     *History   `json:"history,omitempty"` // when it is asked for
 }
 
 // LastError is the latest call of a function that failed.

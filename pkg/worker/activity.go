@@ -26,6 +26,8 @@ type Activity struct {
 	// GivenUp15m and GivenUp1h count what was given up, dead or dropped, in the last 15
 	// minutes and in the last hour.
 	GivenUp15m, GivenUp1h int
+	// Discarded15m counts those of the last 15 minutes that were dropped.
+	Discarded15m int
 }
 
 // LastError is a call that failed.
@@ -147,7 +149,8 @@ func (a *activity) seen(now time.Time) (v Activity) {
 		calls += float64(n)
 	}
 	v.Rate = calls / rateSeconds
-	v.GivenUp15m, v.GivenUp1h = a.hour.givenUp(now, 15), a.hour.givenUp(now, HistoryMinutes)
+	v.GivenUp15m, v.Discarded15m = a.hour.givenUp(now, 15)
+	v.GivenUp1h, _ = a.hour.givenUp(now, HistoryMinutes)
 	if a.failed {
 		last := a.last
 		v.LastError = &last

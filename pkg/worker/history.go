@@ -15,6 +15,7 @@ const HistoryMinutes = 60
 type Minute struct {
 	Done, Retried uint32
 	GivenUp       uint32 // dead or dropped
+	Discarded     uint32 // dropped; GivenUp has them, too
 }
 
 // History returns what happened in a lane in the last 60 minutes, oldest first; nil when
@@ -42,8 +43,11 @@ func (h *history) count(outcome invocation.Outcome, at time.Time) {
 		m.Done++
 	case invocation.OutcomeRetry:
 		m.Retried++
-	case invocation.OutcomeDead, invocation.OutcomeDropped:
+	case invocation.OutcomeDead:
 		m.GivenUp++
+	case invocation.OutcomeDropped:
+		m.GivenUp++
+		m.Discarded++
 	case invocation.OutcomeCancelled:
 	}
 }
@@ -73,11 +77,13 @@ func (h *history) last(now time.Time) []Minute {
 	return all
 }
 
-// givenUp counts what was given up in the last minutes, the running one included.
-func (h *history) givenUp(now time.Time, minutes int64) (n int) {
+// givenUp counts what was given up in the last minutes, the running one included, and how many of
+// that were discarded.
+func (h *history) givenUp(now time.Time, minutes int64) (n, discarded int) {
 	h.at(now)
 	for i := h.minute - minutes + 1; i <= h.minute; i++ {
-		n += int(h.ring[(i+HistoryMinutes)%HistoryMinutes].GivenUp)
+		m := &h.ring[(i+HistoryMinutes)%HistoryMinutes]
+		n, discarded = n+int(m.GivenUp), discarded+int(m.Discarded)
 	}
-	return n
+	return n, discarded
 }

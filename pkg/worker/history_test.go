@@ -30,13 +30,16 @@ func TestHistoryIsOfTheLastHour(t *testing.T) {
 	if len(got) != HistoryMinutes {
 		t.Fatalf("got %d minutes, want %d", len(got), HistoryMinutes)
 	}
-	want := []Minute{{GivenUp: 1}, {GivenUp: 1}, {Done: 1, Retried: 1, GivenUp: 2}}
+	want := []Minute{{GivenUp: 1}, {GivenUp: 1}, {Done: 1, Retried: 1, GivenUp: 2, Discarded: 1}}
 	if diff := cmp.Diff(want, got[HistoryMinutes-3:]); diff != "" {
 		t.Errorf("the last minutes (-want +got):\n%s", diff)
 	}
 	a := s.all(at)[lane]
 	if a.GivenUp15m != 16 {
 		t.Errorf("got %d given up in 15 minutes, want 16", a.GivenUp15m)
+	}
+	if a.Discarded15m != 1 {
+		t.Errorf("got %d discarded in 15 minutes, want 1", a.Discarded15m)
 	}
 	if a.GivenUp1h != 61 {
 		t.Errorf("got %d given up in an hour, want 61", a.GivenUp1h)
