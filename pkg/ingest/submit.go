@@ -60,6 +60,9 @@ func (i *Ingest) head(w http.ResponseWriter, r *http.Request, from invocation.So
 	if p := PathProblem(r.URL); p != nil {
 		return nil, none, p
 	}
+	if what := invocation.NotUTF8(r.Header, r.URL.RawQuery); what != "" && !i.durable {
+		return nil, none, respond.Refuse(what+" is not UTF-8", "UTF-8; a worker with data_dir takes any bytes")
+	}
 	callback, err := readCallback(r.Header)
 	if err != nil {
 		return nil, none, err

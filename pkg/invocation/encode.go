@@ -42,7 +42,7 @@ const (
 // error ends the encoding. It may be nil.
 func NewEncoder(head types.QueueRequest, size int64, exact bool, room func(n int64) error) (*Encoder, error) {
 	head.Body = nil
-	json, err := stdjson.Marshal(head)
+	json, err := encodeJSON(head)
 	if err != nil {
 		return nil, err
 	}

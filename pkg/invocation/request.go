@@ -97,6 +97,7 @@ func (r *Request) walk(raw []byte, callback **url.URL) error {
 	} else if t.Kind() != '{' {
 		return fmt.Errorf("a JSON object is expected, not %s", t.Kind())
 	}
+	var x exact
 	for d.PeekKind() == '"' {
 		t, err := d.ReadToken()
 		if err != nil {
@@ -117,7 +118,12 @@ func (r *Request) walk(raw []byte, callback **url.URL) error {
 			end := int(d.InputOffset())
 			value = raw[end-len(value) : end]
 		}
-		if err := r.set(f, value, callback); err != nil {
+		if f == fieldExact {
+			err = x.read(value)
+		} else {
+			err = r.set(f, value, callback)
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", f, err)
 		}
 	}
@@ -127,6 +133,7 @@ func (r *Request) walk(raw []byte, callback **url.URL) error {
 	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
 		return errors.New("more than one JSON value")
 	}
+	x.apply(r)
 	return nil
 }
 
@@ -143,10 +150,11 @@ const (
 	fieldAnnotations field = "Annotations"
 	fieldCallbackURL field = "CallbackUrl"
 	fieldEnvelope    field = EnvelopeKey
+	fieldExact       field = ExactKey
 )
 
 var fields = []field{
-	fieldHeader, fieldBody, fieldPath, fieldQueryString, fieldFunction, fieldQueueName, fieldAnnotations, fieldCallbackURL, fieldEnvelope,
+	fieldHeader, fieldBody, fieldPath, fieldQueryString, fieldFunction, fieldQueueName, fieldAnnotations, fieldCallbackURL, fieldEnvelope, fieldExact,
 }
 
 // fieldOf finds a key, in any case.
@@ -402,5 +410,5 @@ func EncodeCallbackFrom(function string, h http.Header, size int64, body io.Writ
 // body are what will be posted. Its target is not in it, because Invocation.URL
 // holds that.
 func EncodeCallback(function string, h http.Header, body []byte) ([]byte, error) {
-	return stdjson.Marshal(types.QueueRequest{Method: http.MethodPost, Function: function, Header: h, Body: body})
+	return encodeJSON(types.QueueRequest{Method: http.MethodPost, Function: function, Header: h, Body: body})
 }

@@ -88,6 +88,28 @@ var results = []test{
 			}
 		}
 	}},
+	{"bytes that are not UTF-8 are kept in QueueRequest, header and body", func(w *world) {
+		const odd = "J\xf6rg \x00\x80\xff"
+		inv := w.now("fn")
+		inv.CallID = "J\xf6rg"
+		if err := w.try(store.Accept{Inv: inv, Raw: []byte(odd)}); err != nil {
+			w.Fatal(err)
+		}
+		l, err := w.LoadReady(w.Context(), at(inv))
+		if err != nil {
+			w.Fatal(err)
+		}
+		if got := string(l.Raw); got != odd {
+			w.Errorf("QueueRequest: got %q, want %q", got, odd)
+		}
+		if got := w.stored(inv.CallID, 10); len(got) != 1 || got[0].CallID != inv.CallID {
+			w.Errorf("by call id: got %v, want one with %q", got, inv.CallID)
+		}
+		r := w.ending(inv, odd)
+		r.Header = http.Header{"X-Name": {odd, "1"}}
+		w.finish(inv, invocation.OutcomeDone, r)
+		w.wantResult(r)
+	}},
 	{"a result without an invocation is that of the settlement", func(w *world) {
 		inv := w.now("fn")
 		w.take(inv)
