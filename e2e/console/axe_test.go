@@ -36,6 +36,16 @@ func (b *tab) accessible(what fmt.Stringer) {
 	}
 }
 
+// accessibleWithoutScripts is accessible for a tab without JavaScript, which axe-core needs.
+func (b *tab) accessibleWithoutScripts(what fmt.Stringer) {
+	b.t.Helper()
+	b.scripts(true)
+	b.do("reload", chromedp.Navigate(eval[string](b, `location.href`)))
+	b.accessible(what)
+	b.scripts(false)
+	b.do("reload", chromedp.Navigate(eval[string](b, `location.href`)))
+}
+
 // wider is what makes the page wider than its window, "" when it fits.
 const wider = `document.documentElement.scrollWidth <= innerWidth ? "" : innerWidth + " px, page " + document.documentElement.scrollWidth + ": " +
 	[...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".scroll")).slice(0, 3).map(e => e.outerHTML.slice(0, 160)).join("; ")`

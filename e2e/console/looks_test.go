@@ -3,8 +3,10 @@ package console
 // Every page in every look.
 
 import (
+	"maps"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -13,7 +15,7 @@ import (
 // seeded is a stand with something of everything, and the ids of it.
 type seeded struct {
 	*stand
-	dead, done, slow string
+	dead, done, slow, plan string
 }
 
 // shared is the stand of all tests that change nothing, and what ends it.
@@ -64,6 +66,7 @@ func seed(t *testing.T, s *stand) *seeded {
 	for _, id := range []string{all.dead, refused, all.done} {
 		s.await(t, id)
 	}
+	all.plan = s.planned(t)
 	return all
 }
 
@@ -73,17 +76,18 @@ func (s *seeded) pages() map[string]string {
 		"overview": "/", "functions by name": "/?by=name", "dead letters": "/dead", "one group": "/dead?in=attempts_exhausted%7C502%7Cfaas-request%7Cmail-send",
 		"nothing with a filter": "/dead?function=other", "dead letter": "/invocations/" + s.dead, "body": "/invocations/" + s.dead + "?body=1",
 		"finished": "/invocations/" + s.done, "in flight": "/invocations/" + s.slow, "pending": "/invocations?function=slow",
+		"drop": "/invocations/" + s.dead + "/drop", "jobs": "/jobs", "plan": "/jobs/" + s.plan,
 		"function": "/functions/mail-send.openfaas-fn", "function in flight": "/functions/slow",
 	}
 }
 
 func TestPagesInEveryLook(t *testing.T) {
 	s := seedOnce(t)
-	some := looks
-	if testing.Short() {
-		some = looks[:2]
-	}
-	for name, path := range s.pages() {
+	for i, name := range slices.Sorted(maps.Keys(s.pages())) {
+		path, some := s.pages()[name], looks
+		if testing.Short() {
+			some = looks[i%2 : i%2+1]
+		}
 		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {
 			b := open(t, s.base)
 			b.goTo(path)

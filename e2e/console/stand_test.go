@@ -4,6 +4,7 @@ package console
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -175,10 +176,25 @@ func (s *stand) send(t testing.TB, function, body string, header ...string) stri
 	return a.Header.Get("X-Invocation-Id")
 }
 
-// ended waits for the end of an invocation.
+// await waits for the end of an invocation.
 func (s *stand) await(t testing.TB, id string) {
 	t.Helper()
 	s.get(t, "/v1/invocations/"+id+"?wait=4m")
+}
+
+// planned plans a replay of all dead letters and returns the id of the job.
+func (s *stand) planned(t testing.TB) string {
+	t.Helper()
+	a, err := http.Post(s.base+"/v1/dead_set/plan", "application/json", strings.NewReader(`{"act":"replay","all":true,"canary":true}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Body.Close()
+	var job struct{ ID string }
+	if err := json.NewDecoder(a.Body).Decode(&job); err != nil || job.ID == "" {
+		t.Fatalf("got %d, %v, want a plan", a.StatusCode, err)
+	}
+	return job.ID
 }
 
 // get reads a document of the API.

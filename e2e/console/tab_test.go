@@ -114,9 +114,12 @@ func (b *tab) show(l look) {
 }
 
 // withoutScripts switches JavaScript off in the pages.
-func (b *tab) withoutScripts() {
+func (b *tab) withoutScripts() { b.scripts(false) }
+
+// scripts switches JavaScript on or off from the next page on.
+func (b *tab) scripts(on bool) {
 	b.t.Helper()
-	if _, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
+	if _, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on}); err != nil {
 		b.t.Fatal(err)
 	}
 }

@@ -110,6 +110,14 @@ func callerOf(ctx context.Context) string {
 	return by
 }
 
+type actorKey struct{}
+
+// WithActor notes that the client may carry out the operations of pages.
+func WithActor(ctx context.Context) context.Context { return context.WithValue(ctx, actorKey{}, true) }
+
+// mayAct reports whether the client may carry out the operations of pages.
+func mayAct(ctx context.Context) bool { return ctx.Value(actorKey{}) != nil }
+
 // Keys of log lines.
 const (
 	keyID    = "id"

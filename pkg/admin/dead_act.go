@@ -29,13 +29,18 @@ func (a *Admin) ReplayDead(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return a.act(w, r, "replay", wire.StateReady, func(ctx context.Context, id invocation.ID) error {
+	return a.act(w, r, "replay", wire.StateReady, a.replay(force))
+}
+
+// replay makes a dead letter ready.
+func (a *Admin) replay(force bool) func(context.Context, invocation.ID) error {
+	return func(ctx context.Context, id invocation.ID) error {
 		taken, err := a.Store.Act(ctx, store.Batch{Verb: store.ActReplay, IDs: []invocation.ID{id}, Force: force})
 		if err != nil {
 			return err
 		}
 		return taken[0].Err
-	})
+	}
 }
 
 // DropDead removes one dead letter.
@@ -46,12 +51,21 @@ func (a *Admin) DropDead(w http.ResponseWriter, r *http.Request) error {
 	return a.act(w, r, "drop", wire.StateDropped, a.Store.Drop)
 }
 
-// act carries out a change of one letter. A client that goes away does not stop
-// it: the change may be on its way to the disk, and who made it has to be logged.
+// act carries out a change of one letter and answers with it.
 func (a *Admin) act(w http.ResponseWriter, r *http.Request, name, state string, do func(context.Context, invocation.ID) error) error {
-	id, err := pathID(r)
+	id, err := a.actOn(r, name, do)
 	if err != nil {
 		return err
+	}
+	return respond.JSON(w, http.StatusOK, wire.Acted{ID: id.String(), State: state})
+}
+
+// actOn carries out a change of the letter in the path. A client that goes away does not stop
+// it: the change may be on its way to the disk, and who made it has to be logged.
+func (a *Admin) actOn(r *http.Request, name string, do func(context.Context, invocation.ID) error) (invocation.ID, error) {
+	id, err := pathID(r)
+	if err != nil {
+		return id, err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), a.wait)
 	defer cancel()
@@ -59,14 +73,11 @@ func (a *Admin) act(w http.ResponseWriter, r *http.Request, name, state string, 
 	a.tell(r, name, id, err)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return a.whyNot(ctx, id)
+		return id, a.whyNot(ctx, id)
 	case errors.Is(err, store.ErrSuperseded):
-		return problemSuperseded
+		return id, problemSuperseded
 	}
-	if err != nil {
-		return err
-	}
-	return respond.JSON(w, http.StatusOK, wire.Acted{ID: id.String(), State: state})
+	return id, err
 }
 
 // tell logs a change: who, what, which. What was surely not changed is not logged.

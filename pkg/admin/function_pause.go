@@ -39,16 +39,25 @@ func (a *Admin) PauseFunction(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(w, r, &q); err != nil {
 		return err
 	}
+	note, err := a.pause(r, lane, q)
+	if err != nil {
+		return err
+	}
+	return a.showPaused(w, r, lane, note)
+}
+
+// pause pauses a function.
+func (a *Admin) pause(r *http.Request, lane string, q wire.PauseRequest) (note string, err error) {
 	p, err := pauseOf(q, time.Now())
 	if err != nil {
-		return err
+		return "", err
 	}
 	p.By = callerOf(r.Context())
-	note, err := a.unknown(r.Context(), lane, q.Force)
+	note, err = a.unknown(r.Context(), lane, q.Force)
 	if err != nil {
-		return err
+		return "", err
 	}
-	return a.changePause(w, r, lane, note, func(ctx context.Context) error { return a.Pauses.Set(ctx, lane, p) })
+	return note, a.changePause(r, func(ctx context.Context) error { return a.Pauses.Set(ctx, lane, p) })
 }
 
 // unknown refuses to pause a function that certainly does not exist, unless it is forced. Where the gateway cannot
@@ -96,22 +105,33 @@ func (a *Admin) ResumeFunction(w http.ResponseWriter, r *http.Request) error {
 	if _, err := readParams(r); err != nil {
 		return err
 	}
-	by := callerOf(r.Context())
-	return a.changePause(w, r, lane, "", func(ctx context.Context) error { return a.Pauses.Lift(ctx, lane, by) })
-}
-
-// changePause pauses or resumes and answers with the function as it is now. A client that
-// goes away does not stop it. Who did it is in the log of the pauses.
-func (a *Admin) changePause(w http.ResponseWriter, r *http.Request, lane, note string, do func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), a.wait)
-	defer cancel()
-	switch err := do(ctx); {
-	case errors.Is(err, pause.ErrTooMany):
-		return problemManyPauses
-	case err != nil:
+	if err := a.resume(r, lane); err != nil {
 		return err
 	}
-	list := a.snapshotOf(ctx, lane).of(ctx, lane)
+	return a.showPaused(w, r, lane, "")
+}
+
+// resume resumes a function.
+func (a *Admin) resume(r *http.Request, lane string) error {
+	by := callerOf(r.Context())
+	return a.changePause(r, func(ctx context.Context) error { return a.Pauses.Lift(ctx, lane, by) })
+}
+
+// changePause pauses or resumes. A client that goes away does not stop it. Who did it is in the
+// log of the pauses.
+func (a *Admin) changePause(r *http.Request, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), a.wait)
+	defer cancel()
+	err := do(ctx)
+	if errors.Is(err, pause.ErrTooMany) {
+		return problemManyPauses
+	}
+	return err
+}
+
+// showPaused answers with a function as it is now.
+func (a *Admin) showPaused(w http.ResponseWriter, r *http.Request, lane, note string) error {
+	list := a.snapshotOf(r.Context(), lane).of(r.Context(), lane)
 	list.Note = note
 	return respond.JSON(w, http.StatusOK, list)
 }

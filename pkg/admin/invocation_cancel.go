@@ -55,29 +55,33 @@ func (a *Admin) CancelCall(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *Admin) cancelBy(w http.ResponseWriter, r *http.Request, key string) error {
-	key, err := anyID(key)
-	if err != nil {
-		return err
-	}
 	if _, err := readParams(r); err != nil {
 		return err
 	}
-	id, err := a.findArriving(r.Context(), key)
+	id, err := a.cancelOf(r, key)
 	if err != nil {
 		return err
+	}
+	return respond.JSON(w, http.StatusAccepted, wire.Acted{ID: id.String(), State: wire.StateCancelled})
+}
+
+// cancelOf cancels the invocation of an id.
+func (a *Admin) cancelOf(r *http.Request, key string) (id invocation.ID, err error) {
+	if key, err = anyID(key); err != nil {
+		return id, err
+	}
+	if id, err = a.findArriving(r.Context(), key); err != nil {
+		return id, err
 	}
 	// A client that goes away does not stop it: it may be on its way to the disk.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), a.wait)
 	defer cancel()
 	err = a.cancel(ctx, id)
 	a.tellCancel(r, id, err)
-	if err != nil {
-		return err
+	if err == nil && a.Forget != nil && a.Forget(ctx) != nil {
+		err = problemNotForgotten
 	}
-	if a.Forget != nil && a.Forget(ctx) != nil {
-		return problemNotForgotten
-	}
-	return respond.JSON(w, http.StatusAccepted, wire.Acted{ID: id.String(), State: wire.StateCancelled})
+	return id, err
 }
 
 // tellCancel logs who cancelled what. What was surely not cancelled is not logged.

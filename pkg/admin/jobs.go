@@ -77,11 +77,20 @@ func (a *Admin) ListJobs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	list, err := a.jobList(p, limit)
+	if err != nil {
+		return err
+	}
+	return respond.JSON(w, http.StatusOK, list)
+}
+
+// jobList are up to limit jobs after a cursor.
+func (a *Admin) jobList(p params, limit int) (wire.JobList, error) {
 	all := a.Jobs.List()
 	if p.has("cursor") {
 		after, err := invocation.ParseID(p.text("cursor"))
 		if err != nil {
-			return store.ErrBadCursor
+			return wire.JobList{}, store.ErrBadCursor
 		}
 		all = slices.DeleteFunc(all, func(j jobs.Job) bool { return slices.Compare(j.ID[:], after[:]) >= 0 })
 	}
@@ -92,7 +101,7 @@ func (a *Admin) ListJobs(w http.ResponseWriter, r *http.Request) error {
 	if len(all) > limit {
 		list.Next = all[limit-1].ID.String()
 	}
-	return respond.JSON(w, http.StatusOK, list)
+	return list, nil
 }
 
 // ShowJob shows one job.
@@ -134,28 +143,34 @@ func (a *Admin) CancelJob(w http.ResponseWriter, r *http.Request) error {
 // steer applies, pauses, resumes or cancels. As with an act on one letter, a
 // client that goes away does not stop it, and who did it is logged.
 func (a *Admin) steer(w http.ResponseWriter, r *http.Request, name string, s steering) error {
-	id, err := jobID(r)
-	if err != nil {
-		return err
-	}
 	if _, err := readParams(r); err != nil {
 		return err
 	}
 	if err := readJSON(w, r, &struct{}{}); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), a.wait)
-	defer cancel()
-	j, err := s.do(ctx, id)
-	if p, ok := errors.AsType[*respond.Problem](problemOfJob(err)); ok {
-		return p
-	}
-	a.log.Info("job changed", keyAct, name, keyJob, id.String(), "what", string(j.Act), "state", string(j.State),
-		keyBy, callerOf(r.Context()), keyPeer, r.RemoteAddr)
+	j, err := a.steerJob(r, name, s.do)
 	if err != nil {
 		return err
 	}
 	return respond.JSON(w, s.status, a.jobView(j))
+}
+
+// steerJob steers the job in the path.
+func (a *Admin) steerJob(r *http.Request, name string, do func(context.Context, invocation.ID) (jobs.Job, error)) (j jobs.Job, err error) {
+	id, err := jobID(r)
+	if err != nil {
+		return j, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), a.wait)
+	defer cancel()
+	j, err = do(ctx, id)
+	if p, ok := errors.AsType[*respond.Problem](problemOfJob(err)); ok {
+		return j, p
+	}
+	a.log.Info("job changed", keyAct, name, keyJob, id.String(), "what", string(j.Act), "state", string(j.State),
+		keyBy, callerOf(r.Context()), keyPeer, r.RemoteAddr)
+	return j, err
 }
 
 // jobView is a job, as JSON.

@@ -20,7 +20,7 @@ const ContentHTML = "text/html; charset=utf-8"
 
 // ShowOverview is the first page.
 func (a *Admin) ShowOverview(w http.ResponseWriter, r *http.Request) error {
-	p, err := readParams(r, "by", "after")
+	p, viewer, err := a.readPage(r, "by", "after")
 	if err != nil {
 		return err
 	}
@@ -32,7 +32,16 @@ func (a *Admin) ShowOverview(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return a.writePage(w, r, a.overview(r.Context(), byName, after).Page)
+	page := a.overview(r.Context(), byName, after)
+	page.Viewer = viewer
+	return a.writePage(w, r, page.Page)
+}
+
+// readPage reads the parameters of a page, and for whom it is made.
+func (a *Admin) readPage(r *http.Request, allowed ...string) (params, console.Viewer, error) {
+	p, err := readParams(r, append(allowed, console.ParamDid)...)
+	v := console.Viewer{Version: a.State().Worker.Version, Name: callerOf(r.Context()), Acts: mayAct(r.Context()), Did: p.text(console.ParamDid)}
+	return p, v, err
 }
 
 // writePage renders a page and answers with it.

@@ -21,7 +21,7 @@ const pageLooks = 4
 
 // ShowDeadPage is the page of the dead set: its groups, and the dead letters of one of them.
 func (a *Admin) ShowDeadPage(w http.ResponseWriter, r *http.Request) error {
-	p, err := readParams(r, append([]string{console.ParamGroup, console.ParamCursor}, wire.FilterNames...)...)
+	p, viewer, err := a.readPage(r, append([]string{console.ParamGroup, console.ParamCursor}, wire.FilterNames...)...)
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func (a *Admin) ShowDeadPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	d := console.DeadSet{At: time.Now(), Version: a.State().Worker.Version, Query: url.Values(p), Groups: groups, Durable: a.Durable}
+	d := console.DeadSet{Viewer: viewer, At: time.Now(), Query: url.Values(p), Groups: groups, Durable: a.Durable}
 	if d.Chosen = chosenGroup(&groups, p.text(console.ParamGroup)); d.Chosen != nil {
 		if d.Letters, err = a.newest(r.Context(), within(f, d.Chosen), p.text(console.ParamCursor), console.PageRows); err != nil {
 			return err

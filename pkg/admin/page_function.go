@@ -26,7 +26,7 @@ func (a *Admin) ShowFunctionPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p, err := readParams(r, console.ParamQueue)
+	p, viewer, err := a.readPage(r, console.ParamQueue)
 	if err != nil {
 		return err
 	}
@@ -42,6 +42,7 @@ func (a *Admin) ShowFunctionPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	page.Viewer = viewer
 	return a.writePage(w, r, page.Page)
 }
 

@@ -53,7 +53,7 @@ func (a *Admin) ShowInvocationPage(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	p, err := readParams(r, console.ParamBody)
+	p, viewer, err := a.readPage(r, console.ParamBody)
 	if err != nil {
 		return err
 	}
@@ -64,12 +64,13 @@ func (a *Admin) ShowInvocationPage(w http.ResponseWriter, r *http.Request) error
 	case len(all) == 0:
 		return problemNoInvocation
 	case len(all) > 1:
-		return a.writePage(w, r, a.listed(key, nil, all).Page)
+		return a.writePage(w, r, listed(viewer, key, nil, all).Page)
 	}
 	page, err := a.invocationPage(r.Context(), &all[0], p.text(console.ParamBody) == "1")
 	if err != nil {
 		return err
 	}
+	page.Viewer = viewer
 	if page.WithBody {
 		a.tellBody(r, all[0].inv.ID)
 	}
@@ -77,8 +78,8 @@ func (a *Admin) ShowInvocationPage(w http.ResponseWriter, r *http.Request) error
 }
 
 // listed is a list of what was found.
-func (a *Admin) listed(call string, q url.Values, all []found) console.Invocations {
-	page := console.Invocations{At: time.Now(), Version: a.State().Worker.Version, CallID: call, Query: q}
+func listed(viewer console.Viewer, call string, q url.Values, all []found) console.Invocations {
+	page := console.Invocations{Viewer: viewer, At: time.Now(), CallID: call, Query: q}
 	for i := range all {
 		page.Invocations.Invocations = append(page.Invocations.Invocations, viewOf(&all[i]))
 	}
@@ -87,7 +88,7 @@ func (a *Admin) listed(call string, q url.Values, all []found) console.Invocatio
 
 // ListInvocationsPage lists pending invocations.
 func (a *Admin) ListInvocationsPage(w http.ResponseWriter, r *http.Request) error {
-	p, err := readParams(r, "function", "queue", "state", "cursor")
+	p, viewer, err := a.readPage(r, "function", "queue", "state", "cursor")
 	if err != nil {
 		return err
 	}
@@ -100,7 +101,7 @@ func (a *Admin) ListInvocationsPage(w http.ResponseWriter, r *http.Request) erro
 	if err != nil {
 		return err
 	}
-	page := a.listed("", url.Values(p), nil)
+	page := listed(viewer, "", url.Values(p), nil)
 	page.Invocations = *list
 	return a.writePage(w, r, page.Page)
 }
@@ -111,7 +112,7 @@ func (a *Admin) invocationPage(ctx context.Context, f *found, body bool) (*conso
 	if err != nil {
 		return nil, err
 	}
-	page := &console.Invocation{At: time.Now(), Version: a.State().Worker.Version, Invocation: views[0]}
+	page := &console.Invocation{At: time.Now(), Invocation: views[0]}
 	if f.state == wire.StateDead {
 		page.Letter = detailsOf(f.inv, message{})
 	}

@@ -52,17 +52,23 @@ func (a *Admin) PlanDead(w http.ResponseWriter, r *http.Request) error {
 
 // plan makes the plan of a request and answers with it.
 func (a *Admin) plan(w http.ResponseWriter, r *http.Request, q jobs.Request) error {
+	job, err := a.planned(r, q)
+	if err != nil {
+		return err
+	}
+	return respond.JSON(w, http.StatusCreated, a.jobView(job))
+}
+
+// planned makes the plan of a request.
+func (a *Admin) planned(r *http.Request, q jobs.Request) (jobs.Job, error) {
 	q.By = callerOf(r.Context())
 	ctx, cancel := context.WithTimeout(r.Context(), planTimeout)
 	defer cancel()
 	job, err := a.Jobs.Plan(ctx, q)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return problemPlanSlow
+		return job, problemPlanSlow
 	}
-	if err != nil {
-		return problemOfJob(err)
-	}
-	return respond.JSON(w, http.StatusCreated, a.jobView(job))
+	return job, problemOfJob(err)
 }
 
 // jobRequest is what the body asks for.

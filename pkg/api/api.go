@@ -38,6 +38,8 @@ type Options struct {
 	AdminOpen bool
 	// Console serves the pages of the web console.
 	Console bool
+	// ConsoleActions lets the pages carry out operations.
+	ConsoleActions bool
 	// IngestAuth asks for the credentials on the paths that accept work too.
 	IngestAuth bool
 	Version    string

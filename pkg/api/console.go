@@ -25,13 +25,40 @@ func (a *api) pages() []operation {
 		{get, console.DeadPath + "/{id}", guarded, a.Admin.ShowLetterPage},
 		{get, console.InvocationsPath, guarded, a.Admin.ListInvocationsPage},
 		{get, console.InvocationsPath + "/{id}", guarded, a.Admin.ShowInvocationPage},
+		{get, console.JobsPath, guarded, a.Admin.ListJobsPage},
+		{get, console.JobsPath + "/{id}", guarded, a.Admin.ShowJobPage},
 		{get, console.FindPath, guarded, a.Admin.FindInvocation},
 		{get, console.FunctionPrefix + "{fn}", guarded, a.Admin.ShowFunctionPage},
 	}
+	all = append(all, a.forms()...)
 	for _, asset := range console.Assets() {
 		all = append(all, operation{get, asset.Path, open, serveAsset(asset)})
 	}
 	return all
+}
+
+// forms are the operations that pages carry out, none unless console_actions allows them.
+func (a *api) forms() []operation {
+	if !a.ConsoleActions {
+		return nil
+	}
+	d, fn, inv, job := a.Admin, console.FunctionPrefix+"{fn}", console.InvocationsPath+"/{id}", console.JobsPath+"/{id}"
+	return []operation{
+		{post, fn + "/pause", acting, d.PauseForm},
+		{post, fn + "/resume", acting, d.ResumeForm},
+		{post, fn + "/purge", acting, d.PurgeForm},
+		{get, inv + "/drop", acting, d.AskDrop},
+		{post, inv + "/drop", acting, d.DropForm},
+		{get, inv + "/cancel", acting, d.AskCancel},
+		{post, inv + "/cancel", acting, d.CancelForm},
+		{post, inv + "/replay", acting, d.ReplayForm},
+		{post, console.DeadPath + "/plan", acting, d.PlanForm},
+		{post, job + "/plan", acting, d.ChangePlanForm},
+		{post, job + "/apply", acting, d.ApplyForm},
+		{post, job + "/pause", acting, d.PauseJobForm},
+		{post, job + "/resume", acting, d.ResumeJobForm},
+		{post, job + "/cancel", acting, d.CancelJobForm},
+	}
 }
 
 // serveAsset serves a file of the program. It never changes: its path has its hash.

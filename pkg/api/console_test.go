@@ -30,7 +30,7 @@ func TestAPageRunsNothingAndIsNeverCached(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.Bury(t, 1)
-	for _, line := range []string{"GET /", "HEAD /", "GET /dead", "HEAD /dead", "GET /invocations", "GET /invocations/" + apitest.IDOf(0).String(), "GET /functions/figlet"} {
+	for _, line := range []string{"GET /", "HEAD /", "GET /dead", "HEAD /dead", "GET /invocations", "GET /invocations/" + apitest.IDOf(0).String(), "GET /functions/figlet", "GET /jobs", "GET /invocations/" + apitest.IDOf(0).String() + "/drop"} {
 		method, path, _ := strings.Cut(line, " ")
 		a := r.Ask(t, method, path, browser)
 		for name, want := range map[string]string{

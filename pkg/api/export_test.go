@@ -21,6 +21,7 @@ var (
 type Operation struct {
 	Method, Path string
 	Guarded      bool
+	Acting       bool // an operation of a page
 }
 
 // Operations are the rows of the table.
@@ -31,7 +32,7 @@ func Operations(o Options) ([]Operation, error) {
 	}
 	var all []Operation
 	for _, o := range a.table() {
-		all = append(all, Operation{o.method, o.path, o.access == guarded})
+		all = append(all, Operation{o.method, o.path, o.access == guarded || o.access == acting, o.access == acting})
 	}
 	return all, nil
 }

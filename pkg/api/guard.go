@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -25,11 +26,12 @@ type guard struct {
 	credentials *credentials // nil without basic_auth
 	senders     *credentials // of those who send work; nil: every client may
 	open        bool
+	actions     bool // pages have operations
 	origin      http.CrossOriginProtection
 }
 
 func newGuard(o Options) *guard {
-	g := &guard{open: o.AdminOpen}
+	g := &guard{open: o.AdminOpen, actions: o.Console && o.ConsoleActions}
 	if o.BasicAuth {
 		g.credentials = newCredentials(o.SecretDir, o.Logger)
 	}
@@ -62,8 +64,42 @@ func (g *guard) admit(next handler) handler {
 		if refusal != nil {
 			return refusal
 		}
-		return next(w, r.WithContext(admin.WithCaller(r.Context(), by)))
+		ctx := admin.WithCaller(r.Context(), by)
+		if g.actions && by != fromAnywhere {
+			ctx = admin.WithActor(ctx)
+		}
+		return next(w, r.WithContext(ctx))
 	}
+}
+
+var (
+	problemAnyone = respond.NewProblem(http.StatusForbidden, wire.Forbidden, "operations need a caller with a name",
+		"With admin_open=true everyone may look, and the pages carry out nothing. Set basic_auth=true.")
+	problemForeignForm = respond.NewProblem(http.StatusForbidden, wire.Forbidden, "a form has to come from a page of this worker",
+		"Use the form of the page. Programs use the API.")
+)
+
+// act lets only the forms of our own pages through, of callers that were admitted by name or as
+// this machine. Browsers send Sec-Fetch-Site or Origin with every form, and no page can set them.
+func (g *guard) act(next handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		switch {
+		case g.credentials == nil && g.open:
+			return problemAnyone
+		case r.Method != http.MethodGet && r.Method != http.MethodHead && !isOwnForm(r):
+			return problemForeignForm
+		}
+		return next(w, r)
+	}
+}
+
+// isOwnForm reports whether a browser says that a request is of the same origin.
+func isOwnForm(r *http.Request) bool {
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" {
+		return site == "same-origin"
+	}
+	origin, err := url.Parse(r.Header.Get("Origin"))
+	return err == nil && origin.Host != "" && origin.Host == r.Host
 }
 
 // sender lets only those through who may send work. discard reads the body of a refused

@@ -20,7 +20,7 @@ func newRig(t testing.TB, edits ...func(*apitest.Options)) *rig {
 // operations are the rows of the table.
 func (r *rig) operations() []api.Operation {
 	all, err := api.Operations(api.Options{
-		Admin: r.Admin, Ingest: r.Ingest, Gatherer: prometheus.NewRegistry(), Healthy: apitest.Fine, Ready: apitest.Fine, Console: true,
+		Admin: r.Admin, Ingest: r.Ingest, Gatherer: prometheus.NewRegistry(), Healthy: apitest.Fine, Ready: apitest.Fine, Console: true, ConsoleActions: true,
 	})
 	if err != nil {
 		panic(err)

@@ -116,6 +116,8 @@ func (a *api) handle(o operation) http.Handler {
 		do = a.guard.sender(do, a.Ingest.Discard)
 	case guarded:
 		do = a.guard.admit(do)
+	case acting:
+		do = a.guard.admit(a.guard.act(do))
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := do(w, r); err != nil {

@@ -11,6 +11,7 @@ const (
 	open    access = iota // every client
 	sender                // those who may send work
 	guarded               // those who may see and change what is stored
+	acting                // those of them who may carry out the operations of pages
 )
 
 // operation is a method of a path.

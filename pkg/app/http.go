@@ -67,7 +67,7 @@ func (a *App) handler() (http.Handler, error) {
 	return api.New(api.Options{
 		Admin: ad, Ingest: in, Gatherer: a.registry, Healthy: a.healthy, Ready: a.ready,
 		BasicAuth: c.BasicAuth, SecretDir: c.SecretMountPath, AdminOpen: c.AdminOpen, IngestAuth: c.IngestAuth,
-		Console: c.Console, Version: a.Version, Logger: a.log,
+		Console: c.Console, ConsoleActions: c.ConsoleActions, Version: a.Version, Logger: a.log,
 	})
 }
 

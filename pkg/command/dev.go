@@ -130,7 +130,7 @@ func greet(log *slog.Logger, o devOptions, console bool) {
 // devEnviron is the environment of the worker: what the stand needs is set,
 // what fits a machine of one's own is a default, and the rest is the caller's.
 func devEnviron(environ []string, o devOptions) []string {
-	defaults := []string{"callback_allow=127.0.0.0/8,::1/128", "result_ttl=1h"}
+	defaults := []string{"callback_allow=127.0.0.0/8,::1/128", "result_ttl=1h", "console_actions=true"}
 	fixed := []string{
 		"gateway_url=http://" + o.gateway, "data_dir=" + o.data, "stan_embedded=true",
 		"stan_listen_address=" + o.stan, "http_listen_address=" + o.http,

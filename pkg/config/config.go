@@ -102,6 +102,7 @@ type Config struct {
 	BasicAuth       bool   `env:"basic_auth" envDefault:"false" doc:"Require the credentials of OpenFaaS to read or change stored invocations. Without it only a loopback peer may do so." was:"For reports to the gateway until April 2022; charts still set it and mount the secret."`
 	SecretMountPath string `env:"secret_mount_path" envDefault:"/var/secrets/gateway" form:"a path, without the ~ of shells" doc:"Folder with the files basic-auth-user and basic-auth-password." was:"/var/secrets in charts until October 2021, /run/secrets in faasd."`
 	Console         bool   `env:"console" envDefault:"true" doc:"Serve the web console at /. It shows what the API shows, to the same clients."`
+	ConsoleActions  bool   `env:"console_actions" envDefault:"false" doc:"Let the console carry out operations: pause, resume, replay, drop, cancel, jobs. For callers with credentials, or this machine without basic_auth; with admin_open and no basic_auth for no caller."`
 	AdminOpen       bool   `env:"admin_open" envDefault:"false" doc:"Without basic_auth: every client that reaches the port may read and change stored invocations."`
 
 	// How work is accepted over HTTP.

@@ -26,8 +26,8 @@ const (
 
 // DeadSet is the page of the dead set.
 type DeadSet struct {
+	Viewer
 	At      time.Time
-	Version string
 	Query   url.Values // of the page
 	Groups  wire.GroupList
 	Chosen  *wire.Group      // nil for none
@@ -48,8 +48,18 @@ type deadSet struct {
 	Reasons        []option
 	Groups         []groupRow
 	Chosen         *chosen
+	All            []planForm // for what the filter lets pass
 	Command        string
 }
+
+// planForm is a button that plans a job.
+type planForm struct {
+	Act, Button string
+	Fields      []hidden
+}
+
+// hidden is a field of a form that is not shown.
+type hidden struct{ Name, Value string }
 
 // field is an input of the filter.
 type field struct{ Name, Label, Value, Example string }
@@ -73,6 +83,7 @@ type chosen struct {
 	Title   string
 	Letters []letterRow
 	Next    string
+	Plans   []planForm
 }
 
 type letterRow struct{ ID, Link, Died, Answer, Calls, Size, Remark string }
@@ -80,7 +91,7 @@ type letterRow struct{ ID, Link, Died, Answer, Calls, Size, Remark string }
 // Page renders the dead set.
 func (d DeadSet) Page() ([]byte, error) {
 	m := deadSet{
-		frame: newFrame("Dead letters", d.Version, d.At), Headline: d.headline(), Note: d.note(), Fields: d.fields(), Reasons: d.reasons(),
+		frame: newFrame("Dead letters", d.Viewer, d.At), Headline: d.headline(), Note: d.note(), Fields: d.fields(), Reasons: d.reasons(),
 		Command: d.command(),
 	}
 	m.Current = "dead"
@@ -89,6 +100,9 @@ func (d DeadSet) Page() ([]byte, error) {
 	}
 	if d.Chosen != nil && d.Letters != nil {
 		m.Chosen = d.chosen()
+	}
+	if d.Acts && d.Groups.Total > 0 {
+		m.All = d.plans("all "+Count(d.Groups.Total), nil)
 	}
 	return render("dead", m)
 }
@@ -191,10 +205,33 @@ func (d DeadSet) chosen() *chosen {
 	for i := range d.Letters.Letters {
 		c.Letters = append(c.Letters, letterRowOf(&d.Letters.Letters[i]))
 	}
+	if d.Acts {
+		c.Plans = d.plans(unless(g.Count == 1, "these "+Count(g.Count), "this one"), map[string]string{"function": g.Topic, "queue": g.Queue, "reason": g.Reason, "status": strconv.Itoa(g.Status)})
+	}
 	if d.Letters.Next != "" {
 		c.Next = d.link(ParamCursor, d.Letters.Next)
 	}
 	return c
+}
+
+// plans are the buttons for dead letters, those of the filter of the page and of a group.
+func (d DeadSet) plans(which string, group map[string]string) (all []planForm) {
+	var fields []hidden
+	for _, name := range wire.FilterNames {
+		values := d.Query[name]
+		if v, is := group[name]; is {
+			values = []string{v}
+		}
+		for _, v := range values {
+			if v != "" {
+				fields = append(fields, hidden{name, v})
+			}
+		}
+	}
+	for _, act := range []string{wire.ActReplay, wire.ActDrop} {
+		all = append(all, planForm{act, title1(act) + " " + which + "…", fields})
+	}
+	return all
 }
 
 func letterRowOf(l *wire.Letter) letterRow {

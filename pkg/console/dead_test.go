@@ -21,7 +21,7 @@ func deadSetOf(s string) DeadSet {
 	other := g
 	other.Function, other.Topic, other.Reason, other.Status, other.Last = "", "", "malformed", 0, now.Add(-50*time.Hour)
 	d := DeadSet{
-		At: now, Version: "0.9.0", Durable: true, Query: url.Values{"function": {s}, "header": {"X-Tenant: " + s}, "in": {s}},
+		Viewer: acting(s), At: now, Durable: true, Query: url.Values{"function": {s}, "header": {"X-Tenant: " + s}, "in": {s}},
 		Groups: wire.GroupList{Groups: []wire.Group{g, other}, Total: 300}, Chosen: &g, Letters: &wire.LetterPage{Next: s},
 	}
 	for range 3 {
@@ -51,7 +51,7 @@ func letterOf(s string) Invocation {
 	d := &wire.LetterDetails{Letter: l, Answer: &wire.Answer{At: now, Status: 502, Type: s, Body: strings.ToValidUTF8(s, "?"), Truncated: true}}
 	policy := policyOf(s)
 	return Invocation{
-		At: now, Version: "0.9.0", Letter: d, WithBody: true,
+		Viewer: acting(s), At: now, Letter: d, WithBody: true,
 		Request: &wire.Request{ID: l.ID, Path: s, Query: "hidden", Headers: http.Header{"X-Note": {s}, s: {"1"}}, Message: []byte(s), MessageSize: 9},
 		Invocation: wire.Invocation{
 			ID: l.ID, CallID: s, Kind: "callback", Source: "gateway", Queue: s, Function: s, Topic: s, Target: s, Origin: s, State: wire.StateDead, DelayIgnored: s,

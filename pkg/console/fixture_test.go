@@ -23,6 +23,9 @@ func well() wire.Status {
 	return s
 }
 
+// acting is a caller who may carry out operations, with a word of the address that is not ours.
+func acting(name string) Viewer { return Viewer{Version: "0.9.0", Name: name, Acts: true, Did: name} }
+
 // hour is a history of n minutes in which failures begin.
 func hour(n int) wire.History {
 	h := wire.History{From: now.Add(-time.Duration(n) * time.Minute), Step: 60}

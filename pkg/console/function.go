@@ -29,6 +29,7 @@ func FunctionPath(function, queue string) string {
 
 // Function is the page of a function in one queue.
 type Function struct {
+	Viewer
 	Status   wire.Status // without summary and history
 	Function wire.Function
 	Queues   []string // in which it has anything, more than one
@@ -57,6 +58,9 @@ type function struct {
 	Policy       []policyRow
 	Refused      []string
 	Links        []link
+	Path         string // of the forms
+	Paused       bool
+	Pending      int
 	Commands     string
 }
 
@@ -79,12 +83,13 @@ func (f Function) Page() ([]byte, error) {
 	s, fn := f.Status, &f.Function
 	due := dueBars(f.Due.Due, 1000)
 	m := function{
-		frame: newFrame(Text(fn.Function), s.Worker.Version, s.At), Name: Text(fn.Function), Queue: Text(fn.Queue),
+		frame: newFrame(Text(fn.Function), f.Viewer, s.At), Name: Text(fn.Function), Queue: Text(fn.Queue),
 		Condition: conditionOf(s, fn), Text: f.text(), Queues: f.queues(), Figures: f.figures(),
 		From: s.At.Add(-(minutes - 1) * time.Minute).UTC().Format("15:04"), To: s.At.UTC().Format("15:04"), Started: s.Worker.Started.UTC().Format("15:04"),
 		Due: due, DueText: f.dueText(), DueTo: s.At.Add(time.Hour).UTC().Format("15:04"),
 		Schedule: scheduleOf(&f.Policy), Running: f.running(), RunningTitle: f.runningTitle(), Policy: policyRows(&f.Policy), Refused: refused(&f.Policy),
 		Links: f.links(), Commands: f.commands(),
+		Path: FunctionPrefix + url.PathEscape(fn.Function), Paused: fn.Paused != nil, Pending: fn.Ready + fn.Delayed,
 	}
 	if fn.History != nil {
 		m.Hour = bars(fn.History, 1000)

@@ -27,7 +27,7 @@ func functionOf(s string) Function {
 		f.LastError = &wire.LastError{At: now.Add(-3 * time.Second), Cause: s}
 		f.Paused = &wire.Pause{Reason: s, Author: s, Since: now.Add(-time.Minute)}
 	})
-	page := Function{Status: well(), Function: f, Queues: []string{s, "other"}, Policy: policyOf(s), Due: wire.Due{From: now, Step: 60, Due: make([]int, 60), Whole: true}}
+	page := Function{Viewer: acting(s), Status: well(), Function: f, Queues: []string{s, "other"}, Policy: policyOf(s), Due: wire.Due{From: now, Step: 60, Due: make([]int, 60), Whole: true}}
 	page.Due.Due[14] = 124
 	for i := range 3 {
 		page.Running = append(page.Running, wire.Invocation{ID: "019c0a06-1f54-7b60-a7c1-53b3d0d8c5e2", CallID: s, Running: now.Add(-time.Duration(i) * time.Second)})

@@ -25,8 +25,8 @@ func InvocationPath(id string) string { return InvocationsPath + "/" + url.PathE
 
 // Invocation is the page of one invocation.
 type Invocation struct {
+	Viewer
 	At         time.Time
-	Version    string
 	Invocation wire.Invocation
 	Letter     *wire.LetterDetails // of a dead one
 	Request    *wire.Request       // nil when it is no longer stored
@@ -51,6 +51,8 @@ type invocationPage struct {
 	Answer         *text
 	Result         string
 	Policy         []policyRow
+	Path           string // of the forms
+	Dead, Pending  bool
 	Refused        []string
 	Commands       string
 }
@@ -65,9 +67,10 @@ type text struct{ Title, Text, Note string }
 func (p Invocation) Page() ([]byte, error) {
 	v := &p.Invocation
 	m := invocationPage{
-		frame: newFrame("Invocation", p.Version, p.At), Headline: p.headline(), Note: p.note(), Up: p.up(), Calls: p.calls(),
+		frame: newFrame("Invocation", p.Viewer, p.At), Headline: p.headline(), Note: p.note(), Up: p.up(), Calls: p.calls(),
 		From: stamp(v.First) + " accepted", To: stamp(p.end()) + " " + unless(v.Over(), "now", v.State),
 		RequestTitle: p.requestTitle(), Identity: p.identity(), Stored: p.Request != nil, Commands: p.commands(),
+		Path: InvocationPath(v.ID), Dead: v.State == wire.StateDead, Pending: !v.Over(),
 	}
 	m.Current = unless(v.State == wire.StateDead, "", "dead")
 	for _, c := range m.Calls {

@@ -16,8 +16,8 @@ const FindPath = "/find"
 
 // Invocations is the page of a list of invocations.
 type Invocations struct {
+	Viewer
 	At          time.Time
-	Version     string
 	CallID      string // whose invocations they are; "" for pending ones
 	Query       url.Values
 	Invocations wire.InvocationList
@@ -37,7 +37,7 @@ type invocationRow struct{ ID, Link, Function, State, Accepted, Calls, Remark st
 // Page renders the list.
 func (p Invocations) Page() ([]byte, error) {
 	list := &p.Invocations
-	m := invocations{frame: newFrame("Invocations", p.Version, p.At), Command: "queue-worker invocation ls"}
+	m := invocations{frame: newFrame("Invocations", p.Viewer, p.At), Command: "queue-worker invocation ls"}
 	for i := range list.Invocations {
 		m.Rows = append(m.Rows, p.row(&list.Invocations[i]))
 	}

@@ -16,6 +16,7 @@ const PageRows = 50
 
 // Overview is the first page.
 type Overview struct {
+	Viewer
 	Status    wire.Status
 	Functions wire.FunctionList // those that are shown, in their order, with their History
 	Total     int               // functions that there are
@@ -88,7 +89,7 @@ func (o Overview) Page() ([]byte, error) {
 	s := o.Status
 	h := &s.Worker.History
 	m := overview{
-		frame: newFrame(title(s.Summary), s.Worker.Version, s.At), Summary: s.Summary, Findings: findingsOf(s.Summary),
+		frame: newFrame(title(s.Summary), o.Viewer, s.At), Summary: s.Summary, Findings: findingsOf(s.Summary),
 		Empty: isEmpty(State{Status: s, Functions: o.Functions.Functions}), Steps: o.steps(), Figures: figuresOf(s),
 		Hour: bars(h, 1000), Started: s.Worker.Started.UTC().Format("15:04"), Health: healthOf(s),
 		From: s.At.Add(-(minutes - 1) * time.Minute).UTC().Format("15:04"), To: s.At.UTC().Format("15:04"),

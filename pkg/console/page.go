@@ -17,7 +17,7 @@ import (
 const Policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // Sections are the beginnings of the paths of all pages.
-var Sections = []string{"/", DeadPath, strings.TrimSuffix(FunctionPrefix, "/"), InvocationsPath, FindPath}
+var Sections = []string{"/", DeadPath, strings.TrimSuffix(FunctionPrefix, "/"), InvocationsPath, FindPath, JobsPath}
 
 //go:embed templates
 var sources embed.FS
@@ -30,11 +30,18 @@ type frame struct {
 	At      string // when it was made
 	Version string
 	Current string // the page in the navigation
+	Acts    bool   // the caller may carry out operations
+	May     string // says so
+	Notice  string // what was done just before
 	Assets  any
 }
 
-func newFrame(title, version string, at time.Time) frame {
-	return frame{Title: title, At: clock(at), Version: version, Assets: assets}
+func newFrame(title string, v Viewer, at time.Time) frame {
+	f := frame{Title: title, At: clock(at), Version: v.Version, Acts: v.Acts, May: "Read-only: use the command line to change anything", Notice: did[v.Did], Assets: assets}
+	if v.Acts {
+		f.May = Text(v.Name) + " may change things"
+	}
+	return f
 }
 
 // clock writes the time of day; "" for the zero time.
@@ -67,5 +74,5 @@ func (p Problem) Page() ([]byte, error) {
 	return render("problem", struct {
 		frame
 		Problem
-	}{newFrame(p.Headline, "", time.Time{}), p})
+	}{newFrame(p.Headline, Viewer{}, time.Time{}), p})
 }

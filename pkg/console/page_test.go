@@ -54,6 +54,8 @@ func pages(s string) map[string]func() ([]byte, error) {
 	return map[string]func() ([]byte, error){
 		"overview": named(s).Page, "empty": empty.Page, "problem": Problem{Headline: s, Hint: s, Command: s}.Page,
 		"dead": deadSetOf(s).Page, "invocation": letterOf(s).Page, "invocations": invocationsOf(s).Page, "function": functionOf(s).Page,
+		"jobs": jobsOf(s).Page, "plan": jobOf(s, wire.JobPlanned).Page, "job": jobOf(s, wire.JobStopped).Page,
+		"question": DropQuestion(acting(s), now, letterOf(s).Invocation).Page,
 	}
 }
 

@@ -106,7 +106,7 @@ func (r *Rig) options(s store.Store) *Options {
 			CheckURL: checkURL, Queue: "faas-request", MaxBytes: 64 << 10, Window: time.Hour, Logger: logger,
 		},
 		API: api.Options{
-			Gatherer: prometheus.NewRegistry(), Healthy: Fine, Ready: Fine, Console: true, Version: "1.2.3", Logger: logger,
+			Gatherer: prometheus.NewRegistry(), Healthy: Fine, Ready: Fine, Console: true, ConsoleActions: true, Version: "1.2.3", Logger: logger,
 		},
 	}
 	withWorker(&o.Admin, s)
