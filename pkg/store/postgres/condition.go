@@ -4,8 +4,11 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"queue-worker/pkg/store"
 )
@@ -79,6 +82,43 @@ func (s *Store) enter() error {
 }
 
 func (s *Store) leave() { s.gate.RUnlock() }
+
+// reading is enter for a statement that is bounded in time. The caller calls done.
+func (s *Store) reading(ctx context.Context) (bounded context.Context, done func(), err error) {
+	if err := s.enter(); err != nil {
+		return nil, nil, err
+	}
+	bounded, cancel := context.WithTimeout(ctx, queryTimeout)
+	return bounded, func() { cancel(); s.leave() }, nil
+}
+
+// each runs a statement that reads, and calls f for each row.
+func (s *Store) each(ctx context.Context, f func(pgx.Rows) error, text string, args ...any) error {
+	var unread error // what f returned: it is of one row, and not of the statement
+	rows, err := s.pool.Query(ctx, text, args...)
+	if err == nil {
+		err = eachRow(rows, func(rows pgx.Rows) error {
+			unread = f(rows)
+			return unread
+		})
+	}
+	if unread != nil {
+		return unread
+	}
+	return readError(err)
+}
+
+// readError is the error of a statement, without addresses and names: ErrNotFound for one that has
+// found no row, and that of the caller's context as it is.
+func readError(err error) error {
+	switch {
+	case err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.Is(err, pgx.ErrNoRows):
+		return store.ErrNotFound
+	}
+	return fmt.Errorf("PostgreSQL: %s", cause(err))
+}
 
 // Close finishes what was submitted, gives back what is in flight, ends the session and closes. It
 // may be called more than once. When the server does not answer it gives up after some seconds:

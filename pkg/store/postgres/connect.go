@@ -146,10 +146,16 @@ func (s *Store) reach(ctx context.Context) error {
 	})
 }
 
-// patiently repeats f while the server cannot be reached.
+// patiently repeats f while the server cannot be reached. Each attempt is bounded: a server that does
+// not answer holds up no Close.
 func (s *Store) patiently(ctx context.Context, f func(context.Context) error) error {
+	bounded := func() error {
+		ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+		defer cancel()
+		return f(ctx)
+	}
 	for wait := firstWait; ; wait = min(2*wait, longestWait) {
-		err := f(ctx)
+		err := bounded()
 		if err == nil {
 			s.away.back(s)
 			return nil

@@ -219,24 +219,22 @@ func (s *Store) NextDeadline() time.Time {
 // Overdue lists pending invocations whose deadline has passed by Now, the earliest first, at most
 // one step of them, beginning after the last of an earlier list.
 func (s *Store) Overdue(ctx context.Context, from store.Deadline) (found []store.Deadline, err error) {
-	if err := s.enter(); err != nil {
+	ctx, done, err := s.reading(ctx)
+	if err != nil {
 		return nil, err
 	}
-	defer s.leave()
+	defer done()
 	after := int64(-1)
 	if !from.ID.IsZero() {
 		after = stamp(from.At)
 	}
-	rows, err := s.pool.Query(ctx, statement("overdue"), stamp(s.now()), after, [16]byte(from.ID), s.session, dueStep)
-	if err == nil {
-		err = eachRow(rows, func(rows pgx.Rows) error {
-			var id [16]byte
-			var at int64
-			err := rows.Scan(&id, &at)
-			found = append(found, store.Deadline{At: unstamp(at), ID: id})
-			return err
-		})
-	}
+	err = s.each(ctx, func(rows pgx.Rows) error {
+		var id [16]byte
+		var at int64
+		err := rows.Scan(&id, &at)
+		found = append(found, store.Deadline{At: unstamp(at), ID: id})
+		return err
+	}, statement("overdue"), stamp(s.now()), after, [16]byte(from.ID), s.session, dueStep)
 	if err != nil || len(found) > 0 {
 		return found, err
 	}

@@ -18,10 +18,11 @@ const mostDue = 100_000
 // Due counts delayed invocations of the lanes of f by when they become due. ends ascend. It looks at
 // a bounded number of them, those that are due first; whole is false when there are more.
 func (s *Store) Due(ctx context.Context, f store.PendingFilter, ends []time.Time) (counts []int, whole bool, err error) {
-	if err := s.enter(); err != nil {
+	ctx, done, err := s.reading(ctx)
+	if err != nil {
 		return nil, false, err
 	}
-	defer s.leave()
+	defer done()
 	counts = make([]int, len(ends))
 	if len(ends) == 0 {
 		return counts, true, ctx.Err()
@@ -37,13 +38,10 @@ func (s *Store) Due(ctx context.Context, f store.PendingFilter, ends []time.Time
 	c.add("since < $%d", stamps[len(stamps)-1])
 	c.args = append(c.args, stamps, mostDue+1)
 	n := len(c.args)
-	rows, err := s.pool.Query(ctx, fmt.Sprintf(`SELECT width_bucket(since, $%d::bigint[]), count(*)
-FROM (SELECT since FROM queue_worker.pending WHERE %s ORDER BY since, id LIMIT $%d) AS x GROUP BY 1`, n-1, &c, n), c.args...)
-	if err != nil {
-		return nil, false, err
-	}
+	text := fmt.Sprintf(`SELECT width_bucket(since, $%d::bigint[]), count(*)
+FROM (SELECT since FROM queue_worker.pending WHERE %s ORDER BY since, id LIMIT $%d) AS x GROUP BY 1`, n-1, &c, n)
 	looked := 0
-	err = eachRow(rows, func(rows pgx.Rows) error {
+	err = s.each(ctx, func(rows pgx.Rows) error {
 		var bucket, n int
 		err := rows.Scan(&bucket, &n)
 		if err == nil {
@@ -51,6 +49,6 @@ FROM (SELECT since FROM queue_worker.pending WHERE %s ORDER BY since, id LIMIT $
 			looked += n
 		}
 		return err
-	})
+	}, text, c.args...)
 	return counts, looked <= mostDue, err
 }

@@ -50,13 +50,14 @@ func (s *Store) endsBefore() int64 { return stamp(s.now().Add(-s.opts.EndTTL)) }
 // End reads how an invocation left the store, when that is remembered. ErrNotFound when it is not,
 // or no longer.
 func (s *Store) End(ctx context.Context, id invocation.ID) (*store.End, error) {
-	if err := s.enter(); err != nil {
+	ctx, done, err := s.reading(ctx)
+	if err != nil {
 		return nil, err
 	}
-	defer s.leave()
+	defer done()
 	var rec []byte
 	if err := s.pool.QueryRow(ctx, statement("end"), [16]byte(id), s.endsBefore()).Scan(&rec); err != nil {
-		return nil, notFound(err)
+		return nil, readError(err)
 	}
 	return decodeEnd(rec)
 }
@@ -64,18 +65,15 @@ func (s *Store) End(ctx context.Context, id invocation.ID) (*store.End, error) {
 // EndsOfCall reads how the invocations of a call id left the store, the latest end first and at
 // most limit of them.
 func (s *Store) EndsOfCall(ctx context.Context, callID string, limit int) (found []*store.End, err error) {
-	if err := s.enter(); err != nil {
-		return nil, err
-	}
-	defer s.leave()
-	if limit <= 0 {
-		return nil, nil
-	}
-	rows, err := s.pool.Query(ctx, statement("ends of call"), hash64(callID), s.endsBefore(), limit)
+	ctx, done, err := s.reading(ctx)
 	if err != nil {
 		return nil, err
 	}
-	err = eachRow(rows, func(rows pgx.Rows) error {
+	defer done()
+	if limit <= 0 {
+		return nil, nil
+	}
+	err = s.each(ctx, func(rows pgx.Rows) error {
 		var rec []byte
 		if err := rows.Scan(&rec); err != nil {
 			return err
@@ -85,7 +83,7 @@ func (s *Store) EndsOfCall(ctx context.Context, callID string, limit int) (found
 			found = append(found, end)
 		}
 		return err
-	})
+	}, statement("ends of call"), hash64(callID), s.endsBefore(), limit)
 	return found, err
 }
 

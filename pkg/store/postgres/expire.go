@@ -158,17 +158,14 @@ func level(sizes []int64, limit int64) int64 {
 
 // choose finds the oldest letters of a class, up to one step or excess bytes.
 func (e *eviction) choose(ctx context.Context, class string, excess int64) (ids []invocation.ID, err error) {
-	if err := e.s.enter(); err != nil {
+	ctx, done, err := e.s.reading(ctx)
+	if err != nil {
 		return nil, err
 	}
-	defer e.s.leave()
+	defer done()
 	for from, more := (place{since: -1}), true; more && excess > 0 && len(ids) < expireStep; {
-		rows, err := e.s.pool.Query(ctx, statement("oldest dead"), from.since, [16]byte(from.id), lookStep)
-		if err != nil {
-			return nil, err
-		}
 		n := 0
-		err = eachRow(rows, func(rows pgx.Rows) error {
+		err = e.s.each(ctx, func(rows pgx.Rows) error {
 			var id [16]byte
 			var lane []byte
 			var size int64
@@ -180,7 +177,7 @@ func (e *eviction) choose(ctx context.Context, class string, excess int64) (ids 
 				ids, excess = append(ids, id), excess-size
 			}
 			return nil
-		})
+		}, statement("oldest dead"), from.since, [16]byte(from.id), lookStep)
 		if err != nil {
 			return nil, err
 		}

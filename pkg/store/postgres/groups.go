@@ -64,10 +64,11 @@ func (all groups) sorted() []store.Group {
 // Groups counts the dead letters that pass f, largest group first. Beyond 5,000 groups the letters
 // of the smaller ones are counted together, as OtherLanes.
 func (s *Store) Groups(ctx context.Context, f store.Filter) ([]store.Group, error) {
-	if err := s.enter(); err != nil {
+	ctx, done, err := s.reading(ctx)
+	if err != nil {
 		return nil, err
 	}
-	defer s.leave()
+	defer done()
 	all := groups{}
 	if f.CallID != "" || f.Match != nil {
 		w := letterWalk{s: s, f: &f}
@@ -75,16 +76,13 @@ func (s *Store) Groups(ctx context.Context, f store.Filter) ([]store.Group, erro
 		return all.sorted(), err
 	}
 	c := conditionOf(&f)
-	rows, err := s.pool.Query(ctx, fmt.Sprintf(`SELECT lane, reason, status, count(*), sum(size), min(died), max(died), count(*) FILTER (WHERE needs_force)
-FROM queue_worker.dead WHERE %s GROUP BY lane, reason, status ORDER BY count(*) DESC`, c), c.args...)
-	if err != nil {
-		return nil, err
-	}
-	err = eachRow(rows, func(rows pgx.Rows) error {
+	text := fmt.Sprintf(`SELECT lane, reason, status, count(*), sum(size), min(died), max(died), count(*) FILTER (WHERE needs_force)
+FROM queue_worker.dead WHERE %s GROUP BY lane, reason, status ORDER BY count(*) DESC`, c)
+	err = s.each(ctx, func(rows pgx.Rows) error {
 		g, err := scanGroup(rows)
 		all.add(g)
 		return err
-	})
+	}, text, c.args...)
 	if err != nil {
 		return nil, err
 	}

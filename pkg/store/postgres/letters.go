@@ -32,10 +32,11 @@ func (s *Store) Letters(ctx context.Context, f store.Filter, cursor string, limi
 		p := parsePlace(b)
 		w.from = &p
 	}
-	if err := s.enter(); err != nil {
+	ctx, done, err := s.reading(ctx)
+	if err != nil {
 		return store.LetterPage{}, err
 	}
-	defer s.leave()
+	defer done()
 	page := store.LetterPage{Next: cursor}
 	if limit <= 0 {
 		return page, ctx.Err()
@@ -110,11 +111,7 @@ func (w *letterWalk) step(ctx context.Context, n int, visit func(inv *invocation
 	}
 	c.args = append(c.args, n)
 	text := fmt.Sprintf("SELECT id, rec, %s FROM queue_worker.dead WHERE %s ORDER BY %s LIMIT $%d", raw, c, order, len(c.args))
-	rows, err := w.s.pool.Query(ctx, text, c.args...)
-	if err != nil {
-		return err
-	}
-	return eachRow(rows, func(rows pgx.Rows) error {
+	return w.s.each(ctx, func(rows pgx.Rows) error {
 		var id [16]byte
 		var rec, raw []byte
 		if err := rows.Scan(&id, &rec, &raw); err != nil {
@@ -125,7 +122,7 @@ func (w *letterWalk) step(ctx context.Context, n int, visit func(inv *invocation
 			visit(inv, raw)
 		}
 		return err
-	})
+	}, text, c.args...)
 }
 
 // conditionOf is what SQL can say of a filter.

@@ -60,10 +60,11 @@ func (s *Store) Pending(ctx context.Context, f store.PendingFilter, cursor strin
 			return nil, "", err
 		}
 	}
-	if err := s.enter(); err != nil {
+	ctx, done, err := s.reading(ctx)
+	if err != nil {
 		return nil, "", err
 	}
-	defer s.leave()
+	defer done()
 	if limit <= 0 {
 		return nil, cursor, ctx.Err()
 	}
@@ -143,12 +144,8 @@ func (s *Store) pendingPage(ctx context.Context, f store.PendingFilter, from lis
 	}
 	c.args = append(c.args, limit)
 	text := fmt.Sprintf("SELECT id, crashes, rec FROM queue_worker.pending WHERE %s ORDER BY %s LIMIT $%d", &c, order, len(c.args))
-	rows, err := s.pool.Query(ctx, text, c.args...)
-	if err != nil {
-		return nil, from, false, err
-	}
 	last = from
-	err = eachRow(rows, func(rows pgx.Rows) error {
+	err = s.each(ctx, func(rows pgx.Rows) error {
 		var id [16]byte
 		var crashes int
 		var rec []byte
@@ -162,6 +159,6 @@ func (s *Store) pendingPage(ctx context.Context, f store.PendingFilter, from lis
 			last.place, last.lane = place{stamp(inv.Since), inv.ID}, laneBytes(inv.Lane)
 		}
 		return err
-	})
+	}, text, c.args...)
 	return page, last, len(page) < limit, err
 }

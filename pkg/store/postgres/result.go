@@ -4,7 +4,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -46,10 +45,11 @@ func (t *txn) putResult(o *outgoing) {
 
 // Result reads how an invocation ended. ErrNotFound when that is not known, or no longer.
 func (s *Store) Result(ctx context.Context, id invocation.ID, withBody bool) (r *store.Result, err error) {
-	if err := s.enter(); err != nil {
+	ctx, done, err := s.reading(ctx)
+	if err != nil {
 		return nil, err
 	}
-	defer s.leave()
+	defer done()
 	var rec, body []byte
 	if withBody {
 		err = s.pool.QueryRow(ctx, statement("result with body"), [16]byte(id), stamp(s.now())).Scan(&rec, &body)
@@ -57,7 +57,7 @@ func (s *Store) Result(ctx context.Context, id invocation.ID, withBody bool) (r 
 		err = s.pool.QueryRow(ctx, statement("result"), [16]byte(id), stamp(s.now())).Scan(&rec)
 	}
 	if err != nil {
-		return nil, notFound(err)
+		return nil, readError(err)
 	}
 	if r, _, err = record.DecodeResult(id, rec); err == nil && len(body) > 0 {
 		r.Body = body
@@ -65,30 +65,19 @@ func (s *Store) Result(ctx context.Context, id invocation.ID, withBody bool) (r 
 	return r, err
 }
 
-// notFound is ErrNotFound for a query without a row.
-func notFound(err error) error {
-	if errors.Is(err, pgx.ErrNoRows) {
-		return store.ErrNotFound
-	}
-	return err
-}
-
 // FindCall returns what is known of a call id, which may come several times: the invocations that
 // are in the store, oldest first, and the results, youngest invocation first and without their
 // bodies. Of each there are at most limit. All are of one statement, and so of one moment.
 func (s *Store) FindCall(ctx context.Context, callID string, limit int) (found []*invocation.Invocation, results []*store.Result, err error) {
-	if err := s.enter(); err != nil {
-		return nil, nil, err
-	}
-	defer s.leave()
-	if limit <= 0 {
-		return nil, nil, nil
-	}
-	rows, err := s.pool.Query(ctx, statement("call"), hash64(callID), limit, stamp(s.now()))
+	ctx, done, err := s.reading(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	err = eachRow(rows, func(rows pgx.Rows) error {
+	defer done()
+	if limit <= 0 {
+		return nil, nil, nil
+	}
+	err = s.each(ctx, func(rows pgx.Rows) error {
 		kind, inv, r, err := scanCall(rows)
 		switch {
 		case err != nil:
@@ -99,7 +88,7 @@ func (s *Store) FindCall(ctx context.Context, callID string, limit int) (found [
 			found = append(found, inv)
 		}
 		return nil
-	})
+	}, statement("call"), hash64(callID), limit, stamp(s.now()))
 	slices.SortFunc(found, func(a, b *invocation.Invocation) int { return slices.Compare(a.ID[:], b.ID[:]) })
 	return found[:min(limit, len(found))], results, err
 }

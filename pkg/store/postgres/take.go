@@ -8,6 +8,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
@@ -81,7 +82,7 @@ func (s *Store) ReadyLanes(ctx context.Context, from invocation.Lane, urls bool,
 		err := s.patiently(ctx, func(ctx context.Context) error {
 			return s.pool.QueryRow(ctx, statement("next lane"), after).Scan(&next)
 		})
-		if notFound(err) == store.ErrNotFound { //nolint:errorlint // it is that very error
+		if errors.Is(err, pgx.ErrNoRows) {
 			return found, nil
 		}
 		if err != nil {
