@@ -143,6 +143,33 @@ var pending = []test{
 			w.Errorf("got %v for a context that has ended, want %v", err, context.Canceled)
 		}
 	}},
+	{"lanes that have anything ready are read in their order, those of URLs apart", func(w *world) {
+		w.crowdOf() // gn has nothing ready
+		w.take(w.now("url:b:80"), w.now("url:a:80"), w.now("hn"), w.now(""))
+		for _, urls := range []bool{false, true} {
+			want := []string{"faas-request ", "faas-request fn", "faas-request fn2", "faas-request hn", "slow fn"}
+			if urls {
+				want = []string{"faas-request url:a:80", "faas-request url:b:80"}
+			}
+			for _, limit := range []int{1, 2, 10} {
+				got := []string{}
+				for from, more := (invocation.Lane{}), true; more; {
+					page, err := w.ReadyLanes(w.Context(), from, urls, limit)
+					if err != nil {
+						w.Fatalf("ready lanes: %v", err)
+					}
+					for _, l := range page {
+						got = append(got, l.Queue+" "+l.Name)
+						from = l
+					}
+					more = len(page) == limit
+				}
+				if d := cmp.Diff(want, got); d != "" {
+					w.Errorf("urls %v, by %d (-want +got):\n%s", urls, limit, d)
+				}
+			}
+		}
+	}},
 	{"the oldest of a lane is the one that became ready first", func(w *world) {
 		if at, ok := w.Oldest(w.Context(), lane("fn")); ok {
 			w.Errorf("in an empty lane: %v", at)
