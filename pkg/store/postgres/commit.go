@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -147,6 +148,10 @@ func (s *Store) insist(ops *[]op) (*txn, error) {
 		}
 		if isRace(err) && races < raceTries {
 			races++
+			continue
+		}
+		if e := server(err); e != nil && strings.HasPrefix(e.Code, "40") { // a deadlock with a reader of the same rows
+			time.Sleep(wait)
 			continue
 		}
 		if !passes(err) {

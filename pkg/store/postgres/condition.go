@@ -117,8 +117,17 @@ func readError(err error) error {
 	case errors.Is(err, pgx.ErrNoRows):
 		return store.ErrNotFound
 	}
-	return fmt.Errorf("PostgreSQL: %s", cause(err))
+	return &plainError{"PostgreSQL: " + cause(err), err}
 }
+
+// plainError is an error of the driver whose text has no addresses and names.
+type plainError struct {
+	text string
+	err  error
+}
+
+func (e *plainError) Error() string { return e.text }
+func (e *plainError) Unwrap() error { return e.err }
 
 // Close finishes what was submitted, gives back what is in flight, ends the session and closes. It
 // may be called more than once. When the server does not answer it gives up after some seconds:

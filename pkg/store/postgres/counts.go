@@ -267,6 +267,9 @@ func (s *Store) Oldest(ctx context.Context, lane invocation.Lane) (since time.Ti
 // count takes the counts from the tables, in one snapshot.
 func (s *Store) count(ctx context.Context) error {
 	return pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = 0"); err != nil {
+			return err
+		}
 		c := s.due.keep()
 		var d delta
 		rows, err := tx.Query(ctx, statement("count pending"), c.since, [16]byte(c.id))

@@ -5,6 +5,9 @@
 WITH f AS (UPDATE queue_worker.session SET seq = $2 WHERE id = $1 AND seq = $2 - 1 AND state = 0 RETURNING 1)
 SELECT 1 / count(*) FROM f
 
+-- name: is live
+SELECT state = 0 FROM queue_worker.session WHERE id = $1
+
 -- name: fenced
 SELECT seq, state FROM queue_worker.session WHERE id = $1 FOR UPDATE
 
@@ -105,10 +108,10 @@ DELETE FROM queue_worker.note WHERE name = $1
 SELECT name, value FROM queue_worker.note
 
 -- name: dead to change
-SELECT id, rec FROM queue_worker.dead WHERE id = ANY($1) FOR UPDATE
+SELECT id, rec FROM queue_worker.dead WHERE id = ANY($1) ORDER BY id FOR UPDATE
 
 -- name: pending to change
-SELECT id, delayed, crashes, rec FROM queue_worker.pending WHERE id = ANY($1) FOR UPDATE
+SELECT id, delayed, crashes, rec FROM queue_worker.pending WHERE id = ANY($1) ORDER BY id FOR UPDATE
 
 -- name: pending of calls
 SELECT id, delayed, crashes, rec FROM queue_worker.pending WHERE call = ANY($1) ORDER BY call, id LIMIT $2 FOR UPDATE
@@ -182,12 +185,22 @@ ORDER BY since, id LIMIT $8
 SELECT since FROM queue_worker.pending
 WHERE lane = $1 AND since <= $2 AND (NOT delayed OR (since, id) <= ($3, $4)) ORDER BY since, id LIMIT 1
 
--- name: next lane
-SELECT lane FROM queue_worker.pending WHERE lane > $1 ORDER BY lane LIMIT 1
+-- name: ready lanes
+-- It goes from lane to lane over the index, whatever is in each, and stops at the limit.
+WITH RECURSIVE l AS (
+  (SELECT lane FROM queue_worker.pending WHERE lane > $1 ORDER BY lane LIMIT 1)
+  UNION ALL
+  SELECT (SELECT p.lane FROM queue_worker.pending p WHERE p.lane > l.lane ORDER BY p.lane LIMIT 1) FROM l WHERE l.lane IS NOT NULL
+)
+SELECT lane FROM l WHERE lane IS NOT NULL AND (substr(lane, position('\x00'::bytea in lane) + 1, length($2)) = $2::bytea) = $3
+AND (SELECT true FROM queue_worker.pending p
+  WHERE p.lane = l.lane AND p.since <= $4 AND (NOT p.delayed OR (p.since, p.id) <= ($5, $6)) ORDER BY p.since, p.id LIMIT 1)
+LIMIT $7
 
 -- name: own
 UPDATE queue_worker.pending p SET owner = $1 FROM unnest($2::uuid[], $3::bigint[]) AS u (id, since)
 WHERE p.id = u.id AND p.since = u.since AND (p.owner = $1 OR p.owner IS NULL)
+  AND EXISTS (SELECT 1 FROM queue_worker.session WHERE id = $1 AND state = 0)
 RETURNING p.id, p.crashes, p.rec, p.raw
 
 -- name: give back

@@ -5,6 +5,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
@@ -40,6 +41,10 @@ type owned struct {
 
 func (o *recoverOp) stage(t *txn) error {
 	o.found = store.Recovered{}
+	// Owners are in no index, so all of the table is read, once.
+	if _, err := t.conn.Exec(t.ctx, "SET LOCAL enable_seqscan = on"); err != nil {
+		return fmt.Errorf("%w: %w", errQuery, err)
+	}
 	all, err := t.ownedByOthers()
 	if err != nil {
 		return err

@@ -114,10 +114,30 @@ func (s *Store) beat() {
 			continue
 		}
 		err := s.patiently(s.life, func(ctx context.Context) error { return s.lock.take(ctx, s) })
-		if errors.Is(err, store.ErrLocked) {
+		if err == nil {
+			err = s.isLive()
+		}
+		switch {
+		case errors.Is(err, store.ErrLocked):
 			_ = s.fail(fmt.Errorf("%w: %w", errFenced, err))
+		case errors.Is(err, errFenced):
+			_ = s.fail(err)
 		}
 	}
+}
+
+// isLive returns errFenced when another worker has had the lock meanwhile.
+func (s *Store) isLive() error {
+	return s.patiently(s.life, func(ctx context.Context) error {
+		var live bool
+		if err := s.pool.QueryRow(ctx, statement("is live"), s.session).Scan(&live); err != nil {
+			return err
+		}
+		if !live {
+			return errFenced
+		}
+		return nil
+	})
 }
 
 func (s *Store) beatOnce() error {

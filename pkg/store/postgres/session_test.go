@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"queue-worker/internal/pgtest"
+	"queue-worker/internal/testkit"
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/store"
 )
@@ -108,6 +109,9 @@ func TestSessionThatIsDeadChangesNothing(t *testing.T) {
 	s := opened(t, url)
 	inv := accepted(t, s)
 	run(t, url, "UPDATE queue_worker.session SET state = 2")
+	if _, err := s.LoadReady(t.Context(), at(inv)); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("load of a dead session: got %v, want ErrNotFound", err)
+	}
 	if _, err := finish(s, inv); !errors.Is(err, store.ErrFailed) {
 		t.Errorf("settlement of a dead session: got %v, want ErrFailed", err)
 	}
@@ -216,4 +220,24 @@ func TestServersClockIsUsed(t *testing.T) {
 	if got := time.Since(s.Now()).Abs(); got > time.Minute { // the server is on this machine
 		t.Errorf("clock: got a difference of %s, want less than a minute", got)
 	}
+}
+
+func TestLockThatIsLostIsTakenAgain(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Database(t)
+	s := opened(t, url)
+	cut := func() {
+		run(t, url, "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())")
+	}
+	cut()
+	testkit.Eventually(t, "the lock to be taken again", func() bool {
+		server, err := Inspect(t.Context(), url)
+		return err == nil && server.Holder == t.Name()
+	})
+	if err := accept(s, newInvocation(s, "fn")); err != nil {
+		t.Errorf("accept: got %v, want no error", err)
+	}
+	run(t, url, "UPDATE queue_worker.session SET state = 2")
+	cut()
+	testkit.Eventually(t, "the store to fail after another worker had the lock", func() bool { return s.Failed() != nil })
 }

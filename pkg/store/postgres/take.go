@@ -7,8 +7,9 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
-	"errors"
+	"slices"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
@@ -77,27 +78,18 @@ func (s *Store) ReadyLanes(ctx context.Context, from invocation.Lane, urls bool,
 	if from != (invocation.Lane{}) {
 		after = laneBytes(from)
 	}
-	for len(found) < limit {
-		var next []byte
-		err := s.patiently(ctx, func(ctx context.Context) error {
-			return s.pool.QueryRow(ctx, statement("next lane"), after).Scan(&next)
-		})
-		if errors.Is(err, pgx.ErrNoRows) {
-			return found, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		after = next
-		lane := parseLane(next)
-		if invocation.IsCallbackLane(lane.Name) != urls {
-			continue
-		}
-		if _, ok := s.Oldest(ctx, lane); ok {
-			found = append(found, lane)
-		}
-	}
-	return found, nil
+	err = s.patiently(ctx, func(ctx context.Context) error {
+		found = nil
+		c := s.due.keep()
+		s.due.show(s.now())
+		return s.each(ctx, func(rows pgx.Rows) error {
+			var lane []byte
+			err := rows.Scan(&lane)
+			found = append(found, parseLane(lane))
+			return err
+		}, statement("ready lanes"), after, []byte(invocation.CallbackLanePrefix), urls, s.due.high(), c.since, [16]byte(c.id), limit)
+	})
+	return found, err
 }
 
 // Hold does nothing: what is in flight is owned by the session since LoadReady.
@@ -247,6 +239,7 @@ func (s *Store) own(ctx context.Context, all []*loading) (map[invocation.ID]stor
 	if err != nil {
 		return nil, err
 	}
+	slices.SortFunc(all, func(a, b *loading) int { return bytes.Compare(a.ID[:], b.ID[:]) }) // as everything locks rows
 	var ids [][16]byte
 	var since []int64
 	for _, l := range all {
