@@ -100,6 +100,9 @@ func TestPostgresIsWaitedForAndNothingIsAcceptedMeanwhile(t *testing.T) {
 		if got, err := w.trySend("/async-function/fn1", "body"); err != nil || got.Status != http.StatusServiceUnavailable {
 			t.Errorf("POST /async-function: got %+v, %v, want %d", got, err, http.StatusServiceUnavailable)
 		}
+		if code, body := w.ask(t, http.MethodGet, "/v1/dead_set"); code != http.StatusServiceUnavailable {
+			t.Errorf("GET /v1/dead_set: got %d %s, want %d", code, body, http.StatusServiceUnavailable)
+		}
 	}
 	unready("PostgreSQL unreachable since 20")
 	if err := server.Restart(); err != nil {

@@ -5,6 +5,7 @@ package pgtest
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -156,7 +157,7 @@ func programs() (string, error) {
 	if os.Getuid() != 0 {
 		return "", fmt.Errorf("no server found in /usr/lib/postgresql: type `sudo %s`", install)
 	}
-	cmd := exec.Command("apt-get", "install", "-y", "--no-install-recommends", "postgresql")
+	cmd := exec.CommandContext(context.Background(), "apt-get", "install", "-y", "--no-install-recommends", "postgresql")
 	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 	out, err := cmd.CombinedOutput()
 	if dir := installed(); err == nil && dir != "" {
@@ -201,7 +202,8 @@ func (s *Server) ownFolder() error {
 }
 
 func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	var lc net.ListenConfig
+	l, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, err
 	}

@@ -3,6 +3,7 @@
 package pgtest
 
 import (
+	"context"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -11,7 +12,7 @@ import (
 
 // command is a call of one of PostgreSQL's programs, as the user of the cluster.
 func (s *Server) command(program string, args ...string) *exec.Cmd {
-	cmd := exec.Command(filepath.Join(s.bin, program), args...) // #nosec G204 -- a program of PostgreSQL
+	cmd := exec.CommandContext(context.Background(), filepath.Join(s.bin, program), args...) // #nosec G204 -- a program of PostgreSQL
 	cmd.Dir = s.dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.owner}
 	return cmd

@@ -8,6 +8,7 @@ func Problems() map[string]*Problem {
 		"internal":  problemInternal,
 		"failed":    problemFailed,
 		"closed":    problemClosed,
+		"away":      problemAway,
 		"stalled":   problemStalled,
 	}
 }

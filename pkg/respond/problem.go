@@ -74,6 +74,8 @@ var (
 		"Check the disk below data_dir and restart the worker; nothing confirmed is lost.")
 	problemClosed = Later(wire.Busy, "the worker is shutting down",
 		"Nothing was changed. Try again when it is back.")
+	problemAway = Later(wire.Stalled, "the store cannot be reached",
+		"See /readyz. Nothing was changed; try again when it says ready.")
 	problemStalled = Later(wire.Stalled, "the store did not answer in time",
 		"See /readyz; the disk may be full. The change may still happen, so check before you repeat it.")
 )
@@ -93,6 +95,8 @@ func ProblemOf(logger *slog.Logger, r *http.Request, err error) *Problem {
 		return problemFailed
 	case errors.Is(err, store.ErrClosed):
 		return problemClosed
+	case errors.Is(err, store.ErrUnavailable):
+		return problemAway
 	case errors.Is(err, context.DeadlineExceeded):
 		return problemStalled
 	case errors.Is(err, context.Canceled):

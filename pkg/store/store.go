@@ -40,6 +40,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrFailed: the disk has failed in a way that only a restart can heal.
 	ErrFailed = errors.New("store failed")
+	// ErrUnavailable: the server that has the store cannot be used just now.
+	ErrUnavailable = errors.New("store unavailable")
 	// ErrClosed: the store is closed.
 	ErrClosed = errors.New("store closed")
 	// ErrLocked: another process has the folder.

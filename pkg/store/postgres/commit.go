@@ -155,7 +155,7 @@ func (s *Store) insist(ops *[]op) (*txn, error) {
 			continue
 		}
 		if !passes(err) {
-			s.log.Error("PostgreSQL refused a batch", "error", cause(err), "operations", len(*ops))
+			s.log.Error("batch refused by PostgreSQL", "error", cause(err), "operations", len(*ops))
 			return nil, err
 		}
 		s.away.since(s, err)
@@ -180,7 +180,7 @@ func (s *Store) isDefect(err error) error {
 	if err == nil || server(err) != nil || errors.Is(err, errFenced) || s.commit.conn == nil || s.commit.conn.IsClosed() {
 		return err
 	}
-	return fmt.Errorf("%w: %s", errDefect, err)
+	return fmt.Errorf("%w: %w", errDefect, err)
 }
 
 // isRace reports whether another worker, or an earlier batch, has written the same key or id.

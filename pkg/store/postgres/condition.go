@@ -117,7 +117,11 @@ func readError(err error) error {
 	case errors.Is(err, pgx.ErrNoRows):
 		return store.ErrNotFound
 	}
-	return &plainError{"PostgreSQL: " + cause(err), err}
+	plain := error(&plainError{"PostgreSQL: " + cause(err), err})
+	if passes(err) {
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, plain)
+	}
+	return plain
 }
 
 // plainError is an error of the driver whose text has no addresses and names.

@@ -221,7 +221,7 @@ func (a *away) since(s *Store, err error) {
 	defer a.mu.Unlock()
 	if a.err == nil {
 		a.begun = time.Now()
-		s.log.Warn("PostgreSQL unreachable, waiting for it", "error", err, "host", s.config.Host, "database", s.config.Database,
+		s.log.Warn("store unreachable, waiting for PostgreSQL", "error", err, "host", s.config.Host, "database", s.config.Database,
 			"hint", "No call begins and nothing is accepted until it answers. Check the server, and store_url or store_url_file.")
 	}
 	a.err = err
@@ -233,7 +233,7 @@ func (a *away) back(s *Store) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.err != nil {
-		s.log.Info("PostgreSQL reachable again", "after", time.Since(a.begun).Round(time.Millisecond))
+		s.log.Info("store reachable again", "after", time.Since(a.begun).Round(time.Millisecond))
 	}
 	a.err = nil
 	s.opts.Away(nil)

@@ -133,7 +133,7 @@ func (s *Store) warnOfServer(ctx context.Context) error {
 		return fmt.Errorf("PostgreSQL %s: the oldest version that is accepted is %d", server.Release, OldestVersion)
 	}
 	for _, risk := range server.Risks() {
-		s.log.Warn("PostgreSQL may lose what it has confirmed", "risk", risk)
+		s.log.Warn("store may lose what PostgreSQL has confirmed", "risk", risk)
 	}
 	return nil
 }

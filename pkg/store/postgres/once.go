@@ -96,9 +96,9 @@ func (t *txn) removeClaim(hash [32]byte) {
 // Unclaim forgets a key, if it is known with the same payload, sender and expiry: what stood for it
 // was not taken after all.
 func (s *Store) Unclaim(ctx context.Context, k store.Key) error {
-	print := s.fingerprint(&k)
+	f := s.fingerprint(&k)
 	return s.do(ctx, 0, func(t *txn) error {
-		n, err := t.exec("unclaim", k.Hash[:], print[:], stamp(k.Expires))
+		n, err := t.exec("unclaim", k.Hash[:], f[:], stamp(k.Expires))
 		t.delta.keys -= n
 		return err
 	})

@@ -98,14 +98,14 @@ func each[T any](f func(T)) func(pgx.Rows) error {
 
 func (f *first) key(rows pgx.Rows) error {
 	var c claim
-	var hash, print, callID []byte
+	var hash, fingerprint, callID []byte
 	var id [16]byte
 	var expires int64
-	if err := rows.Scan(&hash, &print, &id, &callID, &expires); err != nil {
+	if err := rows.Scan(&hash, &fingerprint, &id, &callID, &expires); err != nil {
 		return err
 	}
 	copy(c.Hash[:], hash)
-	copy(c.print[:], print)
+	copy(c.print[:], fingerprint)
 	c.id, c.callID, c.Expires = id, string(callID), unstamp(expires)
 	f.knownKeys[c.Hash] = &c
 	return nil
