@@ -282,6 +282,8 @@ func whatHappened(reason string, status int) string {
 		return "the worker crashed while it was in flight"
 	case invocation.CallbackRefused:
 		return "callback_policy forbids the URL"
+	case invocation.Superseded:
+		return "replaced by that of a replay"
 	case invocation.MaxAgeExceeded:
 		return "too old for another call"
 	case invocation.FunctionNotFound:

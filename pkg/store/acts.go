@@ -12,7 +12,7 @@ import (
 // ErrDead is returned for a dead letter, which can be dropped but not cancelled.
 var ErrDead = errors.New("dead already")
 
-// ErrSuperseded: it is a callback whose origin was replayed since it was written. Batch.Force
+// ErrSuperseded is returned for a callback whose origin was replayed since it was written. Batch.Force
 // replays it all the same.
 var ErrSuperseded = errors.New("superseded by a replay of its origin")
 

@@ -91,12 +91,27 @@ func (w *Worker) repeat(ctx context.Context, a *attempt, first invocation.ID) {
 	a.markRepetition()
 	inv, err := w.Store.Get(ctx, first)
 	switch {
-	case errors.Is(err, store.ErrNotFound):
-		w.repeatEnd(ctx, a)
-	case err == nil && inv.State == invocation.Dead:
+	case err == nil && inv.State == invocation.Pending, err != nil && !errors.Is(err, store.ErrNotFound):
+		a.look(min(max(w.Store.Now().Sub(a.inv.Accepted)/4, leastLook), mostLook))
+	case !w.holdAnswer(ctx, a):
+		a.result.Canceled = true
+		a.look(leastLook)
+	case err == nil:
 		w.repeatDeath(ctx, a, inv)
 	default:
-		a.look(min(max(w.Store.Now().Sub(a.inv.Accepted)/4, leastLook), mostLook))
+		w.repeatEnd(ctx, a)
+	}
+}
+
+// holdAnswer waits until no other repetition has the answer of its first in memory, which may be
+// large: it has that until it is settled. False when ctx ends first.
+func (w *Worker) holdAnswer(ctx context.Context, a *attempt) bool {
+	select {
+	case w.repeating <- struct{}{}:
+		a.large.release = func() { <-w.repeating }
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 

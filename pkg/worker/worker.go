@@ -102,14 +102,16 @@ type Worker struct {
 	warned     *warnings // annotations that were logged already
 	activities *activities
 	slots      []callSlot // by slot
-	moved      sync.Once  // logs that the gateway redirects
-	redirected sync.Once  // logs that something else does
+	// repeating has room for one: the repetition that has the answer of its first in memory.
+	repeating  chan struct{}
+	moved      sync.Once // logs that the gateway redirects
+	redirected sync.Once // logs that something else does
 }
 
 // New makes a worker. Nothing is called before Run.
 func New(o Options) *Worker {
 	o.Lanes.askFirst()
-	return &Worker{Options: o, warned: newWarnings(), activities: newActivities(), slots: make([]callSlot, o.Lanes.Slots())}
+	return &Worker{Options: o, warned: newWarnings(), activities: newActivities(), slots: make([]callSlot, o.Lanes.Slots()), repeating: make(chan struct{}, 1)}
 }
 
 // settleGrace is how long outcomes may take to be stored after the calls were

@@ -43,23 +43,24 @@ func (o *actOp) findCallbacks(t *txn, call string, origins map[invocation.ID]boo
 	looked := 0
 	err := t.s.each(prefix, after(prefix), func(key, _ []byte) (bool, error) {
 		looked++
-		inv, err := t.s.get(invocation.ID(key[len(prefix):]))
-		switch {
-		case err != nil || inv.Kind != invocation.KindCallback || !origins[inv.Origin]:
-			return looked < mostLooked, nil
-		case o.Force && slices.Contains(o.IDs, inv.ID): // it is replayed, too
-			return looked < mostLooked, nil
+		if inv, _ := t.s.get(invocation.ID(key[len(prefix):])); o.isStale(inv, origins) {
+			if _, changing := t.touched[inv.ID]; changing {
+				return false, errConflict
+			}
+			o.stale[inv.Origin] = append(o.stale[inv.Origin], inv)
 		}
-		if _, changing := t.touched[inv.ID]; changing {
-			return false, errConflict
-		}
-		o.stale[inv.Origin] = append(o.stale[inv.Origin], inv)
 		return looked < mostLooked, nil
 	})
 	if errors.Is(err, errConflict) {
 		return err
 	}
 	return t.s.damaged(err)
+}
+
+// isStale reports whether an invocation, nil for one that cannot be read, is a callback of origins
+// that is not replayed with them.
+func (o *actOp) isStale(inv *invocation.Invocation, origins map[invocation.ID]bool) bool {
+	return inv != nil && inv.Kind == invocation.KindCallback && origins[inv.Origin] && !(o.Force && slices.Contains(o.IDs, inv.ID))
 }
 
 // supersede takes back the callbacks of an invocation that is being replayed, and returns those
