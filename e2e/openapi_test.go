@@ -96,6 +96,9 @@ var samples = []sample{
 	{"GET /v1/invocations/{id}", "/v1/invocations/missing", "", 404},
 	{"DELETE /v1/invocations/{id}", "/v1/invocations/$CALL", "", 202},
 	{"DELETE /v1/invocations/{id}", "/v1/invocations/missing", "", 404},
+	{"GET /v1/invocations/{id}/request", "/v1/invocations/$CALL/request", "", 200},
+	{"GET /v1/invocations/{id}/request", "/v1/invocations/$CALL/request?body=true", "", 200},
+	{"GET /v1/invocations/{id}/request", "/v1/invocations/missing/request", "", 404},
 	{"GET /v1/invocations/{id}/result", "/v1/invocations/$CALL/result", "", 200},
 	{"GET /v1/invocations/{id}/result", "/v1/invocations/missing/result", "", 404},
 
@@ -106,6 +109,8 @@ var samples = []sample{
 	{"GET /v1/functions/{fn}", "/v1/functions/figlet", "", 200},
 	{"GET /v1/functions/{fn}", "/v1/functions/a%20b", "", 400},
 	{"GET /v1/functions/{fn}/policy", "/v1/functions/figlet/policy", "", 200},
+	{"GET /v1/functions/{fn}/due", "/v1/functions/figlet/due", "", 200},
+	{"GET /v1/functions/{fn}/due", "/v1/functions/figlet/due?queue=nope", "", 404},
 	{"POST /v1/functions/{fn}/pause", "/v1/functions/cows/pause", `{"reason":"it is ill","author":"me","for":"1h"}`, 200},
 	{"POST /v1/functions/{fn}/pause", "/v1/functions/cows/pause", `{"for":"soon"}`, 400},
 	{"GET /v1/functions", "", "", 200}, // one is paused now
