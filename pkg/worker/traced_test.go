@@ -215,3 +215,34 @@ func TestWhatWasNeverCalledStandsInItsTraceToo(t *testing.T) {
 		t.Errorf("%+v: s.Attributes[\"queue_worker.reason\"] = %q, want %q", all, s.Attributes["queue_worker.reason"], string(invocation.MaxAgeExceeded))
 	}
 }
+
+// TestNoTraceHasTheAnswerThatIsKept has functions whose answers say s3cret in every place, and a callback that does.
+func TestNoTraceHasTheAnswerThatIsKept(t *testing.T) {
+	receiver := tracetest.New(t)
+	answer := func(w http.ResponseWriter, _ *http.Request, _ int) {
+		w.Header().Set("Content-Type", "text/s3cret")
+		w.Header().Set("X-S3cret", "s3cret")
+		w.WriteHeader(http.StatusInternalServerError)
+		_, _ = w.Write([]byte("s3cret"))
+	}
+	gateway, hook := serve(t, answer), serve(t, answer)
+	s := online(t, gateway)
+	s.policy.Attempts, s.answer, s.keep = 0, 4<<10, time.Hour
+	traced(t, &s, receiver.URL)
+	r := start(t, s)
+	id := r.accept(calling("fn", hook.URL+"/hook"))
+	all := receiver.Await(t, 4) // a call and its end, a callback and its end
+	if got := len(spansBy(all)["invoke fn"]); got != 1 {
+		t.Errorf("spans of the call: got %d, want 1", got)
+	}
+	inv, err := r.store.Get(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if inv.Answer == nil || string(inv.Answer.Body) != "s3cret" {
+		t.Errorf("the answer that is kept: got %+v, want s3cret", inv.Answer)
+	}
+	if bytes.Contains(bytes.ToLower(receiver.Raw()), []byte("s3cret")) {
+		t.Error("the spans have the answer, want it nowhere")
+	}
+}
