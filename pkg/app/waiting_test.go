@@ -28,7 +28,7 @@ var errHeld = &store.LockedError{Holder: "queue-worker-abc, process 7"}
 // saysInUse reports whether /readyz names the folder as the reason.
 func saysInUse(o *api.Opening) bool {
 	w := httptest.NewRecorder()
-	o.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil)) //nolint:noctx // nothing is sent
+	o.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
 	return w.Code == http.StatusServiceUnavailable && strings.Contains(w.Body.String(), "in use by another process")
 }
 

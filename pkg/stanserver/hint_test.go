@@ -25,7 +25,7 @@ func TestAHintFitsTheErrorOfTheFiles(t *testing.T) {
 		{errors.New("unexpected EOF"), "its files are damaged"},
 	}
 	for _, tt := range tests {
-		text := fmt.Errorf("unable to recover: %s", tt.err) //nolint:errorlint // as the library has it
+		text := fmt.Errorf("unable to recover: %s", tt.err)
 		if got := hintOf(text); !strings.Contains(got, tt.want) {
 			t.Errorf("for %q the hint is %q, want one with %q", text, got, tt.want)
 		}

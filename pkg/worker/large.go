@@ -43,7 +43,7 @@ func (w *Worker) loadRoom(ctx context.Context, r store.Ready) (l large, err erro
 	}
 	inv, err := w.Store.Get(ctx, r.ID)
 	if err != nil || inv.Size <= sentUnbounded {
-		return l, nil // what is wrong with it shows when it is loaded
+		return l, nil //nolint:nilerr // what is wrong with it shows when it is loaded
 	}
 	l.release, err = w.Answers.Settle(ctx, 2*int64(inv.Size)) // see settleRoom
 	return l, err
