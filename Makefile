@@ -14,7 +14,11 @@ RACE     ?= -race
 TESTTIME ?= 10m
 # LONG are the packages whose tests ask for -short: the race detector sees the short form,
 # and a second run without it the long one, one package at a time, since costs are counted.
-LONG := ./pkg/ingest ./pkg/store/embedded ./pkg/worker
+# That of PostgreSQL, which mostly waits for the server, runs beside the black-box tests.
+LONG := ./pkg/ingest ./pkg/store/embedded ./pkg/store/postgres ./pkg/worker
+WAITING := ./pkg/store/postgres
+# CONSOLE= leaves out the core of the browser tests, where make test-console runs too.
+CONSOLE ?= core
 # FUZZTIME is per fuzz target.
 FUZZTIME ?= 15s
 
@@ -38,9 +42,9 @@ test: browser ## run all tests; with the race detector but for long forms and th
 	@if [[ -n "$(RACE)" ]] && ! command -v "$$($(GO) env CC)" >/dev/null; then \
 		echo "make test: the race detector needs the C compiler $$($(GO) env CC); install it, or run: make test RACE=" >&2; exit 1; fi
 	$(GO) test $(RACE) -short -shuffle=on -timeout $(TESTTIME) $$($(GO) list ./... | grep -v '/e2e')
-	$(GO) test -p 1 -shuffle=on -timeout $(TESTTIME) $(LONG)
-	$(GO) test -shuffle=on -timeout $(TESTTIME) ./e2e/...
-	$(GO) test -C e2e/console -short -timeout $(TESTTIME) ./...
+	$(GO) test -p 1 -shuffle=on -timeout $(TESTTIME) $(filter-out $(WAITING),$(LONG))
+	$(GO) test -shuffle=on -timeout $(TESTTIME) ./e2e/... $(WAITING)
+	$(if $(CONSOLE),$(GO) test -C e2e/console -short -timeout $(TESTTIME) ./...)
 	$(GO) test -C bench -timeout $(TESTTIME) ./...
 
 test-quick: ## before each commit: all tests but the black-box ones, in their short form, without the race detector

@@ -6,6 +6,7 @@ package embedded
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -91,11 +92,7 @@ func TestIOErrorsAreNoCrashesOfWhatIsInFlight(t *testing.T) {
 				t.Helper()
 				fail.Store(false)
 				if mapped {
-					before := o.Dir
-					o.Dir = t.TempDir()
-					if err := os.CopyFS(o.Dir, os.DirFS(before)); err != nil {
-						t.Fatal(err)
-					}
+					o.Dir = copied(t, o.Dir)
 				} else {
 					mem = mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(0, 0))}) // #nosec G404 -- a test
 					raw = mem
@@ -141,5 +138,21 @@ func TestIOErrorsAreNoCrashesOfWhatIsInFlight(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// copied is a copy of the files of a store that has failed. What it still removed meanwhile makes the copy
+// begin again.
+func copied(t *testing.T, dir string) string {
+	t.Helper()
+	for {
+		to := t.TempDir()
+		err := os.CopyFS(to, os.DirFS(dir))
+		if err == nil {
+			return to
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
 	}
 }
