@@ -226,7 +226,7 @@ func TestAPowerCutTearsNoLargeCallback(t *testing.T) {
 	for name, percent := range map[string]int{"takes all that was not synced": 0, "takes half of it": 50} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			seed := rand.Uint64()                                                         // #nosec G404 -- a test's
+			seed := rand.Uint64()                                                             // #nosec G404 -- a test's
 			c := &cutter{percent: percent, rng: rand.New(rand.NewPCG(seed, 0)), every: every} // #nosec G404 -- likewise
 			p := newPlayer(nil)
 			c.ledger, c.mem, p.callback = p.ledger, vfs.NewCrashableMem(), splitBytes+1
