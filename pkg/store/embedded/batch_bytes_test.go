@@ -9,9 +9,10 @@ import (
 
 // TestLargeRequestsAreCommittedWithLittleMemory: a batch of large requests stays below the
 // size from which the engine keeps the batch itself in memory, and its buffer is used again.
-// With batches of 2 MiB it was 9 to 11 bytes for each byte of a request.
+// With batches of 2 MiB it was 9 to 11 bytes for each byte of a request. It is 6 to 7, the more the
+// fewer buffers the pools return, as with the race detector.
 func TestLargeRequestsAreCommittedWithLittleMemory(t *testing.T) {
-	const size, batch, passes, most = 200 << 10, 40, 4, 7
+	const size, batch, passes, most = 200 << 10, 40, 4, 8
 	s, err := Open(Options{Dir: "data", FS: vfs.NewMem()})
 	if err != nil {
 		t.Fatal(err)
@@ -28,6 +29,6 @@ func TestLargeRequestsAreCommittedWithLittleMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := float64(after.TotalAlloc-before.TotalAlloc) / (passes * batch * size); got > most {
-		t.Errorf("%.1f bytes were allocated for each byte of a request, not at most %d, want at most %v", got, most, most)
+		t.Errorf("allocated for each byte of a request: got %.1f bytes, want at most %d", got, most)
 	}
 }

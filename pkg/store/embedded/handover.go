@@ -137,6 +137,11 @@ func (h *handover) read(id invocation.ID, inline bool) {
 func (h *handover) forget(id invocation.ID) (was body, sure bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	return h.distrust(id)
+}
+
+// distrust is forget for those who have the lock.
+func (h *handover) distrust(id invocation.ID) (was body, sure bool) {
 	if k := h.byID[id]; k != nil {
 		h.remove(k)
 	}
@@ -146,11 +151,12 @@ func (h *handover) forget(id invocation.ID) (was body, sure bool) {
 	return was, sure
 }
 
-// act is forget for an operation other than a settlement.
+// act is forget for an operation other than a settlement. Both are one step: a load in between would
+// trust what it reads before the batch is applied.
 func (h *handover) act(id invocation.ID) {
-	h.forget(id)
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.distrust(id)
 	h.acting = true
 }
 
