@@ -1,11 +1,90 @@
-// File body.go decodes the body of a QueueRequest while it is read.
+// File body.go has the body of a QueueRequest, which is decoded while it is read.
 
 package invocation
 
 import (
+	"bytes"
 	"encoding/base64"
+	stdjson "encoding/json"
+	"errors"
 	"io"
 )
+
+// setBody keeps the body where it is when it is base64 without escapes, which
+// is what encoding/json writes, and decodes any other form.
+func (r *Request) setBody(value []byte) error {
+	if len(value) >= 2 && value[0] == '"' && bytes.IndexByte(value, '\\') < 0 {
+		b := value[1 : len(value)-1]
+		if !isBase64(b) {
+			return errors.New("not base64")
+		}
+		r.body, r.flat = b, false
+		return nil
+	}
+	var plain []byte
+	if err := stdjson.Unmarshal(value, &plain); err != nil {
+		return errors.New("not base64")
+	}
+	r.body, r.flat = plain, true
+	return nil
+}
+
+// isBase64 reports whether b is whole, padded standard base64.
+func isBase64(b []byte) bool {
+	if len(b)%4 != 0 {
+		return false
+	}
+	b = bytes.TrimSuffix(bytes.TrimSuffix(b, []byte("=")), []byte("="))
+	for _, c := range b {
+		if !base64Alphabet[c] {
+			return false
+		}
+	}
+	return true
+}
+
+var base64Alphabet = func() (t [256]bool) {
+	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/") {
+		t[c] = true
+	}
+	return t
+}()
+
+// BodyLen is the length of the decoded body in bytes.
+func (r *Request) BodyLen() int64 {
+	switch {
+	case r.kept != nil:
+		return r.kept.Size()
+	case r.flat:
+		return int64(len(r.body))
+	}
+	n := int64(len(r.body) / 4 * 3)
+	for i := len(r.body); i > 0 && r.body[i-1] == '='; i-- {
+		n--
+	}
+	return n
+}
+
+// Body streams the decoded body: each read decodes straight from the bytes given to Decode into
+// the reader's buffer. Every call begins at the start.
+func (r *Request) Body() io.Reader {
+	switch {
+	case r.kept != nil:
+		return r.kept.Reader()
+	case r.flat:
+		return bytes.NewReader(r.body)
+	}
+	return &bodyReader{rest: r.body}
+}
+
+// Kept is a decoded body that is kept elsewhere. Each reader begins at the start.
+type Kept interface {
+	Size() int64
+	Reader() io.Reader
+}
+
+// Keep takes the body from elsewhere. The request then needs the bytes given to Decode no more.
+func (r *Request) Keep(body Kept) { r.kept, r.body = body, nil }
 
 const (
 	quad   = 4 // characters of base64 that make a triple

@@ -5,6 +5,8 @@ package invocation
 import (
 	"encoding/base64"
 	stdjson "encoding/json"
+	"io"
+	"net/http"
 
 	"github.com/openfaas/faas-provider/types"
 )
@@ -126,4 +128,23 @@ func (e *Encoder) grow(to int) error {
 	old := int64(cap(e.buf))
 	e.buf = append(make([]byte, 0, to), e.buf...)
 	return e.room(-old)
+}
+
+// EncodeCallbackFrom is EncodeCallback for a body of size bytes that writes itself.
+func EncodeCallbackFrom(function string, h http.Header, size int64, body io.WriterTo) ([]byte, error) {
+	e, err := NewEncoder(types.QueueRequest{Method: http.MethodPost, Function: function, Header: h}, size, true, nil)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := body.WriteTo(e); err != nil {
+		return nil, err
+	}
+	return e.Finish(nil)
+}
+
+// EncodeCallback makes the bytes of a callback: a QueueRequest whose header and
+// body are what will be posted. Its target is not in it, because Invocation.URL
+// holds that.
+func EncodeCallback(function string, h http.Header, body []byte) ([]byte, error) {
+	return encodeJSON(types.QueueRequest{Method: http.MethodPost, Function: function, Header: h, Body: body})
 }
