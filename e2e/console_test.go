@@ -31,3 +31,16 @@ func TestTheConsoleSaysWhatNeedsAnOperator(t *testing.T) {
 		}
 	}
 }
+
+// TestTheAddressOfTheConsoleEndsTheStart: it is the last line that a start writes, and README's tour
+// begins there.
+func TestTheAddressOfTheConsoleEndsTheStart(t *testing.T) {
+	t.Parallel()
+	w := newDevStand(t).start()
+	w.event(t, "the console", func(e entry) bool { return e.message() == "console" })
+	w.event(t, "the connection", func(e entry) bool { return e.message() == "connected to NATS Streaming" })
+	lines, _ := w.out.since(0)
+	if got := parse(lines[len(lines)-1]).message(); got != "console" {
+		t.Errorf("the last line of the start: got %q, want %q", got, "console")
+	}
+}

@@ -46,7 +46,8 @@ type Options struct {
 	Config  *config.Config
 	Version string
 	Logger  *slog.Logger
-	// Started is called once everything runs, with the address of the HTTP listener. May be nil.
+	// Started is called once everything runs and NATS Streaming is connected, with the address of the
+	// HTTP listener. May be nil.
 	Started func(listener net.Addr)
 	// Example is a function that can be made to fail, for the first page of the console; ""
 	// for none.
@@ -189,9 +190,7 @@ func (a *App) run(drain, abort context.Context) error {
 	helpers.Go(func() { a.jobs.Run(taking) })
 	helpers.Go(func() { a.pauses.Run(taking) })
 	helpers.Go(debug.FreeOSMemory) // of what only the start needed
-	if a.Started != nil {
-		a.Started(a.listener.Addr())
-	}
+	helpers.Go(func() { a.greet(taking) })
 
 	select {
 	case <-drain.Done():
@@ -211,6 +210,18 @@ func (a *App) run(drain, abort context.Context) error {
 	err = errors.Join(err, a.store.Failed())
 	a.log.Info("drained", "took", time.Since(begun).Round(time.Millisecond), "clean", err == nil)
 	return err
+}
+
+// greet calls Started, unless ctx ends before that.
+func (a *App) greet(ctx context.Context) {
+	if a.Started == nil {
+		return
+	}
+	select {
+	case <-a.intake.FirstConnected():
+		a.Started(a.listener.Addr())
+	case <-ctx.Done():
+	}
 }
 
 // await lets the intake and the worker end, and aborts the calls when they

@@ -48,7 +48,7 @@ func runApp(t *testing.T, gateway string, logger *slog.Logger) (base string, end
 	t.Helper()
 	c, err := config.Load([]string{
 		"gateway_url=" + gateway, "data_dir=" + t.TempDir(), "http_listen_address=127.0.0.1:0",
-		"faas_nats_address=127.0.0.1", "faas_nats_port=1", // nothing listens there, and nothing has to
+		"stan_embedded=true", "stan_listen_address=127.0.0.1:0",
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -83,6 +83,9 @@ func (i *Intake) noteUp(s *session) {
 		attrs = append(attrs, "failed_connects", failed)
 	}
 	i.log.Info("connected to NATS Streaming", attrs...)
+	if !again {
+		close(i.connected)
+	}
 }
 
 func (i *Intake) noteDown(err error) {

@@ -129,15 +129,17 @@ type Intake struct {
 	quit chan struct{}  // closed by Close to end take and ack, which outlive Run
 	busy sync.WaitGroup // take, ack and publishing; nothing is added once closed is set
 
-	mu       sync.Mutex
-	running  chan struct{} // closed when Run has returned; nil before Run
-	session  *session
-	clientID string    // what the last session was called
-	down     error     // why there is no session; nil when there is one
-	downAt   time.Time // when the last session ended, or the intake was made
-	failed   int       // connections that could not be made, or were lost, since the last session began
-	rest     error     // why nothing is taken; nil when it is
-	closed   bool
+	mu      sync.Mutex
+	running chan struct{} // closed when Run has returned; nil before Run
+	// connected is closed when the first connection has been logged.
+	connected chan struct{}
+	session   *session
+	clientID  string    // what the last session was called
+	down      error     // why there is no session; nil when there is one
+	downAt    time.Time // when the last session ended, or the intake was made
+	failed    int       // connections that could not be made, or were lost, since the last session began
+	rest      error     // why nothing is taken; nil when it is
+	closed    bool
 }
 
 // New checks the options. It opens nothing.
@@ -173,7 +175,7 @@ func New(o Options) (*Intake, error) {
 	i := &Intake{
 		opts: o, log: o.Logger, url: u.Redacted(), durable: o.Store.Durable(),
 		toTake: newSignal(), toAck: newSignal(), review: newSignal(), watch: newSignal(),
-		halt: make(chan struct{}), quit: make(chan struct{}),
+		halt: make(chan struct{}), quit: make(chan struct{}), connected: make(chan struct{}),
 		down: errors.New("not started"), downAt: time.Now(),
 	}
 	i.delays = newDelays(i.durable, i.opts.MaxUnsettled)
@@ -248,6 +250,9 @@ func (i *Intake) Down() (since time.Time, err error) {
 	defer i.mu.Unlock()
 	return i.downAt, i.down
 }
+
+// FirstConnected is closed when NATS Streaming has been connected for the first time.
+func (i *Intake) FirstConnected() <-chan struct{} { return i.connected }
 
 // URL is the address of NATS Streaming, without credentials.
 func (i *Intake) URL() string { return i.url }
