@@ -77,8 +77,10 @@ func Rate(r float64) string {
 func Length(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {
-	case d < 50*time.Millisecond:
+	case d < time.Millisecond:
 		return "0 s"
+	case d < 50*time.Millisecond:
+		return fmt.Sprintf("%d ms", d/time.Millisecond)
 	case d < 10*time.Second:
 		return strings.TrimSuffix(fmt.Sprintf("%.1f", d.Seconds()), ".0") + " s"
 	case d < time.Minute:

@@ -24,7 +24,7 @@ func TestNumbersInWords(t *testing.T) {
 func TestLengthsInWords(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration]string{
-		-time.Second: "0 s", 0: "0 s", 400 * time.Millisecond: "0.4 s", 2 * time.Second: "2 s", 59*time.Second + 900*time.Millisecond: "59 s",
+		-time.Second: "0 s", 0: "0 s", 999 * time.Microsecond: "0 s", 3 * time.Millisecond: "3 ms", 49*time.Millisecond + 1: "49 ms", 400 * time.Millisecond: "0.4 s", 2 * time.Second: "2 s", 59*time.Second + 900*time.Millisecond: "59 s",
 		384 * time.Second: "6 min 24 s", 35*time.Minute + 2*time.Second: "35 min", 85 * time.Minute: "1 h 25 min", 72 * time.Hour: "3 d", 30 * time.Hour: "1 d 6 h",
 	} {
 		if got := Length(d); got != want {
