@@ -23,11 +23,12 @@ var layers = []struct {
 	imports []string
 }{
 	{"cmd/queue-worker", []string{"pkg/command"}},
-	{"pkg/command", []string{"pkg/basicauth", "pkg/app", "pkg/dev", "pkg/doctor", "pkg/client", "pkg/wire", "pkg/term", "pkg/config", "pkg/store/embedded", "pkg/invocation", "pkg/duration", "pkg/escape", "pkg/similar"}},
+	{"pkg/command", []string{"pkg/basicauth", "pkg/app", "pkg/dev", "pkg/doctor", "pkg/client", "pkg/wire", "pkg/term", "pkg/config", "pkg/transfer", "pkg/datadir", "pkg/store/embedded", "pkg/store/postgres", "pkg/store", "pkg/invocation", "pkg/duration", "pkg/escape", "pkg/similar"}},
 	{"pkg/app", []string{
 		"pkg/api", "pkg/admin", "pkg/ingest", "pkg/respond", "pkg/wire", "pkg/basicauth", "pkg/jobs", "pkg/finished", "pkg/pause", "pkg/gateway", "pkg/intake", "pkg/stanserver", "pkg/worker", "pkg/config",
 		"pkg/datadir", "pkg/descriptor", "pkg/listen", "pkg/store/embedded", "pkg/store/postgres", "pkg/store", "pkg/invoke", "pkg/spool", "pkg/egress", "pkg/policy", "pkg/retry", "pkg/trace", "pkg/invocation", "pkg/duration",
 	}},
+	{"pkg/transfer", []string{"pkg/store"}},
 	{"pkg/doctor", []string{"pkg/basicauth", "pkg/client", "pkg/intake", "pkg/config", "pkg/datadir", "pkg/store/embedded", "pkg/store/postgres", "pkg/descriptor"}},
 	{"pkg/term", []string{"pkg/escape"}},
 	{"pkg/client", []string{"pkg/wire"}}, // knows the program only by its HTTP surface

@@ -72,6 +72,9 @@ func (a *App) openStore(ctx context.Context) error {
 	}
 	a.store = s
 	a.onTeardown("store", s.Close)
+	if err := store.CheckCopied(s); err != nil {
+		return err
+	}
 	a.registry.MustRegister(store.NewCollector(s))
 	held := s.Stats()
 	a.log.Info("store open", "durable", s.Durable(), "ready", held.Ready, "delayed", held.Delayed, "dead", held.Dead)

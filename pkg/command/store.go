@@ -1,4 +1,5 @@
-// File store.go has the commands that check and repair the store of a stopped worker.
+// File store.go has the commands that check and repair the store of a stopped worker; store_copy.go
+// has the one that copies it.
 
 package command
 
@@ -17,7 +18,7 @@ import (
 )
 
 func newStore(e *env) *cobra.Command {
-	c := group("store", "Check and repair the store of a stopped worker", "")
+	c := group("store", "Check, repair and copy the store of a stopped worker", "")
 	var dir, to string
 	check := command("check", "Read everything in the store and report damage", `
 The store of a stopped worker is opened for reading only, every invocation in it is read,
@@ -46,7 +47,7 @@ to be read one by one. SIGINT or SIGTERM end the repair, and the target is empty
 	repair.RunE = func(*cobra.Command, []string) error { return repairStore(e, dir, to) }
 	repair.Flags().StringVar(&dir, "data-dir", "", "the store's folder (default: data_dir of the environment)")
 	repair.Flags().StringVar(&to, "to", "", "the folder for the repaired store, empty or missing")
-	c.AddCommand(check, repair)
+	c.AddCommand(check, repair, newStoreCopy(e))
 	return c
 }
 

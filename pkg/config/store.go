@@ -3,7 +3,9 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"strings"
 )
 
@@ -31,6 +33,28 @@ func (c *Config) StoreAddress() (string, error) {
 		return "", fmt.Errorf("store_url_file: %s holds no URL such as postgres://queue-worker:password@postgres:5432/queue, on one line", c.StoreURLFile)
 	}
 	return text, nil
+}
+
+// DatabaseOf is the URL of a database that place is, without a password, or that the file place holds.
+// False for any other place, such as a folder or nothing.
+func DatabaseOf(place string) (url string, is bool, err error) {
+	if strings.Contains(place, "://") {
+		switch {
+		case !isDatabase(place):
+			return "", true, errors.New("expected a URL such as postgres://queue-worker@postgres:5432/queue")
+		case hasPassword(place):
+			return "", true, errors.New("expected no password in the URL, since commands are shown in many places: write the URL with the password into a file, and give its path")
+		}
+		return place, true, nil
+	}
+	if info, err := os.Stat(place); err != nil || info.IsDir() {
+		return "", false, nil //nolint:nilerr // it is a folder that may be to be made
+	}
+	url, err = (&Config{StoreURLFile: place}).StoreAddress()
+	if err != nil {
+		return "", true, fmt.Errorf("%s: expected a folder, or a file that holds a URL such as postgres://queue-worker:password@postgres:5432/queue", place)
+	}
+	return url, true, nil
 }
 
 // isDatabase accepts the URL of a database. Its hosts may be several, with commas between them.

@@ -26,6 +26,7 @@ type Store interface {
 	Results
 	Counts
 	Condition
+	Portable
 
 	// Close finishes what was submitted and closes. It may be called more than once. After it
 	// every method that can return an error returns ErrClosed.

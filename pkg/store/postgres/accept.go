@@ -70,6 +70,7 @@ func (o *acceptOp) stage(t *txn) error {
 		if err := t.markSource(sourceOf(o.Source)); err != nil {
 			return err
 		}
+		t.nameSource(o.Source)
 	}
 	if c != nil {
 		t.writeClaim(c)

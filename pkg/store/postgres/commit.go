@@ -348,6 +348,7 @@ func (t *txn) finish(err error) {
 		if t.dedupTurned {
 			s.dedup = t.dedup
 		}
+		s.dedup.notedNames(t.second.names)
 		if s.watcher != nil && len(t.ready) > 0 {
 			s.watcher.Ready(t.ready)
 		}

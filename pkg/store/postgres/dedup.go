@@ -20,6 +20,27 @@ const generation = 10 * time.Minute
 type dedup struct {
 	generation int
 	began      time.Time // when its first record was written; the beginning of 1970 for not yet
+	// named are the sources whose names this process has written.
+	named map[int64]struct{}
+}
+
+// nameSource has the name of a source written, once in a process: a copy of the store needs it.
+func (t *txn) nameSource(m *store.Source) {
+	id := sourceOf(m).channel
+	if _, known := t.s.dedup.named[id]; known {
+		return
+	}
+	if t.second.names == nil {
+		t.second.names = map[int64]string{}
+	}
+	t.second.names[id] = m.Cluster + "\x00" + m.Channel
+}
+
+// notedNames remembers the names that a batch has written.
+func (d *dedup) notedNames(names map[int64]string) {
+	for id := range names {
+		d.named[id] = struct{}{}
+	}
 }
 
 func sourceOf(m *store.Source) source {
@@ -55,6 +76,6 @@ func (t *txn) turnDedup() error {
 	if _, err := t.exec("turn dedup", next, stamp(t.now)); err != nil {
 		return err
 	}
-	t.dedupTurned, t.dedup = true, dedup{next, t.now}
+	t.dedupTurned, t.dedup = true, dedup{next, t.now, d.named}
 	return nil
 }

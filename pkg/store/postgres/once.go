@@ -66,7 +66,13 @@ func (t *txn) mayClaim(c *claim) error {
 	if old == nil || !old.Expires.After(t.now) {
 		return nil
 	}
-	return &store.KeyError{ID: old.id, CallID: old.callID, Same: hmac.Equal(old.print[:], c.print[:])}
+	return &store.KeyError{ID: old.id, CallID: old.callID, Same: old.isSame(c)}
+}
+
+// isSame reports whether c, which was read, stands for the payload and sender of k. In a store that was
+// copied an old version may have written the payload in place of the fingerprint.
+func (c *claim) isSame(k *claim) bool {
+	return hmac.Equal(c.print[:], k.print[:]) || hmac.Equal(c.print[:], k.Payload[:])
 }
 
 // writeClaim writes a key in place of one that has expired.

@@ -282,3 +282,50 @@ SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint FROM pg_class c J
 
 -- name: disown
 UPDATE queue_worker.pending SET owner = NULL WHERE id = $1
+
+-- name: name sources
+INSERT INTO queue_worker.source (id, name) SELECT * FROM unnest($1::bigint[], $2::bytea[]) ON CONFLICT (id) DO NOTHING
+
+-- name: secret
+SELECT secret FROM queue_worker.meta
+
+-- name: put secret
+UPDATE queue_worker.meta SET secret = $1
+
+-- name: items: notes
+SELECT name, value FROM queue_worker.note WHERE name > $1 ORDER BY name LIMIT $2
+
+-- name: items: tallies
+SELECT job, replayed, succeeded, failed_again, dropped, cancelled FROM queue_worker.tally WHERE job > $1 ORDER BY job LIMIT $2
+
+-- name: items: sources
+SELECT d.source, d.ts, d.seq, s.name FROM (
+  (SELECT source, ts, seq FROM queue_worker.dedup_0 WHERE (source, ts, seq) > ($1, $2, $3) ORDER BY source, ts, seq LIMIT $4)
+  UNION
+  (SELECT source, ts, seq FROM queue_worker.dedup_1 WHERE (source, ts, seq) > ($1, $2, $3) ORDER BY source, ts, seq LIMIT $4)
+) d LEFT JOIN queue_worker.source s ON s.id = d.source ORDER BY d.source, d.ts, d.seq LIMIT $4
+
+-- name: items: invocations
+-- The sizes decide first how many rows are read.
+WITH n AS (
+  (SELECT id, size FROM queue_worker.pending WHERE id > $1 ORDER BY id LIMIT $2)
+  UNION ALL (SELECT id, size FROM queue_worker.dead WHERE id > $1 ORDER BY id LIMIT $2)
+), p AS (
+  SELECT id FROM (SELECT id, sum(size) OVER (ORDER BY id) - size AS before FROM (SELECT * FROM n ORDER BY id LIMIT $2) m) w WHERE before < $3
+)
+SELECT id, crashes, rec, raw FROM queue_worker.pending WHERE id IN (SELECT id FROM p)
+UNION ALL SELECT id, 0, rec, raw FROM queue_worker.dead WHERE id IN (SELECT id FROM p)
+ORDER BY id
+
+-- name: items: keys
+SELECT hash, fingerprint, id, call_id, expires FROM queue_worker.idempotency_key WHERE hash > $1 ORDER BY hash LIMIT $2
+
+-- name: items: results
+SELECT id, rec, body FROM queue_worker.result WHERE id IN (
+  SELECT id FROM (
+    SELECT id, sum(size) OVER (ORDER BY id) - size AS before FROM (SELECT id, size FROM queue_worker.result WHERE id > $1 ORDER BY id LIMIT $2) m
+  ) w WHERE before < $3
+) ORDER BY id
+
+-- name: items: ends
+SELECT at, id, rec FROM queue_worker.finished WHERE (at, id) > ($1, $2) ORDER BY at, id LIMIT $3

@@ -60,6 +60,8 @@ CREATE TABLE queue_worker.dedup_0 (
   source bigint NOT NULL, ts bigint NOT NULL, seq bigint NOT NULL, PRIMARY KEY (source, ts, seq)
 );
 CREATE TABLE queue_worker.dedup_1 (LIKE queue_worker.dedup_0 INCLUDING ALL);
+-- The sources by their hash: cluster, a zero byte, channel.
+CREATE TABLE queue_worker.source (id bigint PRIMARY KEY, name bytea NOT NULL);
 
 CREATE TABLE queue_worker.idempotency_key (
   hash bytea PRIMARY KEY, fingerprint bytea NOT NULL, id uuid NOT NULL, call_id bytea NOT NULL, expires bigint NOT NULL

@@ -121,7 +121,7 @@ func newStore(o Options) (*Store, error) {
 	}
 	s := &Store{
 		opts: o, log: o.Logger, watcher: o.Watcher, config: config, name: o.Name,
-		counts: newCounts(), notes: notes{all: map[string][]byte{}}, due: due{at: never}, deadline: deadline{at: never},
+		counts: newCounts(), notes: notes{all: map[string][]byte{}}, due: due{at: never}, deadline: deadline{at: never}, dedup: dedup{named: map[int64]struct{}{}},
 		ops: make(chan op, queueOps), room: semaphore.NewWeighted(queueBytes),
 		quit: make(chan struct{}), committed: make(chan struct{}), failed: make(chan struct{}),
 		loader: loader{asked: make(chan *loading, loadMost), owned: map[invocation.ID]struct{}{}},

@@ -4,6 +4,8 @@ package postgres
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -24,6 +26,7 @@ type second struct {
 	removeKeys    [][]byte
 	keys          []*claim
 	sources       []source
+	names         map[int64]string // of sources that are new
 	results       []*outgoing
 	finished      []finished
 	tallies       map[invocation.ID]*store.Tally // what is added to the counts of jobs
@@ -57,6 +60,10 @@ func (t *txn) queueSecond(b *pgx.Batch) error {
 		}
 		b.Queue(statement(fmt.Sprintf("put dedup %d", d.generation%2)), channels, times, seqs)
 	}
+	if len(w.names) > 0 {
+		ids, names := namesOf(w.names)
+		b.Queue(statement("name sources"), ids, names)
+	}
 	if len(w.results) > 0 {
 		t.queueResults(b)
 	}
@@ -79,6 +86,15 @@ func (t *txn) queueSecond(b *pgx.Batch) error {
 		}
 	}
 	return nil
+}
+
+// namesOf are the names of sources, column by column, in one order for all workers.
+func namesOf(all map[int64]string) (ids []int64, names [][]byte) {
+	ids = slices.Sorted(maps.Keys(all))
+	for _, id := range ids {
+		names = append(names, []byte(all[id]))
+	}
+	return ids, names
 }
 
 // rowColumns are new invocations column by column.

@@ -48,7 +48,7 @@ func Run(t *testing.T, k Kind) {
 	}{
 		{"accepting", accepting}, {"sources", sources}, {"settling", settling}, {"answers", answers}, {"handing over", handover}, {"falling due", fallingDue}, {"deadlines", deadlines},
 		{"the dead set", deadSet}, {"letters by filter", letters}, {"acts", acts}, {"counts of jobs", tallying}, {"superseding", superseding}, {"what is pending", pending},
-		{"taking once", once}, {"results", results}, {"ends", ends}, {"notes", notes}, {"changes", changes}, {"its life", life}, {"many at once", crowd},
+		{"taking once", once}, {"results", results}, {"ends", ends}, {"notes", notes}, {"changes", changes}, {"items", items}, {"its life", life}, {"many at once", crowd},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {

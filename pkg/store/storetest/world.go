@@ -74,6 +74,7 @@ type world struct {
 	watcher *watcher
 	open    func(Options) (store.Store, error)
 	durable bool
+	kind    Kind
 	calls   int
 
 	endTTL   time.Duration
@@ -89,7 +90,7 @@ func (w *world) lastCallback(inv *invocation.Invocation, raw []byte) *store.Acce
 }
 
 func newWorld(t testing.TB, k Kind) *world {
-	w := &world{TB: t, clock: &clock{now: start}, watcher: &watcher{}, open: k.New(t), durable: k.Durable}
+	w := &world{TB: t, clock: &clock{now: start}, watcher: &watcher{}, open: k.New(t), durable: k.Durable, kind: k}
 	w.start()
 	t.Cleanup(w.stop)
 	return w
