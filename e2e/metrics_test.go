@@ -55,6 +55,7 @@ var families = map[string]dto.MetricType{
 	"queue_worker_store_limit_bytes":            dto.MetricType_GAUGE,
 	"queue_worker_store_usable":                 dto.MetricType_GAUGE,
 	"queue_worker_store_durable":                dto.MetricType_GAUGE,
+	"queue_worker_store_info":                   dto.MetricType_GAUGE,
 	"queue_worker_nats_connected":               dto.MetricType_GAUGE,
 	"queue_worker_nats_received_total":          dto.MetricType_COUNTER,
 	"queue_worker_nats_duplicates_total":        dto.MetricType_COUNTER,

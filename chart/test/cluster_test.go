@@ -78,6 +78,8 @@ func TestWhatIsThereAlready(t *testing.T) {
 		{"the claim of a release that is gone", "{}", "PersistentVolumeClaim openfaas/queue-worker of old", "--set persistence.existingClaim=queue-worker"},
 		{"that claim is taken over", "persistence: {existingClaim: queue-worker}", "PersistentVolumeClaim openfaas/queue-worker of old", ""},
 		{"several workers would leave the work of one behind", "queueWorker: {replicas: 2}", "PersistentVolumeClaim openfaas/queue-worker of qw", "may hold accepted work"},
+		{"postgres would leave the work on a volume behind", "postgres: {existingSecret: db}", "PersistentVolumeClaim openfaas/queue-worker of qw", "Copy it with `queue-worker store copy`"},
+		{"postgres, after a copy", "postgres: {existingSecret: db}\npersistence: {enabled: false}", "PersistentVolumeClaim openfaas/queue-worker of qw", ""},
 		{"several workers, knowingly", "queueWorker: {replicas: 2}\npersistence: {enabled: false}", "PersistentVolumeClaim openfaas/queue-worker of qw", ""},
 	}
 	for _, tt := range tests {

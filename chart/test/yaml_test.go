@@ -46,6 +46,8 @@ func checkYAML(t *testing.T, doc, text string) {
 	switch _, functions := block["functions"]; {
 	case !values:
 		checkScrapeJobs(t, doc, text)
+	case block["kind"] == "Cluster":
+		checkDatabase(t, doc, text)
 	case functions:
 		checkStack(t, doc, text)
 	default:
@@ -63,6 +65,25 @@ func checkValues(t *testing.T, doc, text string, block map[string]any) {
 	}
 	if _, err := files(t, text); err != nil {
 		t.Errorf("%s: got %v, want it rendered:\n%s", doc, err, text)
+	}
+}
+
+// checkDatabase reads a Cluster of CloudNativePG, whose Secrets the document's values have to name.
+func checkDatabase(t *testing.T, doc, text string) {
+	t.Helper()
+	var cluster struct {
+		APIVersion string            `json:"apiVersion"`
+		Kind       string            `json:"kind"`
+		Metadata   map[string]string `json:"metadata"`
+		Spec       map[string]any    `json:"spec"`
+	}
+	if err := yaml.UnmarshalStrict([]byte(text), &cluster); err != nil || cluster.APIVersion != "postgresql.cnpg.io/v1" {
+		t.Errorf("%s: got %v, want a Cluster of CloudNativePG:\n%s", doc, err, text)
+	}
+	for _, value := range []string{"existingSecret: " + cluster.Metadata["name"] + "-app", "caSecret: " + cluster.Metadata["name"] + "-ca"} {
+		if !strings.Contains(read(t, doc), value) {
+			t.Errorf("%s: got no value %q, want that of the Cluster", doc, value)
+		}
 	}
 }
 

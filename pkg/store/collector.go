@@ -2,22 +2,33 @@
 
 package store
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"context"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // Counted is what a Collector reads.
 type Counted interface {
 	Counts
 	Condition
+	Portable
 }
 
 // Collector reads the metrics of a store. Those of its lanes are in pkg/worker, beside what
 // only a worker knows of them.
-type Collector struct{ store Counted }
+type Collector struct {
+	store    Counted
+	identity string
+}
 
 var _ prometheus.Collector = (*Collector)(nil)
 
 // NewCollector makes a collector; the caller registers it.
-func NewCollector(s Counted) *Collector { return &Collector{s} }
+func NewCollector(s Counted) *Collector {
+	identity, _ := Identity(context.Background(), s) // from memory; without it the label is that of no secret
+	return &Collector{s, identity[:8]}
+}
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc(name, help, labels, nil)
@@ -38,6 +49,7 @@ var (
 	descFree     = desc("queue_worker_store_free_bytes", "Free bytes on the store's volume, or 0 when unknown.")
 	descLimit    = desc("queue_worker_store_limit_bytes", "store_max_bytes: bytes of stored requests at which the intake is paused, or 0 without a bound.")
 	descUsable   = desc("queue_worker_store_usable", "Usability of the store: 1, or 0 while the disk is full, stalled or has failed; no new calls start then.")
+	descInfo     = desc("queue_worker_store_info", "Always 1. Workers with the same label store share a store, and each of them counts all that is in it.", "store")
 	descDurable  = desc("queue_worker_store_durable", "Durability of the store: 1 with data_dir, 0 when it is lost with the process.")
 	// descMailbox has the name that the mailbox's own program gave it.
 	descMailbox = desc("mailbox_queue_depth", "Unfinished deliveries of the mailbox.")
@@ -46,7 +58,7 @@ var (
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descAccepted, descDone, descDropped, descStale, descLost, descBytes, descResults, descEnds, descRemoved, descKeys, descDisk, descFree, descLimit, descUsable, descDurable,
+		descAccepted, descDone, descDropped, descStale, descLost, descBytes, descResults, descEnds, descRemoved, descKeys, descDisk, descFree, descLimit, descUsable, descDurable, descInfo,
 		descMailbox,
 	} {
 		ch <- d
@@ -78,10 +90,13 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(descMailbox, float64(t.Mailbox))
 	u := c.store.Usage()
 	gauge(descDisk, float64(u.DiskBytes))
-	gauge(descFree, float64(u.FreeBytes))
+	if !u.IsRemote { // an alert compares it with what is used
+		gauge(descFree, float64(u.FreeBytes))
+	}
 	gauge(descLimit, float64(u.LimitBytes))
 	gauge(descUsable, flag(c.store.Err() == nil))
 	gauge(descDurable, flag(c.store.Durable()))
+	gauge(descInfo, 1, c.identity)
 }
 
 // flag is the value of a metric that reads as a claim.

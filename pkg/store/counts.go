@@ -46,5 +46,6 @@ func (s Stats) Difference() int64 {
 type Usage struct {
 	DiskBytes  uint64 // Pebble's files
 	FreeBytes  uint64 // of the volume; 0 when unknown
+	IsRemote   bool   // on a server, whose volume is not known
 	LimitBytes int64  // Options.MaxBytes, of stored requests; 0 for no bound
 }

@@ -5,6 +5,8 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -45,6 +47,17 @@ type Portable interface {
 	// PutItems writes items that the store does not have, and a note, in one batch, and returns
 	// when that is durable. The secret takes the place of the one that is there.
 	PutItems(ctx context.Context, items []Item, n Note) error
+}
+
+// Identity identifies a store, and its copies. It follows from the secret and does not show it.
+func Identity(ctx context.Context, p Portable) (string, error) {
+	secret, _, err := p.Items(ctx, ItemSecret, nil)
+	h := sha256.New()
+	_, _ = h.Write([]byte("identity of a queue-worker store\x00")) // a hash takes everything
+	for _, it := range secret {
+		_, _ = h.Write(it.Value)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16]), err
 }
 
 // ItemPage and ItemPageBytes bound a page of items. One item more may be in it.

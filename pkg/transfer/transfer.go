@@ -12,8 +12,6 @@ package transfer
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -74,7 +72,10 @@ func (c *copier) begin(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("source: %w", err)
 	}
-	from := nameOf(secret)
+	from, err := store.Identity(ctx, c.source)
+	if err != nil {
+		return fmt.Errorf("source: %w", err)
+	}
 	value, begun := c.target.Notes(store.CopyNotes)[store.CopyProgress]
 	if begun {
 		if err := json.Unmarshal(value, &c.state); err != nil || c.state.From != from {
@@ -87,16 +88,6 @@ func (c *copier) begin(ctx context.Context) error {
 	}
 	c.state = store.CopyState{From: from, Kind: store.ItemSecret + 1}
 	return c.put(ctx, secret)
-}
-
-// nameOf identifies a store by its secret, and does not show it.
-func nameOf(secret []store.Item) string {
-	h := sha256.New()
-	_, _ = h.Write([]byte("queue-worker store copy\x00")) // a hash takes everything
-	for _, it := range secret {
-		_, _ = h.Write(it.Value)
-	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
 // needEmpty refuses a target that has anything.

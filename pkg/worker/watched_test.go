@@ -42,7 +42,11 @@ func (r *rig) series() string {
 		for _, m := range f.GetMetric() {
 			var labels []string
 			for _, l := range m.GetLabel() {
-				labels = append(labels, l.GetName()+"="+l.GetValue())
+				value := l.GetValue()
+				if l.GetName() == "store" { // random
+					value = "…"
+				}
+				labels = append(labels, l.GetName()+"="+value)
 			}
 			if len(labels) > 0 {
 				fmt.Fprintf(&b, "    %s\n", strings.Join(labels, " "))

@@ -6,7 +6,26 @@ is no cluster, as in helm template.
 {{- include "queue-worker.names" . -}}
 {{- include "queue-worker.forms" . -}}
 {{- $v := .Values -}}
-{{- if include "queue-worker.several" . -}}
+{{- if include "queue-worker.postgres" . -}}
+{{- if and $v.postgres.existingSecret $v.postgres.url }}
+{{- fail "\n\npostgres.existingSecret and postgres.url are both set: the Secret has the URL, so set one of them.\n" }}
+{{- end }}
+{{- if regexMatch "://[^/@]*:[^/@]*@|[?&]password=" $v.postgres.url }}
+{{- fail "\n\npostgres.url has a password, and values are shown in many places: put the URL into a Secret, and set postgres.existingSecret.\n" }}
+{{- end }}
+{{- if $v.stanEmbedded }}
+{{- fail "\n\nstanEmbedded keeps on a volume what it has confirmed, and with postgres there is none: run NATS Streaming elsewhere, or let callers use HTTP, and set stanEmbedded to false.\n" }}
+{{- end }}
+{{- if $v.persistence.existingClaim }}
+{{- fail (printf "\n\npostgres and persistence.existingClaim are both set: invocations are stored in one place. Copy what is on the claim %s with `queue-worker store copy`, then set persistence.existingClaim to \"\".\n" $v.persistence.existingClaim) }}
+{{- end }}
+{{- if and $v.persistence.enabled (lookup "v1" "PersistentVolumeClaim" .Release.Namespace $v.fullnameOverride) }}
+{{- fail (printf "\n\nThe claim %s may hold accepted work, which a worker with postgres would leave where it is.\nCopy it with `queue-worker store copy`, then set persistence.enabled=false together with postgres. The claim stays.\n" $v.fullnameOverride) }}
+{{- end }}
+{{- else if $v.postgres.caSecret }}
+{{- fail "\n\npostgres.caSecret is set without postgres.existingSecret or postgres.url: set one of them.\n" }}
+{{- end }}
+{{- if and (include "queue-worker.several" .) (not (include "queue-worker.postgres" .)) -}}
 {{- if $v.stanEmbedded }}
 {{- fail "\n\nstanEmbedded needs exactly one worker: set queueWorker.replicas to 1 and keda.enabled to false.\n" }}
 {{- end }}
@@ -22,6 +41,12 @@ is no cluster, as in helm template.
 {{- end }}
 {{- $env := fromYaml (include "queue-worker.env" .) }}
 {{- range $v.extraEnv }}
+{{- if has .name (list "store_url" "store_url_file") }}
+{{- fail (printf "\n\nextraEnv sets %s: set postgres.existingSecret or postgres.url instead.\n" .name) }}
+{{- end }}
+{{- if and (hasPrefix "PGSSL" .name) $v.postgres.caSecret }}
+{{- fail (printf "\n\nextraEnv sets %s, which postgres.caSecret decides: set one of them.\n" .name) }}
+{{- end }}
 {{- if has (index (splitList "__" .name) 0) (ternary (values (fromYaml (include "queue-worker.ofQueues" $))) list (contains "__" .name)) }}
 {{- fail (printf "\n\nextraEnv sets %s, which is a setting of one queue: set it under queues.\n" .name) }}
 {{- end }}

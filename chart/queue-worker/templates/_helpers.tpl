@@ -22,14 +22,19 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- include "queue-worker.text" .Values.queueWorker.replicas -}}
 {{- end }}
 
-{{/* "true" where several workers share the queue: then nothing is kept on a volume. */}}
+{{/* "true" where several workers share the queue: then nothing is stored on a volume. */}}
 {{- define "queue-worker.several" -}}
 {{- if or .Values.keda.enabled (gt (int (include "queue-worker.replicas" .)) 1) }}true{{ end -}}
 {{- end }}
 
+{{/* "true" where the store is on PostgreSQL. */}}
+{{- define "queue-worker.postgres" -}}
+{{- if or .Values.postgres.existingSecret .Values.postgres.url }}true{{ end -}}
+{{- end }}
+
 {{/* "true" where the store lies on a volume. */}}
 {{- define "queue-worker.durable" -}}
-{{- if and .Values.persistence.enabled (not (include "queue-worker.several" .)) }}true{{ end -}}
+{{- if and .Values.persistence.enabled (not (include "queue-worker.several" .)) (not (include "queue-worker.postgres" .)) }}true{{ end -}}
 {{- end }}
 
 {{- define "queue-worker.claim" -}}

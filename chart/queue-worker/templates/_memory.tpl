@@ -25,7 +25,7 @@ The memory limit in bytes that follows from the settings; empty where they set n
           + 3 max_response_bytes - 32 MiB where that is more than nothing: answers that are stored or sent
           + 8 max_request_bytes - 64 MiB where that is more than nothing: requests that arrive
           + 256 MiB with stanEmbedded
-          + max_unsettled_bytes + dead_set_max_bytes without a volume )
+          + max_unsettled_bytes + dead_set_max_bytes without a volume or PostgreSQL )
 
 The 4/3 are those of base64, in which a request is stored.
 */}}
@@ -38,7 +38,7 @@ The 4/3 are those of base64, in which a request is stored.
 {{- $arriving := max 0 (sub (mul 8 $request) 67108864) -}}
 {{- $all := add 268435456 $calls $arriving (ternary 268435456 0 .Values.stanEmbedded) -}}
 {{- $bounded := true -}}
-{{- if not (include "queue-worker.durable" .) -}}
+{{- if not (or (include "queue-worker.durable" .) (include "queue-worker.postgres" .)) -}}
 {{- $all = add $all (int64 (include "queue-worker.bytes" ($env.max_unsettled_bytes | default "64MiB"))) -}}
 {{- if ne (toString $env.dead_set) "off" -}}
 {{- $dead := include "queue-worker.bytes" ($env.dead_set_max_bytes | default "1GiB") | int64 -}}

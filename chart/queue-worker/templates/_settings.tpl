@@ -24,6 +24,11 @@ of its own is not among settings, so that no name comes twice.
 {{- if include "queue-worker.durable" . -}}
 {{- $_ := set $env "data_dir" "/var/lib/queue-worker/data" -}}
 {{- end -}}
+{{- if $v.postgres.existingSecret -}}
+{{- $_ := set $env "store_url_file" "/var/secrets/postgres/url" -}}
+{{- else if $v.postgres.url -}}
+{{- $_ := set $env "store_url" $v.postgres.url -}}
+{{- end -}}
 {{- if $v.gatewayUrl -}}
 {{- $_ := set $env "gateway_url" $v.gatewayUrl -}}
 {{- else -}}

@@ -65,7 +65,7 @@ func (s *Store) Full() error {
 
 // Usage is what the store takes.
 func (s *Store) Usage() store.Usage {
-	return store.Usage{DiskBytes: s.disk.Load(), LimitBytes: s.opts.MaxBytes}
+	return store.Usage{DiskBytes: s.disk.Load(), LimitBytes: s.opts.MaxBytes, IsRemote: true}
 }
 
 // Recovered returns the invocations that were in flight when the previous worker crashed.

@@ -24,7 +24,6 @@ type itemWalk struct {
 }
 
 var itemWalks = map[store.ItemKind]itemWalk{
-	store.ItemSecret:     {"secret", func([]byte) []any { return nil }, readSecret},
 	store.ItemNote:       {"items: notes", func(c []byte) []any { return []any{present(c), store.ItemPage} }, readNote},
 	store.ItemTally:      {"items: tallies", afterID, readTally},
 	store.ItemSource:     {"items: sources", afterSource, readSource},
@@ -36,6 +35,9 @@ var itemWalks = map[store.ItemKind]itemWalk{
 
 // Items reads a bounded number of items of one kind, beginning after a cursor.
 func (s *Store) Items(ctx context.Context, kind store.ItemKind, cursor []byte) (items []store.Item, next []byte, err error) {
+	if kind == store.ItemSecret {
+		return []store.Item{{Kind: kind, Value: bytes.Clone(s.secret[:])}}, nil, nil
+	}
 	ctx, done, err := s.reading(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -48,9 +50,6 @@ func (s *Store) Items(ctx context.Context, kind store.ItemKind, cursor []byte) (
 		items, next = append(items, it), at
 		return err
 	}, statement(walk.statement), walk.args(cursor)...)
-	if kind == store.ItemSecret {
-		next = nil
-	}
 	return items, next, err
 }
 
@@ -79,11 +78,6 @@ func afterSource(c []byte) []any {
 		}
 	}
 	return []any{place[0], place[1], place[2], store.ItemPage}
-}
-
-func readSecret(rows pgx.Rows) (it store.Item, _ []byte, err error) {
-	err = rows.Scan(&it.Value)
-	return it, nil, err
 }
 
 func readNote(rows pgx.Rows) (it store.Item, next []byte, err error) {

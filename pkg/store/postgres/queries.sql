@@ -286,9 +286,6 @@ UPDATE queue_worker.pending SET owner = NULL WHERE id = $1
 -- name: name sources
 INSERT INTO queue_worker.source (id, name) SELECT * FROM unnest($1::bigint[], $2::bytea[]) ON CONFLICT (id) DO NOTHING
 
--- name: secret
-SELECT secret FROM queue_worker.meta
-
 -- name: put secret
 UPDATE queue_worker.meta SET secret = $1
 
