@@ -226,25 +226,16 @@ func runCut(t *testing.T, c *cutter, sync time.Duration) {
 	t.Logf("%d cuts, %d invocations", c.cuts, len(p.is))
 }
 
-// everyWrite cuts the power before every write, and before every fourth with -short, from a
-// random one on.
-func everyWrite() int {
-	if testing.Short() {
-		return 4
-	}
-	return 1
-}
-
-// TestPowerCut has a short form; see everyWrite.
+// TestPowerCut cuts the power before every write, or every few, from a random one on.
 func TestPowerCut(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name           string
 		percent, every int
 	}{
-		{"takes all that was not synced", 0, everyWrite()},
-		{"takes half of what was not synced", 50, 6},
-		{"leaves most of what was not synced", 90, 6},
+		{"takes all that was not synced", 0, everyWithShort(16)},
+		{"takes half of what was not synced", 50, 6 * everyWithShort(3)},
+		{"leaves most of what was not synced", 90, 6 * everyWithShort(3)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

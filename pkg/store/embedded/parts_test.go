@@ -71,6 +71,9 @@ func TestALargeCallbackIsStoredInParts(t *testing.T) {
 		"a multiple of a part": {8 * partBytes, 8},
 		"as callbacks are":     {11<<20 + 7, 45},
 	} {
+		if testing.Short() && tt.size > 4<<20 {
+			continue // a minute of the race detector's for the same code
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			mem := vfs.NewMem()
@@ -219,10 +222,7 @@ func TestACrashLeavesNoPartsOfACallback(t *testing.T) {
 // TestAPowerCutTearsNoLargeCallback cuts the power before every write of two settlements.
 func TestAPowerCutTearsNoLargeCallback(t *testing.T) {
 	t.Parallel()
-	every, want := 1, 20
-	if testing.Short() {
-		every, want = 8, 5
-	}
+	every := everyWithShort(24)
 	for name, percent := range map[string]int{"takes all that was not synced": 0, "takes half of it": 50} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -254,7 +254,7 @@ func TestAPowerCutTearsNoLargeCallback(t *testing.T) {
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			c.cut("after the end")
-			if c.cuts < want {
+			if want := 40 / every; c.cuts < want {
 				t.Errorf("got %d cuts, want at least %d", c.cuts, want)
 			}
 			for _, err := range c.found[:min(5, len(c.found))] {

@@ -46,7 +46,7 @@ func starving(t *testing.T, pattern string, err error) (*player, *vfs.MemFS, *er
 
 func TestAFreeDescriptorIsWaitedFor(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct {
+	for n, tt := range []struct {
 		name, pattern string
 		err           error
 	}{
@@ -59,6 +59,9 @@ func TestAFreeDescriptorIsWaitedFor(t *testing.T) {
 		{"for a marker", "marker.*", syscall.EMFILE},
 		{"for the folder, which is synced", "store", syscall.EMFILE},
 	} {
+		if n%everyWithShort(3) != 0 {
+			continue
+		}
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			p, mem, toggle, log := starving(t, tt.pattern, tt.err)

@@ -274,7 +274,7 @@ func TestRepairOfEveryDamage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for i, d := range append(slices.Clone(damages), damage{"missing", nil}) {
-				if (i+n)%3 != 0 && d.do != nil || testing.Short() && n%4 != 0 {
+				if (i+n)%3 != 0 && d.do != nil || n%everyWithShort(16) != 0 {
 					continue
 				}
 				if isLastLog(base, name) && slices.Contains([]string{"all zeroed", "empty", "noise", "turned round"}, d.name) {
