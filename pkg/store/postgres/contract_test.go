@@ -12,7 +12,7 @@ import (
 )
 
 // kind are the stores of this package, each in a database of its own.
-var kind = storetest.Kind{Durable: true, New: func(t testing.TB) func(storetest.Options) (store.Store, error) {
+var kind = storetest.Kind{Durable: true, Short: []string{"changes", "falling due", "many at once"}, New: func(t testing.TB) func(storetest.Options) (store.Store, error) {
 	url := pgtest.Database(t)
 	return func(o storetest.Options) (store.Store, error) {
 		return postgres.Open(t.Context(), postgres.Options{URL: url, Name: t.Name(), Now: o.Now, Watcher: o.Watcher, EndTTL: o.EndTTL, EndBytes: o.EndBytes, LastCallback: o.LastCallback})

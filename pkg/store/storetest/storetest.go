@@ -6,6 +6,7 @@
 package storetest
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -32,6 +33,9 @@ type Kind struct {
 	New func(testing.TB) func(Options) (store.Store, error)
 	// Durable is what its stores say of themselves.
 	Durable bool
+	// Short are the groups that Run tests with -short, nil for all: those in which many act at
+	// once are for the race detector, the others cost a slow store much and show it nothing.
+	Short []string
 }
 
 // test is one sentence of the contract.
@@ -51,6 +55,9 @@ func Run(t *testing.T, k Kind) {
 		{"taking once", once}, {"results", results}, {"ends", ends}, {"notes", notes}, {"changes", changes}, {"items", items}, {"its life", life}, {"many at once", crowd},
 	}
 	for _, g := range groups {
+		if testing.Short() && k.Short != nil && !slices.Contains(k.Short, g.name) {
+			continue
+		}
 		t.Run(g.name, func(t *testing.T) {
 			t.Parallel()
 			for _, x := range g.tests {
