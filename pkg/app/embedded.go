@@ -6,7 +6,9 @@ package app
 
 import (
 	"context"
+	"log/slog"
 
+	"queue-worker/pkg/config"
 	"queue-worker/pkg/intake"
 	"queue-worker/pkg/stanserver"
 )
@@ -18,4 +20,9 @@ func (a *App) startEmbedded(ctx context.Context, dir, credentials string) (embed
 		Credentials: credentials, Dir: dir, MaxPublishers: a.shares().Publishers, Descriptors: a.descriptors, Logger: a.log,
 	}
 	return unlessStopped(ctx, func() (embeddedServer, error) { return stanserver.Start(o) }, func(s embeddedServer) { s.Close() })
+}
+
+// ServeNATS runs NATS Streaming alone, for workers in other processes of this machine.
+func ServeNATS(c *config.Config, dir string, log *slog.Logger) (stop func(), err error) {
+	return stanserver.StartPlain(stanserver.Options{Listen: c.StanListenAddress, Cluster: c.NATSCluster, Dir: dir, Logger: log})
 }

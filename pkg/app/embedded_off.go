@@ -7,6 +7,9 @@ package app
 import (
 	"context"
 	"errors"
+	"log/slog"
+
+	"queue-worker/pkg/config"
 )
 
 // errNoEmbedded is what a build without the embedded server answers to stan_embedded=true.
@@ -14,5 +17,10 @@ var errNoEmbedded = errors.New("stan_embedded=true: this program was built witho
 	"use the usual build, or set stan_embedded=false and faas_nats_address to a server")
 
 func (*App) startEmbedded(context.Context, string, string) (embeddedServer, error) {
+	return nil, errNoEmbedded
+}
+
+// ServeNATS is refused.
+func ServeNATS(*config.Config, string, *slog.Logger) (stop func(), err error) {
 	return nil, errNoEmbedded
 }

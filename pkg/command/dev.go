@@ -19,6 +19,7 @@ import (
 type devOptions struct {
 	gateway, chaos, stan, http string
 	data                       string
+	postgres                   string
 	functions, annotations     []string
 }
 
@@ -28,8 +29,12 @@ func newDev(e *env) *cobra.Command {
 Everything the worker needs runs in one process: NATS Streaming, a small
 gateway, and a function, chaos-fn, that fails on request. It listens on loopback
 only and keeps its data over a restart or a kill. The worker's settings can be given
-as environment variables, as always.`, codesPlain,
-		"queue-worker dev", "max_retry_attempts=2 initial_retry_wait=1s queue-worker dev")
+as environment variables, as always.
+
+With --postgres three workers run, each in a process of its own, and share a store on
+PostgreSQL: kill one and watch another one take over. The addresses of the second and the
+third have the next two ports.`, codesPlain,
+		"queue-worker dev", "queue-worker dev --postgres", "max_retry_attempts=2 initial_retry_wait=1s queue-worker dev")
 	c.Args = noArgs
 	c.RunE = func(*cobra.Command, []string) error { return e.reported(runDev(e, o)) }
 	f := c.Flags()
@@ -38,6 +43,8 @@ as environment variables, as always.`, codesPlain,
 	f.StringVar(&o.stan, "stan-listen", "127.0.0.1:4222", "address of NATS Streaming")
 	f.StringVar(&o.http, "http-listen", "127.0.0.1:8081", "address of the worker: dead set, health, metrics")
 	f.StringVar(&o.data, "data", ".dev", "folder for the worker's and NATS Streaming's files")
+	f.StringVar(&o.postgres, "postgres", "", "three workers that share a PostgreSQL: a private one in the folder, or the one of a URL or of a file that holds one")
+	f.Lookup("postgres").NoOptDefVal = privatePostgres
 	f.StringArrayVar(&o.functions, "function", nil, "a function to call, name=http://host:port; may be given more than once")
 	f.StringArrayVar(&o.annotations, "annotation", nil, "an annotation of a function, name:key=value; may be given more than once")
 	return c
@@ -63,6 +70,9 @@ func runDev(e *env, o devOptions) error {
 	c, err := config.Load(devEnviron(e.Environ, o))
 	if err != nil {
 		return usageError{inDevFlags(err)}
+	}
+	if o.postgres != "" {
+		return inDevFlags(runSeveral(e, o, c, functions))
 	}
 	return inDevFlags(runStand(e, o, c, functions))
 }
@@ -93,17 +103,7 @@ func inDevFlags(err error) error {
 func runStand(e *env, o devOptions, c *config.Config, functions dev.Functions) (err error) {
 	log, closeLog := newLogger(e.Stdout, c)
 	defer closeLog()
-	host, port, err := net.SplitHostPort(o.stan)
-	if err != nil {
-		return usageError{err}
-	}
-	q := dev.Queue{Address: host, Cluster: c.NATSCluster, Channel: c.Channels[0]}
-	if _, err := fmt.Sscan(port, &q.Port); err != nil {
-		return usageError{err}
-	}
-	stand, err := dev.Start(e.drain, dev.Options{
-		Gateway: o.gateway, Chaos: o.chaos, Functions: functions, Namespace: c.DefaultNamespace, Queue: q, Logger: log,
-	})
+	stand, err := startGateway(e, o, c, functions, log)
 	if err != nil {
 		return err
 	}
@@ -115,6 +115,21 @@ func runStand(e *env, o devOptions, c *config.Config, functions dev.Functions) (
 	return app.Run(e.drain, e.abort, app.Options{
 		Config: c, Version: e.Version, Logger: log, Example: dev.ChaosFunction,
 		Started: func(net.Addr) { greet(log, o, c.Console) },
+	})
+}
+
+// startGateway starts gateway and chaos function.
+func startGateway(e *env, o devOptions, c *config.Config, functions dev.Functions, log *slog.Logger) (*dev.Stand, error) {
+	host, port, err := net.SplitHostPort(o.stan)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	q := dev.Queue{Address: host, Cluster: c.NATSCluster, Channel: c.Channels[0]}
+	if _, err := fmt.Sscan(port, &q.Port); err != nil {
+		return nil, usageError{err}
+	}
+	return dev.Start(e.drain, dev.Options{
+		Gateway: o.gateway, Chaos: o.chaos, Functions: functions, Namespace: c.DefaultNamespace, Queue: q, Logger: log,
 	})
 }
 
