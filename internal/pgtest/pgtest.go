@@ -166,6 +166,44 @@ func programs() (string, error) {
 	return "", fmt.Errorf("no server found in /usr/lib/postgresql, and `%s` failed: %w: %s", install, err, out)
 }
 
+// Put writes a file for the server alone, into its folder.
+func (s *Server) Put(name string, content []byte) (path string, err error) {
+	path = filepath.Join(s.dir, name)
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		return "", err
+	}
+	if s.owner == nil {
+		return path, nil
+	}
+	return path, os.Chown(path, int(s.owner.Uid), int(s.owner.Gid))
+}
+
+// Port is where the server listens on 127.0.0.1.
+func (s *Server) Port() int { return s.port }
+
+// Standby starts a streaming standby with a name.
+func (s *Server) Standby(name string) (*Server, error) {
+	b := &Server{bin: s.bin, settings: s.settings}
+	var err error
+	if b.dir, err = os.MkdirTemp("", "pgtest-"); err != nil {
+		return nil, err
+	}
+	if err := b.ownFolder(); err != nil {
+		return nil, err
+	}
+	from := fmt.Sprintf("host=127.0.0.1 port=%d user=postgres application_name=%s", s.port, name)
+	if err := b.run("pg_basebackup", "--pgdata", b.data(), "--dbname", from, "--write-recovery-conf", "--checkpoint", "fast", "--no-sync"); err != nil {
+		return nil, err
+	}
+	if b.port, err = freePort(); err != nil {
+		return nil, err
+	}
+	return b, b.Restart()
+}
+
+// Promote makes a standby a primary.
+func (s *Server) Promote() error { return s.run("pg_ctl", "promote", "--wait", "--pgdata", s.data()) }
+
 // installed is the folder of the latest version, "" for none.
 func installed() string {
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres") // the pattern is valid

@@ -33,6 +33,13 @@ func (e *examiner) postgres(ctx context.Context) []Finding {
 func judge(s *postgres.Server) []Finding {
 	const check = "store"
 	all := []Finding{versionOf(s)}
+	switch s.Pooler {
+	case postgres.PoolerTransaction:
+		all = append(all, wrong(check, "Use the session mode of the pooler, or the address of PostgreSQL itself: a worker needs some ten connections.",
+			"a pooler in transaction mode is in between: locks, timeouts and prepared statements of the worker need a session"))
+	case postgres.PoolerSession:
+		all = append(all, fine(check, "a pooler in session mode is in between"))
+	}
 	switch {
 	case !s.MayCreate:
 		all = append(all, wrong(check, `Let the role own the database: ALTER DATABASE <database> OWNER TO "<role>".`,

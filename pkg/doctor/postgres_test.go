@@ -68,6 +68,8 @@ func TestFactsOfPostgresAreJudged(t *testing.T) {
 		"lazy commits":     {func(s *postgres.Server) { s.Commit = "off" }, "warn synchronous_commit=off"},
 		"local commits":    {func(s *postgres.Server) { s.Commit = "local" }, "warn no synchronous standby"},
 		"another clock":    {func(s *postgres.Server) { s.Offset = -time.Hour }, "warn the clocks of PostgreSQL and of this machine are 1h0m0s apart"},
+		"a pooler":         {func(s *postgres.Server) { s.Pooler = postgres.PoolerTransaction }, "bad a pooler in transaction mode is in between"},
+		"one of sessions":  {func(s *postgres.Server) { s.Pooler = postgres.PoolerSession }, "ok a pooler in session mode is in between"},
 		"nearly the clock": {func(s *postgres.Server) { s.Offset = time.Second }, "ok tables of layout 1, and no worker uses them now"},
 	} {
 		s := good

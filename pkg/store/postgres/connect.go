@@ -191,7 +191,7 @@ func server(err error) *pgconn.PgError {
 // passes reports whether an error may pass by itself: of the connection, of a server that starts,
 // stops, is full or read-only, or of the login, which an operator can correct.
 func passes(err error) bool {
-	if errors.Is(err, store.ErrLocked) || errors.Is(err, store.ErrNewer) || errors.Is(err, store.ErrFailed) || errors.Is(err, errFenced) || errors.Is(err, errDefect) || errors.Is(err, pgx.ErrNoRows) {
+	if errors.Is(err, store.ErrLocked) || errors.Is(err, store.ErrNewer) || errors.Is(err, store.ErrFailed) || errors.Is(err, errFenced) || errors.Is(err, errPooler) || errors.Is(err, errDefect) || errors.Is(err, pgx.ErrNoRows) {
 		return false
 	}
 	e := server(err)

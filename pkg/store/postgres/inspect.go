@@ -17,6 +17,7 @@ type Server struct {
 	Version   int           // such as 15
 	Release   string        // such as "15.18 (Debian ...)"
 	Encrypted bool          // the connection
+	Pooler    string        // mode of the pooler in between, "" for none
 	Fsync     string        // on or off
 	FullPages string        // full_page_writes
 	Commit    string        // synchronous_commit
@@ -41,18 +42,24 @@ func Inspect(ctx context.Context, url string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec // prepared statements do not pass every pooler
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, errors.New(cause(err))
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 	s := &Server{}
-	for _, step := range []func(context.Context, *pgx.Conn) error{s.readSettings, s.readRights, s.readTables, s.readClock} {
+	for _, step := range []func(context.Context, *pgx.Conn) error{s.readPooler, s.readSettings, s.readRights, s.readTables, s.readClock} {
 		if err := step(ctx, conn); err != nil {
 			return nil, errors.New(cause(err))
 		}
 	}
 	return s, nil
+}
+
+func (s *Server) readPooler(ctx context.Context, conn *pgx.Conn) (err error) {
+	s.Pooler, err = poolerOf(ctx, conn)
+	return err
 }
 
 func (s *Server) readSettings(ctx context.Context, conn *pgx.Conn) error {

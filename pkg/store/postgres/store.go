@@ -143,6 +143,9 @@ func newStore(o Options) (*Store, error) {
 
 // open does everything that can fail, in an order in which a start that is cut short does no harm.
 func (s *Store) open(ctx context.Context) (err error) {
+	if err := s.refusePooler(ctx); err != nil { // before the lock, which needs a session
+		return err
+	}
 	if err := s.reach(ctx); err != nil {
 		return err
 	}
