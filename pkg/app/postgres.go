@@ -20,7 +20,7 @@ const takeoverPeriod = 500 * time.Millisecond
 
 // otherWorker is what callers read while another worker uses the database.
 var otherWorker = api.Wait{
-	Reason: "store: the database is in use by another worker", Hint: "Wait: this worker takes over when the other one has ended.",
+	Reason: "store: the database is in use by another worker", Hint: "Wait: this worker takes over when the other one has ended or gives no sign of life.",
 }
 
 // openPostgres opens the store. It waits as long as it takes for the server, and for another worker
@@ -45,7 +45,7 @@ func (a *App) openPostgres(ctx context.Context, state *api.Opening) (store.Store
 			return s, nil
 		}
 		if state.WaitFor(&otherWorker); !logged {
-			a.log.Warn("database in use by another worker, waiting for it", "holder", holderOf(err), "hint", "One worker at a time uses a database. This one takes over when the other has ended.")
+			a.log.Warn("database in use by another worker, waiting for it", "holder", holderOf(err), "hint", "One worker at a time uses a database. This one takes over when the other has ended, or has given no sign of life for 10s.")
 			logged = true
 		}
 		select {

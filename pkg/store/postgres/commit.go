@@ -128,7 +128,7 @@ func (s *Store) insist(ops *[]op) (*txn, error) {
 	if err := s.Failed(); err != nil {
 		return nil, err
 	}
-	races := 0
+	races, stale := 0, false
 	for wait := firstWait; ; wait = min(2*wait, longestWait) {
 		t, err := s.attempt(*ops)
 		err = s.isDefect(err)
@@ -157,6 +157,10 @@ func (s *Store) insist(ops *[]op) (*txn, error) {
 		if !passes(err) {
 			s.log.Error("batch refused by PostgreSQL", "error", cause(err), "operations", len(*ops))
 			return nil, err
+		}
+		if !stale && isCut(err) {
+			stale = true
+			continue
 		}
 		s.away.since(s, err)
 		if s.refuseAccepts(ops, err); len(*ops) == 0 {

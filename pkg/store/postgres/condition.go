@@ -38,6 +38,9 @@ func (s *Store) Err() error {
 	if err := s.away.get(); err != nil {
 		return err
 	}
+	if silent := s.signs.silent(); silent > silentMost {
+		return fmt.Errorf("no sign of life has reached PostgreSQL for %s", silent.Round(time.Second))
+	}
 	if began := s.began.Load(); began != 0 {
 		if busy := time.Since(time.Unix(0, began)); busy > stallAfter {
 			return fmt.Errorf("PostgreSQL stalled: a commit has been waiting for %s", busy.Round(time.Second))
@@ -160,7 +163,7 @@ func (s *Store) Close() (err error) {
 }
 
 // endSession says that what was in flight did not crash this worker. Without it the next start
-// counts a crash against that.
+// counts a crash against that. A session that was fenced meanwhile writes nothing.
 func (s *Store) endSession() error {
 	ctx, cancel := context.WithTimeout(s.life, connectTimeout)
 	defer cancel()
@@ -168,13 +171,17 @@ func (s *Store) endSession() error {
 		return nil
 	}
 	c := s.due.keep()
-	_, err := s.pool.Exec(ctx, statement("keep cursor"), c.since, [16]byte(c.id), s.due.high())
-	if err == nil {
-		_, err = s.pool.Exec(ctx, statement("give back"), s.session, uuids(s.loader.all()))
-	}
-	if err == nil {
-		_, err = s.pool.Exec(ctx, statement("end session"), s.session)
-	}
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		ended, err := tx.Exec(ctx, statement("end session"), s.session)
+		if err != nil || ended.RowsAffected() == 0 {
+			return err
+		}
+		if _, err := tx.Exec(ctx, statement("keep cursor"), c.since, [16]byte(c.id), s.due.high()); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, statement("give back"), s.session, uuids(s.loader.all()))
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("end of the session: %w", err)
 	}

@@ -154,6 +154,7 @@ func (s *Store) patiently(ctx context.Context, f func(context.Context) error) er
 		defer cancel()
 		return f(ctx)
 	}
+	stale := false
 	for wait := firstWait; ; wait = min(2*wait, longestWait) {
 		err := bounded()
 		if err == nil {
@@ -166,6 +167,11 @@ func (s *Store) patiently(ctx context.Context, f func(context.Context) error) er
 		if !passes(err) {
 			return err
 		}
+		if !stale && isCut(err) {
+			stale = true
+			s.pool.Reset()
+			continue
+		}
 		s.away.since(s, err)
 		select {
 		case <-ctx.Done():
@@ -177,6 +183,16 @@ func (s *Store) patiently(ctx context.Context, f func(context.Context) error) er
 		case <-time.After(wait):
 		}
 	}
+}
+
+// isCut reports whether a connection was cut. A first such error may be of one that was made before a
+// restart of the server, and says nothing of the server as it is now.
+func isCut(err error) bool {
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return false
+	}
+	e := server(err)
+	return e == nil && !errors.Is(err, context.DeadlineExceeded) || e != nil && (e.Code == "57P01" || e.Code == "57P02")
 }
 
 // server is the error that the server has reported; nil when it is another.

@@ -6,7 +6,7 @@ WITH f AS (UPDATE queue_worker.session SET seq = $2 WHERE id = $1 AND seq = $2 -
 SELECT 1 / count(*) FROM f
 
 -- name: is live
-SELECT state = 0 FROM queue_worker.session WHERE id = $1
+SELECT EXISTS (SELECT 1 FROM queue_worker.session WHERE id = $1 AND state = 0)
 
 -- name: fenced
 SELECT seq, state FROM queue_worker.session WHERE id = $1 FOR UPDATE
@@ -198,9 +198,12 @@ AND (SELECT true FROM queue_worker.pending p
 LIMIT $7
 
 -- name: own
-UPDATE queue_worker.pending p SET owner = $1 FROM unnest($2::uuid[], $3::bigint[]) AS u (id, since)
+-- A takeover removes the presence first, and so waits for those who own just now.
+WITH live AS (
+  SELECT p.session FROM queue_worker.presence p JOIN queue_worker.session s ON s.id = p.session WHERE p.session = $1 AND s.state = 0 FOR KEY SHARE OF p
+)
+UPDATE queue_worker.pending p SET owner = live.session FROM unnest($2::uuid[], $3::bigint[]) AS u (id, since), live
 WHERE p.id = u.id AND p.since = u.since AND (p.owner = $1 OR p.owner IS NULL)
-  AND EXISTS (SELECT 1 FROM queue_worker.session WHERE id = $1 AND state = 0)
 RETURNING p.id, p.crashes, p.rec, p.raw
 
 -- name: give back
@@ -259,16 +262,43 @@ UPDATE queue_worker.pending p SET owner = NULL, crashes = u.crashes FROM unnest(
 -- name: holder
 SELECT name FROM queue_worker.session WHERE state = 0 ORDER BY id DESC LIMIT 1
 
+-- name: remove presences
+DELETE FROM queue_worker.presence
+
 -- name: end sessions
 UPDATE queue_worker.session SET state = 2 WHERE state = 0
 
 -- name: begin session
-INSERT INTO queue_worker.session (name) VALUES ($1) RETURNING id
+WITH s AS (INSERT INTO queue_worker.session (name) VALUES ($1) RETURNING id)
+INSERT INTO queue_worker.presence (session, beat, lock_pid) SELECT id, clock_timestamp(), $2 FROM s RETURNING session
+
+-- name: beat
+UPDATE queue_worker.presence SET beat = clock_timestamp(), lock_pid = pg_backend_pid() WHERE session = $1
+
+-- name: rival
+-- A server that has just started has no sign of life of any worker: its start counts as a sign of life.
+SELECT s.name FROM queue_worker.session s JOIN queue_worker.presence p ON p.session = s.id
+WHERE s.state = 0 AND s.id <> $1 AND s.name <> $2 AND greatest(p.beat, pg_postmaster_start_time()) >= clock_timestamp() - make_interval(secs => $3)
+ORDER BY s.id DESC LIMIT 1
+
+-- name: fence silent
+WITH d AS (
+  DELETE FROM queue_worker.presence WHERE greatest(beat, pg_postmaster_start_time()) < clock_timestamp() - make_interval(secs => $1)
+  RETURNING session, beat, lock_pid
+), f AS (
+  UPDATE queue_worker.session s SET state = 2 FROM d WHERE s.id = d.session AND s.state = 0
+  RETURNING s.name, d.lock_pid, extract(epoch FROM clock_timestamp() - d.beat)::float8 AS silent
+)
+SELECT name, silent, (
+  SELECT bool_or(pg_terminate_backend(l.pid)) FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted AND l.pid = f.lock_pid
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND (l.classid::bigint << 32) + l.objid::bigint = $2
+) IS TRUE FROM f
 
 -- name: forget sessions
 DELETE FROM queue_worker.session WHERE id <> $1
 
 -- name: end session
+WITH p AS (DELETE FROM queue_worker.presence WHERE session = $1)
 UPDATE queue_worker.session SET state = 1 WHERE id = $1 AND state = 0
 
 -- name: meta

@@ -18,9 +18,12 @@ import (
 //go:embed schema.sql
 var schemaFile string
 
+//go:embed presence.sql
+var presenceFile string
+
 // upgrades lead from each layout to the next: the first makes the tables. A new version only adds,
 // and a later one removes, so that workers of two neighbouring versions can use one database.
-var upgrades = []string{schemaFile}
+var upgrades = []string{schemaFile, presenceFile}
 
 // schemaLock is the advisory lock under which the layout is changed.
 const schemaLock = 0x71775f6c61796f75 // "qw_layou"

@@ -1,5 +1,5 @@
-// File session.go has the session of this worker: its lock on the database, its place in the table
-// of sessions, and the beat that finds out whether both are still there.
+// File session.go has the session of this worker: its lock on the database, and its place in the
+// table of sessions.
 
 package postgres
 
@@ -18,14 +18,14 @@ import (
 // workerLock is the advisory lock of the one worker that uses a database.
 const workerLock = 0x71775f776f726b65 // "qw_worke"
 
-// beatPeriod is how often the server is asked whether the lock is still there.
-const beatPeriod = time.Second
+// setupLock lets the server notice within seconds that the machine of this worker has died. A sign of
+// life that a crash of the server forgets does no harm.
+const setupLock = `SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3; SET synchronous_commit = off`
 
-// sizePeriod is how many beats pass between two looks at the size of the tables.
-const sizePeriod = 60
-
-// setupLock lets the server notice within seconds that the machine of this worker has died.
-const setupLock = `SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3`
+var (
+	errNoLock = errors.New("the lock on the database was lost")
+	errFenced = errors.New("another worker has taken over")
+)
 
 // lock is the connection that has the lock on the database.
 type lock struct {
@@ -33,7 +33,8 @@ type lock struct {
 	link link
 }
 
-// take takes the lock, or returns a *store.LockedError.
+// take takes the lock, or returns a *store.LockedError. A worker that has it and gives no sign of
+// life is fenced: its lock is free for the next attempt.
 func (l *lock) take(ctx context.Context, s *Store) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -41,20 +42,64 @@ func (l *lock) take(ctx context.Context, s *Store) error {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	conn, err := l.link.get(ctx)
-	if err != nil {
-		return err
+	if err == nil {
+		err = lockWith(ctx, conn, s)
 	}
+	if err != nil {
+		l.link.drop()
+	}
+	return err
+}
+
+func lockWith(ctx context.Context, conn *pgx.Conn, s *Store) error {
 	var taken bool
 	if err := conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1)", int64(workerLock)).Scan(&taken); err != nil {
-		l.link.drop()
 		return err
 	}
-	if taken {
+	if !taken {
+		return s.fenceSilent(ctx, conn)
+	}
+	if s.session != 0 {
+		return nil // whether it is live is asked next
+	}
+	return s.rival(ctx, conn)
+}
+
+// rival returns a *store.LockedError for a worker that has just lost its lock, and may take it again.
+func (s *Store) rival(ctx context.Context, conn *pgx.Conn) error {
+	holder := ""
+	err := conn.QueryRow(ctx, statement("rival"), s.session, plainText(s.name), lostLock.Seconds()).Scan(&holder)
+	switch {
+	case err == nil:
+		return &store.LockedError{Holder: holder}
+	case errors.Is(err, pgx.ErrNoRows) || isMissing(err):
 		return nil
 	}
+	return err
+}
+
+// isMissing reports whether a table is missing: the layout is older than that table.
+func isMissing(err error) bool {
+	e := server(err)
+	return e != nil && e.Code == "42P01"
+}
+
+// fenceSilent fences the worker that has the lock when it has given no sign of life for a lease, by
+// the server's clock, and returns a *store.LockedError.
+func (s *Store) fenceSilent(ctx context.Context, conn *pgx.Conn) error {
 	holder := ""
 	_ = conn.QueryRow(ctx, statement("holder")).Scan(&holder) // without it the error names none
-	l.link.drop()
+	var name string
+	var silent float64
+	var unlocked bool
+	err := conn.QueryRow(ctx, statement("fence silent"), lease.Seconds(), int64(workerLock)).Scan(&name, &silent, &unlocked)
+	switch {
+	case err == nil:
+		s.log.Warn("worker without a sign of life fenced", "worker", name, "silent", time.Duration(silent*float64(time.Second)).Round(time.Millisecond), "lock_freed", unlocked,
+			"hint", "It is frozen, or cut off from the server. What it had in flight is called again, and it ends with an error when it continues.")
+	case !errors.Is(err, pgx.ErrNoRows) && !isMissing(err):
+		return err
+	}
 	return &store.LockedError{Holder: holder}
 }
 
@@ -64,66 +109,52 @@ func (l *lock) close() {
 	l.link.drop()
 }
 
-// ask reports whether the connection is alive, and with it the lock.
-func (l *lock) ask(ctx context.Context) error {
+// pid is the server's process of the connection.
+func (l *lock) pid() uint32 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.link.conn == nil {
+		return 0
+	}
+	return l.link.conn.PgConn().PID()
+}
+
+// beat gives a sign of life over the connection that has the lock.
+func (l *lock) beat(ctx context.Context, session int32) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.link.conn == nil || l.link.conn.IsClosed() {
 		return errNoLock
 	}
-	if err := l.link.conn.Ping(ctx); err != nil {
+	given, err := l.link.conn.Exec(ctx, statement("beat"), session)
+	switch {
+	case err != nil:
 		l.link.drop()
 		return err
+	case given.RowsAffected() == 0:
+		return errFenced
 	}
 	return nil
 }
 
-var (
-	errNoLock = errors.New("the lock on the database was lost")
-	errFenced = errors.New("another worker has taken over")
-)
-
-// beginSession makes all others dead that were not ended, and begins one. The lock makes sure that
-// none of their workers can be alive and well.
+// beginSession makes all others dead that were not ended, and begins one. Their presences go first:
+// that waits for those who own something just now, and recover sees all that they own.
 func (s *Store) beginSession(ctx context.Context) error {
-	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, statement("end sessions")); err != nil {
-			return err
+	sent := time.Now()
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		for _, name := range []string{"remove presences", "end sessions"} {
+			if _, err := tx.Exec(ctx, statement(name)); err != nil {
+				return err
+			}
 		}
-		return tx.QueryRow(ctx, statement("begin session"), plainText(s.name)).Scan(&s.session)
+		return tx.QueryRow(ctx, statement("begin session"), plainText(s.name), s.lock.pid()).Scan(&s.session)
 	})
-}
-
-// beat asks for the lock until the store is closed. A lock that was lost with its connection is
-// taken again; one that another worker has by now ends this one.
-func (s *Store) beat() {
-	tick := time.NewTicker(beatPeriod)
-	defer tick.Stop()
-	for n := 0; ; n++ {
-		if n%sizePeriod == 0 {
-			s.measure()
-		}
-		select {
-		case <-tick.C:
-		case <-s.quit:
-			return
-		case <-s.failed:
-			return
-		}
-		if s.beatOnce() == nil {
-			continue
-		}
-		err := s.patiently(s.life, func(ctx context.Context) error { return s.lock.take(ctx, s) })
-		if err == nil {
-			err = s.isLive()
-		}
-		switch {
-		case errors.Is(err, store.ErrLocked):
-			_ = s.fail(fmt.Errorf("%w: %w", errFenced, err))
-		case errors.Is(err, errFenced):
-			_ = s.fail(err)
-		}
+	if err != nil {
+		return err
 	}
+	s.signs.given(sent)
+	s.helpers.Go(s.beat)
+	return nil
 }
 
 // isLive returns errFenced when another worker has had the lock meanwhile.
@@ -138,22 +169,6 @@ func (s *Store) isLive() error {
 		}
 		return nil
 	})
-}
-
-func (s *Store) beatOnce() error {
-	ctx, cancel := context.WithTimeout(s.life, connectTimeout)
-	defer cancel()
-	return s.lock.ask(ctx)
-}
-
-// measure looks at the size of the tables.
-func (s *Store) measure() {
-	ctx, cancel := context.WithTimeout(s.life, connectTimeout)
-	defer cancel()
-	var n int64
-	if s.pool.QueryRow(ctx, statement("size")).Scan(&n) == nil {
-		s.disk.Store(uint64(n)) // #nosec G115 -- a size
-	}
 }
 
 // fail marks the store as failed, once, and returns the error for all operations.

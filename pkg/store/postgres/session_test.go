@@ -78,10 +78,15 @@ func at(inv *invocation.Invocation) store.Ready {
 
 // finish settles an invocation as done, with a callback.
 func finish(s *Store, inv *invocation.Invocation) (callback *invocation.Invocation, err error) {
+	return settle(s, at(inv), invocation.OutcomeDone, inv)
+}
+
+// settle settles an invocation, with a callback.
+func settle(s *Store, at store.Ready, outcome invocation.Outcome, inv *invocation.Invocation) (callback *invocation.Invocation, err error) {
 	callback = newInvocation(s, "url:cb:80")
 	callback.Kind, callback.Origin = invocation.KindCallback, inv.ID
 	return callback, s.Settle(context.Background(), store.Settlement{
-		At: at(inv), Outcome: invocation.OutcomeDone, Inv: inv, Callback: &store.Accept{Inv: callback, Raw: []byte("callback")},
+		At: at, Outcome: outcome, Inv: inv, Callback: &store.Accept{Inv: callback, Raw: []byte("callback")},
 	})
 }
 
@@ -226,10 +231,7 @@ func TestLockThatIsLostIsTakenAgain(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Database(t)
 	s := opened(t, url)
-	cut := func() {
-		run(t, url, "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())")
-	}
-	cut()
+	cutLocks(t, url)
 	testkit.Eventually(t, "the lock to be taken again", func() bool {
 		server, err := Inspect(t.Context(), url)
 		return err == nil && server.Holder == t.Name()
@@ -238,6 +240,6 @@ func TestLockThatIsLostIsTakenAgain(t *testing.T) {
 		t.Errorf("accept: got %v, want no error", err)
 	}
 	run(t, url, "UPDATE queue_worker.session SET state = 2")
-	cut()
+	cutLocks(t, url)
 	testkit.Eventually(t, "the store to fail after another worker had the lock", func() bool { return s.Failed() != nil })
 }

@@ -11,7 +11,8 @@
 // An invocation in flight is owned by the session of its worker. A settlement of a session that
 // does not own it any more is refused. The clock is that of the server.
 //
-// In this version one worker at a time uses a database: it has a lock on it. The package decides
+// In this version one worker at a time uses a database: it has a lock on it, and gives a sign of life
+// every second. One that gives none is fenced: it changes and owns nothing more. The package decides
 // neither when nor how often an invocation is called.
 package postgres
 
@@ -76,6 +77,7 @@ type Store struct {
 	recovered store.Recovered
 	loader    loader
 	lock      lock
+	signs     signs
 	disk      atomic.Uint64 // bytes of the tables
 
 	ops    chan op
@@ -124,7 +126,7 @@ func newStore(o Options) (*Store, error) {
 		counts: newCounts(), notes: notes{all: map[string][]byte{}}, due: due{at: never}, deadline: deadline{at: never}, dedup: dedup{named: map[int64]struct{}{}},
 		ops: make(chan op, queueOps), room: semaphore.NewWeighted(queueBytes),
 		quit: make(chan struct{}), committed: make(chan struct{}), failed: make(chan struct{}),
-		loader: loader{asked: make(chan *loading, loadMost), owned: map[invocation.ID]struct{}{}},
+		loader: loader{asked: make(chan *loading, loadMost), owned: map[invocation.ID]struct{}{}}, signs: signs{base: time.Now()},
 	}
 	if o.Away == nil {
 		s.opts.Away = func(error) {}
@@ -158,7 +160,7 @@ func (s *Store) open(ctx context.Context) (err error) {
 	}
 	go s.commitLoop()
 	s.helpers.Go(s.loadLoop)
-	s.helpers.Go(s.beat)
+	s.helpers.Go(s.measureLoop)
 	if err := s.recover(ctx); err != nil {
 		_ = s.Close()
 		return err
@@ -169,6 +171,7 @@ func (s *Store) open(ctx context.Context) (err error) {
 // abandon lets go of what a start that has failed has opened.
 func (s *Store) abandon() {
 	s.end()
+	s.helpers.Wait()
 	s.lock.close()
 	if s.pool != nil {
 		s.pool.Close()
