@@ -8,6 +8,7 @@ import (
 
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/invoke"
+	"queue-worker/pkg/store"
 )
 
 // startReplayed starts a worker whose function fails with 404 at first and then does what then says,
@@ -103,6 +104,18 @@ func TestACancelledReplaySendsALastCallback(t *testing.T) {
 			pass(time.Second) // it was called, and waits for a retry
 			if _, err := r.store.Cancel(t.Context(), id); err != nil {
 				t.Fatalf("cancel: got %v, want no error", err)
+			}
+			pass(time.Hour)
+			wantPosts(t, f, first, last)
+		})
+	})
+	t.Run("among those that a purge takes", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			r, f, id := startReplayed(t, always(503), always(200))
+			pass(time.Second)
+			taken, err := r.store.Act(t.Context(), store.Batch{Verb: store.ActCancel, IDs: []invocation.ID{id}})
+			if err != nil || len(taken) != 1 || taken[0].Err != nil {
+				t.Fatalf("purge: got %+v, %v, want the invocation taken", taken, err)
 			}
 			pass(time.Hour)
 			wantPosts(t, f, first, last)
