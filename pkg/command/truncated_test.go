@@ -21,7 +21,7 @@ func TestAnAnswerThatWasCutIsCalledSo(t *testing.T) {
 		{"", ""}, {"true", "max_response_bytes"},
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "text/plain")
+			w.Header().Set(wire.HeaderOutcome, "done")
 			if tt.header != "" {
 				w.Header().Set(wire.HeaderTruncated, tt.header)
 			}
