@@ -41,8 +41,8 @@ run: build ## run everything on this machine: NATS Streaming, store, gateway on 
 test: browser ## run all tests; with the race detector but for long forms and the black-box ones, which run the built binary
 	@if [[ -n "$(RACE)" ]] && ! command -v "$$($(GO) env CC)" >/dev/null; then \
 		echo "make test: the race detector needs the C compiler $$($(GO) env CC); install it, or run: make test RACE=" >&2; exit 1; fi
-	$(GO) test $(RACE) -short -shuffle=on -timeout $(TESTTIME) $$($(GO) list ./... | grep -v '/e2e')
-	$(GO) test -p 1 -shuffle=on -timeout $(TESTTIME) $(filter-out $(WAITING),$(LONG))
+	$(GO) test $(RACE) -short -shuffle=on -timeout $(TESTTIME) $$($(GO) list ./... | grep -v -e '/e2e' -e '/internal/arch')
+	$(GO) test -p 1 -shuffle=on -timeout $(TESTTIME) $(filter-out $(WAITING),$(LONG)) ./internal/arch
 	$(GO) test -shuffle=on -timeout $(TESTTIME) ./e2e/... $(WAITING)
 	$(if $(CONSOLE),$(GO) test -C e2e/console -short -timeout $(TESTTIME) ./...)
 	$(GO) test -C bench -timeout $(TESTTIME) ./...

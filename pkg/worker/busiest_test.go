@@ -125,6 +125,9 @@ func TestHistogramsMoveWhileTheyAreUsed(t *testing.T) {
 // TestThePageOfMetricsOf2000FunctionsIsSmall: each of them has invocations that are done, delayed, dead and without an
 // answer.
 func TestThePageOfMetricsOf2000FunctionsIsSmall(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a size: nothing in it is for the race detector")
+	}
 	bubble(t, func(t *testing.T) {
 		s := defaults(t)
 		s.inflight = 64

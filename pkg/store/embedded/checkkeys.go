@@ -47,7 +47,7 @@ func (c *checker) records() {
 	// orphan takes the QueueRequests before id, which have no record.
 	orphan := func(id []byte) {
 		for ; more && c.ended() == nil && (id == nil || bytes.Compare(raw.Key()[2:], id) < 0); more = raw.Next() {
-			if part := raw.Key()[2:]; len(part) < idLen || !c.has(appendUnfinishedKey(nil, invocation.ID(part[:idLen]))) {
+			if part := raw.Key()[2:]; len(part) < idLen || !c.has(appendUnfinishedKey(nil, raw.Key()[:2+idLen])) {
 				c.find("QueueRequest %x belongs to no invocation", part)
 			}
 		}
@@ -128,15 +128,27 @@ func (c *checker) kept() {
 	})
 	c.each("results", resultPrefix, c.result)
 	c.each("bodies of results", bodyPrefix, func(key, _ []byte) {
-		if len(key) != len(bodyPrefix)+idLen {
+		switch len(key) - len(bodyPrefix) - idLen {
+		case 0:
+		case stampLen, stampLen + 2:
+			if first := key[:len(bodyPrefix)+idLen+stampLen]; c.has(appendUnfinishedKey(nil, first)) || c.has(c.expiryOf(first)) {
+				return
+			}
+		default:
 			c.find("body %x of a result has a key of an unknown form", key)
 			return
 		}
-		id := invocation.ID(key[len(bodyPrefix):])
-		if !c.has(appendResultKey(nil, id)) {
-			c.find("body %x belongs to no result", id[:])
+		id := invocation.ID(key[len(bodyPrefix):][:idLen])
+		if len(key) > len(bodyPrefix)+idLen || !c.has(appendResultKey(nil, id)) {
+			c.find("body %x belongs to no result", key[len(bodyPrefix):])
 		}
 	})
+}
+
+// expiryOf returns the key of the expiry of a result, from that of the first part of its body.
+func (c *checker) expiryOf(first []byte) []byte {
+	id, at := first[len(bodyPrefix):][:idLen], first[len(bodyPrefix)+idLen:]
+	return append(append(append(bytes.Clone(expiryPrefix), at...), ofResult), id...)
 }
 
 // result checks one result and its body.
@@ -155,7 +167,8 @@ func (c *checker) result(key, value []byte) {
 	c.expect(pairs)
 	c.ResultBytes += int64(e.size)
 	want, got := e.size-len(value), 0
-	err = c.s.look(appendBodyKey(nil, id), func(v []byte) error { got = len(v); return nil })
+	body, err := c.s.resultBody(c.s.db, &store.Result{Expires: e.at}, id, want)
+	got = len(body)
 	switch {
 	case err != nil && !errors.Is(err, store.ErrNotFound):
 		c.find("the body of the result of %s cannot be read: %v", id, plainly(err))

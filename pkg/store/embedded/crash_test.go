@@ -296,7 +296,7 @@ func TestAnIntervalLosesOnlyTheEnd(t *testing.T) {
 	}
 	toggle.On()
 	p := newPlayer(s)
-	for n := range 80 {
+	for n := range 80 / everyWithShort(4) {
 		inv, err := p.do(1000, nil)
 		if err != nil {
 			t.Fatal(err)

@@ -118,7 +118,7 @@ var killed = sync.OnceValue(func() folder {
 	fill(200)
 	succeed(p.db.Flush())
 	fill(60)
-	succeed(p.writeParts(context.Background(), invocation.ID{0xfe}, noise(1, 100))) // of a settlement that the kill cut off
+	succeed(p.writeParts(context.Background(), appendBytesKey(nil, invocation.ID{0xfe}), noise(1, 100))) // of a settlement that the kill cut off
 	succeed(p.PutNote(context.Background(), store.Note{Name: "last", Value: []byte("x")}))
 	p.Hold(1, invocation.ID{byte(seq >> 8), byte(seq), 1})
 	f, err := readFolder(mem)

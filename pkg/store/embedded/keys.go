@@ -4,14 +4,14 @@
 //	v                                          layout version
 //	i/<id>                                     record of an invocation (msgpack), see pkg/store/record
 //	b/<id>, b/<id><part>                       its QueueRequest, byte for byte, unless it is in i/; see parts.go
-//	w/<id>                                     a QueueRequest of which parts are written, and no record yet
+//	w/<id>, w/<id><expiry>                     of a QueueRequest or an answer parts are written, and no record yet
 //	c/<hash of call id><id>                    for look-ups by call id
 //	s/<generation><source>                     dedup record of one message, see dedup.go
 //	m/<generation><source> -> sources          dedup records of a batch, see runs.go
 //	n/<name>                                   notes, see notes.go
 //	k/<hash>                                   idempotency keys, see once.go
 //	o/<id>                                     outcome of an invocation, see result.go
-//	p/<id>                                     its answer, byte for byte
+//	p/<id>, p/<id><expiry>, p/<id><expiry><n>  its answer, byte for byte, whole or in parts
 //	q/<hash of call id><id>                    for look-ups by call id after the end
 //	e/<time>k<hash>, e/<time>o<id>             when a key and a result expire
 //	a/<deadline><id>                           pending invocations that have a deadline, see deadline.go
@@ -49,7 +49,7 @@ import (
 //	2  a small QueueRequest is in the record until that is rewritten; dedup records of a batch
 //	   share a key
 //	3  pending invocations that have a deadline are in an index; jobs have counts
-//	4  the QueueRequest of a large callback is in parts
+//	4  the QueueRequest of a large callback, and the body of a large result, is in parts
 //
 // What an older version has written is read as it is, so an upgrade changes only the version, and
 // to 3 adds that index.
@@ -111,7 +111,7 @@ var keyKinds = []keyKind{
 	{seenPrefix, "dedup records", false, 0},
 	{deadPrefix, "dead entries", true, 0},
 	{tallyPrefix, "counts of jobs", false, 0},
-	{unfinishedPrefix, "unfinished QueueRequests", false, 0},
+	{unfinishedPrefix, "unfinished QueueRequests and bodies", false, 0},
 }
 
 // kindOf returns the kind of a key, nil for none.

@@ -25,7 +25,7 @@ import (
 func (t *txn) insert(a arrival) {
 	switch {
 	case a.inParts:
-		t.unset(appendUnfinishedKey(t.key[:0], a.Inv.ID))
+		t.unset(appendUnfinishedKey(t.key[:0], appendBytesKey(nil, a.Inv.ID)))
 	case !isInline(a.Raw):
 		t.set(appendBytesKey(t.key[:0], a.Inv.ID), a.Raw)
 	}
@@ -156,7 +156,7 @@ func (t *txn) rewrite(inv *invocation.Invocation, encoded []byte, was body) {
 // erase takes an invocation out of the store; its index entry is the caller's.
 func (t *txn) erase(inv *invocation.Invocation, was body) {
 	if !was.inline {
-		t.eraseParts(inv.ID, inv.Size)
+		t.eraseParts(appendBytesKey(nil, inv.ID), inv.Size)
 	}
 	t.unset(appendCallKey(t.key[:0], inv.CallID, inv.ID))
 	t.unset(appendRecordKey(t.key[:0], inv.ID))

@@ -1,11 +1,13 @@
-// File parts.go stores the QueueRequest of a large callback in parts. Pebble then never has all of it at
-// once, neither in a batch nor in a block of a table nor in a compaction.
+// File parts.go stores the QueueRequest of a large callback, and the body of a large result, in parts.
+// Pebble then never has all of it at once, neither in a batch nor in a block of a table nor in a compaction.
 //
 //	w/<id>, b/<id>, b/<id><1>, b/<id><2> ...   operations of their own, one for each part
 //	i/<id> and the others, without w/<id>      the operation that settles
 //
 // Operations are committed in their order. After a crash in between, the start finds w/<id> and removes
-// the parts. QueueRequests that are accepted, and all of older layouts, are whole under b/<id>.
+// the parts. QueueRequests that are accepted, and all of older layouts, are whole under b/<id>. With a
+// result it is the same under p/<id><expiry>, where a whole one is under p/<id>: a replay may write the
+// parts of the next result while the previous one is there.
 
 package embedded
 
@@ -24,38 +26,57 @@ import (
 const (
 	// partBytes is the length of every part but the last.
 	partBytes = 256 << 10
-	// splitBytes is the largest QueueRequest of a callback that is written whole.
+	// splitBytes is the largest QueueRequest of a callback, or body of a result, that is written whole.
 	splitBytes = 1 << 20
 	// mostBytes bounds the memory that is taken for a QueueRequest before it was read.
 	mostBytes = 64 << 20
 )
 
-// appendPartKey makes the key of a part. That of the first is the key of a whole QueueRequest.
-func appendPartKey(b []byte, id invocation.ID, n int) []byte {
-	b = appendBytesKey(b, id)
+// appendPartKey makes the key of a part from that of the first.
+func appendPartKey(b, first []byte, n int) []byte {
+	b = append(b, first...)
 	if n == 0 {
 		return b
 	}
 	return binary.BigEndian.AppendUint16(b, uint16(n)) // #nosec G115 -- 64 Ki parts are 16 GiB
 }
 
-func appendUnfinishedKey(b []byte, id invocation.ID) []byte {
-	return append(append(b, unfinishedPrefix...), id[:]...)
+// appendUnfinishedKey makes the key that says that parts belong to nothing yet.
+func appendUnfinishedKey(b, first []byte) []byte {
+	return append(append(b, unfinishedPrefix...), first[len(bytesPrefix):]...)
 }
 
-// parts is the number of parts that a QueueRequest of so many bytes has at most.
+// firstOf returns the key of the first part, from the key that says that it belongs to nothing yet.
+func firstOf(unfinished []byte) []byte {
+	rest, prefix := unfinished[len(unfinishedPrefix):], bytesPrefix
+	if len(rest) > idLen {
+		prefix = bodyPrefix
+	}
+	return append(bytes.Clone(prefix), rest...)
+}
+
+// firstPart returns the key of the first part from that of any.
+func firstPart(key []byte) []byte {
+	n := len(bytesPrefix) + idLen
+	if bytes.HasPrefix(key, bodyPrefix) {
+		n += stampLen
+	}
+	return key[:min(n, len(key))]
+}
+
+// parts is the number of parts that so many bytes have at most.
 func parts(size int) int { return max((size+partBytes-1)/partBytes, 1) }
 
-// writeParts hands the parts of a QueueRequest to the committer. It waits only while too much is queued:
-// what is handed over next comes after them.
-func (s *Store) writeParts(ctx context.Context, id invocation.ID, raw []byte) error {
+// writeParts hands parts to the committer. It waits only while too much is queued: what is handed over
+// next comes after them.
+func (s *Store) writeParts(ctx context.Context, first, raw []byte) error {
 	for n := range parts(len(raw)) {
 		part := raw[n*partBytes : min((n+1)*partBytes, len(raw))]
 		o := &step{call: make(call, 1), bytes: len(part), run: func(t *txn) error {
 			if n == 0 {
-				t.set(appendUnfinishedKey(t.key[:0], id), nil)
+				t.set(appendUnfinishedKey(t.key[:0], first), nil)
 			}
-			t.set(appendPartKey(t.key[:0], id, n), part)
+			t.set(appendPartKey(t.key[:0], first, n), part)
 			return nil
 		}}
 		if err := s.submit(ctx, o); err != nil {
@@ -65,23 +86,23 @@ func (s *Store) writeParts(ctx context.Context, id invocation.ID, raw []byte) er
 	return nil
 }
 
-// removeParts removes the parts of a QueueRequest that belongs to no invocation.
-func (s *Store) removeParts(ctx context.Context, id invocation.ID, size int) error {
+// removeParts removes parts that belong to nothing.
+func (s *Store) removeParts(ctx context.Context, first []byte, size int) error {
 	return s.do(ctx, 0, func(t *txn) error {
-		t.unset(appendUnfinishedKey(t.key[:0], id))
-		t.eraseParts(id, size)
+		t.unset(appendUnfinishedKey(t.key[:0], first))
+		t.eraseParts(first, size)
 		return nil
 	})
 }
 
-// eraseParts removes a QueueRequest that may be in parts.
-func (t *txn) eraseParts(id invocation.ID, size int) {
-	t.unset(appendBytesKey(t.key[:0], id))
+// eraseParts removes what is under first, and may be in parts.
+func (t *txn) eraseParts(first []byte, size int) {
+	t.unset(append(t.key[:0], first...))
 	if size <= splitBytes {
 		return
 	}
 	for n := 1; n < parts(size); n++ {
-		t.unset(appendPartKey(t.key[:0], id, n))
+		t.unset(appendPartKey(t.key[:0], first, n))
 	}
 }
 
@@ -101,7 +122,7 @@ func (s *Store) lookRaw(id invocation.ID, f func(raw []byte) error) error {
 	if err != nil {
 		return err
 	}
-	raw, err := s.joinParts(id, inv.Size)
+	raw, err := s.joinParts(s.db, appendBytesKey(nil, id), inv.Size)
 	if err != nil {
 		return err
 	}
@@ -111,7 +132,7 @@ func (s *Store) lookRaw(id invocation.ID, f func(raw []byte) error) error {
 // loadRaw returns a QueueRequest of so many bytes that is not in a record. It is the caller's.
 func (s *Store) loadRaw(id invocation.ID, size int) (raw []byte, err error) {
 	if size > splitBytes {
-		return s.joinParts(id, size)
+		return s.joinParts(s.db, appendBytesKey(nil, id), size)
 	}
 	err = s.look(appendBytesKey(nil, id), func(v []byte) error {
 		raw = bytes.Clone(v)
@@ -120,10 +141,10 @@ func (s *Store) loadRaw(id invocation.ID, size int) (raw []byte, err error) {
 	return raw, err
 }
 
-// joinParts returns a QueueRequest that may be in parts. ErrNotFound when one is missing.
-func (s *Store) joinParts(id invocation.ID, size int) (raw []byte, err error) {
+// joinParts returns what is under first, and may be in parts. ErrNotFound when one is missing.
+func (s *Store) joinParts(from pebble.Reader, first []byte, size int) (raw []byte, err error) {
 	for n := 0; err == nil && len(raw) == n*partBytes; n++ {
-		err = s.look(appendPartKey(nil, id, n), func(v []byte) error {
+		err = s.lookIn(from, appendPartKey(nil, first, n), func(v []byte) error {
 			if n == 0 {
 				raw = make([]byte, 0, max(len(v), min(size, mostBytes)))
 			}
@@ -137,11 +158,11 @@ func (s *Store) joinParts(id invocation.ID, size int) (raw []byte, err error) {
 	return raw, err
 }
 
-// dropUnfinished removes the parts that a crash has left without an invocation. No committer runs yet.
+// dropUnfinished removes the parts that a crash has left without an invocation or a result. No committer runs yet.
 func (s *Store) dropUnfinished() error {
 	b := s.db.NewBatch()
 	err := s.each(unfinishedPrefix, after(unfinishedPrefix), func(key, _ []byte) (bool, error) {
-		prefix := append(bytes.Clone(bytesPrefix), key[len(unfinishedPrefix):]...)
+		prefix := firstOf(key)
 		_ = b.SingleDelete(bytes.Clone(key), nil) // a batch in memory takes any write
 		err := s.each(prefix, after(prefix), func(part, _ []byte) (bool, error) {
 			_ = b.SingleDelete(bytes.Clone(part), nil)

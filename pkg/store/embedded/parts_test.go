@@ -158,7 +158,7 @@ func TestACallbackThatLacksAPartIsFound(t *testing.T) {
 	mem := vfs.NewMem()
 	p := openPlayer(t, Options{FS: mem})
 	cb, _ := p.settleLarge(t, splitBytes+1)
-	remove(t, p.Store, appendPartKey(nil, cb.ID, 2))
+	remove(t, p.Store, appendPartKey(nil, appendBytesKey(nil, cb.ID), 2))
 	if _, _, err := p.Load(t.Context(), cb.ID); err == nil || !strings.Contains(err.Error(), "is missing") {
 		t.Errorf("Load: got %v, want that it is missing", err)
 	}
@@ -198,7 +198,7 @@ func TestACrashLeavesNoPartsOfACallback(t *testing.T) {
 	mem := vfs.NewMem()
 	p := openPlayer(t, Options{FS: mem})
 	cb, raw := p.make(splitBytes + 1)
-	if err := errors.Join(p.writeParts(t.Context(), cb.ID, raw), p.Close()); err != nil {
+	if err := errors.Join(p.writeParts(t.Context(), appendBytesKey(nil, cb.ID), raw), p.Close()); err != nil {
 		t.Fatal(err)
 	}
 	if r, err := check(t.Context(), Options{Dir: "data", FS: mem}, nil); err != nil || len(r.Findings) > 0 {

@@ -116,7 +116,7 @@ func (r *repairer) copyInvocations() error {
 			return nil
 		}
 		if raw == nil {
-			raw, err = r.raw(id)
+			raw, err = r.joined(appendBytesKey(nil, id))
 		}
 		switch {
 		case errors.Is(err, store.ErrNotFound):
@@ -135,9 +135,8 @@ func (r *repairer) copyInvocations() error {
 	})
 }
 
-// raw reads a QueueRequest, which may be in parts.
-func (r *repairer) raw(id invocation.ID) (raw []byte, err error) {
-	prefix := appendBytesKey(nil, id)
+// joined reads a QueueRequest or a body, which may be in parts.
+func (r *repairer) joined(prefix []byte) (raw []byte, err error) {
 	found := false
 	err = r.source.between(prefix, after(prefix), func(_, part []byte) error {
 		raw, found = append(raw, part...), true
@@ -173,6 +172,9 @@ func (r *repairer) copyResults() error {
 			return nil //nolint:nilerr // findLost counts it
 		}
 		body, err := r.source.get(appendBodyKey(nil, id))
+		if errors.Is(err, store.ErrNotFound) {
+			body, err = r.joined(appendBodyPartKey(nil, res.Expires, id))
+		}
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
@@ -283,9 +285,9 @@ func (r *repairer) findOwner(key, value []byte, results map[invocation.ID]bool) 
 		return nil // a key of no worker
 	}
 	id := invocation.ID(key[len(key)-idLen:])
-	if bytes.HasPrefix(key, bytesPrefix) {
+	if bytes.HasPrefix(key, bytesPrefix) || bytes.HasPrefix(key, bodyPrefix) {
 		id = invocation.ID(key[len(bytesPrefix):][:idLen])
-		if _, err := r.source.get(appendUnfinishedKey(nil, id)); !errors.Is(err, store.ErrNotFound) {
+		if _, err := r.source.get(appendUnfinishedKey(nil, firstPart(key))); !errors.Is(err, store.ErrNotFound) {
 			return err // no worker would have it
 		}
 	}

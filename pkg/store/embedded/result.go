@@ -21,6 +21,7 @@ import (
 type outgoing struct {
 	*store.Result
 	written []byte
+	parts   []byte // the key of the first part of its body, nil when that is written with the record
 }
 
 func newOutgoing(r *store.Result) *outgoing {
@@ -41,6 +42,25 @@ func appendResultKey(b []byte, id invocation.ID) []byte {
 
 func appendBodyKey(b []byte, id invocation.ID) []byte {
 	return append(append(b, bodyPrefix...), id[:]...)
+}
+
+// appendBodyPartKey makes the key of the first part of a body, whose result expires at a time.
+func appendBodyPartKey(b []byte, at time.Time, id invocation.ID) []byte {
+	return stamp(appendBodyKey(b, id), at)
+}
+
+// splits reports whether the body of a result is to be written in parts, and makes their key. A result
+// that expires at the very time of the previous one has it whole: the keys would be the same.
+func (s *Store) splits(id invocation.ID, o *outgoing) bool {
+	if len(o.Body) <= splitBytes {
+		return false
+	}
+	first := appendBodyPartKey(nil, o.Expires, id)
+	if taken, err := s.has(first); taken || err != nil {
+		return false
+	}
+	o.parts = first
+	return true
 }
 
 // appendResultCall makes the key for questions by call id, from its hash.
@@ -65,13 +85,19 @@ func (t *txn) putResult(id invocation.ID, o *outgoing) {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return
 	}
-	t.insertResult(&expiry{at: o.Expires, id: id, ending: endingOf(o.Result, len(o.written), len(o.Body))}, o.written, o.Body)
+	e := &expiry{at: o.Expires, id: id, ending: endingOf(o.Result, len(o.written), len(o.Body))}
+	if o.parts == nil {
+		t.insertResult(e, o.written, o.Body)
+		return
+	}
+	t.insertResult(e, o.written, nil)
+	t.unset(appendUnfinishedKey(t.key[:0], o.parts))
 }
 
-// insertResult writes a result where there is none.
+// insertResult writes a result where there is none. Its body is nil when that is there already, in parts.
 func (t *txn) insertResult(e *expiry, written, body []byte) {
 	t.set(appendResultKey(t.key[:0], e.id), written)
-	if e.body {
+	if len(body) > 0 {
 		t.set(appendBodyKey(t.key[:0], e.id), body)
 	}
 	t.set(appendResultCall(t.key[:0], e.call, e.id), nil)
@@ -85,6 +111,9 @@ func (t *txn) eraseResult(e *expiry) {
 	t.unset(appendResultKey(t.key[:0], e.id))
 	if e.body {
 		t.unset(appendBodyKey(t.key[:0], e.id))
+	}
+	if e.size > splitBytes { // it may be in parts
+		t.eraseParts(appendBodyPartKey(nil, e.at, e.id), e.size)
 	}
 	t.unset(appendResultCall(t.key[:0], e.call, e.id))
 	t.unset(appendResultExpiry(t.key[:0], e.at, e.id))
@@ -105,10 +134,7 @@ func (s *Store) Result(_ context.Context, id invocation.ID, withBody bool) (*sto
 	if err != nil || !withBody || size == 0 {
 		return r, err
 	}
-	err = s.lookIn(snap, appendBodyKey(nil, id), func(v []byte) error {
-		r.Body = bytes.Clone(v)
-		return nil
-	})
+	r.Body, err = s.resultBody(snap, r, id, size)
 	if errors.Is(err, store.ErrNotFound) {
 		err = s.damaged(fmt.Errorf("the body of the result of %s is missing", id))
 	}
@@ -116,6 +142,21 @@ func (s *Store) Result(_ context.Context, id invocation.ID, withBody bool) (*sto
 		return nil, err
 	}
 	return r, nil
+}
+
+// resultBody reads the body of a result, of so many bytes. It is the caller's.
+func (s *Store) resultBody(from pebble.Reader, r *store.Result, id invocation.ID, size int) (body []byte, err error) {
+	if size > splitBytes {
+		body, err = s.joinParts(from, appendBodyPartKey(nil, r.Expires, id), size)
+		if !errors.Is(err, store.ErrNotFound) || len(body) > 0 {
+			return body, err
+		}
+	}
+	err = s.lookIn(from, appendBodyKey(nil, id), func(v []byte) error { // whole, as all of older layouts are
+		body = bytes.Clone(v)
+		return nil
+	})
+	return body, err
 }
 
 // resultIn reads a result without its body, but with its length.

@@ -44,21 +44,30 @@ func (s *Store) Settle(ctx context.Context, st store.Settlement) error {
 		}
 		o.result = newOutgoing(&r)
 	}
-	if o.callback.inParts {
-		return s.settleInParts(ctx, o)
-	}
-	return s.wait(ctx, o, o.call)
+	return s.settle(ctx, o)
 }
 
-// settleInParts settles with a large callback. Its QueueRequest is written before it.
-func (s *Store) settleInParts(ctx context.Context, o *settleOp) error {
-	id, raw := o.callback.Inv.ID, o.callback.Raw
-	if err := s.writeParts(ctx, id, raw); err != nil {
-		return err
+// settle writes what is large in parts, and then settles.
+func (s *Store) settle(ctx context.Context, o *settleOp) error {
+	if o.callback.inParts {
+		if err := s.writeParts(ctx, appendBytesKey(nil, o.callback.Inv.ID), o.callback.Raw); err != nil {
+			return err
+		}
+	}
+	if r := o.result; r != nil && s.splits(o.At.ID, r) {
+		if err := s.writeParts(ctx, r.parts, r.Body); err != nil {
+			return err
+		}
 	}
 	err := s.wait(ctx, o, o.call)
-	if errors.Is(err, store.ErrNotFound) { // nothing was settled
-		err = cmp.Or(s.removeParts(ctx, id, len(raw)), err)
+	if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if o.callback.inParts { // nothing was settled
+		err = cmp.Or(s.removeParts(ctx, appendBytesKey(nil, o.callback.Inv.ID), len(o.callback.Raw)), err)
+	}
+	if o.result != nil && o.result.parts != nil {
+		err = cmp.Or(s.removeParts(ctx, o.result.parts, len(o.result.Body)), err)
 	}
 	return err
 }
@@ -77,7 +86,7 @@ func (o *settleOp) size() int {
 	if !o.callback.inParts {
 		n = len(o.callback.Raw)
 	}
-	if o.result != nil {
+	if o.result != nil && o.result.parts == nil {
 		n += len(o.result.Body)
 	}
 	return n
