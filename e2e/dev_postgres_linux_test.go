@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -127,4 +128,28 @@ func TestDevSaysHowToGetAPostgres(t *testing.T) {
 	} {
 		command(t, "", nil, "dev", "--postgres="+place).want(t, 2, want)
 	}
+}
+
+var killHint = regexp.MustCompile(`try="kill -9 (\d+)"`)
+
+// TestThePageOnScalingRunsAsPrinted: the pid on the page is that of the log.
+func TestThePageOnScalingRunsAsPrinted(t *testing.T) {
+	t.Parallel()
+	r, d := newReader(t, nil), newDevStand(t)
+	d.http = net.JoinHostPort("127.0.0.1", strconv.Itoa(freePorts(t, 3)))
+	r.dev = "--gateway-listen " + d.gateway + " --stan-listen " + d.stan + " --http-listen " + d.http + " --data " + openFolder(t)
+	r.addresses = strings.NewReplacer("localhost:8080", d.gateway)
+	for _, b := range blocksOf(t, filepath.Join("..", "docs", "scaling.md")) {
+		switch b.kind {
+		case "sh":
+			r.run(b.text)
+		case "text":
+			if r.worker != nil {
+				line := r.worker.line(t, "the worker to kill", killHint.MatchString)
+				r.addresses = strings.NewReplacer("localhost:8080", d.gateway, "4711", killHint.FindStringSubmatch(line)[1])
+			}
+			r.expect(b.text)
+		}
+	}
+	r.stop()
 }
