@@ -57,7 +57,7 @@ func children(pid int) (all []int) {
 // openFolder is a folder that the user of PostgreSQL can enter, where the test is root.
 func openFolder(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "dev-")
+	dir, err := os.MkdirTemp("", "dev-") //nolint:usetesting // only this user can enter the folders of the test
 	if err == nil {
 		err = os.Chmod(dir, 0o755)
 	}
@@ -84,7 +84,7 @@ func TestDevWithPostgresHandsOverFromAWorkerThatIsKilled(t *testing.T) {
 		})
 		pids = append(pids, int(e["pid"].(float64)))
 	}
-	server := w.event(t, "PostgreSQL to be started", func(e entry) bool { return e.message() == "PostgreSQL started" })
+	server := w.event(t, "PostgreSQL to be started", func(e entry) bool { return e.message() == "private PostgreSQL started" })
 	pids = append(pids, int(server["pid"].(float64)))
 	ready := w.event(t, "a worker to be ready", func(e entry) bool { return e.message() == "ready" })
 	w.base = ready.text("worker")

@@ -15,12 +15,12 @@ import (
 // copyStore runs `store copy` to its end, after it was killed at different points.
 func copyStore(t testing.TB, from, to string) said {
 	t.Helper()
-	for _, after := range []time.Duration{30, 60, 90, 150, 250} {
+	for _, after := range []time.Duration{30 * time.Millisecond, 60 * time.Millisecond, 90 * time.Millisecond, 150 * time.Millisecond, 250 * time.Millisecond} {
 		cmd := prepare(t, nil, "store", "copy", "--from", from, "--to", to)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		kill := time.AfterFunc(after*time.Millisecond, func() { _ = cmd.Process.Kill() })
+		kill := time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
 		_ = cmd.Wait() // how it ended does not matter
 		kill.Stop()
 	}

@@ -99,7 +99,7 @@ func (s *several) database() (setting string, err error) {
 		return "", err
 	}
 	s.undo = append(s.undo, p.Close)
-	s.log.Info("PostgreSQL started", "pid", p.Pid(), "folder", filepath.Join(s.o.data, dev.PostgresFolder))
+	s.log.Info("private PostgreSQL started", "pid", p.Pid(), "folder", filepath.Join(s.o.data, dev.PostgresFolder))
 	return "store_url=" + p.URL(), nil
 }
 
@@ -123,7 +123,7 @@ func (s *several) startWorkers(setting string) error {
 		if err != nil {
 			return err
 		}
-		cmd := exec.Command(program) // #nosec G204 -- this program
+		cmd := exec.CommandContext(context.WithoutCancel(s.e.drain), program) // #nosec G204 -- this program
 		cmd.Env = workerEnviron(s.e.Environ, s.o, address, setting)
 		_, port, _ := net.SplitHostPort(address)
 		child, err := dev.StartChild(cmd, dev.StopWorker, s.lines(port))

@@ -69,7 +69,7 @@ func StartPostgres(ctx context.Context, dir string) (*Postgres, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-k", sockets, "-c", "listen_addresses=") // #nosec G204 -- a program of PostgreSQL
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(bin, "postgres"), "-D", data, "-k", sockets, "-c", "listen_addresses=") // #nosec G204 -- a program of PostgreSQL
 	cmd.Dir = dir
 	runAs(cmd, owner)
 	p := &Postgres{sockets: sockets, log: dir + ".log"}

@@ -18,12 +18,12 @@ func TestAPlainServerListensOnLoopbackOnly(t *testing.T) {
 
 func TestAPlainServerNamesAPortThatIsTaken(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed at once
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
-	if _, err := net.Dial("tcp", l.Addr().String()); err != nil { //nolint:noctx // as above
+	if _, err := net.Dial("tcp", l.Addr().String()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := StartPlain(Options{Listen: l.Addr().String(), Cluster: "c", Dir: t.TempDir(), Logger: slog.New(slog.DiscardHandler)}); err == nil || !strings.Contains(err.Error(), l.Addr().String()) {

@@ -109,15 +109,15 @@ func (d *dying) PutItems(ctx context.Context, items []store.Item, n store.Note) 
 
 func TestACopyContinuesAfterAnyBatch(t *testing.T) {
 	t.Parallel()
-	for name, make := range map[string]struct{ source, target place }{
+	for name, tt := range map[string]struct{ source, target place }{
 		"to PostgreSQL":   {folder(t), database(t)},
 		"from PostgreSQL": {database(t), folder(t)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			source := make.source(t)
+			source := tt.source(t)
 			storetest.Fill(t, source, 2)
-			target := make.target(t)
+			target := tt.target(t)
 			runs := 0
 			for ; ; runs++ {
 				_, err := transfer.Copy(t.Context(), source, &dying{target, 1, runs%2 == 0}, transfer.Options{})
@@ -127,11 +127,12 @@ func TestACopyContinuesAfterAnyBatch(t *testing.T) {
 				if !errors.Is(err, errDied) {
 					t.Fatalf("run %d: got %v, want it to die or to end", runs, err)
 				}
-				if err := store.CheckCopied(target); !errors.Is(err, store.ErrCopied) {
-					t.Fatalf("a worker on a target that is not whole: got %v, want ErrCopied", err)
+				// The last batch may be the one that was written late: then the source is moved.
+				if store.CheckCopied(target) == nil && store.CheckCopied(source) == nil {
+					t.Fatalf("workers after run %d: got both stores usable, want one at most", runs)
 				}
 				_ = target.Close()
-				target = make.target(t)
+				target = tt.target(t)
 			}
 			if runs < 5 {
 				t.Errorf("runs that died: got %d, want one for each kind or so", runs)

@@ -5,7 +5,6 @@ package embedded
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -87,6 +86,7 @@ func (s *Store) readItem(p *page, kind store.ItemKind, rest, key, value []byte) 
 		return err
 	case store.ItemEnd:
 		return record.EachEnd(value, func(end *store.End) bool { p.add(record.EndItem(end)); return true })
+	case store.ItemSecret, store.ItemTally, store.ItemInvocation, store.ItemResult, store.ItemKinds:
 	}
 	if len(rest) != idLen {
 		return errBadKey
@@ -104,14 +104,18 @@ func (s *Store) readOfID(p *page, kind store.ItemKind, id invocation.ID, value [
 		}
 		return err
 	case store.ItemResult:
+		r, size, err := record.DecodeResult(id, value)
 		var body []byte
-		err := s.look(appendBodyKey(nil, id), func(v []byte) error { body = bytes.Clone(v); return nil })
-		if err == nil || errors.Is(err, store.ErrNotFound) {
+		if err == nil && size > 0 {
+			body, err = s.resultBody(s.db, r, id, size)
+		}
+		if err == nil {
 			it := record.ResultItem(id, value, body)
 			_, err = record.ReadResult(&it)
 			p.add(it)
 		}
 		return err
+	case store.ItemSecret, store.ItemNote, store.ItemSource, store.ItemInvocation, store.ItemKey, store.ItemEnd, store.ItemKinds:
 	}
 	inv, raw, err := record.DecodeInline(id, value)
 	if err == nil && raw == nil {
@@ -208,6 +212,7 @@ func itemWrite(it *store.Item) (write func(*txn) error, err error) {
 		}
 		e := &expiry{at: r.Expires, id: r.Inv.ID, ending: endingOf(r, len(it.Value), len(it.Body))}
 		return plain(func(t *txn) { t.insertResult(e, it.Value, it.Body) }), nil
+	case store.ItemEnd, store.ItemKinds: // ends are written together
 	}
 	return nil, fmt.Errorf("items of kind %d are not known", it.Kind)
 }
