@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -28,9 +29,13 @@ type plan struct {
 	takes     time.Duration
 	pause     time.Duration // after its delivery
 	age       time.Duration // when it is too late for it; 0 for never
+	delay     time.Duration // until it is due; 0 for none
 	again     int           // deliveries more than needed
 	ackLost   bool          // it comes again although it was acked
 	delivered time.Time
+	due       time.Time // as of its latest delivery
+	replayed  bool      // or a crash hides whether; its attempts begin again
+	posting   int       // number of its latest callback
 	acked     bool
 }
 
@@ -81,6 +86,8 @@ type ledger struct {
 	cancels    map[invocation.ID]bool // what a person has cancelled
 	paused     map[string]time.Time   // functions that are paused, and since when
 	limit, now int
+	reports    int       // of ready invocations
+	horizon    time.Time // when the last process begins
 	crashes    int
 	complaints []string
 }
@@ -108,7 +115,10 @@ func newLedger(rng *rand.Rand, n int) *ledger {
 		case 2, 3, 4:
 			m.pause = 0 // they come in bursts
 		}
-		if rng.IntN(6) == 0 {
+		switch rng.IntN(12) {
+		case 0:
+			m.delay = time.Duration(1 + rng.Int64N(int64(simTime/2)))
+		case 1, 2:
 			m.age = time.Duration(1+rng.IntN(90)) * time.Second
 		}
 		if rng.IntN(3) == 0 {
@@ -192,8 +202,19 @@ func (l *ledger) begin(p *process, t task, c invoke.Call) bool {
 	if since, ok := l.paused[l.plans[t.name].function]; ok && !t.callback && time.Now().After(since) {
 		l.complain("%v is called although its function is paused", t)
 	}
-	if c.Terms != nil && time.Now().After(c.Terms.Expires) {
-		l.complain("%v is called after its time", t)
+	if !l.plans[t.name].replayed {
+		l.beginOnce(p, a, c)
+	}
+	return true
+}
+
+// simLate is how late an attempt may be: what is before it in its lane may take long.
+const simLate = 2 * time.Hour
+
+// beginOnce checks an attempt at what was never replayed. The caller has the lock.
+func (l *ledger) beginOnce(p *process, a try, c invoke.Call) {
+	if c.Terms != nil && !c.Terms.Expires.IsZero() && time.Now().After(c.Terms.Expires) {
+		l.complain("%v is called after its time", a.task)
 	}
 	if l.calls[a]++; l.calls[a] > 1+l.breaks[a] {
 		l.complain("%v is made %d times, %d times without a crash", a, l.calls[a], l.calls[a]-l.breaks[a])
@@ -201,12 +222,81 @@ func (l *ledger) begin(p *process, t task, c invoke.Call) bool {
 	if c.Retry > simPolicy().Attempts {
 		l.complain("%v is over the limit", a)
 	}
-	if due, ok := l.due[a]; c.Retry > 0 && !ok {
+	due, ok := l.due[a]
+	if c.Retry > 0 && !ok {
 		l.complain("%v comes although the attempt before it has not failed", a)
-	} else if early := time.Until(due); early > 0 {
+	}
+	if early := time.Until(due); early > 0 {
 		l.complain("%v is %s early", a, early)
 	}
+	from := later(due, p.started)
+	if c.Retry == 0 && !a.callback {
+		from = later(from, l.plans[a.name].due)
+	}
+	if late := time.Since(from); ok && late > simLate {
+		l.complain("%v is %s late", a, late)
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// delivery enters a delivery, and returns when its message is due.
+func (l *ledger) delivery(m *plan, now time.Time) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m.due = now.Add(m.delay)
+	if m.due.After(l.horizon) {
+		m.due = later(now, l.horizon) // the last process would only wait
+	}
+	first := try{task{m.name, false}, 0}
+	if before, ok := l.due[first]; m.delay > 0 && (!ok || m.due.Before(before)) {
+		l.due[first] = m.due
+	}
+	return m.due
+}
+
+// replays enters that a dead letter is being replayed; it is false when the process is dead.
+func (l *ledger) replays(p *process, name string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if p.dead {
+		return false
+	}
+	l.plans[name].replayed = true
 	return true
+}
+
+// posting enters the number of a callback that is about to be stored.
+func (l *ledger) posting(p *process, name string, number int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !p.dead {
+		l.plans[name].posting = number
+	}
+}
+
+// posted checks the number of a callback that is called: after a replay has an outcome, no
+// callback of an earlier one begins.
+func (l *ledger) posted(p *process, c invoke.Call) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m := l.plans[c.CallID]
+	if n, _ := strconv.Atoi(c.Request.Header.Get(invoke.HeaderSequence)); !p.dead && n < m.posting {
+		l.complain("callback %d of %s is stale, the latest is %d", n, m.name, m.posting)
+	}
+}
+
+// isUnheard counts reports of ready invocations, and picks one in ten.
+func (l *ledger) isUnheard() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.reports++
+	return l.reports%10 == 0
 }
 
 // end enters what a call came to.
@@ -305,7 +395,7 @@ func (l *ledger) audit(s *embedded.Store) {
 	dead := map[task]*invocation.Invocation{}
 	for _, inv := range letters.Letters {
 		t := task{inv.CallID, inv.Kind == invocation.KindCallback}
-		if dead[t] != nil {
+		if dead[t] != nil && !(t.callback && l.plans[t.name].replayed) {
 			l.complain("%v is dead twice", t)
 		}
 		dead[t] = inv
@@ -326,9 +416,12 @@ func (l *ledger) audit(s *embedded.Store) {
 func (l *ledger) auditTask(m *plan, t task, dead map[task]*invocation.Invocation) (poisoned bool) {
 	inv := dead[t]
 	if inv == nil {
-		if l.done[t] == 0 && !l.cancels[l.ids[t]] {
+		if l.done[t] == 0 && !(m.replayed && t.callback) && !l.cancels[l.ids[t]] {
 			l.complain("%v is lost", t)
 		}
+		return false
+	}
+	if m.replayed {
 		return false
 	}
 	if inv.Reason == invocation.Poison {
@@ -338,7 +431,7 @@ func (l *ledger) auditTask(m *plan, t task, dead map[task]*invocation.Invocation
 		return true
 	}
 	if inv.Reason == invocation.MaxAgeExceeded {
-		if t.callback || m.age == 0 || inv.Calls() < inv.Retries || inv.Calls() > inv.Retries+1 || l.done[t] != 0 {
+		if t.callback || m.age == 0 || inv.Calls() < inv.Retries || inv.Calls() > inv.Retries+1 || l.done[t] > l.breaks[try{t, inv.Retries}] {
 			l.complain("%v is too old after %d calls and %d retries, %d successes", t, inv.Calls(), inv.Retries, l.done[t])
 		}
 		return false

@@ -37,7 +37,7 @@ func (p *process) deliver(m *plan) {
 	now := time.Now()
 	lane := invocation.Lane{Queue: queue, Name: m.function}
 	inv := &invocation.Invocation{
-		ID: invocation.NewID(now), CallID: m.name, Function: m.function, Lane: lane, Accepted: now, Since: now,
+		ID: invocation.NewID(now), CallID: m.name, Function: m.function, Lane: lane, Accepted: now, Since: p.delivery(m, now),
 	}
 	if m.age > 0 {
 		inv.Terms = &invocation.Terms{Source: invocation.SourceHTTP, Expires: now.Add(m.age)}
@@ -52,6 +52,19 @@ func (p *process) deliver(m *plan) {
 		p.acked(p, m, nil)
 	}
 	p.store.Accept(store.Accept{Inv: inv, Raw: raw, Source: source}, done)
+}
+
+// simWatcher is what the store reports to, with a planted bug.
+type simWatcher struct {
+	*Lanes
+	p *process
+}
+
+func (w simWatcher) Ready(entries []store.Ready) {
+	if w.p.wakeless && w.p.isUnheard() {
+		return
+	}
+	w.Lanes.Ready(entries)
 }
 
 // simStore is the store with steps in it, and with the planted bugs.
@@ -75,6 +88,12 @@ func (s simStore) Release(slot int) {
 func (s simStore) Settle(ctx context.Context, st store.Settlement) error {
 	s.p.passed("settle")
 	a := s.p.settle(st.Inv)
+	if st.Callback != nil {
+		s.p.posting(s.p, st.Inv.CallID, st.Callback.Inv.Sequence)
+		if s.p.staleHook {
+			st.Callback.Inv.Sequence = 1
+		}
+	}
 	if s.p.dueEarly && st.Outcome == invocation.OutcomeRetry {
 		st.Inv.Since = st.Inv.Since.Add(-time.Second)
 	}
@@ -107,6 +126,7 @@ func (p *process) Function(ctx context.Context, c invoke.Call) invoke.Result {
 
 // Callback implements Caller.
 func (p *process) Callback(ctx context.Context, _ string, c invoke.Call) invoke.Result {
+	p.posted(p, c)
 	return p.call(ctx, p.plans[c.CallID], c, true)
 }
 

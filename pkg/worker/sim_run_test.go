@@ -16,7 +16,7 @@ import (
 
 var (
 	oneSeed  = flag.Uint64("seed", 0, "simulate this seed only")
-	simSeeds = flag.Uint64("seeds", 40, "how many seeds to simulate")
+	simSeeds = flag.Uint64("seeds", 200, "how many seeds to simulate")
 	budget   = flag.Duration("budget", 0, "begin no further seed after this time; 0 for no bound, and for no progress")
 )
 
@@ -120,6 +120,9 @@ func TestTheSimulationFindsPlantedBugs(t *testing.T) {
 		{"a cancelled call that is made again", defect{cancelless: true}, "without a crash"},
 		{"a failed attempt that counts as two", defect{countTwice: true}, "has not failed"},
 		{"a clock of the store that is ahead after a restart", defect{clockAhead: true}, "early"},
+		{"due times that count from the restart", defect{downtime: true}, "late"},
+		{"a lane that is not unlocked", defect{wakeless: true}, "stalled"},
+		{"a stale callback after a replay", defect{staleHook: true}, "is stale"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -1,9 +1,10 @@
 package worker
 
 // The simulation: the whole worker with the real store on a disk in memory, fake
-// functions, and a clock of their own. A seed chooses what the
-// functions do, when messages come and come again, and how each process ends: a
-// kill or a power cut at a step or in the middle of a write, an abort, a drain.
+// functions and callbacks, and a clock of their own, on which a history takes a week. A
+// seed chooses what the functions do, when messages come and come again, what operators
+// pause, cancel and replay, and how each process ends: a kill or a power cut at a step
+// or in the middle of a write, an abort, a drain.
 // Afterwards the ledger must hold; see ledger_test.go.
 //
 //	go test ./pkg/worker -run TestSimulation -seed 17 -v
@@ -30,6 +31,7 @@ import (
 	"queue-worker/pkg/invocation"
 	"queue-worker/pkg/policy"
 	"queue-worker/pkg/retry"
+	"queue-worker/pkg/store"
 	"queue-worker/pkg/store/embedded"
 )
 
@@ -43,6 +45,9 @@ type defect struct {
 	cancelless  bool // what was cancelled is called again
 	countTwice  bool // a failed attempt counts as two
 	clockAhead  bool // after a restart the store's clock is a second ahead
+	downtime    bool // due times count from the restart: the store's clock stands still while no process runs
+	wakeless    bool // one report of ready invocations in ten is lost
+	staleHook   bool // the callback of a replay has the number of the one before
 }
 
 // world is what outlives a process: disk, functions, messages and the ledger.
@@ -53,7 +58,8 @@ type world struct {
 	disk *vfs.MemFS
 	log  *logBuffer
 
-	lives int // processes so far
+	lives int           // processes so far
+	down  time.Duration // time without a process
 }
 
 // process is one life of the worker.
@@ -73,18 +79,33 @@ type process struct {
 }
 
 // step names of a process, besides writes to the disk.
-var steps = []string{"opening write", "write", "write", "write", "accepted", "call", "answer", "settle", "settled"}
+var steps = []string{"opening write", "write", "write", "write", "accepted", "call", "answer", "settle", "settled", "replay"}
+
+// A history has so many messages, and takes so long.
+const (
+	simMessages = 100
+	simTime     = 7 * 24 * time.Hour
+)
 
 // simulate runs one seed and returns what the ledger says against it.
 func simulate(seed uint64, d defect) *world {
 	w := &world{defect: d, rng: rand.New(rand.NewPCG(seed, 1)), disk: newDisk(), log: &logBuffer{}}
-	w.ledger = newLedger(w.rng, 20+w.rng.IntN(40))
-	for range 4 + w.rng.IntN(8) {
+	w.ledger = newLedger(w.rng, simMessages)
+	w.horizon = time.Now().Add(simTime)
+	for left := 4 + w.rng.IntN(8); left > 0; left-- {
 		w.live()
+		w.wait(time.Until(w.horizon) / time.Duration(left) * time.Duration(w.rng.IntN(3)) / 2)
 	}
+	w.wait(time.Until(w.horizon))
 	w.finish()
 	time.Sleep(time.Second) // for what a planted bug has left to do
 	return w
+}
+
+// wait lets time pass without a process.
+func (w *world) wait(d time.Duration) {
+	time.Sleep(d)
+	w.down += max(d, 0)
 }
 
 // live runs one process to the end that the seed has for it.
@@ -129,11 +150,11 @@ func (w *world) live() {
 	p.bury()
 }
 
-// act is what an operator does after a while: a function is paused or resumed, or one
-// of tasks in flight is cancelled.
+// act is what an operator does after a while: a function is paused or resumed, one of
+// the tasks in flight is cancelled, or a dead letter is replayed.
 type act struct {
 	after    time.Duration
-	what     int // one of three
+	what     int // one of four
 	function string
 	nth      int
 }
@@ -143,7 +164,7 @@ func (w *world) acts() []act {
 	s := make([]act, w.rng.IntN(12))
 	for n := range s {
 		s[n] = act{
-			time.Duration(w.rng.IntN(10_000)) * time.Millisecond, w.rng.IntN(3), fmt.Sprint("fn-", w.rng.IntN(5)), w.rng.IntN(8),
+			time.Duration(w.rng.IntN(10_000)) * time.Millisecond, w.rng.IntN(4), fmt.Sprint("fn-", w.rng.IntN(5)), w.rng.IntN(8),
 		}
 	}
 	return s
@@ -176,8 +197,24 @@ func (p *process) meddle(ctx context.Context, acts []act) {
 			p.lanes.Resume(a.function)
 		case 2:
 			p.cancel(a.nth)
+		case 3:
+			p.replay(ctx, a.nth)
 		}
 	}
+}
+
+// replay replays the dead letter of a function, one of the latest.
+func (p *process) replay(ctx context.Context, nth int) {
+	page, err := p.store.Letters(ctx, store.Filter{}, "", 5000)
+	if err != nil {
+		return // the process ends
+	}
+	letters := slices.DeleteFunc(page.Letters, func(inv *invocation.Invocation) bool { return inv.Kind == invocation.KindCallback })
+	if nth >= len(letters) || !p.replays(p, letters[len(letters)-1-nth].CallID) {
+		return
+	}
+	_ = p.store.Replay(ctx, letters[len(letters)-1-nth].ID)
+	p.passed("replay")
 }
 
 // cancel cancels one of the calls in flight.
@@ -230,12 +267,12 @@ func (w *world) finish() {
 	ended := make(chan struct{})
 	go func() { defer close(ended); p.worker.Run(run) }()
 	p.feed(run)
-	for range 120 {
+	for range 48 {
 		st := p.store.Stats()
 		if st.Ready+st.Delayed == 0 && w.allAcked() || w.failed() {
 			break
 		}
-		time.Sleep(time.Minute)
+		time.Sleep(30 * time.Minute)
 	}
 	p.worker.Drain()
 	<-ended
@@ -263,7 +300,7 @@ func (p *process) open() bool {
 	logger := slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	p.lanes = NewLanes(LanesOptions{MaxInflight: inflight})
 	s, err := embedded.Open(embedded.Options{
-		Dir: "data", FS: errorfs.Wrap(p.disk, errorfs.InjectorFunc(p.write)), Slots: p.lanes.Slots(), Watcher: p.lanes, Logger: logger, Now: p.clock,
+		Dir: "data", FS: errorfs.Wrap(p.disk, errorfs.InjectorFunc(p.write)), Slots: p.lanes.Slots(), Watcher: simWatcher{p.lanes, p}, Logger: logger, Now: p.clock,
 	})
 	if err != nil {
 		if !p.isDead() {
@@ -288,6 +325,9 @@ func (p *process) clock() time.Time {
 	now := time.Now()
 	if p.clockAhead && p.lives > 1 {
 		now = now.Add(time.Second)
+	}
+	if p.downtime {
+		now = now.Add(-p.down)
 	}
 	return now
 }
