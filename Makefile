@@ -26,11 +26,18 @@ FUZZTIME ?= 15s
 SEEDS   ?= 2000
 SIMTIME ?= 10m
 
+# How many invocations a soak has, and the time after which it begins no more of them.
+SOAK     ?= 1000000
+SOAKTIME ?= 1h
+
+# The time after which chaos begins no further kill.
+CHAOSTIME ?= 10m
+
 # Linters are pinned in a module of their own, so that go.mod holds only what
 # the program is built from.
 TOOL := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: build run test test-quick lint vuln fuzz chaos sim bench test-nostan test-chart test-console browser image image-tar test-image clean help
+.PHONY: build run test test-quick lint vuln fuzz chaos sim soak bench test-nostan test-chart test-console browser image image-tar test-image clean help
 
 build: ## build bin/queue-worker, static
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/queue-worker ./cmd/queue-worker
@@ -68,18 +75,24 @@ vuln: ## look for known vulnerabilities in what the program calls; needs vuln.go
 	$(TOOL) govulncheck ./...
 
 fuzz: ## run every fuzz target for FUZZTIME (15s)
-	@for pkg in $$($(GO) list ./...); do \
+	@done=0; failed=; for pkg in $$($(GO) list ./...); do \
 		for target in $$($(GO) test -list '^Fuzz' "$$pkg" | grep '^Fuzz' || true); do \
-			echo "== $$pkg $$target"; \
-			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg"; \
+			echo "fuzz: running, $$pkg $$target, $$done done, $${SECONDS} s"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg" || failed+=" $$target"; \
+			done=$$((done + 1)); \
 		done; \
-	done
+	done; \
+	if [[ -n "$$failed" || $$done = 0 ]]; then echo "fuzz: FAIL, $$done targets, of these failed:$$failed" >&2; exit 1; fi; \
+	echo "fuzz: PASS, $$done targets, $${SECONDS} s"
 
-chaos: ## kill the worker and NATS Streaming for long, and count what is lost
-	CHAOS=long $(GO) test -count=1 -timeout 60m -v -run Chaos ./e2e/...
+chaos: ## kill the worker and NATS Streaming, and count what is lost; no kill begins after CHAOSTIME (10m)
+	CHAOS=long CHAOSTIME=$(CHAOSTIME) $(GO) test -C e2e -count=1 -timeout 0 -v -run Chaos
 
 sim: ## simulate up to SEEDS (2000) histories of a worker with crashes and power cuts, for at most SIMTIME (10m)
 	$(GO) test -C pkg/worker -run '^TestSimulation$$' -count=1 -timeout 0 -seeds $(SEEDS) -budget $(SIMTIME)
+
+soak: ## SOAK (1000000) invocations through one worker, for at most SOAKTIME (1h): nothing grows, counters are exact
+	SOAK=$(SOAK) SOAKTIME=$(SOAKTIME) $(GO) test -C e2e -count=1 -timeout 0 -run '^TestSoak$$'
 
 bench: ## every figure beside its goal, at most 60 minutes; ARGS=-quick at most 5, ARGS=--help lists rows and flags
 	$(GO) run -C bench . $(ARGS)

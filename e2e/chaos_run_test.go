@@ -42,6 +42,9 @@ type chaosRun struct {
 	lives   []*life
 	drained map[int]bool // lives that ended by themselves, by number
 	brokers []*process
+	begun   time.Time
+	said    time.Time
+	strikes [2]int // that were carried out, and planned
 }
 
 // run plays a run through. Nothing may be wrong with it.
@@ -55,12 +58,13 @@ func (c chaos) run(t *testing.T) {
 // play plays a run through and returns the ledger's findings.
 func (c chaos) play(t *testing.T) *findings {
 	t.Helper()
-	r := &chaosRun{chaos: c, t: t, seed: seedOf(t), ledger: newLedger(), drained: map[int]bool{}}
+	r := &chaosRun{chaos: c, t: t, seed: seedOf(t), ledger: newLedger(), drained: map[int]bool{}, begun: time.Now()}
 	if r.stillness == 0 {
 		r.stillness = 15 * time.Second
 	}
 	r.random = rand.New(rand.NewPCG(r.seed, 0))
 	t.Cleanup(r.save)
+	t.Cleanup(func() { r.say(map[bool]string{true: "FAIL", false: "PASS"}[t.Failed()]) })
 	r.gateway = httptest.NewServer(&chaosFunction{t: t, seed: r.seed, ledger: r.ledger})
 	t.Cleanup(r.gateway.Close)
 	r.setUp()
@@ -144,11 +148,29 @@ func (r *chaosRun) plan() []strike {
 
 func (r *chaosRun) strikeAll() {
 	r.t.Helper()
-	for _, s := range r.plan() {
+	plan := r.plan()
+	r.strikes[1] = len(plan)
+	for _, s := range plan {
+		if d := r.strikeTime(); d > 0 && time.Since(r.begun) > d {
+			r.t.Logf("the budget is used up: %d of %d strikes", r.strikes[0], r.strikes[1])
+			return
+		}
 		r.awaitThat(fmt.Sprintf("call %d", s.after), func() bool { begun, _ := r.ledger.progress(); return begun >= s.after })
 		time.Sleep(s.pause) // so that not every kill strikes when a call has just begun
 		s.what(r)
+		r.strikes[0]++
 	}
+}
+
+// say prints how far a long run is.
+func (r *chaosRun) say(state string) {
+	r.said = time.Now()
+	if !isLong() {
+		return
+	}
+	begun, waiting := r.ledger.progress()
+	fmt.Fprintf(os.Stderr, "chaos: %s, %s, %d of %d strikes, %d calls, %d messages not called yet, %s\n", r.t.Name(), state, r.strikes[0], r.strikes[1],
+		begun, waiting, time.Since(r.begun).Round(time.Second))
 }
 
 // killWorker is kill -9.
@@ -207,6 +229,9 @@ func (r *chaosRun) awaitThat(what string, is func() bool) {
 		now, _ := r.ledger.progress()
 		if now != begun {
 			begun, since = now, time.Now()
+		}
+		if time.Since(r.said) > 10*time.Second {
+			r.say("running")
 		}
 		if time.Since(since) > patience {
 			r.t.Fatalf("the run stands still after %d calls, waiting for %s", now, what)

@@ -24,6 +24,7 @@ type chaos struct {
 	freezes     int      // of NATS Streaming, by SIGSTOP, long enough to be noticed or not
 	points      []string // named places at which the worker dies, each crashes times
 	crashes     int
+	percent     int  // of CHAOSTIME, after which no strike begins
 	embedded    bool // NATS Streaming is in the worker
 	settings    []string
 	// stillness is how long a worker that is ready and has nothing to do is waited
@@ -33,6 +34,15 @@ type chaos struct {
 
 // isLong is CHAOS=long, which make chaos sets.
 func isLong() bool { return os.Getenv("CHAOS") == "long" }
+
+// strikeTime is how long strikes of a run may begin: its part of CHAOSTIME, 0 for as long as it takes.
+func (c chaos) strikeTime() time.Duration {
+	d, err := time.ParseDuration(os.Getenv("CHAOSTIME"))
+	if err != nil || !isLong() {
+		return 0
+	}
+	return d * time.Duration(c.percent) / 100
+}
 
 var crashPoints = []string{"before-commit", "before-ack", "before-call", "before-settle", "after-settle"}
 
@@ -73,7 +83,7 @@ func seedOf(t *testing.T) uint64 {
 func TestChaosLosesNothingAndRepeatsOnlyWhatWasInFlight(t *testing.T) {
 	c := chaos{messages: 2000, workerKills: 6, drains: 1, brokerKills: 3}
 	if isLong() {
-		c = chaos{messages: 20_000, workerKills: 50, drains: 10, brokerKills: 20, freezes: 5, points: crashPoints, crashes: 20}
+		c = chaos{messages: 20_000, workerKills: 50, drains: 10, brokerKills: 20, freezes: 5, points: crashPoints, crashes: 20, percent: 60}
 	}
 	c.run(t)
 }
@@ -82,7 +92,7 @@ func TestChaosLosesNothingAndRepeatsOnlyWhatWasInFlight(t *testing.T) {
 func TestChaosOfEmbeddedNATSStreaming(t *testing.T) {
 	c := chaos{messages: 400, workerKills: 3, embedded: true}
 	if isLong() {
-		c = chaos{messages: 5000, workerKills: 20, points: crashPoints, crashes: 4, embedded: true}
+		c = chaos{messages: 5000, workerKills: 20, points: crashPoints, crashes: 4, embedded: true, percent: 20}
 	}
 	c.run(t)
 }
@@ -92,7 +102,7 @@ func TestChaosOfEmbeddedNATSStreaming(t *testing.T) {
 func TestChaosWithoutADataDir(t *testing.T) {
 	c := chaos{messages: 400, workerKills: 2, drains: 1, brokerKills: 1, settings: []string{"data_dir="}}
 	if isLong() {
-		c = chaos{messages: 5000, workerKills: 15, drains: 5, brokerKills: 5, settings: []string{"data_dir="}}
+		c = chaos{messages: 5000, workerKills: 15, drains: 5, brokerKills: 5, settings: []string{"data_dir="}, percent: 20}
 	}
 	c.run(t)
 }

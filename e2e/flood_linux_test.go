@@ -21,12 +21,18 @@ import (
 // peakMemory is how much memory a process had at most, in bytes.
 func (p *process) peakMemory(t testing.TB) int64 {
 	t.Helper()
+	return p.memory(t, "VmHWM:")
+}
+
+// memory is a size of /proc/PID/status in bytes.
+func (p *process) memory(t testing.TB, field string) int64 {
+	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(string(status)) {
-		if f := strings.Fields(line); f[0] == "VmHWM:" {
+		if f := strings.Fields(line); f[0] == field {
 			kib, err := strconv.ParseInt(f[1], 10, 64)
 			if err != nil {
 				t.Fatal(err)
@@ -34,7 +40,7 @@ func (p *process) peakMemory(t testing.TB) int64 {
 			return kib << 10
 		}
 	}
-	t.Fatal("no VmHWM")
+	t.Fatalf("/proc/%d/status: got no %s, want it", p.cmd.Process.Pid, field)
 	return 0
 }
 
