@@ -63,8 +63,11 @@ func (a *Admin) pause(r *http.Request, lane string, q wire.PauseRequest) (note s
 // unknown refuses to pause a function that certainly does not exist, unless it is forced. Where the gateway cannot
 // tell and nothing is known of the function, it returns what the operator should know.
 func (a *Admin) unknown(ctx context.Context, lane string, force bool) (note string, err error) {
-	if force || invocation.IsCallbackLane(lane) || len(a.snapshotOf(ctx, lane).keys()) > 0 {
+	if force || invocation.IsCallbackLane(lane) {
 		return "", nil
+	}
+	if s, err := a.snapshotOf(ctx, lane); err != nil || len(s.keys()) > 0 {
+		return "", err
 	}
 	known, sure := false, false
 	if a.Functions != nil {
@@ -131,7 +134,11 @@ func (a *Admin) changePause(r *http.Request, do func(context.Context) error) err
 
 // showPaused answers with a function as it is now.
 func (a *Admin) showPaused(w http.ResponseWriter, r *http.Request, lane, note string) error {
-	list := a.snapshotOf(r.Context(), lane).of(r.Context(), lane)
+	s, err := a.snapshotOf(r.Context(), lane)
+	if err != nil {
+		return err
+	}
+	list := s.of(r.Context(), lane)
 	list.Note = note
 	return respond.JSON(w, http.StatusOK, list)
 }

@@ -131,7 +131,7 @@ func parseLaneCursor(cursor string) (l invocation.Lane, err error) {
 }
 
 // lanesOf counts the lanes of a name that have anything.
-func (a *Admin) lanesOf(ctx context.Context, name string) map[invocation.Lane]store.LaneStats {
+func (a *Admin) lanesOf(ctx context.Context, name string) (map[invocation.Lane]store.LaneStats, error) {
 	lanes := a.Store.Lanes()
 	maps.DeleteFunc(lanes, func(l invocation.Lane, _ store.LaneStats) bool { return l.Name != name })
 	for queue := range a.Store.Rest() {
@@ -139,20 +139,26 @@ func (a *Admin) lanesOf(ctx context.Context, name string) map[invocation.Lane]st
 		if _, counted := lanes[l]; counted {
 			continue
 		}
-		if n := a.Store.Lane(ctx, l); n != (store.LaneStats{}) {
+		n, err := a.Store.Lane(ctx, l)
+		if err != nil {
+			return nil, err
+		}
+		if n != (store.LaneStats{}) {
 			lanes[l] = n
 		}
 	}
-	return lanes
+	return lanes, nil
 }
 
 // snapshotOf is what views of one function are made of.
-func (a *Admin) snapshotOf(ctx context.Context, name string) *snapshot {
-	s := a.snapshot()
-	s.lanes = a.lanesOf(ctx, name)
+func (a *Admin) snapshotOf(ctx context.Context, name string) (s *snapshot, err error) {
+	s = a.snapshot()
+	if s.lanes, err = a.lanesOf(ctx, name); err != nil {
+		return nil, err
+	}
 	maps.DeleteFunc(s.activity, func(l invocation.Lane, _ worker.Activity) bool { return l.Name != name })
 	maps.DeleteFunc(s.pauses, func(n string, _ pause.Pause) bool { return n != name })
-	return s
+	return s, nil
 }
 
 // of is one function. Of one that nothing is known of it is a view with nothing.

@@ -64,7 +64,10 @@ func (a *Admin) ShowFunction(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s := a.snapshotOf(r.Context(), lane)
+	s, err := a.snapshotOf(r.Context(), lane)
+	if err != nil {
+		return err
+	}
 	if s.history, err = p.hour(); err != nil {
 		return err
 	}

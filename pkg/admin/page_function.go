@@ -34,7 +34,10 @@ func (a *Admin) ShowFunctionPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s := a.snapshotOf(r.Context(), lane)
+	s, err := a.snapshotOf(r.Context(), lane)
+	if err != nil {
+		return err
+	}
 	if len(s.keys()) == 0 && !a.mayExist(r.Context(), lane) {
 		return problemNoFunction
 	}

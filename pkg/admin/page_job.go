@@ -46,7 +46,11 @@ func (a *Admin) ShowJobPage(w http.ResponseWriter, r *http.Request) error {
 	page := console.Job{Viewer: viewer, At: time.Now(), Job: a.jobView(j)}
 	page.Filter = conditions(page.Job.Filter)
 	if groups := j.Plan.Groups; len(groups) > 0 && j.Plan.MoreGroups == 0 && groups[0].Function == groups[len(groups)-1].Function {
-		page.Latest = a.snapshotOf(r.Context(), groups[0].Function).view(r.Context(), invocation.Lane{Queue: groups[0].Queue, Name: groups[0].Function}).LastError
+		s, err := a.snapshotOf(r.Context(), groups[0].Function)
+		if err != nil {
+			return err
+		}
+		page.Latest = s.view(r.Context(), invocation.Lane{Queue: groups[0].Queue, Name: groups[0].Function}).LastError
 	}
 	return a.writePage(w, r, page.Page)
 }

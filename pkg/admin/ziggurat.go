@@ -55,7 +55,14 @@ func (a *Admin) readOldest(w http.ResponseWriter, r *http.Request) (oldest, erro
 		return oldest{}, err
 	}
 	name, ok := p.text(paramTopic)
-	if !ok || !a.knows(r.Context(), name) {
+	if !ok {
+		return oldest{}, problemTopic
+	}
+	known, err := a.knows(r.Context(), name)
+	if err != nil {
+		return oldest{}, err
+	}
+	if !known {
 		return oldest{}, problemTopic
 	}
 	o := oldest{lane: invocation.Lane{Name: a.Names.Canonical(name)}}
@@ -70,15 +77,17 @@ func (a *Admin) readOldest(w http.ResponseWriter, r *http.Request) (oldest, erro
 
 // knows reports whether a topic entity is known to the store or the gateway. When
 // the gateway cannot tell, it is.
-func (a *Admin) knows(ctx context.Context, name string) bool {
-	if lane := a.Names.Canonical(name); lane != "" && len(a.lanesOf(ctx, lane)) > 0 {
-		return true
+func (a *Admin) knows(ctx context.Context, name string) (bool, error) {
+	if lane := a.Names.Canonical(name); lane != "" {
+		if lanes, err := a.lanesOf(ctx, lane); err != nil || len(lanes) > 0 {
+			return true, err
+		}
 	}
 	if !invocation.ValidName(name) || a.Functions == nil {
-		return invocation.ValidName(name)
+		return invocation.ValidName(name), nil
 	}
 	known, sure := a.Functions.Known(ctx, name)
-	return known || !sure
+	return known || !sure, nil
 }
 
 // queueOf is the queue that a request means: one that is read, or was and has

@@ -297,6 +297,7 @@ func (a *App) makeJobs(context.Context) error {
 }
 
 // waiting is how many of a lane are ready and not being called.
-func (a *App) waiting(lane invocation.Lane) int {
-	return a.store.Lane(context.Background(), lane).Ready - a.lanes.InFlight()[lane]
+func (a *App) waiting(ctx context.Context, lane invocation.Lane) (int, error) {
+	n, err := a.store.Lane(ctx, lane)
+	return n.Ready - a.lanes.InFlight()[lane], err
 }

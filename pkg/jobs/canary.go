@@ -66,7 +66,7 @@ func (r *record) nextStage() {
 // guard looks after those that were replayed. It holds the job while a stage is
 // not decided, and stops it when too many failed again, with errNotRunning then.
 func (j *Jobs) guard(ctx context.Context, b *job, r *record) (hold, error) {
-	j.look(b, r)
+	j.look(ctx, b, r)
 	complete := r.quota() <= 0
 	known, failed := len(r.Outcomes), strings.Count(r.Outcomes, bad)
 	switch {
@@ -84,17 +84,21 @@ func (j *Jobs) guard(ctx context.Context, b *job, r *record) (hold, error) {
 
 // look asks the store what became of those that are watched. Dead again is bad, what has left the
 // store is what its counts say, and anything else is not decided.
-func (j *Jobs) look(b *job, r *record) {
+func (j *Jobs) look(ctx context.Context, b *job, r *record) {
 	if len(r.Watch) == 0 || time.Since(b.polled) < watchPeriod {
 		return
 	}
 	b.polled = time.Now()
 	var left []invocation.ID
 	for _, id := range r.Watch {
-		inv, err := j.Store.Get(context.Background(), id)
+		inv, err := j.Store.Get(ctx, id)
+		var t store.Tally
+		gone := errors.Is(err, store.ErrNotFound)
+		if gone {
+			t, _, err = j.Store.Tally(ctx, r.ID)
+		}
 		switch {
-		case errors.Is(err, store.ErrNotFound):
-			t, _ := j.Store.Tally(context.Background(), r.ID)
+		case gone && err == nil:
 			r.left(t)
 		case err == nil && inv.State == invocation.Dead:
 			r.Outcomes += bad

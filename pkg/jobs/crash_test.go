@@ -149,7 +149,7 @@ func cutAgainAndAgain(t *testing.T, rng *rand.Rand, seed uint64) {
 		t.Errorf("seed %d: %d of 60 were replayed, want 60", seed, n)
 	}
 	for range 100 {
-		if got, _ := r.store.Tally(t.Context(), v.ID); got.Pending() == 0 {
+		if got, _, err := r.store.Tally(t.Context(), v.ID); err != nil || got.Pending() == 0 {
 			break
 		}
 		time.Sleep(time.Second)

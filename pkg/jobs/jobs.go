@@ -35,7 +35,7 @@ type Options struct {
 	Filter func(json.RawMessage) (store.Filter, error)
 	// Waiting returns how many invocations of a lane are ready, without those
 	// in flight; a replay waits while there are more than MaxInflight.
-	Waiting     func(invocation.Lane) int
+	Waiting     func(context.Context, invocation.Lane) (int, error)
 	MaxInflight int
 	// FirstWait is the longest that the first retry of an invocation of a lane waits; nil: not known.
 	FirstWait func(invocation.Lane) time.Duration
@@ -216,7 +216,10 @@ func (j *Jobs) outcomes(v *Job) *store.Tally {
 	if !v.Counted || v.Applied.IsZero() {
 		return nil
 	}
-	t, _ := j.Store.Tally(context.Background(), v.ID)
+	t, _, err := j.Store.Tally(context.Background(), v.ID)
+	if err != nil {
+		return nil
+	}
 	return &t
 }
 

@@ -177,11 +177,11 @@ func (r *rig) become(f func(*invocation.Invocation) (invocation.Outcome, time.Du
 
 // waits is how many wait in a lane: those of the store, and others that the test
 // speaks of.
-func (r *rig) waits(l invocation.Lane) int {
+func (r *rig) waits(_ context.Context, l invocation.Lane) (int, error) {
 	ready := r.store.Lanes()[l].Ready
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return ready + r.waiting[l]
+	return ready + r.waiting[l], nil
 }
 
 func (r *rig) setWaiting(function string, n int) {

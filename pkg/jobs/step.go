@@ -75,8 +75,10 @@ func (j *Jobs) nextPage(ctx context.Context, r *record, f store.Filter, n int) (
 	if err != nil || r.Act != Replay {
 		return page, hold{}, err
 	}
-	room, busy := j.room(page.Letters)
+	room, busy, err := j.room(ctx, page.Letters)
 	switch {
+	case err != nil:
+		return page, hold{}, err
 	case room == len(page.Letters):
 		return page, hold{}, nil
 	case room == 0:
@@ -89,19 +91,21 @@ func (j *Jobs) nextPage(ctx context.Context, r *record, f store.Filter, n int) (
 
 // room is how many letters of a page can be replayed before one of their lanes has
 // more waiting than max_inflight; and how many that one has.
-func (j *Jobs) room(page []*invocation.Invocation) (n, waiting int) {
+func (j *Jobs) room(ctx context.Context, page []*invocation.Invocation) (n, waiting int, err error) {
 	have := map[invocation.Lane]int{}
 	for i, inv := range page {
 		w, known := have[inv.Lane]
 		if !known {
-			w = j.Waiting(inv.Lane)
+			if w, err = j.Waiting(ctx, inv.Lane); err != nil {
+				return 0, 0, err
+			}
 		}
 		if w > j.MaxInflight {
-			return i, w
+			return i, w, nil
 		}
 		have[inv.Lane] = w + 1
 	}
-	return len(page), 0
+	return len(page), 0, nil
 }
 
 // A job that holds for live work looks again soon, so that it is as fast as the

@@ -134,7 +134,7 @@ type Tallies interface {
 	// Tally returns the counts of a job as of the latest commit. The replay and the outcome of an
 	// invocation are counted in the batch that writes them, for the job that is in its record.
 	// False for a job that has replayed nothing, or was forgotten.
-	Tally(ctx context.Context, job invocation.ID) (t Tally, known bool)
+	Tally(ctx context.Context, job invocation.ID) (t Tally, known bool, err error)
 	// DropTally forgets a job, and returns when that is durable. Outcomes that come later are not
 	// counted.
 	DropTally(ctx context.Context, job invocation.ID) error
@@ -174,7 +174,7 @@ type Counts interface {
 	// many lanes. It is empty in almost every store.
 	Rest() map[string]LaneStats
 	// Lane returns the counts of one lane, whether Lanes has it or not.
-	Lane(ctx context.Context, lane invocation.Lane) LaneStats
+	Lane(ctx context.Context, lane invocation.Lane) (LaneStats, error)
 	// Adopt counts lanes by themselves from now on, as far as there is room. It is for functions
 	// that are known to exist: without it those that callers have invented could take up all
 	// counts.

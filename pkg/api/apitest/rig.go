@@ -32,7 +32,7 @@ import (
 // runJobs runs the jobs of a store. Nothing calls what they make ready.
 func runJobs(t testing.TB, s *embedded.Store, logger *slog.Logger) *jobs.Jobs {
 	j := jobs.New(jobs.Options{
-		Store: s, Filter: admin.FilterReader(invocation.Names{}), Waiting: func(invocation.Lane) int { return 0 }, MaxInflight: 1,
+		Store: s, Filter: admin.FilterReader(invocation.Names{}), Waiting: func(context.Context, invocation.Lane) (int, error) { return 0, nil }, MaxInflight: 1,
 		InFlight: func(invocation.ID) bool { return false }, Logger: logger,
 	})
 	ctx, cancel := context.WithCancel(context.Background())

@@ -197,14 +197,17 @@ func (s *Store) Stats() store.Stats {
 
 // Lane returns the counts of one lane. Of a lane that is not counted by itself, see
 // Rest, it reads the indexes: that takes about a second for a million invocations.
-func (s *Store) Lane(_ context.Context, l invocation.Lane) store.LaneStats {
+func (s *Store) Lane(_ context.Context, l invocation.Lane) (store.LaneStats, error) {
 	n, counted := s.counts.lane(l)
-	if counted || s.enter() != nil {
-		return n
+	if counted {
+		return n, nil
+	}
+	if err := s.enter(); err != nil {
+		return n, err
 	}
 	defer s.leave()
-	_ = s.damaged(s.countIn(s.db, map[invocation.Lane]*store.LaneStats{l: &n}))
-	return n
+	err := s.damaged(s.countIn(s.db, map[invocation.Lane]*store.LaneStats{l: &n}))
+	return n, err
 }
 
 // lane returns the counts of a lane; not counted means that it belongs to the rest.

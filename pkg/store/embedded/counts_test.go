@@ -129,8 +129,8 @@ func (m *countsModel) check() {
 		m.t.Fatalf("all lanes and the rest are %v, there are %v", sums, queues)
 	}
 	for l, n := range want {
-		if m.s.Lane(context.Background(), l) != n {
-			m.t.Fatalf("of %v there are %+v, counted are %+v", l, n, m.s.Lane(context.Background(), l))
+		if got, err := m.s.Lane(context.Background(), l); err != nil || got != n {
+			m.t.Fatalf("of %v there are %+v, counted are %+v, %v", l, n, got, err)
 		}
 	}
 	if d := m.s.Stats().Difference(); d != 0 {

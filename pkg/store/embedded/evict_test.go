@@ -111,7 +111,7 @@ func TestInventedNamesEvictNothingOfAFunction(t *testing.T) {
 				case len(removed) == 0:
 					t.Errorf("removed by class: %v, want at least 1 removed", removed)
 				}
-				if got := e.s.Lane(t.Context(), invocation.Lane{Queue: "q", Name: "real"}).Dead; got != real {
+				if got := countsOf(t, e.s, invocation.Lane{Queue: "q", Name: "real"}).Dead; got != real {
 					t.Errorf("%d letters of the function are left, want %d", got, real)
 				}
 				if got := e.s.Stats().Dead; got != room {
@@ -166,12 +166,22 @@ func TestAFunctionIsOneClassOverAllQueues(t *testing.T) {
 	case removed[store.ClassCallbacks] != 70:
 		t.Errorf("removed by class: %v, want removed[store.ClassCallbacks] 70", removed)
 	}
-	switch in, slow := e.s.Lane(t.Context(), invocation.Lane{Queue: "q", Name: "real-b"}), e.s.Lane(t.Context(), invocation.Lane{Queue: "slow", Name: "real-b"}); {
+	switch in, slow := countsOf(t, e.s, invocation.Lane{Queue: "q", Name: "real-b"}), countsOf(t, e.s, invocation.Lane{Queue: "slow", Name: "real-b"}); {
 	case in.Dead != 50:
 		t.Errorf("left are %d, and %d of the older ones in the other queue, want dead 50", in.Dead, slow.Dead)
 	case slow.Dead != 0:
 		t.Errorf("left are %d, and %d of the older ones in the other queue, want dead 0", in.Dead, slow.Dead)
 	}
+}
+
+// countsOf is the counts of one lane.
+func countsOf(t *testing.T, s *Store, l invocation.Lane) store.LaneStats {
+	t.Helper()
+	n, err := s.Lane(t.Context(), l)
+	if err != nil {
+		t.Errorf("counts of %v: got %v, want no error", l, err)
+	}
+	return n
 }
 
 func TestALetterThatCannotBeReadDoesNotCountAsRemoved(t *testing.T) {

@@ -22,11 +22,11 @@ type tallies struct {
 
 // Tally returns what became of the invocations that a job has replayed; false when nothing is
 // known of it.
-func (s *Store) Tally(_ context.Context, job invocation.ID) (store.Tally, bool) {
+func (s *Store) Tally(_ context.Context, job invocation.ID) (t store.Tally, known bool, err error) {
 	s.tallies.mu.Lock()
 	defer s.tallies.mu.Unlock()
-	t, ok := s.tallies.all[job]
-	return t, ok
+	t, known = s.tallies.all[job]
+	return t, known, nil
 }
 
 // DropTally forgets a job, and returns when that is durable. It begins a batch, so that no operation

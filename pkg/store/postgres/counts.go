@@ -206,15 +206,19 @@ func (s *Store) Rest() map[string]store.LaneStats {
 }
 
 // Lane returns the counts of one lane, whether Lanes has it or not.
-func (s *Store) Lane(ctx context.Context, l invocation.Lane) store.LaneStats {
+func (s *Store) Lane(ctx context.Context, l invocation.Lane) (store.LaneStats, error) {
 	n, counted := s.counts.lane(l)
-	if counted || s.enter() != nil {
-		return n
+	if counted {
+		return n, nil
 	}
-	defer s.leave()
+	ctx, done, err := s.reading(ctx)
+	if err != nil {
+		return n, err
+	}
+	defer done()
 	c := s.due.keep()
-	_ = s.pool.QueryRow(ctx, statement("count lane"), laneBytes(l), c.since, [16]byte(c.id)).Scan(&n.Ready, &n.Delayed, &n.Dead, &n.DeadBytes)
-	return n
+	err = s.pool.QueryRow(ctx, statement("count lane"), laneBytes(l), c.since, [16]byte(c.id)).Scan(&n.Ready, &n.Delayed, &n.Dead, &n.DeadBytes)
+	return n, readError(err)
 }
 
 // adoptedLanes is how many lanes Adopt may add to those that are counted one by one.

@@ -5,6 +5,7 @@ package postgres
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -122,15 +123,17 @@ func (s *Store) openNotes(ctx context.Context) error {
 
 // Tally returns what became of the invocations that a job has replayed; false when nothing is known
 // of it.
-func (s *Store) Tally(ctx context.Context, job invocation.ID) (n store.Tally, known bool) {
-	if s.enter() != nil {
-		return n, false
+func (s *Store) Tally(ctx context.Context, job invocation.ID) (n store.Tally, known bool, err error) {
+	ctx, done, err := s.reading(ctx)
+	if err != nil {
+		return n, false, err
 	}
-	defer s.leave()
-	err := s.patiently(ctx, func(ctx context.Context) error {
-		return s.pool.QueryRow(ctx, statement("tally"), [16]byte(job)).Scan(&n.Replayed, &n.Succeeded, &n.FailedAgain, &n.Dropped, &n.Cancelled)
-	})
-	return n, err == nil
+	defer done()
+	err = readError(s.pool.QueryRow(ctx, statement("tally"), [16]byte(job)).Scan(&n.Replayed, &n.Succeeded, &n.FailedAgain, &n.Dropped, &n.Cancelled))
+	if errors.Is(err, store.ErrNotFound) {
+		return n, false, nil
+	}
+	return n, err == nil, err
 }
 
 // DropTally forgets a job, and returns when that is durable.

@@ -279,7 +279,7 @@ func (m *model) tallied(inv *invocation.Invocation, o invocation.Outcome) {
 // checkKeptBeside compares notes, counts of jobs and results.
 func (m *model) checkKeptBeside() {
 	for job, want := range m.kept.tallies {
-		if got, known := m.Tally(context.Background(), job); !known || got != want {
+		if got, known, err := m.Tally(context.Background(), job); err != nil || !known || got != want {
 			m.r.Fatalf("counts of job %s: got %+v, %v, want %+v", job, got, known, want)
 		}
 	}

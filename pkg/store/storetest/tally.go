@@ -12,9 +12,9 @@ import (
 // wantTally checks what is counted for a job.
 func (w *world) wantTally(job invocation.ID, want store.Tally) {
 	w.Helper()
-	got, known := w.Tally(context.Background(), job)
-	if !known {
-		w.Errorf("counts of job %s: got none, want %+v", job, want)
+	got, known, err := w.Tally(context.Background(), job)
+	if err != nil || !known {
+		w.Errorf("counts of job %s: got none, %v, want %+v", job, err, want)
 		return
 	}
 	if d := gocmp.Diff(want, got); d != "" {
@@ -48,7 +48,7 @@ var tallying = []test{
 		all := w.kill(6)
 		w.replayFor(job, all[:5]...)
 		w.replayFor(other, all[5])
-		if got, _ := w.Tally(w.Context(), job); got.Pending() != 5 {
+		if got, _, err := w.Tally(w.Context(), job); err != nil || got.Pending() != 5 {
 			w.Errorf("pending: got %d, want 5", got.Pending())
 		}
 		w.settle(all[0], invocation.OutcomeDone, nil)
@@ -112,7 +112,7 @@ var tallying = []test{
 		}
 		w.settle(all[1], invocation.OutcomeDone, nil)
 		w.restart()
-		if got, known := w.Tally(w.Context(), job); known {
+		if got, known, err := w.Tally(w.Context(), job); err != nil || known {
 			w.Errorf("counts of a job that was forgotten: got %+v, want none", got)
 		}
 		w.wantTally(other, store.Tally{Replayed: 1})
