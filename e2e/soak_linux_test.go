@@ -4,6 +4,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -86,16 +87,19 @@ func TestSoak(t *testing.T) {
 func (s *soak) sample(t *testing.T, w *worker) soakSample {
 	t.Helper()
 	one := soakSample{memory: w.memory(t, "VmRSS:"), goroutines: int64(w.metrics(t).sum("go_goroutines"))}
-	err := filepath.WalkDir(s.data, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+	walk := func(_ string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
 			return nil // a table that was compacted away meanwhile
+		}
+		if err != nil || d.IsDir() {
+			return err
 		}
 		if info, err := d.Info(); err == nil {
 			one.files, one.bytes = one.files+1, one.bytes+info.Size()
 		}
 		return nil
-	})
-	if err != nil {
+	}
+	if err := filepath.WalkDir(s.data, walk); err != nil {
 		t.Fatalf("walk data_dir: got %v, want no error", err)
 	}
 	return one

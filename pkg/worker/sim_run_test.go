@@ -28,7 +28,7 @@ func TestSimulation(t *testing.T) {
 	}
 	seeds := *simSeeds
 	if testing.Short() {
-		seeds = min(seeds, 8)
+		seeds = min(seeds, 4) // as the race detector sees it
 	}
 	p := newSimProgress(t, seeds)
 	for seed := range seeds {
