@@ -36,6 +36,7 @@ func TestAWrongValueIsRefusedInWords(t *testing.T) {
 		"extraEnv: [{name: max_retry_attempts__slow, value: '1'}]":  "which is a setting of one queue: set it under queues",
 		"stanEmbedded: true\nstanTLS: {secret: s}":                  "stays within the process",
 		"stanTLS: {clientCertificate: true}":                        "without stanTLS.secret",
+		"readAuthSecret: s\nbasic_auth: false":                      "Set basic_auth=true",
 		"caSecret: s\nextraEnv: [{name: SSL_CERT_DIR, value: /x}]":  "which caSecret sets too",
 		"nats: {external: {enabled: true, host: 'u:hunter2@nats'}}": `nats.external.host: "[redacted]@nats" is refused`,
 		"queueWorkerPro: {maxRetryWait: 1s}":                        "expects at least initialRetryWait, which is 10s",

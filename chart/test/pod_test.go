@@ -244,3 +244,23 @@ func TestSecretsOfTheConnectionsAreMounted(t *testing.T) {
 		t.Errorf("got SSL_CERT_DIR %q, want the folder of the Secret", got)
 	}
 }
+
+func TestTheReadOnlyAccountIsMountedBesideBasicAuth(t *testing.T) {
+	t.Parallel()
+	var got []string
+	for _, v := range render(t, "readAuthSecret: readers").pod(t).Spec.Volumes {
+		if v.Name != "auth" || v.Projected == nil {
+			continue
+		}
+		for _, source := range v.Projected.Sources {
+			got = append(got, source.Secret.Name)
+			for _, item := range source.Secret.Items {
+				got = append(got, item.Key+" as "+item.Path)
+			}
+		}
+	}
+	want := []string{"basic-auth", "readers", "basic-auth-read-user as basic-auth-read-user", "basic-auth-read-password as basic-auth-read-password"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("sources of the folder (-want +got):\n%s", d)
+	}
+}

@@ -118,6 +118,13 @@ func WithActor(ctx context.Context) context.Context { return context.WithValue(c
 // mayAct reports whether the client may carry out the operations of pages.
 func mayAct(ctx context.Context) bool { return ctx.Value(actorKey{}) != nil }
 
+type readOnlyKey struct{}
+
+// WithReadOnly notes that the client is the read-only account.
+func WithReadOnly(ctx context.Context) context.Context {
+	return context.WithValue(ctx, readOnlyKey{}, true)
+}
+
 // Keys of log lines.
 const (
 	keyID    = "id"

@@ -50,6 +50,9 @@ func (a *Admin) queryFilter(r *http.Request) (store.Filter, error) {
 	if err != nil {
 		return store.Filter{}, err
 	}
+	if err := mayFilterBy(r.Context(), wire.Texts(p["header"])); err != nil {
+		return store.Filter{}, err
+	}
 	return readFilter(p, a.Names, time.Now())
 }
 

@@ -49,6 +49,9 @@ func (a *Admin) listOwn(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := mayFilterBy(r.Context(), wire.Texts(p["header"])); err != nil {
+		return err
+	}
 	if f.Newest, err = p.newest(); err != nil {
 		return err
 	}
@@ -119,7 +122,7 @@ func (a *Admin) appendLetters(ctx context.Context, l *wire.LetterPage, chunk []*
 // cannot be read is shown without it, so that it hides no others.
 func (a *Admin) previewed(ctx context.Context, inv *invocation.Invocation) (wire.Letter, error) {
 	l := letterOf(inv)
-	err := a.withMessage(ctx, inv, func(_ *invocation.Invocation, m message) error { return m.preview(&l) })
+	err := a.withMessage(ctx, inv, func(_ *invocation.Invocation, m message) error { return m.previewFor(ctx, &l) })
 	switch {
 	case err == nil, errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrFailed), errors.Is(err, store.ErrClosed),
 		errors.Is(err, problemBusy), ctx.Err() != nil:

@@ -5,6 +5,7 @@ package admin
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"io"
 	"net/http"
@@ -30,6 +31,9 @@ func (a *Admin) ShowDead(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := maySeeBody(r.Context(), whole); err != nil {
+		return err
+	}
 	inv, err := a.Store.Get(r.Context(), id)
 	if err != nil {
 		return err
@@ -41,7 +45,7 @@ func (a *Admin) ShowDead(w http.ResponseWriter, r *http.Request) error {
 		if whole {
 			return writeWholeLetter(w, inv, m)
 		}
-		return writePreview(w, inv, m)
+		return writePreview(r.Context(), w, inv, m)
 	})
 }
 
@@ -57,9 +61,12 @@ func detailsOf(inv *invocation.Invocation, m message) *wire.LetterDetails {
 	return d
 }
 
-func writePreview(w http.ResponseWriter, inv *invocation.Invocation, m message) error {
+func writePreview(ctx context.Context, w http.ResponseWriter, inv *invocation.Invocation, m message) error {
 	d := detailsOf(inv, m)
-	if err := m.preview(&d.Letter); err != nil {
+	if ReadsOnly(ctx) {
+		d.Answer = nil
+	}
+	if err := m.previewFor(ctx, &d.Letter); err != nil {
 		return err
 	}
 	return respond.JSON(w, http.StatusOK, d)

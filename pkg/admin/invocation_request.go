@@ -29,6 +29,9 @@ func (a *Admin) ShowRequest(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := maySeeBody(r.Context(), whole); err != nil {
+		return err
+	}
 	f, err := a.findOne(r.Context(), key)
 	if err != nil {
 		return err
@@ -43,10 +46,11 @@ func (a *Admin) ShowRequest(w http.ResponseWriter, r *http.Request) error {
 			d.MessageSize, d.MessageRaw = m.size(), m.isRaw()
 			return writeWhole(w, d, m)
 		}
-		d, err := previewOf(inv, m, previewBytes)
+		d, err := previewOf(inv, m, previewMost(r.Context()))
 		if err != nil {
 			return err
 		}
+		d.MessageWithheld = d.MessageWithheld || ReadsOnly(r.Context())
 		return respond.JSON(w, http.StatusOK, d)
 	})
 }

@@ -40,7 +40,7 @@ func (a *Admin) ShowOverview(w http.ResponseWriter, r *http.Request) error {
 // readPage reads the parameters of a page, and for whom it is made.
 func (a *Admin) readPage(r *http.Request, allowed ...string) (params, console.Viewer, error) {
 	p, err := readParams(r, append(allowed, console.ParamDid)...)
-	v := console.Viewer{Version: a.State().Worker.Version, Name: callerOf(r.Context()), Acts: mayAct(r.Context()), Did: p.text(console.ParamDid)}
+	v := console.Viewer{Version: a.State().Worker.Version, Name: callerOf(r.Context()), Acts: mayAct(r.Context()), ReadOnly: ReadsOnly(r.Context()), Did: p.text(console.ParamDid)}
 	return p, v, err
 }
 

@@ -29,6 +29,9 @@ func (a *Admin) ShowDeadPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := mayFilterBy(r.Context(), wire.Texts(p["header"])); err != nil {
+		return err
+	}
 	groups, err := a.groups(r.Context(), f)
 	if err != nil {
 		return err

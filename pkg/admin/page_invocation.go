@@ -57,6 +57,10 @@ func (a *Admin) ShowInvocationPage(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
+	body := p.text(console.ParamBody) == "1"
+	if err := maySeeBody(r.Context(), body); err != nil {
+		return err
+	}
 	all, err := a.find(r.Context(), key)
 	switch {
 	case err != nil:
@@ -66,7 +70,7 @@ func (a *Admin) ShowInvocationPage(w http.ResponseWriter, r *http.Request) error
 	case len(all) > 1:
 		return a.writePage(w, r, listed(viewer, key, nil, all).Page)
 	}
-	page, err := a.invocationPage(r.Context(), &all[0], p.text(console.ParamBody) == "1")
+	page, err := a.invocationPage(r.Context(), &all[0], body)
 	if err != nil {
 		return err
 	}
@@ -115,6 +119,9 @@ func (a *Admin) invocationPage(ctx context.Context, f *found, body bool) (*conso
 	page := &console.Invocation{At: time.Now(), Invocation: views[0]}
 	if f.state == wire.StateDead {
 		page.Letter = detailsOf(f.inv, message{})
+		if ReadsOnly(ctx) {
+			page.Letter.Answer = nil
+		}
 	}
 	if f.isPending() || f.state == wire.StateDead {
 		if err := a.addRequest(ctx, page, f.inv, body); err != nil {

@@ -116,6 +116,9 @@ func (a *Admin) queueOf(p loose) (string, bool) {
 
 // peek answers with the oldest letters and their whole messages.
 func (a *Admin) peek(w http.ResponseWriter, r *http.Request) error {
+	if err := maySeeBody(r.Context(), true); err != nil {
+		return err
+	}
 	o, err := a.readOldest(w, r)
 	if err != nil {
 		return err

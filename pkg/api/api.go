@@ -31,7 +31,8 @@ type Options struct {
 	// Ready returns nil, or every reason why no work is accepted or done, one a line.
 	Ready func() error
 	// BasicAuth asks for the credentials in SecretDir, in the files basic-auth-user
-	// and basic-auth-password. Without it only this machine may see and change what
+	// and basic-auth-password, or for those of the read-only account, in the files
+	// basic-auth-read-user and basic-auth-read-password. Without it only this machine may see and change what
 	// is stored, unless AdminOpen lets everyone.
 	BasicAuth bool
 	SecretDir string

@@ -20,15 +20,15 @@ func (a *api) pages() []operation {
 		return nil
 	}
 	all := []operation{
-		{get, "/{$}", guarded, a.Admin.ShowOverview},
-		{get, console.DeadPath, guarded, a.Admin.ShowDeadPage},
-		{get, console.DeadPath + "/{id}", guarded, a.Admin.ShowLetterPage},
-		{get, console.InvocationsPath, guarded, a.Admin.ListInvocationsPage},
-		{get, console.InvocationsPath + "/{id}", guarded, a.Admin.ShowInvocationPage},
-		{get, console.JobsPath, guarded, a.Admin.ListJobsPage},
-		{get, console.JobsPath + "/{id}", guarded, a.Admin.ShowJobPage},
-		{get, console.FindPath, guarded, a.Admin.FindInvocation},
-		{get, console.FunctionPrefix + "{fn}", guarded, a.Admin.ShowFunctionPage},
+		{get, "/{$}", reading, a.Admin.ShowOverview},
+		{get, console.DeadPath, reading, a.Admin.ShowDeadPage},
+		{get, console.DeadPath + "/{id}", reading, a.Admin.ShowLetterPage},
+		{get, console.InvocationsPath, reading, a.Admin.ListInvocationsPage},
+		{get, console.InvocationsPath + "/{id}", reading, a.Admin.ShowInvocationPage},
+		{get, console.JobsPath, reading, a.Admin.ListJobsPage},
+		{get, console.JobsPath + "/{id}", reading, a.Admin.ShowJobPage},
+		{get, console.FindPath, reading, a.Admin.FindInvocation},
+		{get, console.FunctionPrefix + "{fn}", reading, a.Admin.ShowFunctionPage},
 	}
 	all = append(all, a.forms()...)
 	for _, asset := range console.Assets() {

@@ -1,4 +1,5 @@
-// File credentials.go compares the credentials of a request with those that OpenFaaS mounts.
+// File credentials.go compares the credentials of a request with those that are mounted:
+// OpenFaaS's, and those of the read-only account.
 
 package api
 
@@ -23,65 +24,104 @@ var (
 		"Mount the secret with "+basicauth.UserFile+" and "+basicauth.PasswordFile+" at secret_mount_path")
 )
 
-// credentials know user and password by their hashes, beside the folder that has them.
-type credentials struct {
-	folder *basicauth.Folder
-	log    *slog.Logger
-
-	mu    sync.Mutex
-	known *digests // nil: not readable
+// account is a client whose credentials are right, or that needs none.
+type account struct {
+	name     string
+	readOnly bool // it sees what is stored but for bodies, and changes nothing
 }
+
+// credentials are those of the operator and, where its files are mounted, of the read-only
+// account.
+type credentials struct{ operator, reader *secret }
 
 // newCredentials reads the files, and warns when that cannot be done.
 func newCredentials(dir string, logger *slog.Logger) *credentials {
-	c := &credentials{folder: basicauth.NewFolder(dir), log: logger}
-	found, err := c.folder.Credentials()
-	if err != nil {
-		c.warn(err)
-		return c
+	c := &credentials{
+		operator: &secret{
+			folder: basicauth.NewFolder(dir), log: logger, reloaded: "basic_auth credentials reloaded",
+			unreadable: "cannot read basic_auth credentials; admin endpoints answer 403",
+			hint:       "mount the secret with " + basicauth.UserFile + " and " + basicauth.PasswordFile + " at secret_mount_path, or set basic_auth=false",
+		},
+		reader: &secret{
+			folder: basicauth.NewReaderFolder(dir), log: logger, reloaded: "credentials of the read-only account reloaded",
+			unreadable: "cannot read the credentials of the read-only account; it is refused", optional: true,
+			hint: "mount both " + basicauth.ReadUserFile + " and " + basicauth.ReadPasswordFile + " at secret_mount_path, or neither",
+		},
 	}
-	c.known = digest(found)
+	c.operator.open()
+	c.reader.open()
 	return c
 }
 
-// check returns the user's name, or why there is none. Whatever is wrong with the
+// check returns the account of a request, or why there is none. Whatever is wrong with the
 // credentials of a request, the answer is the same and takes the same time.
-func (c *credentials) check(r *http.Request) (string, *respond.Problem) {
-	known := c.current()
-	if known == nil {
-		return "", problemUnreadable
+func (c *credentials) check(r *http.Request) (account, *respond.Problem) {
+	operator, reader := c.operator.current(), c.reader.current()
+	if operator == nil {
+		return account{}, problemUnreadable
 	}
 	user, password, _ := r.BasicAuth() // none: both empty, which the known ones never are
-	if !known.match(user, password) {
-		return "", problemUnauthorized
+	acts := operator.match(user, password)
+	reads := reader.match(user, password)
+	switch {
+	case acts:
+		return account{name: user}, nil
+	case reads:
+		return account{user, true}, nil
 	}
-	return user, nil
+	return account{}, problemUnauthorized
+}
+
+// secret knows user and password by their hashes, beside the folder that has them.
+type secret struct {
+	folder                     *basicauth.Folder
+	log                        *slog.Logger
+	reloaded, unreadable, hint string
+	optional                   bool // its files may be missing, both
+
+	mu    sync.Mutex
+	known *digests // nil: not readable
+	bad   bool     // that it is not readable was logged
+}
+
+// open reads the files for the first time.
+func (s *secret) open() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found, err := s.folder.Credentials()
+	if err != nil {
+		s.warn(err)
+		return
+	}
+	s.known = digest(found)
 }
 
 // current returns what the files hold; nil when they cannot be read. It logs when they
 // became readable, unreadable or changed.
-func (c *credentials) current() *digests {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	found, err := c.folder.Credentials()
+func (s *secret) current() *digests {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found, err := s.folder.Credentials()
 	if err != nil {
-		if c.known != nil {
-			c.warn(err)
-		}
-		c.known = nil
+		s.known = nil
+		s.warn(err)
 		return nil
 	}
 	now := digest(found)
-	if c.known == nil || *c.known != *now {
-		c.log.Info("basic_auth credentials reloaded")
-		c.known = now
+	if s.known == nil || *s.known != *now {
+		s.log.Info(s.reloaded)
+		s.known, s.bad = now, false
 	}
 	return now
 }
 
-func (c *credentials) warn(err error) {
-	c.log.Warn("cannot read basic_auth credentials; admin endpoints answer 403", "error", err,
-		"hint", "mount the secret with "+basicauth.UserFile+" and "+basicauth.PasswordFile+" at secret_mount_path, or set basic_auth=false")
+// warn logs once that the files cannot be read.
+func (s *secret) warn(err error) {
+	if s.bad || s.optional && !s.folder.Present() {
+		return
+	}
+	s.bad = true
+	s.log.Warn(s.unreadable, "error", err, "hint", s.hint)
 }
 
 // digests are hashes, so that comparing takes the same time for any length.
@@ -91,7 +131,12 @@ func digest(c basicauth.Credentials) *digests {
 	return &digests{user: sha256.Sum256([]byte(c.User)), password: sha256.Sum256([]byte(c.Password))}
 }
 
+// match reports whether a user and a password are those of the files; never when there are
+// none.
 func (d *digests) match(user, password string) bool {
+	if d == nil {
+		return false
+	}
 	u, p := sha256.Sum256([]byte(user)), sha256.Sum256([]byte(password))
 	return subtle.ConstantTimeCompare(d.user[:], u[:])&subtle.ConstantTimeCompare(d.password[:], p[:]) == 1
 }

@@ -144,9 +144,11 @@ type rotation struct {
 	h http.Handler
 }
 
-func (o rotation) status(password string) int {
+func (o rotation) status(password string) int { return o.statusOf(apitest.TestUser, password) }
+
+func (o rotation) statusOf(user, password string) int {
 	w := httptest.NewRecorder()
-	o.h.ServeHTTP(w, apitest.Arriving("GET /v1/dead_set", apitest.As(apitest.TestUser, password)))
+	o.h.ServeHTTP(w, apitest.Arriving("GET /v1/dead_set", apitest.As(user, password)))
 	return w.Code
 }
 

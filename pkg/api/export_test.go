@@ -1,6 +1,7 @@
 package api
 
 import (
+	"queue-worker/pkg/admin"
 	"queue-worker/pkg/respond"
 )
 
@@ -32,7 +33,7 @@ func Operations(o Options) ([]Operation, error) {
 	}
 	var all []Operation
 	for _, o := range a.table() {
-		all = append(all, Operation{o.method, o.path, o.access == guarded || o.access == acting, o.access == acting})
+		all = append(all, Operation{o.method, o.path, o.access == reading || o.access == guarded || o.access == acting, o.access == acting})
 	}
 	return all, nil
 }
@@ -46,5 +47,6 @@ func Problems() map[string]*respond.Problem {
 		"not_local":    problemNotLocal,
 		"unauthorized": problemUnauthorized,
 		"unreadable":   problemUnreadable,
+		"read_only":    admin.ProblemReadOnly,
 	}
 }

@@ -21,6 +21,7 @@ import (
 //	cross-origin and not safe      403, on every path, see outermost
 //	basic_auth, files unreadable   403
 //	basic_auth, wrong credentials  401
+//	read-only account, a change    403, and for bodies, results, answers and exports
 //	no basic_auth, not local       403, unless admin_open
 type guard struct {
 	credentials *credentials // nil without basic_auth
@@ -59,13 +60,27 @@ var (
 
 // admit lets only those through who may see and change what is stored.
 func (g *guard) admit(next handler) handler {
+	return g.look(func(w http.ResponseWriter, r *http.Request) error {
+		if admin.ReadsOnly(r.Context()) {
+			return admin.ProblemReadOnly
+		}
+		return next(w, r)
+	})
+}
+
+// look lets those through who may see what is stored, the read-only account too. The handler
+// shows it no bodies.
+func (g *guard) look(next handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		by, refusal := g.who(r)
 		if refusal != nil {
 			return refusal
 		}
-		ctx := admin.WithCaller(r.Context(), by)
-		if g.actions && by != fromAnywhere {
+		ctx := admin.WithCaller(r.Context(), by.name)
+		switch {
+		case by.readOnly:
+			ctx = admin.WithReadOnly(ctx)
+		case g.actions && by.name != fromAnywhere:
 			ctx = admin.WithActor(ctx)
 		}
 		return next(w, r.WithContext(ctx))
@@ -106,40 +121,41 @@ func isOwnForm(r *http.Request) bool {
 // request.
 func (g *guard) sender(next handler, discard func(*http.Request)) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
+		known := g.senders
+		if known == nil {
+			known = g.credentials
+		}
+		if known == nil {
+			return next(w, r)
+		}
+		by, refusal := known.check(r)
+		if by.readOnly { // also where every client may send: functions must not get its password
+			refusal = admin.ProblemReadOnly
+		}
 		switch {
+		case refusal != nil && (g.senders != nil || by.readOnly):
+			discard(r)
+			return refusal
 		case g.senders != nil:
-			if _, refusal := g.senders.check(r); refusal != nil {
-				discard(r)
-				return refusal
-			}
 			r.Header.Del("Authorization") // it is ours, and no function's business
-		case g.isGuest(r):
+		case refusal != nil:
 			r = r.WithContext(ingest.WithGuest(r.Context()))
 		}
 		return next(w, r)
 	}
 }
 
-// isGuest reports whether a request has no credentials, where the worker knows any.
-func (g *guard) isGuest(r *http.Request) bool {
-	if g.credentials == nil {
-		return false
-	}
-	_, refusal := g.credentials.check(r)
-	return refusal != nil
-}
-
-// who returns the name of the client, or why it is refused.
-func (g *guard) who(r *http.Request) (string, *respond.Problem) {
+// who returns the account of the client, or why it is refused.
+func (g *guard) who(r *http.Request) (account, *respond.Problem) {
 	switch {
 	case g.credentials != nil:
 		return g.credentials.check(r)
 	case g.open:
-		return fromAnywhere, nil
+		return account{name: fromAnywhere}, nil
 	case !isLocal(r):
-		return "", problemNotLocal
+		return account{}, problemNotLocal
 	}
-	return fromLoopback, nil
+	return account{name: fromLoopback}, nil
 }
 
 // isLocal reports whether a request comes from this machine itself. The peer alone

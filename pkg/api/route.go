@@ -114,6 +114,8 @@ func (a *api) handle(o operation) http.Handler {
 	case open:
 	case sender:
 		do = a.guard.sender(do, a.Ingest.Discard)
+	case reading:
+		do = a.guard.look(do)
 	case guarded:
 		do = a.guard.admit(do)
 	case acting:

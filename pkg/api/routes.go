@@ -10,6 +10,7 @@ type access int
 const (
 	open    access = iota // every client
 	sender                // those who may send work
+	reading               // those who may see what is stored, the read-only account among them
 	guarded               // those who may see and change what is stored
 	acting                // those of them who may carry out the operations of pages
 )
@@ -48,39 +49,39 @@ func (a *api) table() []operation {
 		{post, "/queue/producer/{$}", sender, i.Produce},
 		{del, "/async-function/{fn}", guarded, d.CancelCall},
 
-		{get, "/v1/dead_set", guarded, d.ListDead},
+		{get, "/v1/dead_set", reading, d.ListDead},
 		{del, "/v1/dead_set", guarded, d.DropOldest},
 		{post, "/v1/dead_set/replay", guarded, d.ReplayOldest},
-		{get, "/v1/dead_set/groups", guarded, d.GroupDead},
+		{get, "/v1/dead_set/groups", reading, d.GroupDead},
 		{get, "/v1/dead_set/export", guarded, d.ExportDead},
 		{post, "/v1/dead_set/import", guarded, d.ImportDead},
 		{post, "/v1/dead_set/plan", guarded, d.PlanDead},
-		{get, "/v1/dead_set/{id}", guarded, d.ShowDead},
+		{get, "/v1/dead_set/{id}", reading, d.ShowDead},
 		{del, "/v1/dead_set/{id}", guarded, d.DropDead},
 		{post, "/v1/dead_set/{id}/replay", guarded, d.ReplayDead},
 
-		{get, "/v1/jobs", guarded, d.ListJobs},
-		{get, "/v1/jobs/{id}", guarded, d.ShowJob},
+		{get, "/v1/jobs", reading, d.ListJobs},
+		{get, "/v1/jobs/{id}", reading, d.ShowJob},
 		{post, "/v1/jobs/{id}/apply", guarded, d.ApplyJob},
 		{post, "/v1/jobs/{id}/pause", guarded, d.PauseJob},
 		{post, "/v1/jobs/{id}/resume", guarded, d.ResumeJob},
 		{post, "/v1/jobs/{id}/cancel", guarded, d.CancelJob},
 
-		{get, "/v1/invocations", guarded, d.ListInvocations},
-		{get, "/v1/invocations/{id}", guarded, d.ShowInvocation},
+		{get, "/v1/invocations", reading, d.ListInvocations},
+		{get, "/v1/invocations/{id}", reading, d.ShowInvocation},
 		{del, "/v1/invocations/{id}", guarded, d.CancelInvocation},
-		{get, "/v1/invocations/{id}/request", guarded, d.ShowRequest},
+		{get, "/v1/invocations/{id}/request", reading, d.ShowRequest},
 		{get, "/v1/invocations/{id}/result", guarded, d.ShowResult},
 
-		{get, "/v1/status", guarded, d.ShowStatus},
+		{get, "/v1/status", reading, d.ShowStatus},
 
-		{get, "/v1/functions", guarded, d.ListFunctions},
-		{get, "/v1/functions/{fn}", guarded, d.ShowFunction},
-		{get, "/v1/functions/{fn}/due", guarded, d.ShowDue},
+		{get, "/v1/functions", reading, d.ListFunctions},
+		{get, "/v1/functions/{fn}", reading, d.ShowFunction},
+		{get, "/v1/functions/{fn}/due", reading, d.ShowDue},
 		{post, "/v1/functions/{fn}/pause", guarded, d.PauseFunction},
 		{post, "/v1/functions/{fn}/resume", guarded, d.ResumeFunction},
 		{post, "/v1/functions/{fn}/purge", guarded, d.PlanPurge},
-		{get, "/v1/functions/{fn}/policy", guarded, d.ShowPolicy},
+		{get, "/v1/functions/{fn}/policy", reading, d.ShowPolicy},
 	}...)
 }
 

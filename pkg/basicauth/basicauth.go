@@ -1,7 +1,8 @@
 // Package basicauth reads user and password from the secret basic-auth of OpenFaaS, which
-// is mounted as a folder with a file for each.
+// is mounted as a folder with a file for each. The folder may have a second pair, of the
+// read-only account.
 //
-// Read reads them once. A Folder reads them again when the files change, since a mounted
+// Read reads a pair once. A Folder reads them again when the files change, since a mounted
 // secret may be exchanged at any time.
 //
 // It compares no passwords and logs nothing.
@@ -16,10 +17,20 @@ import (
 	"strings"
 )
 
-// Files of the secret.
+// Files of the secret, and of the read-only account.
 const (
-	UserFile     = "basic-auth-user"
-	PasswordFile = "basic-auth-password" // #nosec G101 -- the name of a file
+	UserFile         = "basic-auth-user"
+	PasswordFile     = "basic-auth-password" // #nosec G101 -- the name of a file
+	ReadUserFile     = "basic-auth-read-user"
+	ReadPasswordFile = "basic-auth-read-password" // #nosec G101 -- the name of a file
+)
+
+// pair names the files of a user and a password.
+type pair struct{ user, password string }
+
+var (
+	ofOperator = pair{UserFile, PasswordFile}
+	ofReader   = pair{ReadUserFile, ReadPasswordFile}
 )
 
 // maxBytes bounds what is read of a file that should hold a user or a password.
@@ -33,12 +44,17 @@ type Credentials struct{ User, Password string }
 
 // Read reads both files of a folder. The error names the file, and wraps fs.ErrNotExist
 // when it is missing.
-func Read(dir string) (Credentials, error) {
-	user, err := readFile(filepath.Join(dir, UserFile))
+func Read(dir string) (Credentials, error) { return ofOperator.read(dir) }
+
+// ReadReader is Read for the read-only account.
+func ReadReader(dir string) (Credentials, error) { return ofReader.read(dir) }
+
+func (p pair) read(dir string) (Credentials, error) {
+	user, err := readFile(filepath.Join(dir, p.user))
 	if err != nil {
 		return Credentials{}, err
 	}
-	password, err := readFile(filepath.Join(dir, PasswordFile))
+	password, err := readFile(filepath.Join(dir, p.password))
 	if err != nil {
 		return Credentials{}, err
 	}

@@ -20,7 +20,8 @@ const settledAge = 5 * time.Second
 
 // Folder has the credentials of a folder.
 type Folder struct {
-	dir string
+	dir  string
+	pair pair
 
 	mu      sync.Mutex
 	checked time.Time  // when the files were compared
@@ -30,7 +31,15 @@ type Folder struct {
 }
 
 // NewFolder returns the credentials of a folder, of which nothing is read yet.
-func NewFolder(dir string) *Folder { return &Folder{dir: dir} }
+func NewFolder(dir string) *Folder { return &Folder{dir: dir, pair: ofOperator} }
+
+// NewReaderFolder is NewFolder for the read-only account.
+func NewReaderFolder(dir string) *Folder { return &Folder{dir: dir, pair: ofReader} }
+
+// Present reports whether the folder has a file of the pair.
+func (f *Folder) Present() bool {
+	return f.version(f.pair.user).info != nil || f.version(f.pair.password).info != nil
+}
 
 // Credentials returns what the files hold, at most a Period old, or why they cannot be
 // read. While the process has no free file descriptor, the last credentials stay.
@@ -43,11 +52,11 @@ func (f *Folder) Credentials() (Credentials, error) {
 		return f.known, f.err
 	}
 	f.checked = now
-	files := [2]version{f.version(UserFile), f.version(PasswordFile)}
+	files := [2]version{f.version(f.pair.user), f.version(f.pair.password)}
 	if !first && f.err == nil && files[0].same(f.files[0], now) && files[1].same(f.files[1], now) {
 		return f.known, nil
 	}
-	found, err := Read(f.dir)
+	found, err := f.pair.read(f.dir)
 	if !first && f.err == nil && descriptor.Exhausted(err) {
 		return f.known, nil
 	}

@@ -70,7 +70,8 @@ func (r *remote) mounted(server string) (user, password string, err error) {
 	return user, password, err
 }
 
-// readSecret reads the folder of a secret. It may have a pipe that gives nothing, which is
+// readSecret reads the folder of a secret, which has the credentials of the operator, or else
+// those of the read-only account. It may have a pipe that gives nothing, which is
 // waited for until ctx ends.
 func readSecret(ctx context.Context, dir string) (user, password string, err error) {
 	type result struct {
@@ -80,6 +81,11 @@ func readSecret(ctx context.Context, dir string) (user, password string, err err
 	read := make(chan result, 1)
 	go func() { // ends when the files are read; the process does not wait for it
 		c, err := basicauth.Read(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			if reader, other := basicauth.ReadReader(dir); other == nil {
+				c, err = reader, nil
+			}
+		}
 		read <- result{c, err}
 	}()
 	select {

@@ -31,6 +31,12 @@ func TestWhereCredentialsComeFrom(t *testing.T) {
 	t.Parallel()
 	secret := secretIn(t, "admin\n", "mounted\n")
 	half := secretIn(t, "admin", "")
+	reader := t.TempDir()
+	for name, value := range map[string]string{basicauth.ReadUserFile: "viewer", basicauth.ReadPasswordFile: "look"} {
+		if err := os.WriteFile(filepath.Join(reader, name), []byte(value), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	file := filepath.Join(secret, basicauth.PasswordFile)
 	const here, there = "http://127.0.0.1:8081", "http://worker.example:8081"
 	tests := []struct {
@@ -49,6 +55,7 @@ func TestWhereCredentialsComeFrom(t *testing.T) {
 		{"a flag before the environment", []string{"--user", "you"}, []string{envUser + "=me", envPassword + "=set"}, "", there, "you:set", ""},
 		{"the environment before the secret", nil, []string{envUser + "=me", envPassword + "=set", "secret_mount_path=" + secret}, "", there, "me:set", ""},
 		{"a folder", []string{"--secret-dir", secret}, nil, "", there, "admin:mounted", ""},
+		{"a folder of the read-only account", []string{"--secret-dir", reader}, nil, "", there, "viewer:look", ""},
 		{"a folder before the environment", []string{"--secret-dir", secret}, []string{envUser + "=me", envPassword + "=set"}, "", there, "admin:mounted", ""},
 		{"the secret of the worker", nil, []string{"secret_mount_path=" + secret}, "", here, "admin:mounted", ""},
 		{"a folder that is not there", []string{"--secret-dir", secret + "/none"}, nil, "", here, "", "none"},

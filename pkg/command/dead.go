@@ -278,6 +278,8 @@ func (s *session) showMessage(l *client.Letter) error {
 	switch {
 	case l.Unreadable:
 		s.Tell("the store cannot read the message: run queue-worker store check on the stopped worker")
+	case l.MessageWithheld && !l.MessageRaw:
+		s.Tell("the read-only account sees no messages")
 	case l.MessageWithheld:
 		s.Tell("the message is malformed and may hold secrets; --body writes it")
 	case len(l.Message) > 0:

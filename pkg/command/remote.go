@@ -48,7 +48,7 @@ func newRemote(e *env, c *cobra.Command) *remote {
 	f.StringVar(&r.user, "user", "", "user for basic auth (default "+envUser+")")
 	f.StringVar(&r.passwordFile, "password-file", "", "file with the password (default: the password in "+envPassword+")")
 	f.BoolVar(&r.passwordStdin, "password-stdin", false, "read the password from standard input")
-	f.StringVar(&r.secretDir, "secret-dir", "", "folder with basic-auth-user and basic-auth-password, as OpenFaaS mounts it (default secret_mount_path)")
+	f.StringVar(&r.secretDir, "secret-dir", "", "folder with basic-auth-user and basic-auth-password, as OpenFaaS mounts it, or with basic-auth-read-user and basic-auth-read-password (default secret_mount_path)")
 	spanVar(f, &r.timeout, "request-timeout", client.DefaultTimeout, "how long an answer of the worker may take")
 	addOutput(c, &r.output)
 	return r

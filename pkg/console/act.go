@@ -12,10 +12,11 @@ import (
 
 // Viewer is for whom a page is made.
 type Viewer struct {
-	Version string // of the worker
-	Name    string // of the caller
-	Acts    bool   // the caller may carry out operations
-	Did     string // what was done just before, a word of the address
+	Version  string // of the worker
+	Name     string // of the caller
+	Acts     bool   // the caller may carry out operations
+	ReadOnly bool   // the caller is the read-only account, which sees no bodies, answers and results
+	Did      string // what was done just before, a word of the address
 }
 
 // ParamDid is the parameter that says what was done just before.

@@ -80,14 +80,17 @@ func (p Invocation) Page() ([]byte, error) {
 	}
 	if r := p.Request; r != nil {
 		m.Request = headerOf(r)
-		if m.BodyLink = InvocationPath(v.ID) + "?" + ParamBody + "=1"; p.WithBody {
+		switch {
+		case p.WithBody:
 			m.Body, m.BodyLink = bodyText(r, v.ID), InvocationPath(v.ID)
+		case !p.ReadOnly:
+			m.BodyLink = InvocationPath(v.ID) + "?" + ParamBody + "=1"
 		}
 	}
 	if p.Letter != nil {
 		m.Answer = answerText(p.Letter)
 	}
-	if v.HasResult {
+	if v.HasResult && !p.ReadOnly {
 		m.Result = "/v1/invocations/" + url.PathEscape(v.ID) + "/result"
 	}
 	if v.Policy != nil {

@@ -38,7 +38,10 @@ type frame struct {
 
 func newFrame(title string, v Viewer, at time.Time) frame {
 	f := frame{Title: title, At: clock(at), Version: v.Version, Acts: v.Acts, May: "Read-only: use the command line to change anything", Notice: did[v.Did], Assets: assets}
-	if v.Acts {
+	switch {
+	case v.ReadOnly:
+		f.May = Text(v.Name) + " may only read, and no bodies, answers and results"
+	case v.Acts:
 		f.May = Text(v.Name) + " may change things"
 	}
 	return f

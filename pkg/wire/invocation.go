@@ -72,7 +72,8 @@ type Request struct {
 	MessageCut bool `json:"message_cut"`
 	// MessageRaw: the request is malformed, and Message is the QueueRequest as it came.
 	MessageRaw bool `json:"message_raw"`
-	// MessageWithheld: it is raw and may contain credentials; only body=true gives it.
+	// MessageWithheld: it is raw and may contain credentials, and only body=true gives it; or
+	// the caller is the read-only account.
 	MessageWithheld bool   `json:"message_withheld,omitempty"`
 	Message         []byte `json:"message"`
 }

@@ -6,6 +6,9 @@ is no cluster, as in helm template.
 {{- include "queue-worker.names" . -}}
 {{- include "queue-worker.forms" . -}}
 {{- $v := .Values -}}
+{{- if and $v.readAuthSecret (not $v.basic_auth) }}
+{{- fail "\n\nreadAuthSecret is set, and basic_auth is false: then no credentials are asked for. Set basic_auth=true.\n" }}
+{{- end }}
 {{- if include "queue-worker.postgres" . -}}
 {{- if and $v.postgres.existingSecret $v.postgres.url }}
 {{- fail "\n\npostgres.existingSecret and postgres.url are both set: the Secret has the URL, so set one of them.\n" }}
