@@ -166,10 +166,9 @@ func (c *checker) result(key, value []byte) {
 	}
 	c.expect(pairs)
 	c.ResultBytes += int64(e.size)
-	want, got := e.size-len(value), 0
+	want := e.size - len(value)
 	body, err := c.s.resultBody(c.s.db, &store.Result{Expires: e.at}, id, want)
-	got = len(body)
-	switch {
+	switch got := len(body); {
 	case err != nil && !errors.Is(err, store.ErrNotFound):
 		c.find("the body of the result of %s cannot be read: %v", id, plainly(err))
 	case got != want:

@@ -98,8 +98,8 @@ func TestInventedNamesEvictNothingOfAFunction(t *testing.T) {
 			t.Run(what, func(t *testing.T) {
 				t.Parallel()
 				e := newEvicted(t)
-				real, room := 400/everyWithShort(10), 1000/everyWithShort(10)
-				e.letters(real, always("real"))
+				known, room := 400/everyWithShort(10), 1000/everyWithShort(10)
+				e.letters(known, always("real"))
 				e.letters(10*room, sender)
 				if restart {
 					e.restart()
@@ -111,8 +111,8 @@ func TestInventedNamesEvictNothingOfAFunction(t *testing.T) {
 				case len(removed) == 0:
 					t.Errorf("removed by class: %v, want at least 1 removed", removed)
 				}
-				if got := countsOf(t, e.s, invocation.Lane{Queue: "q", Name: "real"}).Dead; got != real {
-					t.Errorf("%d letters of the function are left, want %d", got, real)
+				if got := countsOf(t, e.s, invocation.Lane{Queue: "q", Name: "real"}).Dead; got != known {
+					t.Errorf("%d letters of the function are left, want %d", got, known)
 				}
 				if got := e.s.Stats().Dead; got != room {
 					t.Errorf("%d letters are left, want as many as there is room for", got)

@@ -173,7 +173,7 @@ func (r *repairer) copyResults() error {
 		}
 		body, err := r.source.get(appendBodyKey(nil, id))
 		if errors.Is(err, store.ErrNotFound) {
-			body, err = r.joined(appendBodyPartKey(nil, res.Expires, id))
+			body, err = r.joined(bodyPartKey(res.Expires, id))
 		}
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err

@@ -44,9 +44,9 @@ func appendBodyKey(b []byte, id invocation.ID) []byte {
 	return append(append(b, bodyPrefix...), id[:]...)
 }
 
-// appendBodyPartKey makes the key of the first part of a body, whose result expires at a time.
-func appendBodyPartKey(b []byte, at time.Time, id invocation.ID) []byte {
-	return stamp(appendBodyKey(b, id), at)
+// bodyPartKey makes the key of the first part of a body, whose result expires at a time.
+func bodyPartKey(at time.Time, id invocation.ID) []byte {
+	return stamp(appendBodyKey(nil, id), at)
 }
 
 // splits reports whether the body of a result is to be written in parts, and makes their key. A result
@@ -55,7 +55,7 @@ func (s *Store) splits(id invocation.ID, o *outgoing) bool {
 	if len(o.Body) <= splitBytes {
 		return false
 	}
-	first := appendBodyPartKey(nil, o.Expires, id)
+	first := bodyPartKey(o.Expires, id)
 	if taken, err := s.has(first); taken || err != nil {
 		return false
 	}
@@ -113,7 +113,7 @@ func (t *txn) eraseResult(e *expiry) {
 		t.unset(appendBodyKey(t.key[:0], e.id))
 	}
 	if e.size > splitBytes { // it may be in parts
-		t.eraseParts(appendBodyPartKey(nil, e.at, e.id), e.size)
+		t.eraseParts(bodyPartKey(e.at, e.id), e.size)
 	}
 	t.unset(appendResultCall(t.key[:0], e.call, e.id))
 	t.unset(appendResultExpiry(t.key[:0], e.at, e.id))
@@ -147,7 +147,7 @@ func (s *Store) Result(_ context.Context, id invocation.ID, withBody bool) (*sto
 // resultBody reads the body of a result, of so many bytes. It is the caller's.
 func (s *Store) resultBody(from pebble.Reader, r *store.Result, id invocation.ID, size int) (body []byte, err error) {
 	if size > splitBytes {
-		body, err = s.joinParts(from, appendBodyPartKey(nil, r.Expires, id), size)
+		body, err = s.joinParts(from, bodyPartKey(r.Expires, id), size)
 		if !errors.Is(err, store.ErrNotFound) || len(body) > 0 {
 			return body, err
 		}

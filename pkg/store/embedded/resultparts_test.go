@@ -164,7 +164,7 @@ func TestACrashLeavesNoPartsOfAResult(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first := appendBodyPartKey(nil, p.time().Add(time.Hour), inv.ID)
+	first := bodyPartKey(p.time().Add(time.Hour), inv.ID)
 	if err := errors.Join(p.writeParts(t.Context(), first, noise(1, splitBytes+1)), p.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +199,7 @@ func TestAResultThatLacksAPartIsFound(t *testing.T) {
 	}
 	expires := p.time().Add(time.Hour)
 	p.finishLarge(t, inv, invocation.OutcomeDone, splitBytes+1, expires)
-	remove(t, p.Store, appendPartKey(nil, appendBodyPartKey(nil, expires, inv.ID), 2))
+	remove(t, p.Store, appendPartKey(nil, bodyPartKey(expires, inv.ID), 2))
 	if _, err := p.Result(t.Context(), inv.ID, true); err == nil || errors.Is(err, store.ErrNotFound) {
 		t.Errorf("Result: got %v, want that the body is missing", err)
 	}
