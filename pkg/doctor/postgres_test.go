@@ -44,11 +44,11 @@ func TestPostgresIsExamined(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	look("ok tables of layout 1, used by worker the-worker")
+	look("ok tables of layout 2, used by worker the-worker")
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	look("ok tables of layout 1, and no worker uses them now")
+	look("ok tables of layout 2, and no worker uses them now")
 	e.Config.StoreURL = "postgres://postgres@127.0.0.1:1/queue"
 	look("bad PostgreSQL: connect: connection refused")
 }

@@ -243,20 +243,11 @@ func flip(b []byte, at int) []byte {
 	return b
 }
 
-// damagesOf returns the damages that are tried on the n-th file: all of them, and with -short
-// a quarter on every twelfth file. The quarters change from file to file.
-func damagesOf(n int) (some []damage) {
-	for i, d := range damages {
-		if (i+n)%everyWithShort(4) == 0 {
-			some = append(some, d)
-		}
-	}
-	return some
-}
-
-// TestCheckAndStartEndOnEveryDamage has a short form; see damagesOf.
 func TestCheckAndStartEndOnEveryDamage(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("one goroutine at a time: the run without the race detector has it")
+	}
 	base := killed()
 	switch r := checkAndOpen(t, base); {
 	case !r.OK():
@@ -268,13 +259,10 @@ func TestCheckAndStartEndOnEveryDamage(t *testing.T) {
 	case r.InFlight != 1:
 		t.Fatalf("undamaged: %+v, want InFlight 1", r)
 	}
-	for n, name := range base.names() {
-		if n%everyWithShort(12) != 0 {
-			continue
-		}
+	for _, name := range base.names() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, d := range damagesOf(n) {
+			for _, d := range damages {
 				f := copyOf(base)
 				f[name] = d.do(bytes.Clone(base[name]))
 				r := checkAndOpen(t, f)

@@ -81,6 +81,9 @@ func query(t *testing.T, s *pgtest.Server, database string, statements ...string
 // primary and promotes the standby. It returns how much of what was confirmed is lost.
 func failOver(t *testing.T, prepare string, cutOff func(*pgtest.Server, *ledger) bool) (confirmed, lost int) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("servers of its own: the run without the race detector has it")
+	}
 	primary, standby, url := pair(t)
 	query(t, primary, "postgres", "ALTER SYSTEM SET synchronous_standby_names = '"+prepare+"'", "SELECT pg_reload_conf()")
 	s := opened(t, url)
@@ -134,6 +137,9 @@ func TestTheLedgerFindsTheLossOfAnAsynchronousStandby(t *testing.T) {
 
 func TestAPoolerInTransactionModeIsRefused(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("servers of its own: the run without the race detector has it")
+	}
 	server, err := pgtest.Start("fsync=off")
 	if err != nil {
 		t.Fatal(err)

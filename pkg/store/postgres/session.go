@@ -109,14 +109,15 @@ func (l *lock) close() {
 	l.link.drop()
 }
 
-// pid is the server's process of the connection.
-func (l *lock) pid() uint32 {
+// pid is the server's process that has the lock. A pooler invents numbers of its own for its clients,
+// so the server is asked.
+func (l *lock) pid(ctx context.Context) (uint32, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.link.conn == nil {
-		return 0
+		return 0, errNoLock
 	}
-	return l.link.conn.PgConn().PID()
+	return backendOf(ctx, l.link.conn)
 }
 
 // beat gives a sign of life over the connection that has the lock.
@@ -141,13 +142,17 @@ func (l *lock) beat(ctx context.Context, session int32) error {
 // that waits for those who own something just now, and recover sees all that they own.
 func (s *Store) beginSession(ctx context.Context) error {
 	sent := time.Now()
-	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+	pid, err := s.lock.pid(ctx)
+	if err != nil {
+		return err
+	}
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		for _, name := range []string{"remove presences", "end sessions"} {
 			if _, err := tx.Exec(ctx, statement(name)); err != nil {
 				return err
 			}
 		}
-		return tx.QueryRow(ctx, statement("begin session"), plainText(s.name), s.lock.pid()).Scan(&s.session)
+		return tx.QueryRow(ctx, statement("begin session"), plainText(s.name), pid).Scan(&s.session)
 	})
 	if err != nil {
 		return err
