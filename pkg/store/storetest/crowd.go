@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"testing"
 	"time"
 
 	"queue-worker/pkg/invocation"
@@ -55,7 +56,10 @@ var crowd = []test{
 		}
 	}},
 	{"a call id finds an invocation, or its result and its callback, at every moment", func(w *world) {
-		const n = 300
+		n := 300
+		if testing.Short() {
+			n = 60
+		}
 		for range n {
 			inv := w.now("fn")
 			w.take(inv)
