@@ -15,19 +15,16 @@ import (
 	"testing"
 )
 
-// freePorts are so many free ports in a row.
+// freePorts are so many free ports in a row. Each is handed out, so no other test gets one of them.
 func freePorts(t *testing.T, n int) (first int) {
 	t.Helper()
 	for range 100 {
 		first = freePort(t)
-		free := true
-		for i := 1; i < n && free; i++ {
-			l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(first+i)))
-			if free = err == nil; free {
-				_ = l.Close()
-			}
+		next := first + 1
+		for next < first+n && freePort(t) == next {
+			next++
 		}
-		if free {
+		if next == first+n {
 			return first
 		}
 	}
