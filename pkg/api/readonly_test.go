@@ -179,7 +179,7 @@ func TestAWithheldMessageSaysSo(t *testing.T) {
 	}
 }
 
-// A filter tells whether a guess of a hidden value is right.
+// A filter shows whether a guess of a hidden value is right.
 func TestTheReadOnlyAccountCannotGuessHiddenHeaders(t *testing.T) {
 	t.Parallel()
 	r := readRig(t)

@@ -52,6 +52,14 @@ func bodyKeys(t *testing.T, s *Store, id invocation.ID) (n int) {
 	return n
 }
 
+// wantSound checks a store that is closed.
+func wantSound(t *testing.T, mem *vfs.MemFS) {
+	t.Helper()
+	if r, err := check(t.Context(), Options{Dir: "data", FS: mem}, nil); err != nil || len(r.Findings) > 0 {
+		t.Errorf("the check found %q, %v, want nothing wrong", r.Findings, err)
+	}
+}
+
 func TestALargeResultIsStoredInParts(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ size, keys int }{
@@ -75,9 +83,7 @@ func TestALargeResultIsStoredInParts(t *testing.T) {
 			if err := p.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if r, err := check(t.Context(), Options{Dir: "data", FS: mem}, nil); err != nil || len(r.Findings) > 0 {
-				t.Errorf("the check found %q, %v, want nothing wrong", r.Findings, err)
-			}
+			wantSound(t, mem)
 			if r, err := repair(t.Context(), Options{Dir: "data", FS: mem}, Options{Dir: "to", FS: mem}, nil); err != nil || !r.Whole() || r.Results != 1 {
 				t.Errorf("repaired: got %+v, %v, want one result and nothing lost", r, err)
 			}
@@ -128,9 +134,7 @@ func TestALargeResultReplacesAnother(t *testing.T) {
 			if err := p.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if r, err := check(t.Context(), Options{Dir: "data", FS: mem}, nil); err != nil || len(r.Findings) > 0 {
-				t.Errorf("the check found %q, %v, want nothing wrong", r.Findings, err)
-			}
+			wantSound(t, mem)
 		})
 	}
 }
@@ -168,9 +172,7 @@ func TestACrashLeavesNoPartsOfAResult(t *testing.T) {
 	if err := errors.Join(p.writeParts(t.Context(), first, noise(1, splitBytes+1)), p.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if r, err := check(t.Context(), Options{Dir: "data", FS: mem}, nil); err != nil || len(r.Findings) > 0 {
-		t.Errorf("the check found %q, %v, want nothing wrong", r.Findings, err)
-	}
+	wantSound(t, mem)
 	if r, err := repair(t.Context(), Options{Dir: "data", FS: mem}, Options{Dir: "to", FS: mem}, nil); err != nil || !r.Whole() {
 		t.Errorf("repaired: got %+v, %v, want nothing lost", r, err)
 	}
